@@ -1,0 +1,17 @@
+# Warnings are errors, in tests too.
+add_library(flatend_warnings INTERFACE)
+target_compile_options(flatend_warnings INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wpointer-arith -Wcast-align -Wwrite-strings
+  -Wimplicit-fallthrough -Wformat=2
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition>)
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  add_compile_options(-fstack-protector-strong -D_FORTIFY_SOURCE=2)
+  add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
+endif()
+
+if(FLATEND_SANITIZE)
+  add_compile_options(-fsanitize=${FLATEND_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${FLATEND_SANITIZE})
+endif()

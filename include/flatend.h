@@ -1,0 +1,382 @@
+/* flatend.h - the public interface of libflatend.
+ *
+ * A node joins a mesh, offers services, and calls the services of others:
+ *
+ *     #include <flatend.h>
+ *
+ *     static void hello(struct flatend_context *ctx, void *arg)
+ *     {
+ *         (void)arg;
+ *         flatend_context_set_header(ctx, "content-type", "text/plain");
+ *         flatend_context_write(ctx, "Hello world!\n", 13);
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         const struct flatend_service services[] = {{.name = "hello_world", .handler = hello}};
+ *         const char *const addrs[] = {"127.0.0.1:9000"};
+ *         struct flatend_options options = FLATEND_OPTIONS_INIT;
+ *         struct flatend_error error;
+ *         struct flatend_node *node;
+ *
+ *         options.services = services;
+ *         options.n_services = 1;
+ *         if (flatend_node_new(&options, &node, &error) != 0 ||
+ *             flatend_node_start(node, addrs, 1, &error) != 0) {
+ *             fprintf(stderr, "%s\n", error.text);
+ *             return 1;
+ *         }
+ *         flatend_node_wait(node);
+ *         flatend_node_free(node);
+ *     }
+ *
+ * Conventions. A function that can fail returns 0 (or a count) or a negative code of the table
+ * below. Strings are UTF-8 and end in NUL unless a length is beside them. Times are milliseconds,
+ * sizes bytes. Whatever is passed in is copied unless the text says otherwise. Every function says
+ * from which threads it may be called. The library has no mutable global state: any number of nodes
+ * may live in one process.
+ */
+#ifndef FLATEND_H
+#define FLATEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(FLATEND_BUILD)
+#define FLATEND_API __attribute__((visibility("default")))
+#else
+#define FLATEND_API
+#endif
+#define FLATEND_MUST_USE __attribute__((warn_unused_result))
+#define FLATEND_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+/* name, code, text. The codes are stable: new ones are added at the end. */
+#define FLATEND_ERRORS(X)                                                 \
+    X(ENOMEM, -1, "out of memory")                                        \
+    X(EINVAL, -2, "invalid argument")                                     \
+    X(ESTATE, -3, "not possible in this state")                           \
+    X(EAGAIN, -4, "would block")                                          \
+    X(ECANCELED, -5, "canceled")                                          \
+    X(ECLOSED, -6, "connection closed")                                   \
+    X(ETIMEDOUT, -7, "timed out")                                         \
+    X(EREFUSED, -8, "connection refused")                                 \
+    X(EUNREACHABLE, -9, "peer cannot be reached")                         \
+    X(EADDR, -10, "not a valid address")                                  \
+    X(EADDRINUSE, -11, "address already in use")                          \
+    X(EPROTO, -12, "peer violated the protocol")                          \
+    X(EDECRYPT, -13, "record does not authenticate")                      \
+    X(ESIGNATURE, -14, "signature does not verify")                       \
+    X(ETOOBIG, -15, "larger than the limit")                              \
+    X(ENOPROVIDER, -16, "no node provides the service")                   \
+    X(EUNHANDLED, -17, "the node did not handle the request")             \
+    X(ERESET, -18, "stream reset by the peer")                            \
+    X(EIO, -19, "input or output failed")                                 \
+    X(EKEY, -20, "not a valid key")                                       \
+    X(EACCESS, -21, "permission denied")                                  \
+    X(ENOENT, -22, "no such file")                                        \
+    X(EEXIST, -23, "exists already")                                      \
+    X(ELIMIT, -24, "too many")                                            \
+    X(ESYNTAX, -25, "syntax error")                                       \
+    X(EOVERFLOW, -26, "buffer too small")
+
+enum flatend_code {
+    FLATEND_OK = 0,
+#define FLATEND_DEFINE_CODE(name, code, text) FLATEND_##name = (code),
+    FLATEND_ERRORS(FLATEND_DEFINE_CODE)
+#undef FLATEND_DEFINE_CODE
+};
+
+/* The text of a code ("out of memory"), and its name ("ENOMEM"). Never NULL. Any thread. */
+FLATEND_API const char *flatend_strerror(int code);
+FLATEND_API const char *flatend_error_name(int code);
+
+/* What went wrong, with its context: "dial 10.0.0.2:9000: connection refused". */
+struct flatend_error {
+    int code;
+    char text[256];
+};
+
+/* The version of the library that runs, "1.2.3". Any thread. */
+FLATEND_API const char *flatend_version(void);
+
+/* ---- keys and identities ------------------------------------------------------------------ */
+
+enum { FLATEND_PUBLIC_KEY_LEN = 32, FLATEND_SECRET_KEY_LEN = 64 };
+
+/* An Ed25519 secret key: the 32-byte seed, then the 32-byte public key. */
+struct flatend_secret_key {
+    uint8_t bytes[FLATEND_SECRET_KEY_LEN];
+};
+
+/* A new random key. FLATEND_EIO if the system has no randomness to give. Any thread. */
+FLATEND_API int flatend_secret_key_generate(struct flatend_secret_key *key) FLATEND_MUST_USE;
+
+/* Reads a key from `path`: 128 hexadecimal digits and an optional newline. A file that others than
+ * its owner may read is refused. FLATEND_ENOENT, FLATEND_EACCESS, FLATEND_EKEY, FLATEND_EIO;
+ * `error` (may be NULL) says what and where. Any thread. */
+FLATEND_API int flatend_secret_key_load(struct flatend_secret_key *key, const char *path,
+                                        struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Writes a key to `path` with mode 0600, atomically. FLATEND_EEXIST if the file is there already:
+ * an identity is never overwritten. FLATEND_EACCESS, FLATEND_EIO. Any thread. */
+FLATEND_API int flatend_secret_key_save(const struct flatend_secret_key *key, const char *path,
+                                        struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Who a peer is. A node without a secret key is anonymous: `public_key` is zero, `host` is "". */
+struct flatend_id {
+    uint8_t public_key[FLATEND_PUBLIC_KEY_LEN];
+    char host[46]; /* the address at which it can be reached: "10.0.0.2", "::1" */
+    uint16_t port;
+    bool is_anonymous;
+};
+
+/* ---- the node ----------------------------------------------------------------------------- */
+
+struct flatend_node;
+struct flatend_context;
+struct flatend_stream;
+struct uv_loop_s;
+
+enum flatend_log_level {
+    FLATEND_LOG_ERROR,
+    FLATEND_LOG_WARN,
+    FLATEND_LOG_INFO,
+    FLATEND_LOG_DEBUG,
+};
+
+/* Receives the node's log, one line without newline a call. Called on the node's thread, and on
+ * handler threads; must not call back into the node. */
+typedef void (*flatend_log_fn)(void *arg, enum flatend_log_level level, const char *line);
+
+/* A log function that writes "2006/01/02 15:04:05 line" to standard error. */
+FLATEND_API void flatend_log_stderr(void *arg, enum flatend_log_level level, const char *line);
+
+/* Serves one request. By default it runs on a thread of the node's pool and may block. The context
+ * is the handler's until it returns; returning ends the response. */
+typedef void (*flatend_handler)(struct flatend_context *ctx, void *arg);
+
+enum flatend_service_flags {
+    /* Run on the node's own thread, once the whole request body is there (at most
+     * FLATEND_INLINE_BODY_MAX bytes, more is answered with status 413). The handler must not
+     * block; reads and writes never do. For short functions this is the fastest way. */
+    FLATEND_SERVICE_INLINE = 1 << 0,
+};
+
+enum { FLATEND_INLINE_BODY_MAX = 65536 };
+
+struct flatend_service {
+    const char *name; /* 1 to 255 bytes */
+    flatend_handler handler;
+    void *arg; /* handed to the handler */
+    unsigned flags; /* enum flatend_service_flags */
+};
+
+struct flatend_options {
+    size_t size; /* set by FLATEND_OPTIONS_INIT */
+
+    /* The address at which peers can reach this node, "host:port". NULL: the first bind address. */
+    const char *public_addr;
+
+    /* The node's identity. NULL: the node is anonymous, listens nowhere and cannot be dialed. */
+    const struct flatend_secret_key *secret_key;
+
+    /* Addresses to accept peers on, "host:port" or ":port" (all interfaces; port 0: any free one).
+     * None given: `public_addr`, else a free port on all interfaces. Ignored when anonymous. */
+    const char *const *bind_addrs;
+    size_t n_bind_addrs;
+
+    const struct flatend_service *services;
+    size_t n_services;
+
+    /* Reconnecting to a peer that this node dialed and lost: how often (negative: never), and the
+     * delay before an attempt: from `min` growing by `factor` up to `max`, with jitter. */
+    int reconnect_attempts;           /* default 8 */
+    double reconnect_backoff_factor;  /* default 1.25; at least 1 */
+    unsigned reconnect_backoff_min_ms; /* default 500 */
+    unsigned reconnect_backoff_max_ms; /* default 1000 */
+
+    /* Threads for handlers, started when needed. Default 16, at most 1024. */
+    unsigned handler_threads;
+
+    /* How long flatend_node_shutdown waits for running requests. Default 10000. */
+    unsigned shutdown_timeout_ms;
+
+    /* Where the log goes. Default NULL: nowhere. Lines above `log_level` are not formatted. */
+    flatend_log_fn log;
+    void *log_arg;
+    enum flatend_log_level log_level; /* default FLATEND_LOG_INFO */
+
+    /* A libuv loop of the application's to live on. NULL: a thread and a loop of the node's own.
+     * With a loop given, start and shutdown return at once and complete on the loop. */
+    struct uv_loop_s *loop;
+};
+
+#define FLATEND_OPTIONS_INIT                                                     \
+    {                                                                            \
+        .size = sizeof(struct flatend_options), .reconnect_attempts = 8,         \
+        .reconnect_backoff_factor = 1.25, .reconnect_backoff_min_ms = 500,       \
+        .reconnect_backoff_max_ms = 1000, .handler_threads = 16,                 \
+        .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO,             \
+    }
+
+/* Makes a node from `options`, all of which is checked and copied. On failure `*node` is NULL and
+ * `error` (may be NULL) says which option. FLATEND_EINVAL, FLATEND_EADDR, FLATEND_ENOMEM.
+ * Any thread; the node's owner frees it with flatend_node_free. */
+FLATEND_API int flatend_node_new(const struct flatend_options *options, struct flatend_node **node,
+                                 struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Listens, connects to `addrs` ("host:port" each) and discovers the mesh from there. Returns when
+ * every address was tried: 0 if none was given or at least one answered. An address that does not
+ * answer is tried again as a lost peer is. FLATEND_EADDRINUSE, FLATEND_EUNREACHABLE, ...; after
+ * a failure the node can only be freed. Any thread but the node's own; once a node. */
+FLATEND_API int flatend_node_start(struct flatend_node *node, const char *const *addrs,
+                                   size_t n_addrs, struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Blocks until the process receives SIGINT or SIGTERM, or another thread shuts the node down; then
+ * shuts it down. A second signal ends at once, without draining. Any thread but the node's own. */
+FLATEND_API void flatend_node_wait(struct flatend_node *node);
+
+/* Takes no new requests, waits up to `shutdown_timeout_ms` for running ones, then closes every
+ * connection. Calls that block elsewhere return FLATEND_ECANCELED. Idempotent. Any thread but the
+ * node's own and a handler's. */
+FLATEND_API void flatend_node_shutdown(struct flatend_node *node);
+
+/* Shuts the node down if that was not done, and frees it. NULL is allowed. */
+FLATEND_API void flatend_node_free(struct flatend_node *node);
+
+/* The address that the node's `index`-th listener is bound to, "127.0.0.1:9000", in `buf`: how to
+ * learn a port that was asked for as 0. FLATEND_ENOENT: no such listener. FLATEND_EOVERFLOW.
+ * Any thread, after start. */
+FLATEND_API int flatend_node_listen_addr(struct flatend_node *node, size_t index, char *buf,
+                                         size_t cap) FLATEND_MUST_USE;
+
+/* ---- in a handler ------------------------------------------------------------------------- */
+
+/* Name and value of one header; the value has `value_len` bytes and a NUL behind them. */
+struct flatend_header {
+    const char *name;
+    const char *value;
+    size_t value_len;
+};
+
+/* The requester. */
+FLATEND_API const struct flatend_id *flatend_context_id(const struct flatend_context *ctx);
+
+/* Which of the requested services this handler was chosen for. */
+FLATEND_API const char *flatend_context_service(const struct flatend_context *ctx);
+
+/* The value of a request header by its lower-case name, or NULL. From the gateway come the HTTP
+ * headers, "params.NAME" for route parameters, "query.NAME" for query parameters, ":method" and
+ * ":path". With several of one name, the last. Valid until the handler returns. */
+FLATEND_API const char *flatend_context_header(const struct flatend_context *ctx, const char *name);
+
+/* All request headers in the order received. */
+FLATEND_API const struct flatend_header *flatend_context_headers(const struct flatend_context *ctx,
+                                                                 size_t *n);
+
+/* Reads up to `cap` bytes of the request body. Blocks until there are some. Returns how many,
+ * 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET. */
+FLATEND_API ssize_t flatend_context_read(struct flatend_context *ctx, void *buf,
+                                         size_t cap) FLATEND_MUST_USE;
+
+/* Reads the whole body, at most `limit` bytes, else FLATEND_ETOOBIG. The memory is the context's,
+ * with a NUL behind it. */
+FLATEND_API int flatend_context_read_all(struct flatend_context *ctx, size_t limit,
+                                         const char **data, size_t *len) FLATEND_MUST_USE;
+
+/* Sets a response header, replacing one of the same name, or adds another one (Set-Cookie).
+ * FLATEND_ESTATE after the first write, FLATEND_EINVAL for a name or value that HTTP forbids,
+ * FLATEND_ETOOBIG when the headers outgrow a record (4075 bytes). */
+FLATEND_API int flatend_context_set_header(struct flatend_context *ctx, const char *name,
+                                           const char *value);
+FLATEND_API int flatend_context_add_header(struct flatend_context *ctx, const char *name,
+                                           const char *value);
+
+/* The HTTP status, 200 to 599; 200 unless set. FLATEND_ESTATE after the first write. */
+FLATEND_API int flatend_context_set_status(struct flatend_context *ctx, int status);
+
+/* Writes response body. The first write sends the headers. Blocks while the requester does not
+ * keep up. 0, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET: the requester is gone. */
+FLATEND_API int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len);
+FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
+    FLATEND_PRINTF(2, 3);
+
+/* Ends the request with an error. Before the first write: `status` and the JSON body
+ * {"error": "message"}. After it: the stream is aborted, so that the requester sees a failure and
+ * not a short body. */
+FLATEND_API int flatend_context_fail(struct flatend_context *ctx, int status, const char *format,
+                                     ...) FLATEND_PRINTF(3, 4);
+
+/* True once the requester is gone: a long computation may stop. */
+FLATEND_API bool flatend_context_is_canceled(const struct flatend_context *ctx);
+
+/* ---- calling services --------------------------------------------------------------------- */
+
+struct flatend_request {
+    const char *const *services; /* tried in the provider in this order; at least one */
+    size_t n_services;
+    const struct flatend_header *headers;
+    size_t n_headers;
+    const void *body; /* the whole body, or NULL: write it with flatend_stream_write */
+    size_t body_len;
+    uint64_t provider;   /* a `flatend_provider.handle`, or 0: any provider */
+    unsigned timeout_ms; /* until the response headers; 0: no limit */
+};
+
+/* Sends a request and returns its stream, which the caller closes. With `body` given, the request
+ * is complete; else write the body and finish it. Blocks only for back-pressure.
+ * FLATEND_ENOPROVIDER, FLATEND_ETOOBIG (headers beyond 4075 bytes), FLATEND_ECANCELED (shut down).
+ * Any thread but the node's own. */
+FLATEND_API int flatend_push(struct flatend_node *node, const struct flatend_request *request,
+                             struct flatend_stream **stream,
+                             struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Writes request body; blocks while the provider does not keep up. */
+FLATEND_API int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len);
+
+/* Ends the request body. */
+FLATEND_API int flatend_stream_finish(struct flatend_stream *stream);
+
+/* Waits for the response's headers. 0, or why there is no response: FLATEND_EUNHANDLED,
+ * FLATEND_ECLOSED, FLATEND_ETIMEDOUT, ... `status` and `headers` may be NULL; the headers live as
+ * long as the stream. */
+FLATEND_API int flatend_stream_response(struct flatend_stream *stream, int *status,
+                                        const struct flatend_header **headers, size_t *n_headers);
+
+/* Reads response body: how many bytes, 0 at the end, or a negative code. */
+FLATEND_API ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf,
+                                        size_t cap) FLATEND_MUST_USE;
+
+/* Reads the rest of the response, at most `limit` bytes; the memory is the stream's. */
+FLATEND_API int flatend_stream_read_all(struct flatend_stream *stream, size_t limit,
+                                        const char **data, size_t *len) FLATEND_MUST_USE;
+
+/* Ends and frees the stream; one that is not complete is canceled. NULL is allowed. A stream is
+ * used by one thread at a time. */
+FLATEND_API void flatend_stream_close(struct flatend_stream *stream);
+
+/* A connected node that provides a service. The handle is valid as long as the connection. */
+struct flatend_provider {
+    uint64_t handle;
+    struct flatend_id id;
+};
+
+/* The connected providers of any of `services`, each node once. Writes at most `cap` of them and
+ * returns how many there are, or a negative code. Any thread. */
+FLATEND_API ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
+                                           size_t n_services, struct flatend_provider *providers,
+                                           size_t cap) FLATEND_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,65 @@
+/* A node without its sockets: peers, routing table, discovery, reconnecting. Bytes and time in,
+ * bytes out; runs on a real transport and on a simulated one alike. */
+#ifndef FE_MESH_MESH_H
+#define FE_MESH_MESH_H
+
+#include "base/log.h"
+#include "base/timer.h"
+#include "kad/table.h"
+#include "mesh/transport.h"
+#include "rpc/registry.h"
+#include "session/session.h"
+
+enum {
+    FE_MESH_LINKS_MAX = 4096,       /* connections at once; more are closed on accept */
+    FE_MESH_HANDSHAKE_MS = 10000,   /* from connected to the peer's Handshake */
+    FE_MESH_BOOTSTRAP_LINKS = 16,   /* peers asked at once while discovering */
+};
+
+struct fe_mesh_config {
+    struct fe_self self;
+    int reconnect_attempts;
+    double reconnect_backoff_factor;
+    unsigned reconnect_backoff_min_ms;
+    unsigned reconnect_backoff_max_ms;
+};
+
+struct fe_mesh_ops {
+    /* A request for one of our services; accept the stream before returning to take it. */
+    void (*on_request)(void *arg, struct fe_peer *peer, struct fe_stream *stream,
+                       struct fe_names services, struct fe_headers headers);
+    /* fe_mesh_join is complete: how many of its addresses answered, of how many. */
+    void (*on_joined)(void *arg, size_t n_connected, size_t n_addrs);
+    /* fe_mesh_close is complete: no link is left. */
+    void (*on_closed)(void *arg);
+};
+
+struct fe_mesh; /* fields in mesh/internal.h */
+
+struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_transport transport,
+                            struct fe_timers *timers, uint64_t (*now_ms)(void *arg), void *now_arg,
+                            struct fe_pool *pool, const struct fe_rng *rng,
+                            const struct fe_log *log, const struct fe_mesh_ops *ops,
+                            void *arg) FE_MUST_USE;
+void fe_mesh_free(struct fe_mesh *mesh); /* after on_closed, or before any link */
+
+/* Dials the addresses, says hello, discovers from there. Once. on_joined comes later. */
+int fe_mesh_join(struct fe_mesh *mesh, const struct fe_addr *addrs, size_t n) FE_MUST_USE;
+
+/* Takes no more requests: they are answered with `handled` 0. Streams that run go on. */
+void fe_mesh_drain(struct fe_mesh *mesh);
+
+/* Closes every link, sending what they still hold when `drain`. on_closed comes later. */
+void fe_mesh_close(struct fe_mesh *mesh, bool drain);
+
+struct fe_registry *fe_mesh_registry(struct fe_mesh *mesh);
+size_t fe_mesh_n_streams(const struct fe_mesh *mesh); /* open now, in both directions */
+
+/* The transport's side. NULL: full or out of memory; the transport closes the connection. */
+struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io) FE_MUST_USE;
+void fe_link_on_open(struct fe_link *link, int code);
+void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len);
+void fe_link_on_drain(struct fe_link *link);
+void fe_link_on_close(struct fe_link *link, int code);
+
+#endif

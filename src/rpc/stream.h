@@ -1,0 +1,69 @@
+/* A stream: one request and its response over a peer connection, each a body of bytes.
+ *
+ * Both directions are pull-driven. Who receives says how much it took; what it did not take waits
+ * in the stream, and the peer is held back until fe_stream_resume. Who sends is told how much was
+ * accepted, and called back (`on_writable`) when more will be.
+ *
+ *                 open/accept                     both directions ended
+ *     (none) ───────────────────▶  ACTIVE  ─────────────────────────────▶ on_close(0)
+ *                                    │   connection lost, reset, protocol fault,
+ *                                    └── handled 0 ─────────────────────▶ on_close(code)
+ *
+ * on_close comes exactly once and last, unless the owner itself called fe_stream_cancel; after
+ * either the stream is gone. All callbacks come from within fe_peer_on_event, fe_peer_on_writable,
+ * fe_peer_close or fe_stream_resume, never from within the calls that send. */
+#ifndef FE_RPC_STREAM_H
+#define FE_RPC_STREAM_H
+
+#include "base/chain.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "wire/event.h"
+
+struct fe_peer;
+struct fe_stream;
+
+struct fe_stream_ops {
+    /* The response's head (streams of ours; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)). */
+    void (*on_response)(struct fe_stream *stream, struct fe_headers headers);
+    /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume. */
+    size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
+    /* The peer's body is complete; comes after all of it was taken. */
+    void (*on_end)(struct fe_stream *stream);
+    /* Space again after fe_stream_write took less than it was given. */
+    void (*on_writable)(struct fe_stream *stream);
+    void (*on_close)(struct fe_stream *stream, int code);
+};
+
+/* Sends a request on `peer` and returns its stream. FLATEND_ETOOBIG: the headers do not fit the
+ * dialect, FLATEND_ENOMEM, FLATEND_ECLOSED; no stream then. */
+int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
+                   const struct fe_header *headers, size_t n_headers,
+                   const struct fe_stream_ops *ops, void *owner,
+                   struct fe_stream **stream) FE_MUST_USE;
+
+/* Takes over a stream that on_request handed out. */
+void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner);
+
+/* The response's head, once, before any write (streams of the peer's). FLATEND_ETOOBIG: nothing was
+ * sent and a smaller head may be tried. */
+int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
+                      size_t n_headers) FE_MUST_USE;
+
+/* Sends body bytes: returns how many were accepted (0 ≤ n ≤ len) or FLATEND_ENOMEM. */
+ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_USE;
+
+/* Our body is complete. Nothing may be written after it. */
+int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
+
+/* Ready to take more: delivers what waits (from within this call). */
+void fe_stream_resume(struct fe_stream *stream);
+
+/* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
+ * are swallowed. No callback follows; the stream is gone. */
+void fe_stream_cancel(struct fe_stream *stream);
+
+void *fe_stream_owner(const struct fe_stream *stream);
+struct fe_peer *fe_stream_peer(const struct fe_stream *stream);
+
+#endif

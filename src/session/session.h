@@ -1,0 +1,81 @@
+/* The encrypted session between two nodes: bytes in, events out; requests in, bytes out.
+ *
+ * The session opens no socket and reads no clock. What arrives is fed, and taken out event by
+ * event; what is sent is appended to the connection's output chain. One session speaks one dialect
+ * (docs/PROTOCOL.md part 1 today); above `struct fe_event` and `struct fe_sender` nobody can tell. */
+#ifndef FE_SESSION_SESSION_H
+#define FE_SESSION_SESSION_H
+
+#include "base/buf.h"
+#include "base/chain.h"
+#include "base/rng.h"
+#include "crypto/crypto.h"
+#include "wire/event.h"
+
+enum {
+    /* The largest record accepted (ciphertext with tag). Go peers send at most 4,096; Node.js peers
+     * have no limit of their own, their largest packet is a request with all its headers. */
+    FE_SESSION_RECORD_MAX = 256 * 1024,
+    /* Body bytes that may wait in a connection's output before `space` is 0. */
+    FE_SESSION_OUT_MAX = 256 * 1024,
+    /* FindNode requests of ours that may wait for an answer at once. */
+    FE_SESSION_PENDING_MAX = 16,
+};
+
+/* What a node says of itself; borrowed by its sessions, and outlives them. */
+struct fe_self {
+    bool is_anonymous;
+    struct fe_id id;                   /* unless anonymous */
+    struct flatend_secret_key secret;  /* unless anonymous */
+    const struct fe_view *services;
+    size_t n_services; /* at most 255 */
+};
+
+enum fe_session_state {
+    FE_SESSION_KEYS,   /* waiting for the peer's ephemeral key */
+    FE_SESSION_HELLO,  /* keys agreed, waiting for the peer's Handshake */
+    FE_SESSION_OPEN,   /* the peer has said who it is */
+    FE_SESSION_FAILED, /* a fault was returned; only deinit is left */
+};
+
+struct fe_session {
+    struct fe_sender sender;
+    enum fe_session_state state;
+    bool is_initiator;
+    const struct fe_self *self;
+    struct fe_chain *out;
+    /* private to src/session */
+    uint8_t ephemeral_secret[FE_KEY_LEN];
+    struct fe_aead *seal;
+    struct fe_aead *open;
+    uint64_t sent;     /* records sealed: the next nonce */
+    uint64_t received; /* records opened: the next nonce */
+    struct fe_buf in;  /* a record that is not complete yet */
+    struct fe_view fed; /* what was fed and not yet looked at */
+    struct fe_id peer_id;
+    struct fe_id nodes[FE_NODES_MAX];
+    uint32_t next_seq;
+    uint32_t next_stream;
+    uint32_t pending[FE_SESSION_PENDING_MAX]; /* seqs of our FindNodes; 0: free */
+    uint32_t hello_seq;                       /* seq of our Handshake; 0 once answered */
+};
+
+/* Starts a session whose output goes to `out`: the initiator's key is appended at once.
+ * FLATEND_ENOMEM; nothing to deinit then. */
+int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
+                    const struct fe_rng *rng, struct fe_chain *out) FE_MUST_USE;
+
+/* Wipes keys, frees. Any state. */
+void fe_session_deinit(struct fe_session *session);
+
+/* Hands over bytes that arrived. They are decrypted in place, and must stay where they are until
+ * fe_session_next has returned 0 or a fault; call it until then before feeding again. */
+void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len);
+
+/* The next event: 1, or 0 when more bytes are needed, or a fault of the peer or of ours. After a
+ * fault the connection is to be closed; `err` says why. Answers that the protocol itself wants
+ * (the responder's key, its Handshake) are appended to the output on the way. */
+int fe_session_next(struct fe_session *session, struct fe_event *event,
+                    struct flatend_error *err) FE_MUST_USE;
+
+#endif

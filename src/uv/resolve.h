@@ -1,0 +1,16 @@
+/* Host names to addresses, on libuv's thread pool. */
+#ifndef FE_UV_RESOLVE_H
+#define FE_UV_RESOLVE_H
+
+#include "base/addr.h"
+#include "uv/worker.h"
+
+enum { FE_RESOLVE_MAX = 8 }; /* addresses of one name that are looked at */
+
+typedef void (*fe_resolve_fn)(void *arg, int code, const struct fe_addr *addrs, size_t n);
+
+/* Zero: `fn` comes exactly once, later. */
+int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn, void *arg,
+               struct flatend_error *err) FE_MUST_USE;
+
+#endif
