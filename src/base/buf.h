@@ -18,6 +18,7 @@ void fe_buf_deinit(struct fe_buf *buf);
 /* Makes room for `n` more bytes: FLATEND_ETOOBIG beyond `max`, FLATEND_ENOMEM. Unchanged then. */
 int fe_buf_reserve(struct fe_buf *buf, size_t n) FE_MUST_USE;
 int fe_buf_append(struct fe_buf *buf, const void *data, size_t len) FE_MUST_USE;
+/* Needs room for one byte more: vsnprintf ends with a NUL, which is not counted in `len`. */
 int fe_buf_printf(struct fe_buf *buf, const char *format, ...) FE_MUST_USE FLATEND_PRINTF(2, 3);
 
 /* Drops the first `n` bytes (at most `len`). */

@@ -24,6 +24,7 @@ struct fe_timers {
     struct fe_timer **heap;
     size_t n;
     size_t cap;
+    uint64_t earliest_ms; /* while running: what is armed meanwhile waits for the next run */
 };
 
 void fe_timers_init(struct fe_timers *timers);
@@ -47,7 +48,7 @@ static inline bool fe_timer_is_armed(const struct fe_timer *timer)
 uint64_t fe_timers_next(const struct fe_timers *timers);
 
 /* Calls each timer that is due at `now_ms`, once, disarmed before its call. Timers may be started,
- * stopped and freed in the calls. */
+ * stopped and freed in the calls; what is armed there runs at `now_ms` + 1 at the earliest. */
 void fe_timers_run(struct fe_timers *timers, uint64_t now_ms);
 
 #endif
