@@ -18,17 +18,21 @@
 struct fe_exchange;
 
 struct fe_exchange_ops {
-    /* The response's head, once; fields and values are used up by the time it returns. Hop-by-hop
-     * fields and those that frame the body are the protocol's business and skipped.
-     * FLATEND_ENOMEM: nothing was sent, the exchange is to be aborted. */
+    /* The response's head, once, status 200 to 599; fields and values are used up by the time it
+     * returns. Hop-by-hop fields and those that frame the body are the protocol's business and
+     * skipped. FLATEND_EINVAL: a status, name or value that HTTP forbids; nothing was sent, another
+     * response may be tried. FLATEND_ENOMEM: nothing was sent, the exchange is to be aborted. */
     int (*respond)(struct fe_exchange *ex, const struct fe_response *response);
-    /* Body bytes: how many were accepted. More than the announced length is FLATEND_ETOOBIG. */
+    /* Body bytes: how many were accepted. More than the announced length is FLATEND_ETOOBIG.
+     * Where no body goes out (HEAD, 204, 304) everything is accepted and dropped. */
     ssize_t (*write)(struct fe_exchange *ex, struct fe_view data);
-    /* The response is complete. The exchange is the protocol's again. */
+    /* The response is complete. The exchange is the protocol's again. With less than the announced
+     * length written it is an abort. */
     void (*end)(struct fe_exchange *ex);
     /* The response cannot be completed: the client must see that it is not whole. */
     void (*abort)(struct fe_exchange *ex);
-    /* Ready for request body: the first call also sends 100 (Continue) if the client waits. */
+    /* Ready for request body: neither on_body nor on_body_end comes before the first call, which
+     * also sends 100 (Continue) if the client waits. A handler that needs no body never calls it. */
     void (*resume)(struct fe_exchange *ex);
 };
 
