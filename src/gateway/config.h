@@ -1,11 +1,32 @@
 /* The gateway's configuration: one immutable snapshot, counted by reference. Every key is described
- * in docs/configuration.md. */
+ * in docs/configuration.md. All of it belongs to one thread. */
 #ifndef FE_GATEWAY_CONFIG_H
 #define FE_GATEWAY_CONFIG_H
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/log.h"
 #include "http/router.h"
+
+/* Bounds on what a file may ask for, so that a mistyped or generated one is refused, not obeyed. */
+enum {
+    FE_CONFIG_FILE_MAX = 1 << 20,
+    FE_CONFIG_LISTENERS_MAX = 64,
+    FE_CONFIG_ADDRS_MAX = 64,    /* of one listener */
+    FE_CONFIG_DOMAINS_MAX = 100, /* of one listener: as many names as a certificate may have */
+    FE_CONFIG_ROUTES_MAX = 4096, /* of one listener */
+    FE_CONFIG_SERVICES_MAX = 255, /* of one route: docs/PROTOCOL.md 1.2, a count of one byte */
+    FE_CONFIG_SERVICE_NAME_MAX = 255,
+    FE_CONFIG_HEADER_SIZE_MIN = 1024,
+    FE_CONFIG_HEADER_SIZE_MAX = 16 << 20,
+};
+
+#define FE_CONFIG_SIZE_MAX (UINT64_C(1) << 60)                  /* a body's limit, bytes */
+#define FE_CONFIG_DURATION_MAX_MS (UINT64_C(8760) * 3600 * 1000) /* a year */
+
+/* A directory is served by catch-all patterns whose parameter has this name, unless the configured
+ * path ends in one of its own. */
+#define FE_CONFIG_STATIC_REST "filepath"
 
 enum fe_route_kind {
     FE_ROUTE_SERVICE, /* `service` or `services` */
@@ -24,51 +45,61 @@ struct fe_config_route {
     struct fe_view pattern; /* "/todos/:id" */
     struct fe_view *services;
     size_t n_services;
-    char *static_path; /* NUL-terminated, as configured */
+    char *static_path; /* NUL-terminated, as configured: relative to the working directory */
     bool static_is_dir;
-    bool no_cache;
+    struct fe_view rest; /* of a directory: the parameter that holds the path below it */
+    bool no_cache;       /* of services too */
     bool browse;
     uint64_t timeout_ms; /* until a service's first byte; default 30 s, 0: none */
-    uint64_t body_min;   /* of the route, else of the listener */
-    uint64_t body_max;
+    uint64_t body_min;   /* of the route, else (POST, PUT, PATCH to services) of the listener; or 0 */
+    uint64_t body_max;   /* of the route, else of the listener, else UINT64_MAX */
     struct fe_config_pos pos;
 };
 
 struct fe_config_http {
-    struct fe_addr *addrs; /* `addr` and `addrs`, added up; default :80 */
+    struct fe_addr *addrs; /* `addr` and `addrs`, added up, each once; default :80 */
+    struct fe_config_pos *addr_pos;
     size_t n_addrs;
     struct fe_view *domains; /* `domain` and `domains`, added up */
     size_t n_domains;
     bool redirect_trailing_slash;
     bool redirect_fixed_path;
-    uint64_t read_ms;
+    uint64_t read_ms; /* these four: default 10 s, 0: no limit */
     uint64_t read_header_ms;
     uint64_t idle_ms;
     uint64_t write_ms;
-    uint64_t shutdown_ms;
-    size_t header_max;
+    uint64_t shutdown_ms; /* default 10 s, 0: at once */
+    size_t header_max;    /* default 1 MiB */
     struct fe_config_route *routes;
     size_t n_routes;
     struct fe_router *router; /* its routes are the `struct fe_config_route` above */
 };
 
 struct fe_config {
-    unsigned n_refs; /* of one thread */
+    unsigned n_refs;
     struct fe_arena arena;
     struct fe_addr addr; /* for other nodes; default 127.0.0.1:9000 */
     bool has_addr;       /* given in the file: flags then do not apply */
+    struct fe_config_pos addr_pos;
     struct fe_config_http *http;
     size_t n_http;
 };
 
 /* Reads and checks a file. On failure `err` holds "path:line:column: what was expected".
- * FLATEND_ENOENT, FLATEND_EACCESS, FLATEND_ESYNTAX, FLATEND_EINVAL, FLATEND_EEXIST, FLATEND_ENOMEM. */
+ * FLATEND_ENOENT (the file itself), FLATEND_EACCESS, FLATEND_EIO, FLATEND_ETOOBIG,
+ * FLATEND_ESYNTAX, FLATEND_EINVAL, FLATEND_EEXIST (two things clash), FLATEND_ENOMEM. */
 int fe_config_load(const char *path, struct fe_config **config,
                    struct flatend_error *err) FE_MUST_USE;
 
-/* The same from memory; `path` is for messages and for resolving nothing. */
+/* The same from memory; `path` is for messages only. Static paths are looked up. */
 int fe_config_parse(const char *path, struct fe_view text, struct fe_config **config,
                     struct flatend_error *err) FE_MUST_USE;
+
+/* Settles the node's address, before the configuration is used: the file's, else `addr`. An HTTP
+ * address that is the node's own cannot be served and is left out, with a warning.
+ * FLATEND_EEXIST: a listener would be left without any. */
+int fe_config_settle(struct fe_config *config, const char *path, const struct fe_addr *addr,
+                     const struct fe_log *log, struct flatend_error *err) FE_MUST_USE;
 
 struct fe_config *fe_config_ref(struct fe_config *config);
 void fe_config_unref(struct fe_config *config);
