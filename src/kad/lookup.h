@@ -39,8 +39,7 @@ void fe_kad_lookup_deinit(struct fe_kad_lookup *lookup);
 
 /* Hears of nodes; those known already, we ourselves and anonymous ones are skipped. Returns how
  * many were new, or FLATEND_ENOMEM (those before the failing one were added). */
-int fe_kad_lookup_add(struct fe_kad_lookup *lookup, const struct fe_id *ids,
-                      size_t n) FE_MUST_USE;
+int fe_kad_lookup_add(struct fe_kad_lookup *lookup, const struct fe_id *ids, size_t n) FE_MUST_USE;
 
 /* The closest node that was not asked yet, which counts as asked from now on. False: none now. */
 bool fe_kad_lookup_next(struct fe_kad_lookup *lookup, struct fe_id *id) FE_MUST_USE;
