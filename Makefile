@@ -1,0 +1,43 @@
+# The front door. CMake does the building (CMakePresets.json), scripts/ the rest.
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+all: build/release/build.ninja
+	@cmake --build build/release
+
+build/release/build.ninja:
+	@cmake --preset release
+
+# The gateway and the hello_world service, with the README's configuration. Ctrl-C ends both.
+run:
+	@scripts/run
+
+# Every layer of tests. Installs what is missing first.
+test:
+	@scripts/test
+
+# Our gateway beside nginx and HAProxy; writes docs/performance.md.
+bench:
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory all
+	@node bench/bench.mjs
+
+# Every fuzz target for FUZZ_SECONDS.
+fuzz:
+	@scripts/setup dev
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+format:
+	@scripts/sources | xargs -r clang-format -i
+
+lint:
+	@scripts/setup dev
+	@scripts/lint
+
+install: all
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	@rm -rf build
+
+.PHONY: all run test bench fuzz format lint install clean
