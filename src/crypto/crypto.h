@@ -46,13 +46,15 @@ struct fe_aead;
 struct fe_aead *fe_aead_new(const uint8_t key[FE_AEAD_KEY_LEN], bool is_seal) FE_MUST_USE;
 void fe_aead_free(struct fe_aead *aead); /* wipes; NULL is allowed */
 
-/* Encrypts the concatenation of `parts` to `out` (sum of lengths + 16 bytes of tag).
+/* Encrypts the concatenation of `parts` to `out` (sum of lengths + 16 bytes of tag). A single part
+ * may lie at `out` already: it is then encrypted in place.
  * FLATEND_ENOMEM when OpenSSL fails. */
 int fe_aead_seal(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN],
                  const struct fe_view *parts, size_t n_parts, uint8_t *out) FE_MUST_USE;
 
-/* Decrypts `len` bytes, tag included, in place; the plaintext is `len - 16` bytes. FLATEND_EDECRYPT:
- * too short or not authentic; the bytes are then garbage and not to be looked at. */
+/* Decrypts `len` bytes, tag included, in place; the plaintext is `len - 16` bytes.
+ * FLATEND_EDECRYPT: too short or not authentic; the bytes are then garbage and not to be looked at.
+ */
 int fe_aead_open(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], uint8_t *data,
                  size_t len) FE_MUST_USE;
 
