@@ -1,0 +1,70 @@
+#include "uv/resolve.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+
+#include "uv/loop.h"
+
+struct resolution {
+    uv_getaddrinfo_t request;
+    uint16_t port;
+    fe_resolve_fn fn;
+    void *arg;
+};
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    struct resolution *resolution = request->data;
+    struct fe_addr addrs[FE_RESOLVE_MAX];
+    size_t n = 0;
+    int code = fe_uv_code(status);
+
+    for (struct addrinfo *info = found; info != NULL && n < FE_RESOLVE_MAX; info = info->ai_next) {
+        if (fe_addr_from_sockaddr(&addrs[n], info->ai_addr) == 0) {
+            addrs[n++].port = resolution->port;
+        }
+    }
+    uv_freeaddrinfo(found);
+    if (code == 0 && n == 0) {
+        code = FLATEND_ENOENT;
+    }
+    fe_resolve_fn fn = resolution->fn;
+    void *arg = resolution->arg;
+
+    free(resolution);
+    fn(arg, code, addrs, n);
+}
+
+int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn, void *arg,
+               struct flatend_error *err)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct resolution *resolution;
+    struct fe_view host;
+    char name[NI_MAXHOST];
+    uint16_t port;
+    int rv = fe_addr_split(host_port, &host, &port, err);
+
+    if (rv != 0) {
+        return rv;
+    }
+    if (host.len == 0 || host.len >= sizeof(name)) {
+        return fe_err_set(err, FLATEND_EADDR, "'%s': no host name", host_port);
+    }
+    memcpy(name, host.ptr, host.len);
+    name[host.len] = '\0';
+    resolution = malloc(sizeof(*resolution));
+    if (resolution == NULL) {
+        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    }
+    resolution->port = port;
+    resolution->fn = fn;
+    resolution->arg = arg;
+    resolution->request.data = resolution;
+    rv = uv_getaddrinfo(worker->loop, &resolution->request, on_resolved, name, NULL, &hints);
+    if (rv != 0) {
+        free(resolution);
+        return fe_err_set(err, fe_uv_code(rv), "'%s': %s", host_port, uv_strerror(rv));
+    }
+    return 0;
+}
