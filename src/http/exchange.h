@@ -8,8 +8,8 @@
  * Life: the protocol makes the exchange, fills in the request and calls the router; the handler
  * sets `handler_ops` and `handler` before it returns, or has answered completely. The exchange ends
  * in one of two ways: the handler has ended (or aborted) the response, after which it must forget
- * the exchange; or the client is gone, and on_abort is the last call. Calls from the protocol to the
- * handler never come from within the handler's calls to the protocol. */
+ * the exchange; or the client is gone, and on_abort is the last call. Calls from the protocol to
+ * the handler never come from within the handler's calls to the protocol. */
 #ifndef FE_HTTP_EXCHANGE_H
 #define FE_HTTP_EXCHANGE_H
 
@@ -32,7 +32,8 @@ struct fe_exchange_ops {
     /* The response cannot be completed: the client must see that it is not whole. */
     void (*abort)(struct fe_exchange *ex);
     /* Ready for request body: neither on_body nor on_body_end comes before the first call, which
-     * also sends 100 (Continue) if the client waits. A handler that needs no body never calls it. */
+     * also sends 100 (Continue) if the client waits. A handler that needs no body never calls it.
+     */
     void (*resume)(struct fe_exchange *ex);
 };
 

@@ -25,12 +25,13 @@ struct fe_h1_server;
 
 /* A time of 0 means: no limit. */
 struct fe_h1_limits {
-    size_t header_max;       /* request line and header section, bytes */
-    uint64_t body_max;       /* bytes; the route may lower or raise it */
-    uint64_t read_header_ms; /* absolute, from the first byte (or the accept) to the end of the head */
-    uint64_t read_ms;        /* between two bytes of a body that we are ready to read */
-    uint64_t write_ms;       /* without a byte that the client takes; noticed within twice that */
-    uint64_t idle_ms;        /* between requests */
+    size_t header_max; /* request line and header section, bytes */
+    uint64_t body_max; /* bytes; the route may lower or raise it */
+    uint64_t
+        read_header_ms; /* absolute, from the first byte (or the accept) to the end of the head */
+    uint64_t read_ms;   /* between two bytes of a body that we are ready to read */
+    uint64_t write_ms;  /* without a byte that the client takes; noticed within twice that */
+    uint64_t idle_ms;   /* between requests */
 };
 
 struct fe_h1_owner_ops {
@@ -38,10 +39,10 @@ struct fe_h1_owner_ops {
     void (*on_exchange)(void *owner, struct fe_exchange *ex);
     void (*flush)(void *owner); /* `out` has grown */
     void (*set_reading)(void *owner, bool reading);
-    /* No more is to be said. Without `reset`: send `out`, then end our direction, and go on feeding:
-     * the server discards what still comes, so that the client can read the answer, and calls again
-     * with `reset` when it has waited long enough. With `reset`: at once, with RST. Neither frees
-     * the server from within. */
+    /* No more is to be said. Without `reset`: send `out`, then end our direction, and go on
+     * feeding: the server discards what still comes, so that the client can read the answer, and
+     * calls again with `reset` when it has waited long enough. With `reset`: at once, with RST.
+     * Neither frees the server from within. */
     void (*close)(void *owner, bool reset);
     uint64_t (*now_ms)(void *owner);
     /* Bytes ever taken by the client: whether it makes progress. */

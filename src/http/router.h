@@ -39,9 +39,9 @@ struct fe_router_options {
 struct fe_router *fe_router_new(const struct fe_router_options *options) FE_MUST_USE;
 void fe_router_free(struct fe_router *router);
 
-/* Adds `pattern` ("/users/:id", "/files/" followed by "*rest") for a method. A GET route serves HEAD
- * too. FLATEND_ESYNTAX: `err` says at which byte of the pattern; FLATEND_EEXIST: it conflicts with
- * the pattern named in `err`. */
+/* Adds `pattern` ("/users/:id", "/files/" followed by "*rest") for a method. A GET route serves
+ * HEAD too. FLATEND_ESYNTAX: `err` says at which byte of the pattern; FLATEND_EEXIST: it conflicts
+ * with the pattern named in `err`. */
 int fe_router_add(struct fe_router *router, struct fe_view method, struct fe_view pattern,
                   void *route, struct flatend_error *err) FE_MUST_USE;
 
