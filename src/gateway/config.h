@@ -6,22 +6,23 @@
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "gateway/toml.h"
 #include "http/router.h"
 
 /* Bounds on what a file may ask for, so that a mistyped or generated one is refused, not obeyed. */
 enum {
     FE_CONFIG_FILE_MAX = 1 << 20,
     FE_CONFIG_LISTENERS_MAX = 64,
-    FE_CONFIG_ADDRS_MAX = 64,    /* of one listener */
-    FE_CONFIG_DOMAINS_MAX = 100, /* of one listener: as many names as a certificate may have */
-    FE_CONFIG_ROUTES_MAX = 4096, /* of one listener */
+    FE_CONFIG_ADDRS_MAX = 64,     /* of one listener */
+    FE_CONFIG_DOMAINS_MAX = 100,  /* of one listener: as many names as a certificate may have */
+    FE_CONFIG_ROUTES_MAX = 4096,  /* of one listener */
     FE_CONFIG_SERVICES_MAX = 255, /* of one route: docs/PROTOCOL.md 1.2, a count of one byte */
     FE_CONFIG_SERVICE_NAME_MAX = 255,
     FE_CONFIG_HEADER_SIZE_MIN = 1024,
     FE_CONFIG_HEADER_SIZE_MAX = 16 << 20,
 };
 
-#define FE_CONFIG_SIZE_MAX (UINT64_C(1) << 60)                  /* a body's limit, bytes */
+#define FE_CONFIG_SIZE_MAX        (UINT64_C(1) << 60)            /* a body's limit, bytes */
 #define FE_CONFIG_DURATION_MAX_MS (UINT64_C(8760) * 3600 * 1000) /* a year */
 
 /* A directory is served by catch-all patterns whose parameter has this name, unless the configured
@@ -33,32 +34,26 @@ enum fe_route_kind {
     FE_ROUTE_STATIC,  /* `static`: a file or a directory */
 };
 
-/* Where something stands in the configuration file, for messages. */
-struct fe_config_pos {
-    unsigned line;
-    unsigned column;
-};
-
 struct fe_config_route {
     enum fe_route_kind kind;
     struct fe_view method;  /* "GET" */
     struct fe_view pattern; /* "/todos/:id" */
     struct fe_view *services;
     size_t n_services;
-    char *static_path; /* NUL-terminated, as configured: relative to the working directory */
+    const char *static_path; /* NUL-terminated, as configured: relative to the working directory */
     bool static_is_dir;
     struct fe_view rest; /* of a directory: the parameter that holds the path below it */
     bool no_cache;       /* of services too */
     bool browse;
     uint64_t timeout_ms; /* until a service's first byte; default 30 s, 0: none */
-    uint64_t body_min;   /* of the route, else (POST, PUT, PATCH to services) of the listener; or 0 */
+    uint64_t body_min;   /* of the route, else of the listener for POST, PUT, PATCH to services */
     uint64_t body_max;   /* of the route, else of the listener, else UINT64_MAX */
-    struct fe_config_pos pos;
+    struct fe_toml_pos pos; /* of `path` */
 };
 
 struct fe_config_http {
     struct fe_addr *addrs; /* `addr` and `addrs`, added up, each once; default :80 */
-    struct fe_config_pos *addr_pos;
+    struct fe_toml_pos *addr_pos;
     size_t n_addrs;
     struct fe_view *domains; /* `domain` and `domains`, added up */
     size_t n_domains;
@@ -80,7 +75,7 @@ struct fe_config {
     struct fe_arena arena;
     struct fe_addr addr; /* for other nodes; default 127.0.0.1:9000 */
     bool has_addr;       /* given in the file: flags then do not apply */
-    struct fe_config_pos addr_pos;
+    struct fe_toml_pos addr_pos;
     struct fe_config_http *http;
     size_t n_http;
 };
