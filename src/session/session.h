@@ -2,7 +2,8 @@
  *
  * The session opens no socket and reads no clock. What arrives is fed, and taken out event by
  * event; what is sent is appended to the connection's output chain. One session speaks one dialect
- * (docs/PROTOCOL.md part 1 today); above `struct fe_event` and `struct fe_sender` nobody can tell. */
+ * (docs/PROTOCOL.md part 1 today); above `struct fe_event` and `struct fe_sender` nobody can tell.
+ */
 #ifndef FE_SESSION_SESSION_H
 #define FE_SESSION_SESSION_H
 
@@ -25,8 +26,8 @@ enum {
 /* What a node says of itself; borrowed by its sessions, and outlives them. */
 struct fe_self {
     bool is_anonymous;
-    struct fe_id id;                   /* unless anonymous */
-    struct flatend_secret_key secret;  /* unless anonymous */
+    struct fe_id id;                  /* unless anonymous */
+    struct flatend_secret_key secret; /* unless anonymous */
     const struct fe_view *services;
     size_t n_services; /* at most 255 */
 };
@@ -46,12 +47,15 @@ struct fe_session {
     struct fe_chain *out;
     /* private to src/session */
     uint8_t ephemeral_secret[FE_KEY_LEN];
-    struct fe_aead *seal;
+    uint8_t ephemeral_public[FE_KEY_LEN];
+    struct fe_aead *seal; /* NULL until the keys are agreed */
     struct fe_aead *open;
     uint64_t sent;     /* records sealed: the next nonce */
     uint64_t received; /* records opened: the next nonce */
-    struct fe_buf in;  /* a record that is not complete yet */
-    struct fe_view fed; /* what was fed and not yet looked at */
+    struct fe_buf in;  /* a record that arrived in pieces */
+    uint8_t *fed;      /* what was fed and not yet looked at */
+    size_t fed_len;
+    bool has_peer_id; /* false once open: the peer is anonymous */
     struct fe_id peer_id;
     struct fe_id nodes[FE_NODES_MAX];
     uint32_t next_seq;
@@ -74,7 +78,11 @@ void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len);
 
 /* The next event: 1, or 0 when more bytes are needed, or a fault of the peer or of ours. After a
  * fault the connection is to be closed; `err` says why. Answers that the protocol itself wants
- * (the responder's key, its Handshake) are appended to the output on the way. */
+ * (the responder's key, its Handshake) are appended to the output on the way.
+ *
+ * FLATEND_EPROTO, FLATEND_EDECRYPT, FLATEND_ESIGNATURE, FLATEND_EKEY: the peer's. FLATEND_ENOMEM,
+ * FLATEND_ETOOBIG (a Handshake of ours that fits no record): ours. FLATEND_ESTATE: asked again
+ * after a fault. */
 int fe_session_next(struct fe_session *session, struct fe_event *event,
                     struct flatend_error *err) FE_MUST_USE;
 

@@ -71,7 +71,9 @@ struct fe_event {
 };
 
 /* What can be sent. Everything is encoded and encrypted at once into the connection's output, in
- * order. Errors: FLATEND_ETOOBIG (the dialect's limit; nothing was sent), FLATEND_ENOMEM. */
+ * order. Errors: FLATEND_ETOOBIG (the dialect's limit; nothing was sent), FLATEND_ELIMIT
+ * (find_node: too many wait for an answer), FLATEND_ESTATE (the keys are not agreed yet),
+ * FLATEND_ENOMEM (nothing was sent, but `data` may have sent a part: the stream is lost then). */
 struct fe_sender;
 
 struct fe_sender_ops {

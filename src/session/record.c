@@ -1,0 +1,162 @@
+#include "session/record.h"
+
+#include <assert.h>
+
+enum {
+    LENGTH_SIZE = 4,
+    CIPHERTEXT_MIN = 4 + FE_AEAD_TAG_LEN, /* a plaintext starts with its seq */
+};
+
+/* u64 counter, u32 zero. */
+static void make_nonce(uint64_t counter, uint8_t nonce[FE_AEAD_NONCE_LEN])
+{
+    for (unsigned i = 0; i < 8; i++) {
+        nonce[i] = (uint8_t)(counter >> (56 - 8 * i));
+    }
+    memset(nonce + 8, 0, FE_AEAD_NONCE_LEN - 8);
+}
+
+int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *record)
+{
+    struct fe_writer prefix;
+
+    record->len = len;
+    record->start = fe_chain_reserve(session->out, LENGTH_SIZE + len + FE_AEAD_TAG_LEN);
+    if (record->start == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    prefix = fe_writer_of(record->start, LENGTH_SIZE);
+    fe_write_u32(&prefix, (uint32_t)(len + FE_AEAD_TAG_LEN));
+    record->plaintext = fe_writer_of(record->start + LENGTH_SIZE, len);
+    return 0;
+}
+
+int fe_record_finish(struct fe_session *session, struct fe_record *record)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    uint8_t *plaintext = record->start + LENGTH_SIZE;
+    const struct fe_view part = fe_view_of(plaintext, record->len);
+    int rv;
+
+    assert(fe_writer_is_complete(&record->plaintext));
+    make_nonce(session->sent, nonce);
+    rv = fe_aead_seal(session->seal, nonce, &part, 1, plaintext);
+    if (rv != 0) {
+        return rv;
+    }
+    session->sent++;
+    fe_chain_commit(session->out, LENGTH_SIZE + record->len + FE_AEAD_TAG_LEN);
+    return 0;
+}
+
+int fe_record_gather(struct fe_session *session, size_t want)
+{
+    size_t missing = want - session->in.len;
+    size_t n = missing < session->fed_len ? missing : session->fed_len;
+    int rv = fe_buf_append(&session->in, session->fed, n);
+
+    if (rv != 0) {
+        return rv;
+    }
+    session->fed += n;
+    session->fed_len -= n;
+    return n == missing ? 1 : 0;
+}
+
+static int check_length(uint32_t len, struct flatend_error *err)
+{
+    if (len < CIPHERTEXT_MIN || len > FE_SESSION_RECORD_MAX) {
+        return fe_err_set(err, FLATEND_EPROTO, "record of %u bytes (expected %d to %d)",
+                          (unsigned)len, CIPHERTEXT_MIN, FE_SESSION_RECORD_MAX);
+    }
+    return 0;
+}
+
+static uint32_t length_at(const uint8_t *ptr)
+{
+    struct fe_reader reader = fe_reader_of(fe_view_of(ptr, LENGTH_SIZE));
+
+    return fe_read_u32(&reader);
+}
+
+/* A record that is complete in what was fed is used where it lies. */
+static int take_fed(struct fe_session *session, uint8_t **record, size_t *len,
+                    struct flatend_error *err)
+{
+    int rv;
+
+    if (session->fed_len < LENGTH_SIZE) {
+        return 0;
+    }
+    *len = length_at(session->fed);
+    rv = check_length((uint32_t)*len, err);
+    if (rv != 0 || session->fed_len - LENGTH_SIZE < *len) {
+        return rv;
+    }
+    *record = session->fed + LENGTH_SIZE;
+    session->fed += LENGTH_SIZE + *len;
+    session->fed_len -= LENGTH_SIZE + *len;
+    return 1;
+}
+
+/* Any other is put together in `in`, which grows only with what really arrives. */
+static int take_gathered(struct fe_session *session, uint8_t **record, size_t *len,
+                         struct flatend_error *err)
+{
+    int rv = 1;
+
+    if (session->in.len < LENGTH_SIZE) {
+        rv = fe_record_gather(session, LENGTH_SIZE);
+    }
+    if (rv > 0) {
+        *len = length_at(session->in.data);
+        rv = check_length((uint32_t)*len, err);
+        if (rv != 0) {
+            return rv;
+        }
+        rv = fe_record_gather(session, LENGTH_SIZE + *len);
+    }
+    if (rv < 0) {
+        return fe_err_set(err, rv, "record: %s", flatend_strerror(rv));
+    }
+    if (rv > 0) {
+        *record = session->in.data + LENGTH_SIZE;
+    }
+    return rv;
+}
+
+/* A whole record in `in` was handed out by the last call. */
+static void drop_delivered(struct fe_buf *in)
+{
+    if (in->len >= LENGTH_SIZE && in->len - LENGTH_SIZE == length_at(in->data)) {
+        fe_buf_reset(in);
+    }
+}
+
+int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct flatend_error *err)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    uint8_t *record = NULL;
+    size_t len = 0;
+    int rv = 0;
+
+    drop_delivered(&session->in);
+    if (session->in.len == 0) {
+        rv = take_fed(session, &record, &len, err);
+    }
+    if (rv == 0) {
+        rv = take_gathered(session, &record, &len, err);
+    }
+    if (rv <= 0) {
+        return rv;
+    }
+    make_nonce(session->received, nonce);
+    rv = fe_aead_open(session->open, nonce, record, len);
+    if (rv != 0) {
+        return fe_err_set(err, rv, "record %llu of %zu bytes: %s",
+                          (unsigned long long)session->received, len, flatend_strerror(rv));
+    }
+    session->received++;
+    *plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
+    return 1;
+}

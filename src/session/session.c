@@ -1,0 +1,127 @@
+/* A session's life: keys, hello, open.
+ *
+ *     KEYS ──key of the peer──> HELLO ──its Handshake──> OPEN
+ *       └──────────── fault ──────┴──────── fault ─────────┴──> FAILED
+ */
+#include "session/session.h"
+
+#include "session/record.h"
+#include "session/v1.h"
+
+int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
+                    const struct fe_rng *rng, struct fe_chain *out)
+{
+    *session = (struct fe_session){
+        .sender.ops = &fe_v1_sender_ops,
+        .state = FE_SESSION_KEYS,
+        .is_initiator = is_initiator,
+        .self = self,
+        .out = out,
+        .next_seq = is_initiator ? 1 : 2,
+        .next_stream = FE_V1_STREAM_BASE + (is_initiator ? 1 : 0),
+    };
+    fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);
+    fe_x25519_keypair(rng, session->ephemeral_secret, session->ephemeral_public);
+    if (is_initiator) {
+        int rv = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
+
+        if (rv != 0) {
+            fe_session_deinit(session);
+            return rv;
+        }
+    }
+    return 0;
+}
+
+void fe_session_deinit(struct fe_session *session)
+{
+    fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
+    fe_aead_free(session->seal);
+    fe_aead_free(session->open);
+    session->seal = NULL;
+    session->open = NULL;
+    fe_buf_deinit(&session->in);
+}
+
+void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len)
+{
+    session->fed = data;
+    session->fed_len = len;
+}
+
+/* K = H(X25519(own secret, their public)), the same for both directions (docs/PROTOCOL.md §1.1). */
+static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN])
+{
+    uint8_t shared[FE_X25519_LEN];
+    uint8_t key[FE_AEAD_KEY_LEN];
+    int rv = fe_x25519(session->ephemeral_secret, peer, shared);
+
+    fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
+    if (rv != 0) {
+        return rv;
+    }
+    fe_hash(fe_view_of(shared, sizeof(shared)), key);
+    session->seal = fe_aead_new(key, true);
+    session->open = fe_aead_new(key, false);
+    fe_wipe(shared, sizeof(shared));
+    fe_wipe(key, sizeof(key));
+    return session->seal != NULL && session->open != NULL ? 0 : FLATEND_ENOMEM;
+}
+
+/* The peer's key, 32 bytes that may arrive in pieces. Ours goes out in one piece: a Node.js peer
+ * reads it with one read. Then the initiator speaks first. */
+static int agree(struct fe_session *session, struct flatend_error *err)
+{
+    int rv = fe_record_gather(session, FE_KEY_LEN);
+
+    if (rv == 0) {
+        return 0;
+    }
+    if (rv > 0) {
+        rv = derive_keys(session, session->in.data);
+        fe_buf_reset(&session->in);
+    }
+    if (rv == 0 && !session->is_initiator) {
+        rv = fe_chain_append(session->out, session->ephemeral_public, FE_KEY_LEN);
+    }
+    if (rv != 0) {
+        return fe_err_set(err, rv, "key exchange: %s", flatend_strerror(rv));
+    }
+    session->state = FE_SESSION_HELLO;
+    if (session->is_initiator) {
+        rv = fe_v1_send_hello(session);
+        if (rv != 0) {
+            return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
+        }
+    }
+    return 1;
+}
+
+static int next_event(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
+{
+    struct fe_view plaintext;
+    int rv = session->state == FE_SESSION_KEYS ? agree(session, err) : 1;
+
+    if (rv > 0) {
+        rv = fe_record_next(session, &plaintext, err);
+    }
+    if (rv <= 0) {
+        return rv;
+    }
+    rv = fe_v1_receive(session, plaintext, event, err);
+    return rv == 0 ? 1 : rv;
+}
+
+int fe_session_next(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
+{
+    int rv;
+
+    if (session->state == FE_SESSION_FAILED) {
+        return fe_err_set(err, FLATEND_ESTATE, "the session has failed");
+    }
+    rv = next_event(session, event, err);
+    if (rv < 0) {
+        session->state = FE_SESSION_FAILED;
+    }
+    return rv;
+}
