@@ -1,0 +1,31 @@
+/* flatend check: is the configuration valid? */
+#include <stdio.h>
+
+#include "command.h"
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+int fe_command_check(const struct fe_options *options)
+{
+    const struct fe_log log = {flatend_log_stderr, NULL, FLATEND_LOG_WARN};
+    struct fe_options required = *options;
+    struct fe_config *config;
+    struct flatend_error err;
+    bool is_missing;
+    size_t n_routes = 0;
+
+    required.has_config_path = true; /* there must be something to check */
+    if (fe_command_load(&required, &log, &config, &is_missing, &err) != FLATEND_OK) {
+        return fe_command_fail(&err);
+    }
+    for (size_t i = 0; i < config->n_http; i++) {
+        n_routes += config->http[i].n_routes;
+    }
+    printf("%s is valid: %zu listener%s, %zu route%s\n", options->config_path, config->n_http,
+           plural(config->n_http), n_routes, plural(n_routes));
+    fe_config_unref(config);
+    return FE_EXIT_OK;
+}

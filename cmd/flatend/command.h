@@ -1,0 +1,21 @@
+/* What the verbs of the command do. Each returns the process's exit status. */
+#ifndef FE_CMD_COMMAND_H
+#define FE_CMD_COMMAND_H
+
+#include "gateway/config.h"
+#include "options.h"
+
+int fe_command_run(const struct fe_options *options);
+int fe_command_check(const struct fe_options *options);
+
+/* The configuration that the options name, with the node's address settled. Without a file and
+ * without -c, the defaults: then `*is_missing` is set. The errors of fe_config_load and
+ * fe_config_settle. */
+int fe_command_load(const struct fe_options *options, const struct fe_log *log,
+                    struct fe_config **config, bool *is_missing,
+                    struct flatend_error *err) FE_MUST_USE;
+
+/* Says on standard error what went wrong; returns FE_EXIT_FAILURE. */
+int fe_command_fail(const struct flatend_error *err);
+
+#endif

@@ -1,0 +1,119 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char HELP[] =
+    "Usage: flatend [OPTIONS]\n"
+    "       flatend check [OPTIONS]\n"
+    "\n"
+    "Runs an API gateway: a node of the mesh, and HTTP listeners that pass requests on to\n"
+    "services. 'flatend check' only says whether the configuration is valid.\n"
+    "\n"
+    "  -c, --config PATH   configuration file (default config.toml)\n"
+    "      --host IP       address for other nodes, unless the file has 'addr' (default "
+    "127.0.0.1)\n"
+    "  -p, --port PORT     port for other nodes, unless the file has 'addr' (default 9000)\n"
+    "  -h, --help          print this help\n"
+    "  -V, --version       print the version\n"
+    "\n"
+    "Exit status: 0 ended as asked or valid, 1 failure, 2 wrong usage.\n";
+
+const char *fe_options_help(void)
+{
+    return HELP;
+}
+
+static int fail_usage(const char *what, const char *found)
+{
+    fprintf(stderr, "flatend: %s, found '%s'\nTry 'flatend --help'.\n", what, found);
+    return FLATEND_EINVAL;
+}
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    unsigned number = 0;
+    size_t n = 0;
+
+    while (text[n] >= '0' && text[n] <= '9' && number <= UINT16_MAX) {
+        number = number * 10 + (unsigned)(text[n++] - '0');
+    }
+    if (n == 0 || text[n] != '\0' || number > UINT16_MAX) {
+        return fail_usage("--port expects a number from 0 to 65535", text);
+    }
+    *port = (uint16_t)number;
+    return FLATEND_OK;
+}
+
+/* Keeps the port that is there. */
+static int parse_host(const char *text, struct fe_addr *addr)
+{
+    const uint16_t port = addr->port;
+    const bool is_ipv6 = strchr(text, ':') != NULL;
+    char host_port[FE_ADDR_TEXT_MAX];
+    const int len = snprintf(host_port, sizeof(host_port), is_ipv6 ? "[%s]:0" : "%s:0", text);
+
+    if (text[0] == '\0' || len < 0 || (size_t)len >= sizeof(host_port) ||
+        fe_addr_parse(addr, host_port, NULL) != FLATEND_OK) {
+        return fail_usage("--host expects an IP address", text);
+    }
+    addr->port = port;
+    return FLATEND_OK;
+}
+
+static int parse_verb(int argc, char **argv, enum fe_verb *verb)
+{
+    if (optind < argc && strcmp(argv[optind], "check") == 0) {
+        *verb = FE_VERB_CHECK;
+        optind++;
+    }
+    return optind < argc ? fail_usage("expected 'check' or no argument", argv[optind]) : FLATEND_OK;
+}
+
+static int parse_option(struct fe_options *options, int option, const char *value)
+{
+    switch (option) {
+    case 'c':
+        options->config_path = value;
+        options->has_config_path = true;
+        return FLATEND_OK;
+    case 'H':
+        return parse_host(value, &options->addr);
+    case 'p':
+        return parse_port(value, &options->addr.port);
+    case 'h':
+        options->verb = FE_VERB_HELP;
+        return FLATEND_OK;
+    case 'V':
+        options->verb = FE_VERB_VERSION;
+        return FLATEND_OK;
+    default: /* getopt_long has said what is wrong */
+        fputs("Try 'flatend --help'.\n", stderr);
+        return FLATEND_EINVAL;
+    }
+}
+
+int fe_options_parse(struct fe_options *options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'}, {"host", required_argument, NULL, 'H'},
+        {"port", required_argument, NULL, 'p'},   {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+    };
+    int code = FLATEND_OK;
+    int option;
+
+    *options = (struct fe_options){
+        .verb = FE_VERB_RUN,
+        .config_path = "config.toml",
+        .addr = {FE_IPV4, {127, 0, 0, 1}, 9000},
+    };
+    while (code == FLATEND_OK && (option = getopt_long(argc, argv, "c:p:hV", known, NULL)) != -1) {
+        code = parse_option(options, option, optarg);
+    }
+    if (code != FLATEND_OK || options->verb != FE_VERB_RUN) {
+        return code;
+    }
+    return parse_verb(argc, argv, &options->verb);
+}
