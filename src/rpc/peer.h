@@ -9,6 +9,16 @@ enum {
     FE_PEER_STREAMS_MAX = 4096,
     /* Body bytes that may wait for one slow reader before the connection is no longer read. */
     FE_STREAM_WAITING_MAX = 256 * 1024,
+    /* The same for all readers of the connection together: many slow ones must not add up. */
+    FE_PEER_WAITING_MAX = 8 * 1024 * 1024,
+    /* Streams given up here of which the peer may still send something. Old peers cannot be told to
+     * stop, so that each is remembered until its end comes; beyond this the oldest is forgotten. */
+    FE_PEER_LATE_MAX = 1024,
+    /* Heads (of requests and responses) that may be sent while the output is full. They are small
+     * and not held back, so a peer that asks and asks but never reads has to be stopped here. */
+    FE_PEER_CROWDED_MAX = 4096,
+    /* Stream objects kept for the next request. */
+    FE_PEER_SPARE_MAX = 64,
 };
 
 struct fe_registry;
@@ -18,9 +28,10 @@ struct fe_peer_ops {
      * `handled` 0. The views live until this call returns. */
     void (*on_request)(struct fe_peer *peer, struct fe_stream *stream, struct fe_names services,
                        struct fe_headers headers);
-    /* Something was appended to the output: flush it at the end of this turn. */
+    /* Something was appended to the output: flush it at the end of this turn, and call
+     * fe_peer_settle then. */
     void (*on_output)(struct fe_peer *peer);
-    /* fe_peer_want_read may have changed. */
+    /* fe_peer_want_read has changed. */
     void (*on_want_read)(struct fe_peer *peer);
 };
 
@@ -31,14 +42,30 @@ struct fe_peer {
     struct fe_pool *pool;
     uint64_t handle; /* unique in the node, for flatend_provider */
     bool is_anonymous;
-    struct fe_id id; /* unless anonymous */
+    struct fe_id id;    /* unless anonymous */
     unsigned n_streams; /* open now, both directions: the load that balancing compares */
     /* private to src/rpc */
-    struct fe_map streams;
-    struct fe_list blocked;   /* streams that wait for space */
-    struct fe_list offers;    /* its entries in the registry */
-    unsigned n_full;          /* streams over FE_STREAM_WAITING_MAX */
+    struct fe_map streams;     /* by id: ours and the peer's, open, closed or late */
+    struct fe_list blocked;    /* streams that wait for space */
+    struct fe_list done;       /* streams whose on_close, or whose memory, is due: fe_peer_settle */
+    struct fe_list late;       /* given up, oldest first */
+    struct fe_list spare;      /* memory for the next streams */
+    struct fe_stream *serving; /* whose turn to write it is */
+    size_t turn;               /* bytes left of that turn, while others wait */
+    unsigned depth;            /* how deep we are in callbacks: what dies there is freed later */
+    unsigned n_theirs;         /* the peer's streams among n_streams */
+    unsigned n_late;
+    unsigned n_spare;
+    unsigned n_full;    /* streams that make us stop reading */
+    unsigned n_crowded; /* heads sent since the output was last writable */
+    size_t n_waiting;   /* body bytes that wait in all streams together */
+    uint64_t n_forgotten;
+    int fault; /* a cancel could not be sent: the next fe_peer_on_event returns this */
     bool is_closed;
+    struct fe_registry *registry; /* NULL: in none */
+    struct fe_map_node by_handle;
+    struct fe_list offers; /* its entries in the registry */
+    unsigned n_offers;
 };
 
 void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,
@@ -52,12 +79,18 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event,
 /* The output has drained: lets blocked streams write, in turn. */
 void fe_peer_on_writable(struct fe_peer *peer);
 
+/* Delivers the on_close of streams whose owner ended them outside of any callback. All other calls
+ * above do the same on their way out. */
+void fe_peer_settle(struct fe_peer *peer);
+
 /* False while a reader that does not keep up makes us stop reading the connection. */
 bool fe_peer_want_read(const struct fe_peer *peer);
 
-/* Ends every stream with `code`, and takes the peer out of the registry. */
+/* Ends every stream with `code`, and takes the peer out of the registry. Sends nothing. When called
+ * from within a callback of this peer, the on_close come after that callback. */
 void fe_peer_close(struct fe_peer *peer, int code);
 
+/* After fe_peer_close, and not from within a callback of this peer. */
 void fe_peer_deinit(struct fe_peer *peer);
 
 #endif

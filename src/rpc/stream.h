@@ -11,7 +11,12 @@
  *
  * on_close comes exactly once and last, unless the owner itself called fe_stream_cancel; after
  * either the stream is gone. All callbacks come from within fe_peer_on_event, fe_peer_on_writable,
- * fe_peer_close or fe_stream_resume, never from within the calls that send. */
+ * fe_peer_settle, fe_peer_close or fe_stream_resume, never from within the calls that send. Every
+ * call below may be made from within a callback, of this stream or another.
+ *
+ * A stream of ours is complete with the end of its response: what is left of the request is not
+ * sent. A stream of the peer's is complete with the end of our response: what is left of the
+ * request is swallowed. */
 #ifndef FE_RPC_STREAM_H
 #define FE_RPC_STREAM_H
 
@@ -24,9 +29,11 @@ struct fe_peer;
 struct fe_stream;
 
 struct fe_stream_ops {
-    /* The response's head (streams of ours; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)). */
+    /* The response's head (streams of ours; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)).
+     */
     void (*on_response)(struct fe_stream *stream, struct fe_headers headers);
-    /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume. */
+    /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume,
+     * which may be called from in here. */
     size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
     /* The peer's body is complete; comes after all of it was taken. */
     void (*on_end)(struct fe_stream *stream);
@@ -50,7 +57,8 @@ void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops,
 int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
                       size_t n_headers) FE_MUST_USE;
 
-/* Sends body bytes: returns how many were accepted (0 ≤ n ≤ len) or FLATEND_ENOMEM. */
+/* Sends body bytes: returns how many were accepted (0 ≤ n ≤ len) or FLATEND_ENOMEM. Once the peer
+ * wants no more (its response has ended) everything is accepted and dropped. */
 ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_USE;
 
 /* Our body is complete. Nothing may be written after it. */
@@ -60,7 +68,9 @@ int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
 void fe_stream_resume(struct fe_stream *stream);
 
 /* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
- * are swallowed. No callback follows; the stream is gone. */
+ * are swallowed. No callback follows; the stream is gone. A request's body just ends: old peers
+ * know no abort. A response becomes `handled` 0, which the requester sees as a failure (if it is
+ * one of us, also after the head: on_close(FLATEND_ERESET)). */
 void fe_stream_cancel(struct fe_stream *stream);
 
 void *fe_stream_owner(const struct fe_stream *stream);
