@@ -11,9 +11,9 @@
 #include "session/session.h"
 
 enum {
-    FE_MESH_LINKS_MAX = 4096,       /* connections at once; more are closed on accept */
-    FE_MESH_HANDSHAKE_MS = 10000,   /* from connected to the peer's Handshake */
-    FE_MESH_BOOTSTRAP_LINKS = 16,   /* peers asked at once while discovering */
+    FE_MESH_LINKS_MAX = 4096,     /* connections at once; more are closed on accept */
+    FE_MESH_HANDSHAKE_MS = 10000, /* from connected to the peer's Handshake */
+    FE_MESH_BOOTSTRAP_LINKS = 16, /* peers asked at once while discovering */
 };
 
 struct fe_mesh_config {
@@ -36,30 +36,50 @@ struct fe_mesh_ops {
 
 struct fe_mesh; /* fields in mesh/internal.h */
 
+/* `timers` run on the clock that `now_ms` reads. Everything is copied but what pointers in it look
+ * at (the names of the services, the timers, the pool, `ops`): that outlives the mesh. The
+ * callbacks of `ops` but on_request come from a timer, never from within a call of the mesh. NULL:
+ * out of memory. */
 struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_transport transport,
                             struct fe_timers *timers, uint64_t (*now_ms)(void *arg), void *now_arg,
                             struct fe_pool *pool, const struct fe_rng *rng,
                             const struct fe_log *log, const struct fe_mesh_ops *ops,
                             void *arg) FE_MUST_USE;
-void fe_mesh_free(struct fe_mesh *mesh); /* after on_closed, or before any link */
 
-/* Dials the addresses, says hello, discovers from there. Once. on_joined comes later. */
+/* After on_closed (also from within it), or before any link. NULL is allowed. */
+void fe_mesh_free(struct fe_mesh *mesh);
+
+/* Dials the addresses, says hello, discovers from there. Once. on_joined comes later, exactly once:
+ * when each address has answered or all its attempts have failed, and discovery has come to an end,
+ * or when the mesh drains or closes. FLATEND_ESTATE, FLATEND_ENOMEM. */
 int fe_mesh_join(struct fe_mesh *mesh, const struct fe_addr *addrs, size_t n) FE_MUST_USE;
 
-/* Takes no more requests: they are answered with `handled` 0. Streams that run go on. */
+/* Takes no more requests: they are answered with `handled` 0. Streams that run go on. Nothing is
+ * dialed or accepted any more. */
 void fe_mesh_drain(struct fe_mesh *mesh);
 
-/* Closes every link, sending what they still hold when `drain`. on_closed comes later. */
+/* Closes every link, sending what they still hold when `drain` (for two seconds at most). Streams
+ * that are open end with FLATEND_ECANCELED. on_closed comes later, once. A second call without
+ * `drain` ends at once what the first one still sends. */
 void fe_mesh_close(struct fe_mesh *mesh, bool drain);
 
 struct fe_registry *fe_mesh_registry(struct fe_mesh *mesh);
 size_t fe_mesh_n_streams(const struct fe_mesh *mesh); /* open now, in both directions */
 
-/* The transport's side. NULL: full or out of memory; the transport closes the connection. */
+/* The transport's side. NULL: full, closing or out of memory; the transport closes the connection.
+ * An accepted link is open from the start. */
 struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io) FE_MUST_USE;
+
+/* A dialed connection is there. Non-zero: it failed, and fe_link_on_close follows. */
 void fe_link_on_open(struct fe_link *link, int code);
+
+/* Bytes have arrived; they are decrypted in place. */
 void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len);
+
+/* The output has been sent. */
 void fe_link_on_drain(struct fe_link *link);
+
+/* The connection is gone, because of us or with `code`; so is the link after this. */
 void fe_link_on_close(struct fe_link *link, int code);
 
 #endif

@@ -21,7 +21,8 @@ struct fe_transport_ops {
     void (*set_reading)(void *io, bool reading);
     void (*peer_addr)(void *io, struct fe_addr *addr);
     /* Ends the connection: once what is in `out` was sent if `drain`, else at once.
-     * fe_link_on_close comes later, exactly once. */
+     * fe_link_on_close comes later, exactly once. After a draining close there may be one that does
+     * not drain. */
     void (*close)(void *io, bool drain);
 };
 

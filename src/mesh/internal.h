@@ -1,0 +1,251 @@
+/* The inside of the mesh, for src/mesh only.
+ *
+ *     mesh.c      the node: what it holds, accepting, closing
+ *     join.c      from the first addresses to on_joined
+ *     link.c      one connection, from open to gone
+ *     hello.c     the peer of a connection says who it is
+ *     dial.c      an address that is dialed, and dialed again when it is lost
+ *     discover.c  asking the mesh for the nodes near us
+ *
+ * A link points to its dial and a dial to its link while both are alive. Links die in
+ * fe_link_on_close and nowhere else; dials in dial.c. Whatever completes for the application
+ * (on_joined, on_closed) does so from the mesh's own timer, so never from within one of its calls.
+ */
+#ifndef FE_MESH_INTERNAL_H
+#define FE_MESH_INTERNAL_H
+
+#include "base/list.h"
+#include "kad/lookup.h"
+#include "mesh/mesh.h"
+
+enum {
+    FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
+    FE_MESH_DISCOVER_MS = 30000, /* one discovery, whatever peers do */
+    FE_MESH_LINGER_MS = 2000,    /* a closing link may still send what it holds */
+    /* Output that may wait on one link. Bodies stop long before (FE_SESSION_OUT_MAX); this is the
+     * heads of FE_PEER_STREAMS_MAX streams of 4,096 bytes each. A peer that makes us answer more
+     * than that does not read its answers. */
+    FE_MESH_OUT_MAX = FE_PEER_STREAMS_MAX * 4096,
+    FE_MESH_SERVICES_TEXT_MAX = 256, /* of the services a log line names */
+};
+
+/* ---- link.c ------------------------------------------------------------------------------- */
+
+/*            on_open             Handshake
+ *  DIALING ───────────▶ HELLO ───────────────▶ READY        a fault, a deadline, the mesh closes:
+ *     │      accepted ──▶ │                      │          every state but CLOSING goes to CLOSING
+ *     └───────────────────┴─────── on_close ─────┴──── or CLOSING ────▶ (freed)
+ */
+enum fe_link_state {
+    FE_LINK_DIALING, /* no session yet */
+    FE_LINK_HELLO,   /* session and peer exist; waiting for the Handshake */
+    FE_LINK_READY,   /* the peer has said who it is, and is in the registry */
+    FE_LINK_CLOSING, /* we have ended it, and said why; waiting for on_close */
+};
+
+struct fe_link {
+    struct fe_list node; /* in mesh->links */
+    struct fe_mesh *mesh;
+    struct fe_dial *dial; /* NULL: accepted, or not wanted any more */
+    void *io;
+    enum fe_link_state state;
+    enum fe_link_state reached; /* before CLOSING: what there is to undo */
+    struct fe_addr addr;        /* dialed, or the connection came from */
+    struct fe_timer timer;      /* bounds DIALING, HELLO and CLOSING */
+    struct fe_session session;
+    struct fe_peer peer;
+    struct fe_buf services; /* as announced last, "a b c", for the log */
+};
+
+/* Dials for `dial`, whose link it becomes. A code: there is no link. */
+int fe_link_dial(struct fe_dial *dial) FE_MUST_USE;
+
+/* Ends a link that is on mesh->links. Without a log line; idempotent; `drain` may go from true to
+ * false. */
+void fe_link_close(struct fe_link *link, bool drain);
+
+/* ---- hello.c ------------------------------------------------------------------------------ */
+
+/* The peer's Handshake. A fault is returned: the link is to be closed. */
+int fe_link_on_hello(struct fe_link *link, const struct fe_event *event,
+                     struct flatend_error *err) FE_MUST_USE;
+
+/* A line for the node's user: `before`, whom it is about, `after`, "Services: [a b]". The peer is
+ * called by the address that was dialed, else the one it advertises, else "<anon>". */
+void fe_link_log(const struct fe_link *link, const char *before, const char *after);
+
+/* The link is ready, and the peer has proven to be the node with this key. */
+bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
+
+/* ---- dial.c ------------------------------------------------------------------------------- */
+
+/* Where an address given to fe_mesh_join stands in the count of join.c. */
+enum fe_seed_state {
+    FE_SEED_UNTRIED,
+    FE_SEED_TRIED,   /* failed once, is tried again */
+    FE_SEED_SETTLED, /* answered, or given up; or the address is not one that join was given */
+};
+
+/*   new              the link is ready
+ *  ─────▶ DIALING ─────────────────────▶ CONNECTED
+ *          │   ▲ timer                       │
+ *     lost ▼   │             lost            │
+ *         WAITING ◀──────────────────────────┘
+ *          │ no attempt left, not to be kept, the mesh drains or closes
+ *          ▼
+ *       (freed)
+ */
+enum fe_dial_state {
+    FE_DIAL_DIALING,
+    FE_DIAL_CONNECTED,
+    FE_DIAL_WAITING,
+};
+
+struct fe_dial {
+    struct fe_list node; /* in mesh->dials */
+    struct fe_mesh *mesh;
+    struct fe_addr addr;
+    struct fe_link *link; /* DIALING, CONNECTED */
+    enum fe_dial_state state;
+    enum fe_seed_state seed;
+    bool is_kept;        /* dialed again when lost: it was given to join, or has answered once */
+    unsigned n_attempts; /* since it was lost */
+    struct fe_timer timer;
+};
+
+/* Starts to dial an address that discovery has heard of. A code: there is no dial. */
+int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr,
+                struct fe_dial **dial) FE_MUST_USE;
+
+/* Starts to dial an address given to fe_mesh_join, and tries again if that fails. FLATEND_ENOMEM:
+ * there is no dial. */
+int fe_dial_seed(struct fe_mesh *mesh, const struct fe_addr *addr) FE_MUST_USE;
+
+/* Forgets the dial; its link, if there is one, lives on without it. */
+void fe_dial_free(struct fe_dial *dial);
+
+/* Gives the dial up for good, as fe_dial_free, and settles it if it is a seed. */
+void fe_dial_give_up(struct fe_dial *dial);
+
+void fe_dial_on_ready(struct fe_dial *dial);
+void fe_dial_on_lost(struct fe_dial *dial);
+
+struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr);
+
+/* ---- discover.c --------------------------------------------------------------------------- */
+
+/* A node that is being asked. */
+struct fe_ask {
+    struct fe_mesh *mesh;
+    struct fe_link *link; /* NULL: this entry is free */
+    uint8_t key[FE_KEY_LEN];
+    bool is_sent; /* else it waits for the link to be ready */
+    uint32_t token;
+    struct fe_timer timer;
+};
+
+struct fe_discovery {
+    bool is_running;
+    struct fe_kad_lookup lookup;
+    struct fe_ask asks[FE_MESH_BOOTSTRAP_LINKS];
+    struct fe_timer deadline;
+    size_t n_discovered;
+};
+
+void fe_discovery_init(struct fe_mesh *mesh);
+
+/* Asks the closest nodes we know, or adds them to the discovery that runs. fe_join_on_discovered
+ * comes at its end, perhaps from within this call. */
+void fe_discovery_start(struct fe_mesh *mesh);
+
+/* Ends it without a word. */
+void fe_discovery_stop(struct fe_mesh *mesh);
+
+void fe_discovery_on_ready(struct fe_mesh *mesh, struct fe_link *link);
+void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t token,
+                           const struct fe_id *ids, size_t n);
+void fe_discovery_on_lost(struct fe_mesh *mesh, struct fe_link *link);
+
+/* ---- join.c ------------------------------------------------------------------------------- */
+
+enum fe_join_state {
+    FE_JOIN_NONE,
+    FE_JOIN_RUNNING,
+    FE_JOIN_COMPLETE, /* on_joined is due */
+    FE_JOIN_REPORTED,
+};
+
+struct fe_join {
+    enum fe_join_state state;
+    size_t n_addrs;
+    size_t n_untried;   /* neither answered nor failed even once */
+    size_t n_unsettled; /* neither answered nor given up */
+    size_t n_connected;
+    bool is_discovery_due; /* an address has answered since the last discovery began */
+};
+
+/* An address has failed for the first time, and will be tried again. */
+void fe_join_on_tried(struct fe_mesh *mesh);
+
+/* An address has answered, or is given up; `is_first`: with its first try. */
+void fe_join_on_settled(struct fe_mesh *mesh, bool is_first, bool is_connected);
+
+/* The discovery has come to its end. */
+void fe_join_on_discovered(struct fe_mesh *mesh);
+
+/* The mesh drains or closes: join is complete with what there is. */
+void fe_join_abort(struct fe_mesh *mesh);
+
+/* Calls on_joined if it is due. */
+void fe_join_report(struct fe_mesh *mesh);
+
+/* ---- mesh.c ------------------------------------------------------------------------------- */
+
+enum fe_mesh_state {
+    FE_MESH_RUNNING,
+    FE_MESH_DRAINING,
+    FE_MESH_CLOSING,
+    FE_MESH_CLOSED,
+};
+
+struct fe_mesh {
+    struct fe_mesh_config config;
+    struct fe_transport transport;
+    struct fe_timers *timers;
+    uint64_t (*now_ms)(void *arg);
+    void *now_arg;
+    struct fe_pool *pool;
+    struct fe_rng rng;
+    struct fe_log log;
+    const struct fe_mesh_ops *ops;
+    void *arg;
+    enum fe_mesh_state state;
+    struct fe_list links;
+    size_t n_links;
+    struct fe_list dials;
+    struct fe_registry registry;
+    struct fe_kad_table table;
+    struct fe_discovery discovery;
+    struct fe_join join;
+    struct fe_timer wakeup; /* always armed, mostly far ahead: so it never lacks memory */
+    uint8_t map_seed[16];
+};
+
+/* Our public key; zero if we are anonymous. */
+const uint8_t *fe_mesh_key(const struct fe_mesh *mesh);
+
+/* Soon, and from the timer: reports what is complete. */
+void fe_mesh_wake(struct fe_mesh *mesh);
+
+/* Starts `timer`, `delay_ms` from now. */
+int fe_mesh_start_timer(struct fe_mesh *mesh, struct fe_timer *timer,
+                        uint64_t delay_ms) FE_MUST_USE;
+
+/* The peer of a link that was ready is gone: so is its entry in the table, unless another link
+ * leads to the same node. */
+void fe_mesh_forget(struct fe_mesh *mesh, const struct fe_link *link);
+
+/* A ready link to the node with this key, or NULL. */
+struct fe_link *fe_mesh_find_link(struct fe_mesh *mesh, const uint8_t key[FE_KEY_LEN]);
+
+#endif

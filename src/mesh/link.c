@@ -1,0 +1,347 @@
+/* One connection to a peer.
+ *
+ * Happy path: fe_link_dial, on_open, our ephemeral key, theirs, Handshake both ways, READY; or
+ * fe_mesh_accept and the same from the other side. Then events until either side closes.
+ *
+ * Failure modes: it cannot be dialed or does not answer in time; the peer violates the protocol, or
+ * does not read what it asks for; memory runs out. Each closes this link, says so in one line, and
+ * touches no other. */
+#include "mesh/internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void transport_flush(struct fe_link *link)
+{
+    link->mesh->transport.ops->flush(link->io);
+}
+
+void fe_link_close(struct fe_link *link, bool drain)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    if (link->state == FE_LINK_CLOSING && drain) {
+        return; /* whoever closed it first may not have wanted that */
+    }
+    if (link->state != FE_LINK_CLOSING) {
+        if (link->reached == FE_LINK_READY) {
+            /* Nobody may choose it any more. Its streams end in on_close: this call may come from
+             * within one of their callbacks. */
+            fe_registry_remove(&mesh->registry, &link->peer);
+        }
+        link->state = FE_LINK_CLOSING;
+        fe_timer_stop(mesh->timers, &link->timer);
+    }
+    if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
+        drain = false;
+    }
+    mesh->transport.ops->close(link->io, drain);
+}
+
+/* The one line about a fault. */
+static void fail(struct fe_link *link, int code, const struct flatend_error *err)
+{
+    char addr[FE_ADDR_TEXT_MAX];
+    bool is_dialing = link->state == FE_LINK_DIALING;
+
+    /* That nobody answers is ordinary: dial.c says what it does about it. */
+    fe_log(&link->mesh->log, is_dialing ? FLATEND_LOG_DEBUG : FLATEND_LOG_WARN,
+           "Closed the connection with %s: %s.", fe_addr_format(&link->addr, addr),
+           err->text[0] != '\0' ? err->text : flatend_strerror(code));
+    fe_link_close(link, false);
+}
+
+static void on_timer(struct fe_timer *timer)
+{
+    struct fe_link *link = FE_CONTAINER_OF(timer, struct fe_link, timer);
+    struct flatend_error err = {0};
+
+    switch (link->state) {
+    case FE_LINK_DIALING:
+        fe_err_set(&err, FLATEND_ETIMEDOUT, "not connected after %d ms", FE_MESH_HANDSHAKE_MS);
+        fail(link, FLATEND_ETIMEDOUT, &err);
+        break;
+    case FE_LINK_HELLO:
+        fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
+        fail(link, FLATEND_ETIMEDOUT, &err);
+        break;
+    case FE_LINK_CLOSING:
+        fe_link_close(link, false);
+        break;
+    case FE_LINK_READY:
+        assert(!"no timer runs on a ready link");
+        break;
+    }
+}
+
+/* ---- the peer's side of the link ---- */
+
+static void on_peer_request(struct fe_peer *peer, struct fe_stream *stream,
+                            struct fe_names services, struct fe_headers headers)
+{
+    struct fe_link *link = peer->owner;
+    struct fe_mesh *mesh = link->mesh;
+
+    if (mesh->state == FE_MESH_RUNNING) {
+        mesh->ops->on_request(mesh->arg, peer, stream, services, headers);
+    }
+}
+
+static void on_peer_output(struct fe_peer *peer)
+{
+    struct fe_link *link = peer->owner;
+
+    if (link->state != FE_LINK_CLOSING) {
+        transport_flush(link);
+    }
+}
+
+static void on_peer_want_read(struct fe_peer *peer)
+{
+    struct fe_link *link = peer->owner;
+
+    if (link->state != FE_LINK_CLOSING) {
+        link->mesh->transport.ops->set_reading(link->io, fe_peer_want_read(peer));
+    }
+}
+
+static const struct fe_peer_ops peer_ops = {
+    .on_request = on_peer_request,
+    .on_output = on_peer_output,
+    .on_want_read = on_peer_want_read,
+};
+
+/* ---- opening ---- */
+
+/* A link on the mesh's list whose deadline runs; NULL: out of memory. */
+static struct fe_link *link_new(struct fe_mesh *mesh)
+{
+    struct fe_link *link = calloc(1, sizeof(*link));
+
+    if (link == NULL) {
+        return NULL;
+    }
+    link->mesh = mesh;
+    fe_timer_init(&link->timer, on_timer);
+    if (fe_mesh_start_timer(mesh, &link->timer, FE_MESH_HANDSHAKE_MS) != 0) {
+        free(link);
+        return NULL;
+    }
+    fe_buf_init(&link->services, FE_MESH_SERVICES_TEXT_MAX);
+    fe_list_push_back(&mesh->links, &link->node);
+    mesh->n_links++;
+    return link;
+}
+
+static void link_free(struct fe_link *link)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    if (fe_list_is_linked(&link->node)) {
+        fe_list_remove(&link->node);
+        mesh->n_links--;
+    }
+    fe_timer_stop(mesh->timers, &link->timer);
+    fe_buf_deinit(&link->services);
+    free(link);
+}
+
+static int start_session(struct fe_link *link, bool is_initiator)
+{
+    struct fe_mesh *mesh = link->mesh;
+    int rv = fe_session_init(&link->session, is_initiator, &mesh->config.self, &mesh->rng,
+                             mesh->transport.ops->out(link->io));
+
+    if (rv != 0) {
+        return rv;
+    }
+    fe_peer_init(&link->peer, &link->session.sender, mesh->pool, mesh->map_seed, &peer_ops, link);
+    link->peer.is_anonymous = true;
+    link->state = FE_LINK_HELLO;
+    link->reached = FE_LINK_HELLO;
+    return 0;
+}
+
+int fe_link_dial(struct fe_dial *dial)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    struct fe_link *link;
+    int rv;
+
+    if (mesh->n_links >= FE_MESH_LINKS_MAX) {
+        return FLATEND_ELIMIT;
+    }
+    link = link_new(mesh);
+    if (link == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    link->addr = dial->addr;
+    rv = mesh->transport.ops->dial(mesh->transport.arg, link, &dial->addr, &link->io);
+    if (rv != 0) {
+        link_free(link);
+        return rv;
+    }
+    link->dial = dial;
+    dial->link = link;
+    return 0;
+}
+
+struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
+{
+    struct fe_link *link;
+
+    if (mesh->state != FE_MESH_RUNNING) {
+        return NULL;
+    }
+    if (mesh->n_links >= FE_MESH_LINKS_MAX) {
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Refused a connection: there are %d already.",
+               FE_MESH_LINKS_MAX);
+        return NULL;
+    }
+    link = link_new(mesh);
+    if (link == NULL) {
+        return NULL;
+    }
+    link->io = io;
+    mesh->transport.ops->peer_addr(io, &link->addr);
+    if (start_session(link, false) != 0) {
+        link_free(link);
+        return NULL;
+    }
+    return link;
+}
+
+void fe_link_on_open(struct fe_link *link, int code)
+{
+    struct flatend_error err = {0};
+    int rv;
+
+    if (code != 0 || link->state != FE_LINK_DIALING) {
+        return; /* on_close follows, with the same code */
+    }
+    rv = start_session(link, true);
+    if (rv == 0) {
+        rv = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
+    }
+    if (rv != 0) {
+        fail(link, rv, &err);
+        return;
+    }
+    transport_flush(link);
+}
+
+/* ---- reading ---- */
+
+static int on_find_node(struct fe_link *link, const struct fe_event *event)
+{
+    struct fe_sender *sender = &link->session.sender;
+    struct fe_id ids[FE_NODES_MAX];
+    size_t n = fe_kad_table_closest(&link->mesh->table, event->u.target, ids, FE_NODES_MAX);
+
+    return sender->ops->nodes(sender, event->token, ids, n);
+}
+
+static int on_event(struct fe_link *link, const struct fe_event *event, struct flatend_error *err)
+{
+    if (event->type == FE_EVENT_HELLO) {
+        return fe_link_on_hello(link, event, err);
+    }
+    if (link->state != FE_LINK_READY) {
+        /* docs/PROTOCOL.md §1.3: the first packet is a Handshake. */
+        return fe_err_set(err, FLATEND_EPROTO, "the first packet is not a handshake");
+    }
+    switch (event->type) {
+    case FE_EVENT_FIND_NODE:
+        return on_find_node(link, event);
+    case FE_EVENT_NODES:
+        fe_discovery_on_nodes(link->mesh, link, event->token, event->u.nodes.ids, event->u.nodes.n);
+        return 0;
+    default:
+        return fe_peer_on_event(&link->peer, event, err);
+    }
+}
+
+/* All events there are, until one of them closes the link. Zero, or the fault. */
+static int run_events(struct fe_link *link, struct flatend_error *err)
+{
+    struct fe_event event;
+    int rv = 0;
+
+    while (rv == 0 && link->state != FE_LINK_CLOSING) {
+        rv = fe_session_next(&link->session, &event, err);
+        if (rv <= 0) {
+            return rv;
+        }
+        rv = on_event(link, &event, err);
+    }
+    return rv;
+}
+
+void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
+{
+    struct flatend_error err = {0};
+    int rv;
+
+    if (link->state == FE_LINK_CLOSING) {
+        return;
+    }
+    assert(link->state != FE_LINK_DIALING);
+    fe_session_feed(&link->session, data, len);
+    rv = run_events(link, &err);
+    if (link->state == FE_LINK_CLOSING) {
+        return;
+    }
+    if (rv == 0 && link->session.out->len > FE_MESH_OUT_MAX) {
+        rv = fe_err_set(&err, FLATEND_EPROTO, "asks without reading the answers");
+    }
+    if (rv != 0) {
+        fail(link, rv, &err);
+        return;
+    }
+    transport_flush(link);
+}
+
+void fe_link_on_drain(struct fe_link *link)
+{
+    if (link->state == FE_LINK_READY) {
+        fe_peer_on_writable(&link->peer);
+    }
+}
+
+/* ---- the end ---- */
+
+void fe_link_on_close(struct fe_link *link, int code)
+{
+    struct fe_mesh *mesh = link->mesh;
+    struct fe_dial *dial;
+
+    if (link->state == FE_LINK_READY) {
+        fe_link_log(link, "", " has disconnected from you.");
+    } else if (link->state != FE_LINK_CLOSING) {
+        char addr[FE_ADDR_TEXT_MAX];
+
+        fe_log(&mesh->log, FLATEND_LOG_DEBUG, "No connection with %s: %s.",
+               fe_addr_format(&link->addr, addr),
+               flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
+    }
+    /* From here on nobody finds it: the callbacks below may close the mesh. */
+    link->state = FE_LINK_CLOSING;
+    fe_list_remove(&link->node);
+    mesh->n_links--;
+    if (link->reached != FE_LINK_DIALING) {
+        fe_mesh_forget(mesh, link);
+        fe_peer_close(&link->peer,
+                      mesh->state == FE_MESH_CLOSING ? FLATEND_ECANCELED : FLATEND_ECLOSED);
+        fe_peer_deinit(&link->peer);
+        fe_session_deinit(&link->session);
+    }
+    fe_discovery_on_lost(mesh, link);
+    dial = link->dial;
+    link_free(link);
+    if (dial != NULL) {
+        fe_dial_on_lost(dial);
+    }
+    if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
+        fe_mesh_wake(mesh);
+    }
+}
