@@ -1,0 +1,195 @@
+#include "support/fake_peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void run_hook(struct fake_owner *owner, enum fake_callback callback)
+{
+    if (owner->hook != NULL) {
+        owner->hook(owner, callback);
+    }
+}
+
+static void on_response(struct fe_stream *stream, struct fe_headers headers)
+{
+    struct fake_owner *owner = fe_stream_owner(stream);
+
+    (void)headers;
+    trace_add(owner->trace, "on_response(%u)", owner->id);
+    run_hook(owner, FAKE_ON_RESPONSE);
+}
+
+static size_t on_data(struct fe_stream *stream, struct fe_view data)
+{
+    struct fake_owner *owner = fe_stream_owner(stream);
+    size_t n = data.len < owner->appetite ? data.len : owner->appetite;
+    char text[24];
+
+    trace_add(owner->trace, "on_data(%u,%s)", owner->id, fake_body(data, text));
+    run_hook(owner, FAKE_ON_DATA);
+    return n;
+}
+
+static void on_end(struct fe_stream *stream)
+{
+    struct fake_owner *owner = fe_stream_owner(stream);
+
+    trace_add(owner->trace, "on_end(%u)", owner->id);
+    run_hook(owner, FAKE_ON_END);
+}
+
+static void on_writable(struct fe_stream *stream)
+{
+    struct fake_owner *owner = fe_stream_owner(stream);
+
+    trace_add(owner->trace, "on_writable(%u)", owner->id);
+    run_hook(owner, FAKE_ON_WRITABLE);
+}
+
+static void on_close(struct fe_stream *stream, int code)
+{
+    struct fake_owner *owner = fe_stream_owner(stream);
+
+    assert_ptr_equal(owner->stream, stream);
+    owner->stream = NULL;
+    trace_add(owner->trace, "on_close(%u,%s)", owner->id, flatend_error_name(code));
+    run_hook(owner, FAKE_ON_CLOSE);
+}
+
+static const struct fe_stream_ops stream_ops = {
+    .on_response = on_response,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_writable = on_writable,
+    .on_close = on_close,
+};
+
+static void on_request(struct fe_peer *peer, struct fe_stream *stream, struct fe_names services,
+                       struct fe_headers headers)
+{
+    struct fake_peer *fake = peer->owner;
+    struct fake_owner *owner = fake->acceptor;
+    struct fe_view name;
+
+    (void)headers;
+    assert_true(fe_names_next(&services, &name));
+    trace_add(fake->trace, "on_request(%.*s)", (int)name.len, (const char *)name.ptr);
+    if (owner != NULL) {
+        owner->stream = stream;
+        fe_stream_accept(stream, &stream_ops, owner);
+        fake->acceptor = NULL;
+    }
+}
+
+static void on_output(struct fe_peer *peer)
+{
+    ((struct fake_peer *)peer->owner)->n_outputs++;
+}
+
+static void on_want_read(struct fe_peer *peer)
+{
+    struct fake_peer *fake = peer->owner;
+
+    trace_add(fake->trace, "want_read(%d)", fe_peer_want_read(peer));
+}
+
+void fake_peer_init(struct fake_peer *fake, struct trace *trace, uint32_t first_stream)
+{
+    static const struct fe_peer_ops ops = {
+        .on_request = on_request,
+        .on_output = on_output,
+        .on_want_read = on_want_read,
+    };
+    static const uint8_t seed[16] = {1};
+
+    *fake = (struct fake_peer){.trace = trace};
+    fake_sender_init(&fake->sender, trace, first_stream);
+    fe_pool_init(&fake->pool);
+    fe_peer_init(&fake->peer, &fake->sender.sender, &fake->pool, seed, &ops, fake);
+}
+
+void fake_peer_deinit(struct fake_peer *fake)
+{
+    fe_peer_close(&fake->peer, FLATEND_ECLOSED);
+    fe_peer_deinit(&fake->peer);
+    fe_pool_deinit(&fake->pool);
+}
+
+void fake_owner_init(struct fake_owner *owner, struct trace *trace)
+{
+    *owner = (struct fake_owner){.trace = trace, .appetite = SIZE_MAX};
+}
+
+int fake_open(struct fake_peer *fake, struct fake_owner *owner)
+{
+    struct fe_view service = FE_VIEW_LIT("echo");
+
+    owner->id = fake->sender.next_stream;
+    return fe_stream_open(&fake->peer, &service, 1, NULL, 0, &stream_ops, owner, &owner->stream);
+}
+
+ssize_t fake_write(struct fake_owner *owner, const char *text)
+{
+    return fe_stream_write(owner->stream, fe_view_str(text));
+}
+
+void fake_cancel(struct fake_owner *owner)
+{
+    struct fe_stream *stream = owner->stream;
+
+    owner->stream = NULL;
+    fe_stream_cancel(stream);
+}
+
+static int feed(struct fake_peer *fake, const struct fe_event *event)
+{
+    return fe_peer_on_event(&fake->peer, event, &fake->err);
+}
+
+int feed_request(struct fake_peer *fake, uint32_t stream)
+{
+    struct fe_event event = {
+        .type = FE_EVENT_REQUEST,
+        .stream = stream,
+        .u.request.services = {.bytes = FE_VIEW_LIT("\4echo"), .n = 1},
+    };
+
+    if (fake->acceptor != NULL) {
+        fake->acceptor->id = stream;
+    }
+    return feed(fake, &event);
+}
+
+int feed_response(struct fake_peer *fake, uint32_t stream, bool handled)
+{
+    struct fe_event event = {
+        .type = FE_EVENT_RESPONSE, .stream = stream, .u.response.handled = handled};
+
+    return feed(fake, &event);
+}
+
+int feed_data(struct fake_peer *fake, uint32_t stream, const char *text)
+{
+    struct fe_event event = {.type = FE_EVENT_DATA, .stream = stream, .u.data = fe_view_str(text)};
+
+    return feed(fake, &event);
+}
+
+int feed_bytes(struct fake_peer *fake, uint32_t stream, size_t len)
+{
+    static const uint8_t zeros[65536];
+    struct fe_event event = {
+        .type = FE_EVENT_DATA, .stream = stream, .u.data = fe_view_of(zeros, len)};
+
+    assert_true(len <= sizeof(zeros));
+    return feed(fake, &event);
+}
+
+int feed_end(struct fake_peer *fake, uint32_t stream)
+{
+    struct fe_event event = {.type = FE_EVENT_END, .stream = stream};
+
+    return feed(fake, &event);
+}

@@ -1,0 +1,148 @@
+#include "support/fake_sender.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static struct fake_sender *fake_of(struct fe_sender *sender)
+{
+    return (struct fake_sender *)sender; /* its first member */
+}
+
+const char *fake_body(struct fe_view bytes, char text[24])
+{
+    if (bytes.len <= 16) {
+        snprintf(text, 24, "%.*s", (int)bytes.len, (const char *)bytes.ptr);
+    } else {
+        snprintf(text, 24, "#%zu", bytes.len);
+    }
+    return text;
+}
+
+static int take_error(struct fake_sender *fake)
+{
+    int error = fake->error;
+
+    fake->error = 0;
+    fake->n_sent += error == 0;
+    return error;
+}
+
+static uint32_t next_stream(struct fe_sender *sender)
+{
+    uint32_t stream = fake_of(sender)->next_stream;
+
+    fake_of(sender)->next_stream += 2;
+    return stream;
+}
+
+static int request(struct fe_sender *sender, uint32_t stream, const struct fe_view *services,
+                   size_t n_services, const struct fe_header *headers, size_t n_headers)
+{
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    (void)headers;
+    (void)n_headers;
+    if (rc == 0) {
+        assert_true(n_services > 0);
+        trace_add(fake->trace, "request(%u,%.*s)", stream, (int)services[0].len,
+                  (const char *)services[0].ptr);
+    }
+    return rc;
+}
+
+static int response(struct fe_sender *sender, uint32_t stream, bool handled,
+                    const struct fe_header *headers, size_t n_headers)
+{
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    (void)headers;
+    (void)n_headers;
+    if (rc == 0) {
+        trace_add(fake->trace, "response(%u%s)", stream, handled ? "" : ",unhandled");
+    }
+    return rc;
+}
+
+static int data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
+{
+    struct fake_sender *fake = fake_of(sender);
+    char text[24];
+    int rc = take_error(fake);
+
+    if (rc == 0) {
+        assert_true(bytes.len > 0);
+        assert_true(bytes.len <= fake->space);
+        if (fake->space != SIZE_MAX) {
+            fake->space -= bytes.len;
+        }
+        trace_add(fake->trace, "data(%u,%s)", stream, fake_body(bytes, text));
+    }
+    return rc;
+}
+
+static int end(struct fe_sender *sender, uint32_t stream)
+{
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    if (rc == 0) {
+        trace_add(fake->trace, "end(%u)", stream);
+    }
+    return rc;
+}
+
+static int find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_LEN], uint32_t *token)
+{
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    (void)target;
+    if (rc == 0) {
+        *token = (uint32_t)fake->n_sent;
+        trace_add(fake->trace, "find_node(%u)", *token);
+    }
+    return rc;
+}
+
+static int nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n)
+{
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    (void)ids;
+    if (rc == 0) {
+        trace_add(fake->trace, "nodes(%u,%zu)", token, n);
+    }
+    return rc;
+}
+
+static size_t space(const struct fe_sender *sender)
+{
+    return ((const struct fake_sender *)sender)->space;
+}
+
+void fake_sender_init(struct fake_sender *fake, struct trace *trace, uint32_t first_stream)
+{
+    static const struct fe_sender_ops ops = {
+        .next_stream = next_stream,
+        .request = request,
+        .response = response,
+        .data = data,
+        .end = end,
+        .find_node = find_node,
+        .nodes = nodes,
+        .space = space,
+    };
+
+    *fake = (struct fake_sender){
+        .sender = {.ops = &ops},
+        .trace = trace,
+        .next_stream = first_stream,
+        .space = SIZE_MAX,
+    };
+}

@@ -1,0 +1,25 @@
+/* A session's sending side without a session: writes what is sent into a trace.
+ *
+ *     request(1,echo) response(2) response(2,unhandled) data(1,hello) data(1,#2048) end(1)
+ */
+#ifndef TESTS_SUPPORT_FAKE_SENDER_H
+#define TESTS_SUPPORT_FAKE_SENDER_H
+
+#include "support/trace.h"
+#include "wire/event.h"
+
+struct fake_sender {
+    struct fe_sender sender;
+    struct trace *trace;
+    uint32_t next_stream; /* grows by 2 */
+    size_t space;         /* what may be sent; data takes from it unless it is SIZE_MAX */
+    int error;            /* not 0: what is to be sent next is not, and this is returned once */
+    size_t n_sent;        /* packets of any kind */
+};
+
+void fake_sender_init(struct fake_sender *fake, struct trace *trace, uint32_t first_stream);
+
+/* Body bytes as the trace shows them: short text as it is, else "#length". */
+const char *fake_body(struct fe_view bytes, char text[24]);
+
+#endif
