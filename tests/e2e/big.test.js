@@ -1,0 +1,159 @@
+// Much of everything, measured on the release build: memory stays small, and nobody waits for others.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import http from "node:http";
+import { connect } from "node:net";
+import { once } from "node:events";
+import { test } from "node:test";
+import { example, Gateway } from "./lib/mesh.js";
+import { RawConnection, request } from "./lib/http.js";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+async function start(t, settings = {}) {
+    const gateway = await Gateway.start(t, {
+        release: true,
+        routes: [
+            { path: "GET /hello", service: "hello_world" },
+            { path: "POST /pipe", service: "pipe" },
+        ],
+        max: { body_size: 2 * GiB },
+        ...settings,
+    });
+    const hello = await example(t, "hello_world", gateway, { release: true });
+    const pipe = await example(t, "pipe", gateway, { release: true });
+    return { gateway, hello, pipe };
+}
+
+// Bytes that are never the same twice, quickly.
+function* blocks(total) {
+    const block = Buffer.alloc(MiB);
+    for (let i = 0; i < block.length; i += 4) {
+        block.writeUInt32LE(Math.imul(i, 2654435761) >>> 0, i);
+    }
+    for (let n = 0; n < total / MiB; n++) {
+        const next = Buffer.from(block);
+        next.writeUInt32LE(n, (n * 4096) % MiB);
+        yield next;
+    }
+}
+
+test("1 GiB through POST /pipe, both ways at once", { timeout: 300_000 }, async (t) => {
+    const { gateway, pipe } = await start(t);
+    const sent = createHash("sha256");
+    const received = createHash("sha256");
+    let length = 0;
+    let early = 0; // of it, while we were still sending
+
+    const outgoing = http.request(gateway.url("/pipe"), { method: "POST" });
+    const done = new Promise((resolve, reject) => {
+        outgoing.on("error", reject);
+        outgoing.on("response", (response) => {
+            response.on("error", reject);
+            response.on("data", (chunk) => {
+                received.update(chunk);
+                length += chunk.length;
+            });
+            response.on("end", resolve);
+        });
+    });
+    for (const block of blocks(GiB)) {
+        sent.update(block);
+        if (!outgoing.write(block)) {
+            await Promise.race([once(outgoing, "drain"), done]);
+        }
+    }
+    early = length;
+    outgoing.end();
+    await done;
+    assert.equal(length, GiB);
+    assert.equal(received.digest("hex"), sent.digest("hex"));
+    assert.ok(early > GiB / 2, `only ${early} bytes came back while sending`);
+    for (const program of [gateway.program, pipe]) {
+        const memory = program.memory();
+        assert.ok(memory < 64 * MiB, `${program.name}: ${memory} bytes`);
+    }
+});
+
+test("a client that stops reading stops its own stream only", { timeout: 120_000 }, async (t) => {
+    const { gateway, pipe } = await start(t, { timeout: { write: "60s", read: "60s" } });
+    const stuck = connect(gateway.httpPort, "127.0.0.1");
+    stuck.on("error", () => {});
+    t.after(() => stuck.destroy());
+    stuck.pause();
+    stuck.write(`POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: ${GiB}\r\n\r\n`);
+    // Everything on the way is full when a block is not taken for a whole second, in which many
+    // others are served.
+    let taken = 0;
+    for (const block of blocks(GiB)) {
+        if (stuck.write(block)) {
+            taken += block.length;
+            continue;
+        }
+        const drained = once(stuck, "drain").then(() => true);
+        const deadline = Date.now() + 1000;
+        const others = (async () => {
+            while (Date.now() < deadline) {
+                const hello = await request(gateway.url("/hello"));
+                assert.equal(hello.body, "Hello world!");
+                const echo = await request(gateway.url("/pipe"), { method: "POST", body: "hello" });
+                assert.equal(echo.body, "hello");
+            }
+            return false;
+        })();
+        if (!(await Promise.race([drained, others]))) {
+            break;
+        }
+        await others;
+        taken += block.length;
+    }
+    assert.ok(taken < GiB / 4, `${taken} bytes were taken from one who does not read`);
+    for (const program of [gateway.program, pipe]) {
+        assert.ok(program.memory() < 64 * MiB, `${program.name}: ${program.memory()} bytes`);
+    }
+    stuck.destroy();
+    assert.equal((await request(gateway.url("/hello"))).status, 200);
+});
+
+test("10,000 idle connections in less than 100 MiB", { timeout: 240_000 }, async (t) => {
+    const N = 10_000;
+    const { gateway } = await start(t, { timeout: { idle: "300s" } });
+    const sockets = [];
+    t.after(() => sockets.forEach((socket) => socket.destroy()));
+
+    const open = async () => {
+        const socket = connect(gateway.httpPort, "127.0.0.1");
+        sockets.push(socket);
+        socket.write("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        let reply = "";
+        while (!reply.includes("Hello world!")) {
+            const [data] = await once(socket, "data");
+            reply += data.toString("latin1");
+        }
+        assert.match(reply, /^HTTP\/1\.1 200 /);
+    };
+    for (let opened = 0; opened < N; opened += 100) {
+        await Promise.all(Array.from({ length: 100 }, open));
+    }
+    assert.equal(sockets.filter((socket) => !socket.destroyed).length, N);
+    const memory = gateway.program.memory();
+    assert.ok(memory < 100 * MiB, `${memory} bytes for ${N} connections`);
+    // Each of them still works.
+    sockets[N / 2].write("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(sockets[N / 2], "data");
+    assert.equal((await request(gateway.url("/hello"))).status, 200);
+});
+
+test("clients that leave in the middle cost nothing", async (t) => {
+    const { gateway } = await start(t);
+    for (let i = 0; i < 200; i++) {
+        const connection = new RawConnection(t, gateway.httpPort);
+        connection.send(`POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n${"x".repeat(500)}`);
+        await connection.receive(/HTTP\/1\.1 200 [^]*x/);
+        connection.socket.destroy();
+    }
+    const echo = await request(gateway.url("/pipe"), { method: "POST", body: "hello" });
+    assert.equal(echo.body, "hello");
+});

@@ -1,0 +1,189 @@
+// The program `flatend` on the command line: flags, check, signals, exit codes.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import { test } from "node:test";
+import { build, example, freePort, Gateway, scratch } from "./lib/mesh.js";
+import { RawConnection, request } from "./lib/http.js";
+import { Program, run } from "./lib/program.js";
+
+const flatend = join(build, "flatend");
+
+function check(t, text) {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, "config.toml"), text);
+    return run(t, flatend, ["check"], { cwd });
+}
+
+test("--help, --version and wrong usage", async (t) => {
+    for (const flag of ["-h", "--help"]) {
+        const { code, output } = await run(t, flatend, [flag]);
+        assert.equal(code, 0);
+        for (const name of ["--config", "--host", "--port", "--help", "--version", "check"]) {
+            assert.ok(output.includes(name), name);
+        }
+    }
+    for (const flag of ["-V", "--version"]) {
+        const { code, output } = await run(t, flatend, [flag]);
+        assert.deepEqual({ code, output }, { code: 0, output: "flatend 0.1.0" });
+    }
+    for (const args of [["--nonsense"], ["nonsense"], ["--port", "70000"], ["--host", "x y"]]) {
+        const { code, output } = await run(t, flatend, args);
+        assert.equal(code, 2, output);
+        assert.match(output, /--help/);
+    }
+});
+
+// Every key of the old README, in one configuration.
+const complete = `
+addr = "127.0.0.1:9000"
+
+[[http]]
+https = false
+domain = "lithdew.net"
+domains = ["a.lithdew.net", "b.lithdew.net"]
+addr = ":3000"
+addrs = [":4000", "127.0.0.1:5000"]
+redirect_trailing_slash = true
+redirect_fixed_path = true
+
+[http.timeout]
+read = "10s"
+read_header = "10s"
+idle = "10s"
+write = "10s"
+shutdown = "10s"
+
+[http.min]
+body_size = 0
+
+[http.max]
+header_size = 1048576
+body_size = 1048576
+
+[[http.routes]]
+path = "GET /"
+static = "config.toml"
+nocache = true
+
+[[http.routes]]
+path = "POST /:id"
+services = ["a", "b", "c"]
+`;
+
+test("check accepts every key there is", async (t) => {
+    const { code, output } = await check(t, complete);
+    assert.equal(code, 0, output);
+    assert.match(output, /config\.toml is valid/);
+});
+
+// [what, text, where "line:column", what the message must speak of]
+const mistakes = [
+    ["https", complete.replace("https = false", "https = true"), 5, /https/],
+    ["an unknown key", complete.replace("nocache", "nocash"), 33, /nocash/],
+    ["a wrong type", complete.replace('"config.toml"', "7"), 32, /string/],
+    ["a bad duration", complete.replace('read = "10s"', 'read = "10 parsecs"'), 14, /10 parsecs/],
+    ["a bad address", complete.replace('":3000"', '"nowhere"'), 8, /nowhere/],
+    ["a conflicting route", `${complete}[[http.routes]]\npath = "POST /:name"\nservice = "d"\n`, 40, /POST/],
+    ["a route to nothing", complete.replace('services = ["a", "b", "c"]', ""), 35, /service/],
+    ["no TOML at all", "addr = \n", 1, /./],
+];
+for (const [what, text, line, pattern] of mistakes) {
+    test(`check finds ${what}, and says where`, async (t) => {
+        const { code, output } = await check(t, text);
+        assert.equal(code, 1, output);
+        const found = output.match(/config\.toml:(\d+):(\d+): (.*)/);
+        assert.ok(found, output);
+        assert.ok(Math.abs(Number(found[1]) - line) <= 2, `line ${found[1]}, not about ${line}: ${output}`);
+        assert.match(found[3], pattern);
+    });
+}
+
+test("check wants a file, running does without", async (t) => {
+    const cwd = scratch(t);
+    const { code, output } = await run(t, flatend, ["check", "-c", "missing.toml"], { cwd });
+    assert.equal(code, 1);
+    assert.match(output, /missing\.toml/);
+});
+
+test("flags give the address for nodes if the file does not", async (t) => {
+    const cwd = scratch(t);
+    const port = await freePort();
+    const httpPort = await freePort();
+    writeFileSync(join(cwd, "config.toml"), `[[http]]\naddr = "127.0.0.1:${httpPort}"\n`);
+    const program = new Program(t, flatend, ["--host", "127.0.0.1", "-p", String(port)], { cwd });
+    await program.waitFor(`Listening for Flatend nodes on '127.0.0.1:${port}'.`);
+    await program.waitFor(`Listening for HTTP requests on '127.0.0.1:${httpPort}'.`);
+});
+
+test("a taken port is an error that names it", async (t) => {
+    const squatter = createServer().listen(0, "127.0.0.1");
+    await once(squatter, "listening");
+    t.after(() => squatter.close());
+    const { port } = squatter.address();
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, "config.toml"), `addr = "127.0.0.1:0"\n[[http]]\naddr = "127.0.0.1:${port}"\n`);
+    const { code, output } = await run(t, flatend, [], { cwd });
+    assert.equal(code, 1);
+    assert.match(output, new RegExp(`127\\.0\\.0\\.1:${port}.*address already in use`));
+});
+
+const pipe = [{ path: "POST /pipe", service: "pipe" }];
+
+// A gateway with one request through it that has begun to be answered and waits for more.
+async function busy(t) {
+    const gateway = await Gateway.start(t, { routes: pipe });
+    await example(t, "pipe", gateway);
+    const connection = new RawConnection(t, gateway.httpPort);
+    connection.send("POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst");
+    await connection.receive(/HTTP\/1\.1 200 [^]*first/);
+    return { gateway, connection };
+}
+
+test("SIGTERM lets a running request finish, and takes no new ones", async (t) => {
+    const { gateway, connection } = await busy(t);
+    gateway.program.signal("SIGTERM");
+    // It stops listening when it has heard: ask until nobody answers.
+    for (;;) {
+        try {
+            await request(gateway.url("/nowhere"));
+        } catch (error) {
+            assert.match(error.message, /ECONNREFUSED|ECONNRESET|socket hang up/);
+            break;
+        }
+    }
+    connection.send("after");
+    assert.match(await connection.all(), /first[^]*after/);
+    assert.deepEqual(await gateway.program.exit(), { code: 0, signal: null });
+});
+
+test("a second signal ends it at once", async (t) => {
+    const { gateway, connection } = await busy(t);
+    gateway.program.mayFail = true;
+    gateway.program.signal("SIGTERM");
+    for (;;) {
+        try {
+            await request(gateway.url("/nowhere"));
+        } catch {
+            break;
+        }
+    }
+    gateway.program.signal("SIGTERM");
+    const { code, signal } = await gateway.program.exit(5000);
+    assert.ok(signal === "SIGTERM" || code !== 0);
+    assert.doesNotMatch(await connection.all(), /0\r\n\r\n$/);
+});
+
+test("a service drains, too", async (t) => {
+    const gateway = await Gateway.start(t, { routes: pipe });
+    const service = await example(t, "pipe", gateway);
+    const connection = new RawConnection(t, gateway.httpPort);
+    connection.send("POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: close\r\n\r\nfirst");
+    await connection.receive(/first/);
+    service.signal("SIGTERM");
+    connection.send("after");
+    assert.match(await connection.all(), /first[^]*after/);
+    assert.deepEqual(await service.exit(), { code: 0, signal: null });
+});

@@ -1,0 +1,127 @@
+// The programs of this repository, put together on ports of their own.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Program } from "./program.js";
+
+export const repository = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+
+// Where the programs are: FLATEND_BUILD_DIR (sanitized) and FLATEND_RELEASE_DIR (what is measured).
+export const build = process.env.FLATEND_BUILD_DIR ?? join(repository, "build");
+export const release = process.env.FLATEND_RELEASE_DIR ?? join(repository, "build");
+
+export function scratch(t) {
+    const folder = mkdtempSync(join(tmpdir(), "flatend-e2e-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    return folder;
+}
+
+export async function freePort() {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address();
+    server.close();
+    await once(server, "close");
+    return port;
+}
+
+function toml(table) {
+    const values = Object.entries(table).filter(([, value]) => value !== undefined);
+    return values.map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
+}
+
+// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]].
+export class Gateway {
+    constructor(t, settings) {
+        this.t = t;
+        this.settings = settings;
+        this.folder = scratch(t);
+    }
+
+    static async start(t, settings) {
+        const gateway = new Gateway(t, settings);
+        // Between looking for a free port and listening on it, somebody else may take it.
+        for (let attempt = 1; ; attempt++) {
+            gateway.nodePort = await freePort();
+            gateway.httpPort = await freePort();
+            try {
+                await gateway.start();
+                return gateway;
+            } catch (error) {
+                if (attempt === 5 || !gateway.program.output.includes("address already in use")) {
+                    throw error;
+                }
+                gateway.program.mayFail = true;
+            }
+        }
+    }
+
+    get address() {
+        return `127.0.0.1:${this.nodePort}`;
+    }
+
+    url(path) {
+        return `http://127.0.0.1:${this.httpPort}${path}`;
+    }
+
+    config() {
+        const { routes = [], http = {}, timeout = {}, min = {}, max = {} } = this.settings;
+        return (
+            `addr = "${this.address}"\n\n[[http]]\naddr = "127.0.0.1:${this.httpPort}"\n` +
+            `${toml(http)}\n[http.timeout]\n${toml(timeout)}\n[http.min]\n${toml(min)}\n` +
+            `[http.max]\n${toml(max)}` +
+            routes.map((route) => `\n[[http.routes]]\n${toml(route)}`).join("")
+        );
+    }
+
+    // Also after kill() or stop(): on the same ports again.
+    async start() {
+        const path = join(this.folder, "config.toml");
+        writeFileSync(path, this.config());
+        const command = join(this.settings.release ? release : build, "flatend");
+        this.program = new Program(this.t, command, ["--config", path], { cwd: this.folder });
+        await this.program.waitFor("Listening for HTTP requests on");
+    }
+
+    // Waits until some node that provides `service` has joined.
+    async joined(service) {
+        return this.program.waitFor(
+            new RegExp(`has connected to you\\. Services: \\[.*\\b${service}\\b.*\\]`),
+        );
+    }
+}
+
+// An example of ours as a service behind `gateway`, connected.
+export async function example(t, name, gateway, { args = [], service = name, release: fast } = {}) {
+    const command = join(fast ? release : build, "examples", name);
+    const program = new Program(t, command, [...args, gateway.address], { cwd: repository });
+    await program.waitFor(`You are now connected to ${gateway.address}.`);
+    await gateway.joined(service);
+    return program;
+}
+
+// A node on the npm package flatend 0.0.8, the old peer (peers/node.cjs says what it offers).
+export class OldPeer extends Program {
+    constructor(t, settings) {
+        super(t, process.execPath, [
+            join(repository, "tests/e2e/peers/node.cjs"),
+            JSON.stringify(settings),
+        ], { env: { ...process.env, DEBUG: "flatend" } });
+    }
+
+    static async start(t, settings) {
+        const peer = new OldPeer(t, settings);
+        await peer.waitFor("ready");
+        return peer;
+    }
+
+    // Requests a service as the package's users do: { headers, length, sha256, text }.
+    async push(services, headers = {}, body = {}) {
+        this.child.stdin.write(`${JSON.stringify({ services, headers, body })}\n`);
+        const line = await this.waitFor(/^answer /);
+        return JSON.parse(line.slice("answer ".length));
+    }
+}

@@ -1,0 +1,145 @@
+// A program under test: its output line by line, its end, and nothing left behind.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { readFileSync } from "node:fs";
+
+// Long enough for a sanitized program on a busy machine; only a broken one takes it.
+const WAIT_MS = 30_000;
+
+export class Program {
+    // Starts `command`, and ends it with the test `t`, which fails if it then does not end well.
+    constructor(t, command, args = [], options = {}) {
+        this.name = `${command.split("/").pop()} ${args.join(" ")}`;
+        this.lines = [];
+        this.seen = 0; // lines that waitFor has gone past
+        this.waiters = new Set();
+        this.killed = false;
+        this.child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
+        this.child.on("error", (error) => this.#add(String(error)));
+        this.child.stdin.on("error", () => {}); // it may be gone before it reads all
+        for (const stream of [this.child.stdout, this.child.stderr]) {
+            createInterface({ input: stream }).on("line", (line) => this.#add(line));
+        }
+        // "close" comes once the output is complete, too.
+        this.ended = once(this.child, "close").then(([code, signal]) => {
+            this.status = { code, signal };
+            this.#wake();
+            return this.status;
+        });
+        t.after(() => this.stop());
+    }
+
+    get pid() {
+        return this.child.pid;
+    }
+
+    get output() {
+        return this.lines.join("\n");
+    }
+
+    #add(line) {
+        this.lines.push(line);
+        this.#wake();
+    }
+
+    #wake() {
+        for (const waiter of this.waiters) {
+            waiter();
+        }
+    }
+
+    // The next line that matches, among those that no earlier waitFor has gone past.
+    async waitFor(pattern, ms = WAIT_MS) {
+        const matches = (line) =>
+            typeof pattern === "string" ? line.includes(pattern) : pattern.test(line);
+        const line = await new Promise((resolve, reject) => {
+            const fail = (why) => {
+                finish();
+                reject(new Error(`${this.name}: ${why} ${pattern}. It said:\n${this.output}`));
+            };
+            const timer = setTimeout(() => fail(`${ms} ms without`), ms);
+            const finish = () => {
+                clearTimeout(timer);
+                this.waiters.delete(look);
+            };
+            const look = () => {
+                while (this.seen < this.lines.length) {
+                    const candidate = this.lines[this.seen++];
+                    if (matches(candidate)) {
+                        finish();
+                        resolve(candidate);
+                        return;
+                    }
+                }
+                if (this.status) {
+                    fail(`ended (${this.status.code ?? this.status.signal}) without`);
+                }
+            };
+            this.waiters.add(look);
+            look();
+        });
+        return line;
+    }
+
+    // Waits for it to end by itself.
+    async exit(ms = WAIT_MS) {
+        let timer;
+        const late = new Promise((_, reject) => {
+            timer = setTimeout(
+                () => reject(new Error(`${this.name} does not end. It said:\n${this.output}`)),
+                ms,
+            );
+        });
+        try {
+            return await Promise.race([this.ended, late]);
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+
+    signal(name) {
+        this.child.kill(name);
+    }
+
+    // Ends it as a crash would.
+    async kill() {
+        this.killed = true;
+        this.child.kill("SIGKILL");
+        return this.exit();
+    }
+
+    // Asks it to end. A status other than 0 is a failure: it is also how a leak shows.
+    async stop() {
+        if (this.status || this.child.exitCode !== null) {
+            await this.ended;
+        } else {
+            this.child.kill("SIGTERM");
+            try {
+                await this.exit();
+            } catch (error) {
+                await this.kill();
+                throw error;
+            }
+        }
+        if (!this.killed && !this.mayFail && this.status.code !== 0) {
+            const how = this.status.code ?? this.status.signal;
+            throw new Error(`${this.name} ended with ${how}. It said:\n${this.output}`);
+        }
+    }
+
+    // A number of bytes from /proc/PID/status, of which VmHWM is the most memory it ever had.
+    memory(field = "VmHWM") {
+        const text = readFileSync(`/proc/${this.pid}/status`, "utf8");
+        return Number(text.match(new RegExp(`^${field}:\\s+(\\d+) kB`, "m"))[1]) * 1024;
+    }
+}
+
+// Runs a command to its end: { code, output }.
+export async function run(t, command, args = [], options = {}) {
+    const program = new Program(t, command, args, options);
+    program.mayFail = true;
+    program.child.stdin.end();
+    const { code } = await program.exit();
+    return { code, output: program.output };
+}

@@ -1,0 +1,77 @@
+// A node on the npm package flatend, as its README says to write one.
+//
+//     node node.cjs '{"addrs": [...], "services": [...], "publicAddr": "..."}'
+//
+// Each line of input is a request to make: {"services", "headers", "body": {"text"} or {"zeros"}}. The
+// answer is printed as one line "answer {...}".
+"use strict";
+
+const { createHash } = require("node:crypto");
+const { createInterface } = require("node:readline");
+const { Node, generateSecretKey } = require("flatend");
+
+const handlers = {
+    hello: (ctx) => ctx.send("Hello world!"),
+    headers: (ctx) => ctx.json(ctx.headers),
+    teapot: (ctx) => {
+        ctx.header(":status", "418");
+        ctx.header("x-tea", "green");
+        ctx.send("short and stout");
+    },
+    throws: () => {
+        throw new Error("This shouldn't happen!");
+    },
+    echo: (ctx) => ctx.pipe(ctx),
+    silent: () => console.log("silent was asked"),
+    half: (ctx) => {
+        // Half an answer, then the end of the world.
+        ctx.write("the first half", () => process.kill(process.pid, "SIGKILL"));
+    },
+};
+
+async function* bodyOf({ text, zeros }) {
+    if (text !== undefined) {
+        yield Buffer.from(text);
+    }
+    for (let left = zeros ?? 0; left > 0; left -= 65536) {
+        yield Buffer.alloc(Math.min(left, 65536));
+    }
+}
+
+async function push(node, { services, headers, body }) {
+    const hash = createHash("sha256");
+    let length = 0;
+    let text = "";
+    try {
+        const stream = await node.push(services, headers, bodyOf(body));
+        for await (const chunk of stream.body) {
+            hash.update(chunk);
+            length += chunk.length;
+            text = (text + chunk.toString("latin1")).slice(0, 1024);
+        }
+        return { headers: stream.headers, length, sha256: hash.digest("hex"), text };
+    } catch (error) {
+        return { error: error.message };
+    }
+}
+
+async function main() {
+    const { addrs, services = [], publicAddr } = JSON.parse(process.argv[2]);
+    const node = await Node.start({
+        addrs,
+        publicAddr,
+        bindAddrs: publicAddr ? [publicAddr] : undefined,
+        secretKey: publicAddr ? generateSecretKey() : undefined,
+        services: Object.fromEntries(services.map((name) => [name, handlers[name]])),
+    });
+    process.on("SIGTERM", () => process.exit(0));
+    console.log("ready");
+    for await (const line of createInterface({ input: process.stdin })) {
+        console.log(`answer ${JSON.stringify(await push(node, JSON.parse(line)))}`);
+    }
+}
+
+main().catch((error) => {
+    console.error(error);
+    process.exit(1);
+});
