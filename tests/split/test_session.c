@@ -1,0 +1,76 @@
+/* The same conversation, however the bytes are cut. */
+#include "support/talk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { RANDOM_RUNS = 100, PIECE_MAX = 80 };
+
+static void expect_talk(uint64_t seed, talk_cut_fn cut, void *arg)
+{
+    struct flatend_error err = {0};
+    struct talk talk;
+    int rv;
+
+    talk_init(&talk, seed);
+    rv = talk_run(&talk, cut, arg, &err);
+    if (rv != 0) {
+        fail_msg("%d: %s", rv, err.text);
+    }
+    assert_string_equal(talk.trace, talk_expected);
+    talk_deinit(&talk);
+}
+
+static void whole(void **state)
+{
+    (void)state;
+    expect_talk(1, talk_whole, NULL);
+}
+
+static size_t cut_pieces(void *arg, size_t left)
+{
+    const size_t *piece = arg;
+
+    return left < *piece ? left : *piece;
+}
+
+static void in_pieces_of_every_small_size(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece <= PIECE_MAX; piece++) {
+        expect_talk(1, cut_pieces, &piece);
+    }
+}
+
+static size_t cut_randomly(void *arg, size_t left)
+{
+    const struct fe_rng *rng = arg;
+    uint32_t max = 1U << fe_rng_below(rng, 14);
+    size_t n = 1 + fe_rng_below(rng, max);
+
+    return n < left ? n : left;
+}
+
+static void at_random_cuts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < RANDOM_RUNS; seed++) {
+        struct fe_rng_seeded seeded;
+        struct fe_rng rng = fe_rng_from_seed(&seeded, seed);
+
+        expect_talk(seed, cut_randomly, &rng);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole),
+        cmocka_unit_test(in_pieces_of_every_small_size),
+        cmocka_unit_test(at_random_cuts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
