@@ -60,15 +60,6 @@ static bool is_our_own(const struct fe_link *link, const struct fe_id *id)
            memcmp(id->public_key, self->id.public_key, FE_KEY_LEN) == 0;
 }
 
-/* Once given, an identity is for as long as the connection lives. */
-static bool is_same_identity(const struct fe_link *link, const struct fe_id *id)
-{
-    if (id == NULL || link->peer.is_anonymous) {
-        return id == NULL && link->peer.is_anonymous;
-    }
-    return fe_link_has_key(link, id->public_key);
-}
-
 /* A node that listens on all interfaces does not know its address; the connection does
  * (docs/PROTOCOL.md §1.4). */
 static void adopt_identity(struct fe_link *link, const struct fe_id *id)
@@ -110,8 +101,7 @@ int fe_link_on_hello(struct fe_link *link, const struct fe_event *event, struct 
     int rv;
 
     if (link->state == FE_LINK_READY) {
-        return is_same_identity(link, id) ? enter(link, event->u.hello.services, err)
-                                          : fe_err_set(err, FLATEND_EPROTO, "changed its identity");
+        return enter(link, event->u.hello.services, err); /* the session saw to the identity */
     }
     if (is_our_own(link, id)) {
         if (link->dial != NULL) {

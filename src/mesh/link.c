@@ -246,10 +246,7 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
     if (event->type == FE_EVENT_HELLO) {
         return fe_link_on_hello(link, event, err);
     }
-    if (link->state != FE_LINK_READY) {
-        /* docs/PROTOCOL.md §1.3: the first packet is a Handshake. */
-        return fe_err_set(err, FLATEND_EPROTO, "the first packet is not a handshake");
-    }
+    assert(link->state == FE_LINK_READY); /* the session lets nothing pass before the Handshake */
     switch (event->type) {
     case FE_EVENT_FIND_NODE:
         return on_find_node(link, event);
