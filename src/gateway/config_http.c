@@ -188,14 +188,19 @@ static int settle_domains(const struct fe_config_reader *r, struct fe_config_tex
     return FLATEND_OK;
 }
 
-static int settle_header_size(const struct fe_config_reader *r,
-                              const struct fe_config_number *header_size,
-                              struct fe_config_http *http)
+static int settle_sizes(const struct fe_config_reader *r, const struct http_form *form,
+                        struct fe_config_http *http)
 {
+    const struct fe_config_number *const header_size = &form->max.header_size;
+
     if (header_size->n < FE_CONFIG_HEADER_SIZE_MIN || header_size->n > FE_CONFIG_HEADER_SIZE_MAX) {
         return fe_config_fail(r, FLATEND_EINVAL, header_size->pos,
                               "expected a header size from %d to %d bytes",
                               FE_CONFIG_HEADER_SIZE_MIN, FE_CONFIG_HEADER_SIZE_MAX);
+    }
+    if (form->body_min.n > form->max.body_size.n) {
+        return fe_config_fail(r, FLATEND_EINVAL, form->body_min.pos,
+                              "min.body_size is larger than max.body_size");
     }
     http->header_max = (size_t)header_size->n;
     return FLATEND_OK;
@@ -254,7 +259,7 @@ int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_v
     http->idle_ms = form.timeout.idle.n;
     http->write_ms = form.timeout.write.n;
     http->shutdown_ms = form.timeout.shutdown.n;
-    code = settle_header_size(r, &form.max.header_size, http);
+    code = settle_sizes(r, &form, http);
     if (code == FLATEND_OK) {
         code = settle_addrs(r, table, &form, http);
     }

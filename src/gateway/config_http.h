@@ -34,6 +34,9 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
 int fe_config_add_route(const struct fe_config_reader *r, struct fe_config_http *http,
                         size_t index) FE_MUST_USE;
 
+/* The parameter that holds what is below a directory served at `pattern`. */
+struct fe_view fe_config_rest_of(struct fe_view pattern);
+
 /* Takes out repetitions of an earlier text; keeps the order. */
 void fe_config_merge_texts(struct fe_config_texts *texts);
 

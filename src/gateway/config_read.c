@@ -69,18 +69,25 @@ static size_t distance(struct fe_view a, struct fe_view b)
     return row[b.len];
 }
 
+/* Whether `name` may be a slip for a key at that distance: a slip seldom hits the first letter. */
+static bool is_slip(struct fe_view name, struct fe_view key, size_t d)
+{
+    const bool has_first = name.len > 0 && name.ptr[0] == key.ptr[0];
+    return d <= (has_first ? 5U : 2U) && (d < name.len || d < key.len);
+}
+
 static int fail_unknown_key(const struct fe_config_reader *r, const struct fe_toml_entry *entry,
                             const char *where, const struct fe_config_key *keys, size_t n_keys)
 {
     const int len = entry->key.len < QUOTED_MAX ? (int)entry->key.len : QUOTED_MAX;
     const char *const name = (const char *)entry->key.ptr;
     const char *nearest = NULL;
-    size_t nearest_distance = 4; /* more is another word, not a slip */
+    size_t nearest_distance = SIZE_MAX;
 
     for (size_t i = 0; i < n_keys; i++) {
         const struct fe_view key = fe_view_str(keys[i].name);
         const size_t d = distance(entry->key, key);
-        if (d < nearest_distance && d < key.len) {
+        if (d < nearest_distance && is_slip(entry->key, key, d)) {
             nearest = keys[i].name;
             nearest_distance = d;
         }

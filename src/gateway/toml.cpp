@@ -1,6 +1,9 @@
-/* The only C++ of the house: toml++ in, plain structs out. Exceptions end in fe_toml_parse. */
+/* The only C++ of the house: toml++ in, plain structs out. Exceptions end in fe_toml_parse.
+ *
+ * Errors come as results: toml++'s exception copies its text where nothing may be thrown, so that
+ * it would end the process when memory is short. */
 #define TOML_HEADER_ONLY       1
-#define TOML_EXCEPTIONS        1
+#define TOML_EXCEPTIONS        0
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 16
 #define TOML_UNDEF_MACROS      1
@@ -137,12 +140,16 @@ extern "C" int fe_toml_parse(struct fe_view text, struct fe_arena *arena,
                           static_cast<int>(FE_TOML_LINE_DOTS_MAX));
     }
     try {
+        const toml::parse_result result = toml::parse(source);
+        if (!result) {
+            const std::string_view reason = result.error().description();
+            *pos = pos_of(result.error().source().begin);
+            return fe_err_set(err, FLATEND_ESYNTAX, "%.*s", static_cast<int>(reason.size()),
+                              reason.data());
+        }
         *root = fe_toml_value();
-        convert(toml::parse(source), arena, root);
+        convert(result.table(), arena, root);
         return FLATEND_OK;
-    } catch (const toml::parse_error &error) {
-        *pos = pos_of(error.source().begin);
-        return fe_err_set(err, FLATEND_ESYNTAX, "%s", error.what());
     } catch (const std::bad_alloc &) {
         return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
     } catch (const std::exception &error) {

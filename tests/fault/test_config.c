@@ -1,0 +1,109 @@
+/* Each allocation of the configuration fails in turn: FLATEND_ENOMEM, said so, and nothing leaks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/config.h"
+#include "support/cxx_new.h"
+#include "support/fault.h"
+
+static const char GOOD[] = "addr = \"127.0.0.1:9000\"\n"
+                           "[[http]]\n"
+                           "domains = [\"a\", \"b\"]\n"
+                           "addrs = [\":1\", \":2\"]\n"
+                           "[http.timeout]\n"
+                           "read = \"1s\"\n"
+                           "[[http.routes]]\n"
+                           "path = \"GET /\"\n"
+                           "static = \".\"\n"
+                           "[[http.routes]]\n"
+                           "path = \"POST /:id\"\n"
+                           "services = [\"a\", \"b\"]\n";
+
+/* Fails only at its end, so that all that was built is undone. */
+static const char CLASH[] = "[[http]]\n"
+                            "[[http.routes]]\n"
+                            "path = \"GET /a\"\n"
+                            "static = \".\"\n"
+                            "[[http.routes]]\n"
+                            "path = \"GET /a\"\n"
+                            "service = \"a\"\n";
+
+static const char BROKEN[] = "addr = \n";
+
+/* `code` is what comes without a fault. */
+static void parse_with_faults(const char *text, int code)
+{
+    size_t n_faults = 0;
+
+    for (size_t nth = 1; fe_fault_arm(nth); nth++) {
+        struct fe_config *config;
+        struct flatend_error err = {0};
+        const int rv = fe_config_parse("config.toml", fe_view_str(text), &config, &err);
+        const bool has_failed = fe_fault_disarm();
+
+        n_faults += has_failed ? 1 : 0;
+        if (has_failed) {
+            assert_int_equal(rv, FLATEND_ENOMEM);
+            assert_string_equal(err.text, "config.toml: out of memory");
+        } else {
+            assert_int_equal(rv, code);
+        }
+        assert_int_equal(config == NULL, rv != FLATEND_OK);
+        fe_config_unref(config);
+    }
+    assert_true(n_faults > 2);
+}
+
+static void test_good(void **state)
+{
+    (void)state;
+    parse_with_faults(GOOD, FLATEND_OK);
+}
+
+static void test_clash(void **state)
+{
+    (void)state;
+    parse_with_faults(CLASH, FLATEND_EEXIST);
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    parse_with_faults(BROKEN, FLATEND_ESYNTAX);
+}
+
+static void test_load(void **state)
+{
+    char path[] = "config-fault-XXXXXX";
+    const int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, GOOD, sizeof(GOOD) - 1), sizeof(GOOD) - 1);
+    close(fd);
+    for (size_t nth = 1; fe_fault_arm(nth); nth++) {
+        struct fe_config *config;
+        struct flatend_error err;
+        const int rv = fe_config_load(path, &config, &err);
+        assert_int_equal(rv, fe_fault_disarm() ? FLATEND_ENOMEM : FLATEND_OK);
+        fe_config_unref(config);
+    }
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_clash),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

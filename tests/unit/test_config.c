@@ -1,0 +1,384 @@
+/* What a configuration means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/config.h"
+
+static struct fe_config *parse(const char *text)
+{
+    struct fe_config *config;
+    struct flatend_error err = {0};
+    const int code = fe_config_parse("config.toml", fe_view_str(text), &config, &err);
+
+    if (code != FLATEND_OK) {
+        fail_msg("%s", err.text);
+    }
+    return config;
+}
+
+static void assert_view(struct fe_view view, const char *expected)
+{
+    assert_int_equal(view.len, strlen(expected));
+    assert_memory_equal(view.ptr, expected, view.len);
+}
+
+static void assert_addr(const struct fe_addr *addr, const char *expected)
+{
+    char text[FE_ADDR_TEXT_MAX];
+    assert_string_equal(fe_addr_format(addr, text), expected);
+}
+
+/* The route that a request is led to, or NULL. */
+static const struct fe_config_route *match(const struct fe_config_http *http, const char *method,
+                                           const char *path, struct fe_match *result,
+                                           struct fe_arena *arena)
+{
+    struct fe_request request = {
+        .method = fe_method_of(fe_view_str(method)),
+        .method_text = fe_view_str(method),
+        .path = fe_view_str(path),
+        .version = 11,
+    };
+    assert_int_equal(fe_router_match(http->router, &request, arena, result), FLATEND_OK);
+    return result->result == FE_MATCH_FOUND ? result->route : NULL;
+}
+
+static void test_nothing(void **state)
+{
+    struct fe_config *const config = parse("");
+
+    (void)state;
+    assert_addr(&config->addr, "127.0.0.1:9000");
+    assert_false(config->has_addr);
+    assert_int_equal(config->n_http, 0);
+    fe_config_unref(config);
+}
+
+static void test_defaults(void **state)
+{
+    struct fe_config *const config = parse("[[http]]\n[[http.routes]]\npath = \"POST /a\"\n"
+                                           "service = \"a\"\n");
+    const struct fe_config_http *const http = config->http;
+
+    (void)state;
+    assert_int_equal(config->n_http, 1);
+    assert_int_equal(http->n_addrs, 1);
+    assert_addr(&http->addrs[0], "[::]:80");
+    assert_int_equal(http->n_domains, 0);
+    assert_true(http->redirect_trailing_slash);
+    assert_true(http->redirect_fixed_path);
+    assert_int_equal(http->read_ms, 10000);
+    assert_int_equal(http->read_header_ms, 10000);
+    assert_int_equal(http->idle_ms, 10000);
+    assert_int_equal(http->write_ms, 10000);
+    assert_int_equal(http->shutdown_ms, 10000);
+    assert_int_equal(http->header_max, 1048576);
+    assert_int_equal(http->n_routes, 1);
+    assert_int_equal(http->routes[0].kind, FE_ROUTE_SERVICE);
+    assert_int_equal(http->routes[0].timeout_ms, 30000);
+    assert_int_equal(http->routes[0].body_min, 0);
+    assert_true(http->routes[0].body_max == UINT64_MAX);
+    assert_false(http->routes[0].no_cache);
+    fe_config_unref(config);
+}
+
+/* The example of the README that everybody starts from, without https. */
+static const char EXAMPLE[] = "addr = \"127.0.0.1:9000\"\n"
+                              "[[http]]\n"
+                              "https = false\n"
+                              "domain = \"lithdew.net\"\n"
+                              "domains = [\"a.lithdew.net\", \"b.lithdew.net\"]\n"
+                              "addr = \":3000\"\n"
+                              "addrs = [\":3000\", \":4000\", \"127.0.0.1:9000\"]\n"
+                              "redirect_trailing_slash = true\n"
+                              "redirect_fixed_path = true\n"
+                              "[http.timeout]\n"
+                              "read = \"10s\"\n"
+                              "read_header = \"10s\"\n"
+                              "idle = \"10s\"\n"
+                              "write = \"10s\"\n"
+                              "shutdown = \"10s\"\n"
+                              "[http.min]\n"
+                              "body_size = 1048576\n"
+                              "[http.max]\n"
+                              "header_size = 1048576\n"
+                              "body_size = 1048576\n"
+                              "[[http.routes]]\n"
+                              "path = \"GET /\"\n"
+                              "static = \"/proc/self/status\"\n"
+                              "nocache = true\n"
+                              "[[http.routes]]\n"
+                              "path = \"POST /:id\"\n"
+                              "services = [\"a\", \"b\", \"c\"]\n";
+
+static void test_example(void **state)
+{
+    struct fe_config *const config = parse(EXAMPLE);
+    const struct fe_config_http *const http = config->http;
+    const struct fe_config_route *const file = &http->routes[0];
+    const struct fe_config_route *const service = &http->routes[1];
+
+    (void)state;
+    assert_true(config->has_addr);
+    assert_addr(&config->addr, "127.0.0.1:9000");
+    assert_int_equal(config->addr_pos.line, 1);
+    assert_int_equal(config->addr_pos.column, 8);
+    assert_int_equal(http->n_addrs, 3);
+    assert_addr(&http->addrs[0], "[::]:3000");
+    assert_addr(&http->addrs[1], "[::]:4000");
+    assert_addr(&http->addrs[2], "127.0.0.1:9000");
+    assert_int_equal(http->addr_pos[2].line, 7);
+    assert_int_equal(http->addr_pos[2].column, 28);
+    assert_int_equal(http->n_domains, 3);
+    assert_view(http->domains[0], "lithdew.net");
+    assert_view(http->domains[2], "b.lithdew.net");
+
+    assert_int_equal(http->n_routes, 2);
+    assert_int_equal(file->kind, FE_ROUTE_STATIC);
+    assert_view(file->method, "GET");
+    assert_view(file->pattern, "/");
+    assert_string_equal(file->static_path, "/proc/self/status");
+    assert_false(file->static_is_dir);
+    assert_true(file->no_cache);
+    assert_int_equal(file->body_min, 0); /* a minimum is for uploads */
+    assert_int_equal(service->kind, FE_ROUTE_SERVICE);
+    assert_view(service->method, "POST");
+    assert_view(service->pattern, "/:id");
+    assert_int_equal(service->n_services, 3);
+    assert_view(service->services[0], "a");
+    assert_view(service->services[2], "c");
+    assert_int_equal(service->body_min, 1048576);
+    assert_int_equal(service->body_max, 1048576);
+    assert_int_equal(service->pos.line, 26);
+    assert_int_equal(service->pos.column, 8);
+    fe_config_unref(config);
+}
+
+/* ---- what adds up, and what overrides ----------------------------------------------------- */
+
+static void test_services_add_up(void **state)
+{
+    struct fe_config *const config = parse("[[http]]\n[[http.routes]]\npath = \" GET\t/a \"\n"
+                                           "services = [\"b\", \"a\", \"b\"]\nservice = \"a\"\n");
+    const struct fe_config_route *const route = config->http[0].routes;
+
+    (void)state;
+    assert_view(route->method, "GET");
+    assert_view(route->pattern, "/a");
+    assert_int_equal(route->n_services, 2);
+    assert_view(route->services[0], "b");
+    assert_view(route->services[1], "a");
+    fe_config_unref(config);
+}
+
+static void test_limits_of_routes(void **state)
+{
+    struct fe_config *const config = parse("[[http]]\n"
+                                           "min.body_size = 10\n"
+                                           "max.body_size = \"1KiB\"\n"
+                                           "routes = [\n"
+                                           "{path = \"PUT /a\", service = \"a\"},\n"
+                                           "{path = \"GET /a\", service = \"a\"},\n"
+                                           "{path = \"PUT /b\", service = \"a\","
+                                           " min.body_size = 0, max.body_size = \"5GB\"},\n"
+                                           "{path = \"DELETE /a\", service = \"a\","
+                                           " min.body_size = 3, timeout = \"0\"},\n"
+                                           "]\n");
+    const struct fe_config_route *const routes = config->http[0].routes;
+
+    (void)state;
+    assert_int_equal(config->http[0].n_routes, 4);
+    assert_int_equal(routes[0].body_min, 10);
+    assert_int_equal(routes[0].body_max, 1024);
+    assert_int_equal(routes[1].body_min, 0);
+    assert_int_equal(routes[1].body_max, 1024);
+    assert_int_equal(routes[2].body_min, 0);
+    assert_int_equal(routes[2].body_max, 5000000000);
+    assert_int_equal(routes[3].body_min, 3);
+    assert_int_equal(routes[3].timeout_ms, 0);
+    fe_config_unref(config);
+}
+
+static void test_own_values(void **state)
+{
+    struct fe_config *const config = parse("[[http]]\n"
+                                           "redirect_trailing_slash = false\n"
+                                           "redirect_fixed_path = false\n"
+                                           "[http.timeout]\n"
+                                           "read = \"1s\"\n"
+                                           "read_header = \"2s\"\n"
+                                           "idle = \"3s\"\n"
+                                           "write = \"4s\"\n"
+                                           "shutdown = \"0s\"\n"
+                                           "[http.max]\n"
+                                           "header_size = \"16kB\"\n");
+    const struct fe_config_http *const http = config->http;
+
+    (void)state;
+    assert_false(http->redirect_trailing_slash);
+    assert_false(http->redirect_fixed_path);
+    assert_int_equal(http->read_ms, 1000);
+    assert_int_equal(http->read_header_ms, 2000);
+    assert_int_equal(http->idle_ms, 3000);
+    assert_int_equal(http->write_ms, 4000);
+    assert_int_equal(http->shutdown_ms, 0);
+    assert_int_equal(http->header_max, 16000);
+    fe_config_unref(config);
+}
+
+/* Port 0 is any free one: two listeners may both ask for it. */
+static void test_free_ports(void **state)
+{
+    struct fe_config *const config = parse("addr = \"127.0.0.1:0\"\n"
+                                           "[[http]]\naddr = \"127.0.0.1:0\"\n"
+                                           "[[http]]\naddr = \"127.0.0.1:0\"\n");
+
+    (void)state;
+    assert_int_equal(config->n_http, 2);
+    assert_int_equal(fe_config_settle(config, "x", &config->addr, NULL, NULL), FLATEND_OK);
+    assert_int_equal(config->http[0].n_addrs, 1);
+    fe_config_unref(config);
+}
+
+/* ---- directories -------------------------------------------------------------------------- */
+
+static void test_directory(void **state)
+{
+    struct fe_config *const config =
+        parse("[[http]]\n"
+              "routes = [\n"
+              "{path = \"GET /files\", static = \".\", browse = true},\n"
+              "{path = \"GET /own/*rest\", static = \".\"},\n"
+              "{path = \"GET /\", static = \".\"},\n"
+              "{path = \"GET /hello\", service = \"hello\"},\n"
+              "]\n");
+    const struct fe_config_http *const http = config->http;
+    struct fe_match result;
+    struct fe_arena arena;
+
+    (void)state;
+    fe_arena_init(&arena, 0);
+    assert_true(http->routes[0].static_is_dir);
+    assert_true(http->routes[0].browse);
+    assert_view(http->routes[0].rest, "filepath");
+    assert_view(http->routes[1].rest, "rest");
+
+    assert_ptr_equal(match(http, "GET", "/files", &result, &arena), &http->routes[0]);
+    assert_int_equal(result.n_params, 0);
+    assert_ptr_equal(match(http, "HEAD", "/files/", &result, &arena), &http->routes[0]);
+    assert_ptr_equal(match(http, "GET", "/files/a/b", &result, &arena), &http->routes[0]);
+    assert_int_equal(result.n_params, 1);
+    assert_view(result.params[0].name, "filepath");
+    assert_view(result.params[0].value, "a/b");
+    assert_ptr_equal(match(http, "GET", "/own/", &result, &arena), &http->routes[1]);
+    assert_ptr_equal(match(http, "GET", "/own/x", &result, &arena), &http->routes[1]);
+    assert_view(result.params[0].value, "x");
+    assert_ptr_equal(match(http, "GET", "/", &result, &arena), &http->routes[2]);
+    assert_ptr_equal(match(http, "GET", "/any/where", &result, &arena), &http->routes[2]);
+    assert_ptr_equal(match(http, "GET", "/hello", &result, &arena), &http->routes[3]);
+    fe_arena_deinit(&arena);
+    fe_config_unref(config);
+}
+
+/* ---- the node's address ------------------------------------------------------------------- */
+
+static void count_warning(void *arg, enum flatend_log_level level, const char *line)
+{
+    unsigned *const n = arg;
+    assert_int_equal(level, FLATEND_LOG_WARN);
+    assert_string_equal(line, "config.toml:7:28: 127.0.0.1:9000 is the node's own address: "
+                              "no HTTP is served there");
+    (*n)++;
+}
+
+static void test_settle_leaves_out_the_nodes_address(void **state)
+{
+    struct fe_config *const config = parse(EXAMPLE);
+    struct fe_config_http *const http = config->http;
+    struct fe_addr flags;
+    unsigned n_warnings = 0;
+    const struct fe_log log = {count_warning, &n_warnings, FLATEND_LOG_WARN};
+
+    (void)state;
+    assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:3000", NULL), FLATEND_OK);
+    assert_int_equal(fe_config_settle(config, "config.toml", &flags, &log, NULL), FLATEND_OK);
+    assert_addr(&config->addr, "127.0.0.1:9000"); /* the file's wins over the flags' */
+    assert_int_equal(n_warnings, 1);
+    assert_int_equal(http->n_addrs, 2);
+    assert_addr(&http->addrs[1], "[::]:4000");
+    fe_config_unref(config);
+}
+
+static void test_settle_takes_flags(void **state)
+{
+    struct fe_config *config = parse("[[http]]\n");
+    struct fe_addr flags;
+    struct flatend_error err;
+
+    (void)state;
+    assert_int_equal(fe_addr_parse(&flags, "[::1]:7", NULL), FLATEND_OK);
+    assert_int_equal(fe_config_settle(config, "config.toml", &flags, NULL, NULL), FLATEND_OK);
+    assert_addr(&config->addr, "[::1]:7");
+    fe_config_unref(config);
+
+    config = parse("[[http]]\naddr = \"127.0.0.1:7\"\n");
+    assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:7", NULL), FLATEND_OK);
+    assert_int_equal(fe_config_settle(config, "config.toml", &flags, NULL, &err), FLATEND_EEXIST);
+    assert_string_equal(err.text, "config.toml:2:8: 127.0.0.1:7 is the node's own address");
+    fe_config_unref(config);
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static void test_references(void **state)
+{
+    struct fe_config *const config = parse(EXAMPLE);
+
+    (void)state;
+    assert_ptr_equal(fe_config_ref(config), config);
+    fe_config_unref(config);
+    assert_int_equal(config->n_http, 1); /* a freed one would be seen by the address sanitizer */
+    fe_config_unref(config);
+    fe_config_unref(NULL);
+}
+
+static void test_load(void **state)
+{
+    char path[] = "config-test-XXXXXX";
+    const int fd = mkstemp(path);
+    struct fe_config *config;
+    struct flatend_error err;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, EXAMPLE, sizeof(EXAMPLE) - 1), sizeof(EXAMPLE) - 1);
+    close(fd);
+    assert_int_equal(fe_config_load(path, &config, &err), FLATEND_OK);
+    assert_int_equal(config->http[0].n_routes, 2);
+    fe_config_unref(config);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_example),
+        cmocka_unit_test(test_services_add_up),
+        cmocka_unit_test(test_limits_of_routes),
+        cmocka_unit_test(test_own_values),
+        cmocka_unit_test(test_free_ports),
+        cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_settle_leaves_out_the_nodes_address),
+        cmocka_unit_test(test_settle_takes_flags),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
