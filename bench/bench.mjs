@@ -1,0 +1,96 @@
+// make bench: our gateway beside nginx and HAProxy, doing the same work on this machine.
+//
+// BENCH_PAIRS (5) runs of BENCH_SECONDS (3) each for everybody, alternating; the table goes to standard
+// output and into docs/performance.md.
+import assert from "node:assert/strict";
+import { chmodSync, writeFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { repository, scratch } from "../tests/e2e/lib/mesh.js";
+import { request } from "../tests/e2e/lib/http.js";
+import { startBackend, startFlatend, startHaproxy, startNginxFiles, startNginxProxy } from "./contenders.mjs";
+import { machine, publish, table } from "./report.mjs";
+import { wrk } from "./wrk.mjs";
+
+const pairs = Number(process.env.BENCH_PAIRS ?? 5);
+const seconds = Number(process.env.BENCH_SECONDS ?? 3);
+
+// What the programs of the tests register with, so that all of them end when we do.
+const cleanup = [];
+const t = { after: (end) => cleanup.unshift(end) };
+
+// Everybody must do the same work: the same status, type and bytes.
+async function compare(contenders, path) {
+    const replies = [];
+    for (const [name, base] of contenders) {
+        const { status, headers, body } = await request(base + path);
+        replies.push({ name, status, type: headers["content-type"], body });
+    }
+    for (const { name, status, type, body } of replies) {
+        assert.equal(status, 200, name);
+        assert.equal(type, replies[0].type, name);
+        assert.ok(body === replies[0].body, `${name} answers with another body`);
+    }
+}
+
+// Runs one load for all `contenders` in turn, `pairs` times; the first of them is ours.
+async function measure(load, contenders, path, metrics, shape) {
+    await compare(contenders, path);
+    const runs = contenders.map(() => []);
+    for (let pair = 0; pair < pairs; pair++) {
+        for (const [i, [name, base]] of contenders.entries()) {
+            process.stderr.write(`\r${load}, ${name}, ${pair + 1} of ${pairs}\x1b[K`);
+            runs[i].push(await wrk(base + path, { ...shape, seconds }));
+        }
+    }
+    process.stderr.write("\r\x1b[K");
+    return metrics.flatMap((metric) => {
+        const baseline = runs[0].map((run) => run[metric]);
+        return contenders.map(([contender], i) => ({
+            load,
+            metric,
+            contender,
+            baseline,
+            values: i === 0 ? baseline : runs[i].map((run) => run[metric]),
+        }));
+    });
+}
+
+async function main() {
+    const folder = scratch(t);
+    const files = join(folder, "public");
+    chmodSync(folder, 0o755);
+    mkdirSync(files);
+    writeFileSync(join(files, "small.txt"), "x".repeat(1024));
+    writeFileSync(join(files, "large.txt"), "x".repeat(1024 * 1024));
+
+    const ours = ["flatend", await startFlatend(t, files)];
+    const backend = await startBackend(t, folder);
+    const proxy = (name, ...rest) => startNginxProxy(t, folder, name, ...rest);
+    const nginx = ["nginx to HTTP", await proxy("plain", "http", backend.plain, true)];
+    const haproxy = ["HAProxy to HTTP", await startHaproxy(t, folder, backend.plain)];
+    const kept = ["nginx to HTTPS", await proxy("kept", "https", backend.tls, true)];
+    const fresh = ["nginx to HTTPS, no keep-alive", await proxy("fresh", "https", backend.tls, false)];
+    const disk = ["nginx", await startNginxFiles(t, folder, files)];
+
+    const many = { connections: 64, threads: 2 };
+    const one = { connections: 1, threads: 1 };
+    const results = [
+        ...(await measure("GET /hello, 64 connections", [ours, nginx, haproxy], "/hello", ["rate", "p99"], many)),
+        ...(await measure("GET /hello, 1 connection", [ours, nginx, haproxy, kept, fresh], "/hello",
+            ["p50", "p99"], one)),
+        ...(await measure("file of 1 KiB, 64 connections", [ours, disk], "/small.txt", ["rate"], many)),
+        ...(await measure("file of 1 MiB, 64 connections", [ours, disk], "/large.txt", ["rate"], many)),
+    ];
+
+    const text = `${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`;
+    console.log(text);
+    publish(join(repository, "docs/performance.md"), text);
+}
+
+try {
+    await main();
+} finally {
+    for (const end of cleanup) {
+        await end();
+    }
+}

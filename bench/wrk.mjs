@@ -1,0 +1,31 @@
+// One run of wrk, and what it measured.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const UNITS = { us: 1e-3, ms: 1, s: 1e3, m: 6e4 };
+
+function milliseconds(text) {
+    const [, number, unit] = text.match(/^([\d.]+)(us|ms|s|m)$/);
+    return Number(number) * UNITS[unit];
+}
+
+// Loads `url` with `connections` for `seconds`: { rate (requests a second), p50, p99 (ms) }. Throws if
+// a single request failed.
+export async function wrk(url, { connections, threads, seconds }) {
+    const { stdout } = await promisify(execFile)("wrk", [
+        "--latency",
+        `-t${threads}`,
+        `-c${connections}`,
+        `-d${seconds}s`,
+        url,
+    ]);
+    if (/Socket errors|Non-2xx/.test(stdout)) {
+        throw new Error(`${url}: requests failed:\n${stdout}`);
+    }
+    const percentile = (p) => milliseconds(stdout.match(new RegExp(`^\\s+${p}%\\s+(\\S+)$`, "m"))[1]);
+    return {
+        rate: Number(stdout.match(/^Requests\/sec:\s+([\d.]+)$/m)[1]),
+        p50: percentile(50),
+        p99: percentile(99),
+    };
+}
