@@ -54,6 +54,7 @@ static void on_close(struct fe_stream *stream, int code)
 
     assert_ptr_equal(owner->stream, stream);
     owner->stream = NULL;
+    owner->code = code;
     trace_add(owner->trace, "on_close(%u,%s)", owner->id, flatend_error_name(code));
     run_hook(owner, FAKE_ON_CLOSE);
 }
@@ -119,7 +120,7 @@ void fake_peer_deinit(struct fake_peer *fake)
 
 void fake_owner_init(struct fake_owner *owner, struct trace *trace)
 {
-    *owner = (struct fake_owner){.trace = trace, .appetite = SIZE_MAX};
+    *owner = (struct fake_owner){.trace = trace, .code = FAKE_OPEN, .appetite = SIZE_MAX};
 }
 
 int fake_open(struct fake_peer *fake, struct fake_owner *owner)

@@ -17,11 +17,14 @@ enum fake_callback {
     FAKE_ON_CLOSE,
 };
 
+enum { FAKE_OPEN = 1 };
+
 /* Owns at most one stream. */
 struct fake_owner {
     struct trace *trace;
     struct fe_stream *stream; /* NULL: none, or it is closed */
     uint32_t id;
+    int code;        /* of on_close; FAKE_OPEN before it */
     size_t appetite; /* bytes that on_data takes at most in one call */
     /* Runs at the end of each callback, to call back into the stream or others. May be NULL. */
     void (*hook)(struct fake_owner *owner, enum fake_callback callback);
