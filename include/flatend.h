@@ -170,7 +170,10 @@ enum flatend_service_flags {
     FLATEND_SERVICE_INLINE = 1 << 0,
 };
 
-enum { FLATEND_INLINE_BODY_MAX = 65536 };
+enum {
+    FLATEND_INLINE_BODY_MAX = 65536,       /* request bytes that an inline service is given */
+    FLATEND_INLINE_RESPONSE_MAX = 1048576, /* response bytes that it may write */
+};
 
 struct flatend_service {
     const char *name; /* 1 to 255 bytes */

@@ -35,24 +35,36 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     fn(arg, code, addrs, n);
 }
 
+/* Splits into the name, as a string, and the port. */
+static int split(const char *host_port, char name[NI_MAXHOST], uint16_t *port,
+                 struct flatend_error *err)
+{
+    struct fe_view host;
+    int rv = fe_addr_split(host_port, &host, port, err);
+
+    if (rv != 0) {
+        return rv;
+    }
+    if (host.len == 0 || host.len >= NI_MAXHOST) {
+        return fe_err_set(err, FLATEND_EADDR, "'%s': no host name", host_port);
+    }
+    memcpy(name, host.ptr, host.len);
+    name[host.len] = '\0';
+    return 0;
+}
+
 int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn, void *arg,
                struct flatend_error *err)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct resolution *resolution;
-    struct fe_view host;
     char name[NI_MAXHOST];
     uint16_t port;
-    int rv = fe_addr_split(host_port, &host, &port, err);
+    int rv = split(host_port, name, &port, err);
 
     if (rv != 0) {
         return rv;
     }
-    if (host.len == 0 || host.len >= sizeof(name)) {
-        return fe_err_set(err, FLATEND_EADDR, "'%s': no host name", host_port);
-    }
-    memcpy(name, host.ptr, host.len);
-    name[host.len] = '\0';
     resolution = malloc(sizeof(*resolution));
     if (resolution == NULL) {
         return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
@@ -67,4 +79,26 @@ int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn
         return fe_err_set(err, fe_uv_code(rv), "'%s': %s", host_port, uv_strerror(rv));
     }
     return 0;
+}
+
+int fe_resolve_now(const char *host_port, struct fe_addr *addr, struct flatend_error *err)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char name[NI_MAXHOST];
+    uint16_t port;
+    int rv = split(host_port, name, &port, err);
+
+    if (rv != 0) {
+        return rv;
+    }
+    rv = getaddrinfo(name, NULL, &hints, &found);
+    if (rv != 0) {
+        return fe_err_set(err, rv == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "'%s': %s",
+                          host_port, gai_strerror(rv));
+    }
+    rv = fe_addr_from_sockaddr(addr, found->ai_addr);
+    addr->port = port;
+    freeaddrinfo(found);
+    return rv == 0 ? 0 : fe_err_set(err, rv, "'%s': not an IP address", host_port);
 }

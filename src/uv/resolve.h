@@ -13,4 +13,9 @@ typedef void (*fe_resolve_fn)(void *arg, int code, const struct fe_addr *addrs, 
 int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn, void *arg,
                struct flatend_error *err) FE_MUST_USE;
 
+/* The same at once, for options that are read before there is a loop: the first address of the
+ * name. Blocks. FLATEND_EADDR, FLATEND_ENOENT; `err` names it. */
+int fe_resolve_now(const char *host_port, struct fe_addr *addr,
+                   struct flatend_error *err) FE_MUST_USE;
+
 #endif

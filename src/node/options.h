@@ -1,0 +1,58 @@
+/* The options of a node, checked and copied. */
+#ifndef FE_NODE_OPTIONS_H
+#define FE_NODE_OPTIONS_H
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/map.h"
+
+enum {
+    FE_SERVICES_MAX = 255,     /* their number is one byte in a Handshake */
+    FE_SERVICE_NAME_MAX = 255, /* and so is the length of a name */
+    /* All names with their lengths: what a Handshake with an ID leaves of a record
+     * (docs/PROTOCOL.md §1.1: 4,075 bytes of packet; §1.2: 1 + 51 bytes of ID, 1 of count, 64 of
+     * signature). */
+    FE_SERVICE_NAMES_MAX = 4075 - 117,
+    FE_BIND_ADDRS_MAX = 64,
+    FE_HANDLER_THREADS_MAX = 1024,
+};
+
+struct fe_service {
+    struct fe_map_node by_name; /* its key is the name */
+    const char *name;
+    flatend_handler handler;
+    void *arg;
+    bool is_inline;
+};
+
+struct fe_settings {
+    struct fe_arena arena;
+    bool is_anonymous;
+    struct flatend_secret_key secret_key;
+    bool has_public_addr;
+    struct fe_addr public_addr;
+    struct fe_addr *bind_addrs;
+    size_t n_bind_addrs;
+    struct fe_service *services;
+    struct fe_view *service_names;
+    size_t n_services;
+    int reconnect_attempts;
+    double reconnect_backoff_factor;
+    unsigned reconnect_backoff_min_ms;
+    unsigned reconnect_backoff_max_ms;
+    unsigned handler_threads;
+    unsigned shutdown_timeout_ms;
+    struct fe_log log;
+    struct uv_loop_s *loop;
+};
+
+/* FLATEND_EINVAL, FLATEND_EADDR, FLATEND_EKEY, FLATEND_ENOMEM: `error` names the option. Host names
+ * are looked up, which may take a while. Nothing to deinit on failure. */
+int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
+                     struct flatend_error *error) FE_MUST_USE;
+
+/* Wipes the secret key. */
+void fe_settings_deinit(struct fe_settings *settings);
+
+#endif

@@ -1,0 +1,203 @@
+/* Starting, on the node's thread.
+ *
+ * Happy path: listen, make the mesh, look up host names, join; on_started when every address was
+ * tried.
+ *
+ * Failure modes: an address that cannot be listened on is returned at once. Names that do not
+ * resolve and peers that do not answer count as addresses that did not answer; all of them:
+ * on_started with the last reason. Whatever fails, closing is the way out. */
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+#include "node/internal.h"
+#include "uv/resolve.h"
+
+static uint64_t now_ms(void *arg)
+{
+    return fe_worker_now(arg);
+}
+
+static void finish_start(struct flatend_node *node, int code)
+{
+    void (*on_started)(void *arg, int code) = node->on_started;
+
+    if (on_started == NULL) {
+        return; /* closed meanwhile */
+    }
+    node->on_started = NULL;
+    free(node->seeds);
+    node->seeds = NULL;
+    if (code == 0 && fe_node_life(node) == FE_NODE_STARTING) {
+        fe_node_set_life(node, FE_NODE_RUNNING);
+    }
+    on_started(node->started_arg, code);
+}
+
+static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
+{
+    struct flatend_node *node = arg;
+    struct flatend_error *why = &node->start_error;
+
+    if (n_connected > 0 || n_addrs == 0) {
+        finish_start(node, 0);
+        return;
+    }
+    if (why->code == 0) {
+        (void)fe_err_set(why, FLATEND_EUNREACHABLE, "no node answered");
+    }
+    finish_start(node, why->code);
+}
+
+static const struct fe_mesh_ops mesh_ops = {
+    .on_request = fe_node_on_request,
+    .on_joined = on_joined,
+    .on_closed = fe_node_on_mesh_closed,
+};
+
+/* Who this node is can be said only now: its port may have been any free one. */
+static int make_mesh(struct flatend_node *node, struct flatend_error *error)
+{
+    const struct fe_settings *settings = &node->settings;
+    struct fe_mesh_config config = {
+        .self.is_anonymous = settings->is_anonymous,
+        .self.services = settings->service_names,
+        .self.n_services = settings->n_services,
+        .reconnect_attempts = settings->reconnect_attempts,
+        .reconnect_backoff_factor = settings->reconnect_backoff_factor,
+        .reconnect_backoff_min_ms = settings->reconnect_backoff_min_ms,
+        .reconnect_backoff_max_ms = settings->reconnect_backoff_max_ms,
+    };
+
+    if (!settings->is_anonymous) {
+        config.self.secret = settings->secret_key;
+        memcpy(config.self.id.public_key, fe_ed25519_public(&settings->secret_key), FE_KEY_LEN);
+        config.self.id.addr =
+            settings->has_public_addr ? settings->public_addr : node->listeners[0].addr;
+    }
+    node->mesh = fe_mesh_new(&config, fe_node_transport(node), fe_worker_timers(node->worker),
+                             now_ms, node->worker, fe_worker_pool(node->worker), &node->rng,
+                             &settings->log, &mesh_ops, node);
+    fe_wipe(&config.self.secret, sizeof(config.self.secret));
+    if (node->mesh == NULL) {
+        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    }
+    return 0;
+}
+
+static void join_if_resolved(struct flatend_node *node)
+{
+    int rv;
+
+    if (node->n_resolving > 0 || node->on_started == NULL) {
+        return;
+    }
+    if (node->n_seeds == 0 && node->start_error.code != 0) {
+        finish_start(node, node->start_error.code);
+        return;
+    }
+    rv = fe_mesh_join(node->mesh, node->seeds, node->n_seeds);
+    if (rv != 0) {
+        (void)fe_err_set(&node->start_error, rv, "join: %s", flatend_strerror(rv));
+        finish_start(node, rv);
+    }
+}
+
+static void on_resolved(void *arg, int code, const struct fe_addr *addrs, size_t n)
+{
+    struct flatend_node *node = arg;
+
+    node->n_resolving--;
+    if (node->on_started == NULL) {
+        fe_node_check_closed(node);
+        return;
+    }
+    if (code == 0 && n > 0) {
+        node->seeds[node->n_seeds++] = addrs[0];
+    } else {
+        (void)fe_err_set(&node->start_error, code, "a host name to connect to: %s",
+                         flatend_strerror(code));
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Looking up a host name failed: %s.",
+               flatend_strerror(code));
+    }
+    join_if_resolved(node);
+}
+
+/* ":9000" as an address to dial means this machine. */
+static void add_seed(struct flatend_node *node, const struct fe_addr *addr)
+{
+    static const struct fe_addr loopback = {.family = FE_IPV4, .ip = {127, 0, 0, 1}};
+    struct fe_addr *seed = &node->seeds[node->n_seeds++];
+
+    *seed = fe_addr_is_unspecified(addr) ? loopback : *addr;
+    seed->port = addr->port;
+}
+
+static int look_up(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                   struct flatend_error *error)
+{
+    node->seeds = calloc(n_addrs + 1, sizeof(*node->seeds));
+    if (node->seeds == NULL) {
+        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    }
+    for (size_t i = 0; i < n_addrs; i++) {
+        struct fe_addr addr;
+        int rv = fe_addr_parse(&addr, addrs[i], error);
+
+        if (rv == 0) {
+            add_seed(node, &addr);
+        } else if (rv == FLATEND_ENOENT) {
+            rv = fe_resolve(node->worker, addrs[i], on_resolved, node, error);
+            node->n_resolving += rv == 0;
+        }
+        if (rv != 0) {
+            return rv;
+        }
+    }
+    return 0;
+}
+
+static void log_listeners(struct flatend_node *node)
+{
+    for (size_t i = 0; i < node->n_listeners; i++) {
+        char text[FE_ADDR_TEXT_MAX];
+
+        fe_log(&node->settings.log, FLATEND_LOG_INFO, "Listening for Flatend nodes on '%s'.",
+               fe_addr_format(&node->listeners[i].addr, text));
+    }
+}
+
+static void begin(struct flatend_node *node)
+{
+    (void)pthread_mutex_lock(&node->lock);
+    node->life = FE_NODE_STARTING;
+    node->loop_thread = pthread_self();
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                     void (*on_started)(void *arg, int code), void *arg,
+                     struct flatend_error *error)
+{
+    int rv;
+
+    begin(node);
+    rv = fe_node_listen(node, error);
+    if (rv == 0) {
+        rv = make_mesh(node, error);
+    }
+    if (rv == 0) {
+        rv = look_up(node, addrs, n_addrs, error);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    (void)pthread_mutex_lock(&node->lock);
+    node->n_listening = node->n_listeners;
+    node->takes_mail = true;
+    (void)pthread_mutex_unlock(&node->lock);
+    log_listeners(node);
+    node->on_started = on_started;
+    node->started_arg = arg;
+    join_if_resolved(node);
+    return 0;
+}
