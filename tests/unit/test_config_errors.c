@@ -41,10 +41,9 @@ static void check(int expected, const struct mistake *mistakes, size_t n)
 static void test_syntax(void **state)
 {
     static const struct mistake mistakes[] = {
-        {"addr = \n", "config.toml:1:8: "},
-        {"[[http]\n", "config.toml:1:8: "},
-        {"addr = \"a\xff\"\n", "config.toml:1:9: "},
-        {"a = 1\na = 2\n", "config.toml:2:"},
+        {"addr = \n", "config.toml:1:8: "},          {"[[http]\n", "config.toml:1:8: "},
+        {"addr = \"a\xff\"\n", "config.toml:1:9: "}, {"a = 1\na = 2\n", "config.toml:2:"},
+        {"[[(a]]\n", "config.toml:1:3: "},
     };
 
     (void)state;
