@@ -32,15 +32,20 @@ enum {
 /* ---- link.c ------------------------------------------------------------------------------- */
 
 /*            on_open             Handshake
- *  DIALING ───────────▶ HELLO ───────────────▶ READY        a fault, a deadline, the mesh closes:
- *     │      accepted ──▶ │                      │          every state but CLOSING goes to CLOSING
- *     └───────────────────┴─────── on_close ─────┴──── or CLOSING ────▶ (freed)
+ *  DIALING ───────────▶ HELLO ───────────────▶ READY
+ *     │     accepted ───▶ │                      │
+ *     └───────────────────┼──────────────────────┘
+ *                         ├── the mesh drains ──▶ DRAINING ──┐
+ *                         ├── a fault, a deadline, or now ───┴─▶ CLOSING
+ *                         ▼                                       │
+ *                     on_close ◀──────────────────────────────────┘     (freed)
  */
 enum fe_link_state {
-    FE_LINK_DIALING, /* no session yet */
-    FE_LINK_HELLO,   /* session and peer exist; waiting for the Handshake */
-    FE_LINK_READY,   /* the peer has said who it is, and is in the registry */
-    FE_LINK_CLOSING, /* we have ended it, and said why; waiting for on_close */
+    FE_LINK_DIALING,  /* no session yet */
+    FE_LINK_HELLO,    /* session and peer exist; waiting for the Handshake */
+    FE_LINK_READY,    /* the peer has said who it is, and is in the registry */
+    FE_LINK_DRAINING, /* we have ended it; what it holds is still sent */
+    FE_LINK_CLOSING,  /* we have ended it; waiting for on_close */
 };
 
 struct fe_link {
@@ -49,20 +54,25 @@ struct fe_link {
     struct fe_dial *dial; /* NULL: accepted, or not wanted any more */
     void *io;
     enum fe_link_state state;
-    enum fe_link_state reached; /* before CLOSING: what there is to undo */
+    enum fe_link_state reached; /* before we ended it: what there is to undo */
     struct fe_addr addr;        /* dialed, or the connection came from */
-    struct fe_timer timer;      /* bounds DIALING, HELLO and CLOSING */
+    struct fe_timer timer;      /* bounds every state but READY and CLOSING */
     struct fe_session session;
     struct fe_peer peer;
-    struct fe_buf services; /* as announced last, "a b c", for the log */
+    bool is_in_peer;          /* a call into the peer runs, and settles it on its way out */
+    struct fe_list unsettled; /* in mesh->unsettled */
+    struct fe_buf services;   /* as announced last, "a b c", for the log */
 };
 
 /* Dials for `dial`, whose link it becomes. A code: there is no link. */
 int fe_link_dial(struct fe_dial *dial) FE_MUST_USE;
 
-/* Ends a link that is on mesh->links. Without a log line; idempotent; `drain` may go from true to
- * false. */
+/* Ends a link that is on mesh->links, without a log line. Idempotent; what was to drain may be
+ * closed at once later. */
 void fe_link_close(struct fe_link *link, bool drain);
+
+/* Tells the owners of streams that are over. */
+void fe_link_settle(struct fe_link *link);
 
 /* ---- hello.c ------------------------------------------------------------------------------ */
 
@@ -223,6 +233,7 @@ struct fe_mesh {
     struct fe_list links;
     size_t n_links;
     struct fe_list dials;
+    struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
     struct fe_registry registry;
     struct fe_kad_table table;
     struct fe_discovery discovery;
@@ -234,7 +245,7 @@ struct fe_mesh {
 /* Our public key; zero if we are anonymous. */
 const uint8_t *fe_mesh_key(const struct fe_mesh *mesh);
 
-/* Soon, and from the timer: reports what is complete. */
+/* At the end of this turn, from the timer: settles links, reports what is complete. */
 void fe_mesh_wake(struct fe_mesh *mesh);
 
 /* Starts `timer`, `delay_ms` from now. */

@@ -16,25 +16,28 @@ static void transport_flush(struct fe_link *link)
     link->mesh->transport.ops->flush(link->io);
 }
 
+static bool is_open(const struct fe_link *link)
+{
+    return link->state <= FE_LINK_READY;
+}
+
 void fe_link_close(struct fe_link *link, bool drain)
 {
     struct fe_mesh *mesh = link->mesh;
 
-    if (link->state == FE_LINK_CLOSING && drain) {
-        return; /* whoever closed it first may not have wanted that */
+    if (link->state == FE_LINK_CLOSING || (link->state == FE_LINK_DRAINING && drain)) {
+        return;
     }
-    if (link->state != FE_LINK_CLOSING) {
-        if (link->reached == FE_LINK_READY) {
-            /* Nobody may choose it any more. Its streams end in on_close: this call may come from
-             * within one of their callbacks. */
-            fe_registry_remove(&mesh->registry, &link->peer);
-        }
-        link->state = FE_LINK_CLOSING;
-        fe_timer_stop(mesh->timers, &link->timer);
+    if (link->state == FE_LINK_READY) {
+        /* Nobody may choose it any more. Its streams end in on_close: this call may come from
+         * within one of their callbacks. */
+        fe_registry_remove(&mesh->registry, &link->peer);
     }
+    fe_timer_stop(mesh->timers, &link->timer);
     if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
         drain = false;
     }
+    link->state = drain ? FE_LINK_DRAINING : FE_LINK_CLOSING;
     mesh->transport.ops->close(link->io, drain);
 }
 
@@ -65,11 +68,12 @@ static void on_timer(struct fe_timer *timer)
         fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
         fail(link, FLATEND_ETIMEDOUT, &err);
         break;
-    case FE_LINK_CLOSING:
+    case FE_LINK_DRAINING:
         fe_link_close(link, false);
         break;
     case FE_LINK_READY:
-        assert(!"no timer runs on a ready link");
+    case FE_LINK_CLOSING:
+        assert(!"no timer runs in this state");
         break;
     }
 }
@@ -91,16 +95,23 @@ static void on_peer_output(struct fe_peer *peer)
 {
     struct fe_link *link = peer->owner;
 
-    if (link->state != FE_LINK_CLOSING) {
+    if (is_open(link)) {
         transport_flush(link);
     }
+    if (link->is_in_peer || fe_list_is_linked(&link->unsettled)) {
+        return;
+    }
+    if (fe_list_is_empty(&link->mesh->unsettled)) {
+        fe_mesh_wake(link->mesh);
+    }
+    fe_list_push_back(&link->mesh->unsettled, &link->unsettled);
 }
 
 static void on_peer_want_read(struct fe_peer *peer)
 {
     struct fe_link *link = peer->owner;
 
-    if (link->state != FE_LINK_CLOSING) {
+    if (is_open(link)) {
         link->mesh->transport.ops->set_reading(link->io, fe_peer_want_read(peer));
     }
 }
@@ -110,6 +121,13 @@ static const struct fe_peer_ops peer_ops = {
     .on_output = on_peer_output,
     .on_want_read = on_peer_want_read,
 };
+
+void fe_link_settle(struct fe_link *link)
+{
+    link->is_in_peer = true;
+    fe_peer_settle(&link->peer);
+    link->is_in_peer = false;
+}
 
 /* ---- opening ---- */
 
@@ -128,6 +146,7 @@ static struct fe_link *link_new(struct fe_mesh *mesh)
         return NULL;
     }
     fe_buf_init(&link->services, FE_MESH_SERVICES_TEXT_MAX);
+    fe_list_init(&link->unsettled);
     fe_list_push_back(&mesh->links, &link->node);
     mesh->n_links++;
     return link;
@@ -141,6 +160,7 @@ static void link_free(struct fe_link *link)
         fe_list_remove(&link->node);
         mesh->n_links--;
     }
+    fe_list_remove(&link->unsettled);
     fe_timer_stop(mesh->timers, &link->timer);
     fe_buf_deinit(&link->services);
     free(link);
@@ -264,7 +284,7 @@ static int run_events(struct fe_link *link, struct flatend_error *err)
     struct fe_event event;
     int rv = 0;
 
-    while (rv == 0 && link->state != FE_LINK_CLOSING) {
+    while (rv == 0 && is_open(link)) {
         rv = fe_session_next(&link->session, &event, err);
         if (rv <= 0) {
             return rv;
@@ -279,13 +299,15 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
     struct flatend_error err = {0};
     int rv;
 
-    if (link->state == FE_LINK_CLOSING) {
+    if (!is_open(link)) {
         return;
     }
     assert(link->state != FE_LINK_DIALING);
     fe_session_feed(&link->session, data, len);
+    link->is_in_peer = true;
     rv = run_events(link, &err);
-    if (link->state == FE_LINK_CLOSING) {
+    link->is_in_peer = false;
+    if (!is_open(link)) {
         return;
     }
     if (rv == 0 && link->session.out->len > FE_MESH_OUT_MAX) {
@@ -301,7 +323,9 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
 void fe_link_on_drain(struct fe_link *link)
 {
     if (link->state == FE_LINK_READY) {
+        link->is_in_peer = true;
         fe_peer_on_writable(&link->peer);
+        link->is_in_peer = false;
     }
 }
 
@@ -314,7 +338,7 @@ void fe_link_on_close(struct fe_link *link, int code)
 
     if (link->state == FE_LINK_READY) {
         fe_link_log(link, "", " has disconnected from you.");
-    } else if (link->state != FE_LINK_CLOSING) {
+    } else if (is_open(link)) {
         char addr[FE_ADDR_TEXT_MAX];
 
         fe_log(&mesh->log, FLATEND_LOG_DEBUG, "No connection with %s: %s.",
@@ -327,6 +351,7 @@ void fe_link_on_close(struct fe_link *link, int code)
     mesh->n_links--;
     if (link->reached != FE_LINK_DIALING) {
         fe_mesh_forget(mesh, link);
+        link->is_in_peer = true;
         fe_peer_close(&link->peer,
                       mesh->state == FE_MESH_CLOSING ? FLATEND_ECANCELED : FLATEND_ECLOSED);
         fe_peer_deinit(&link->peer);

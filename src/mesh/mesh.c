@@ -11,9 +11,13 @@ static void on_wakeup(struct fe_timer *timer)
 {
     struct fe_mesh *mesh = FE_CONTAINER_OF(timer, struct fe_mesh, wakeup);
     int rv = fe_timer_start(mesh->timers, timer, FAR_AHEAD_MS);
+    struct fe_list *node;
 
     assert(rv == 0); /* it has just left its place in the heap */
     (void)rv;
+    while ((node = fe_list_pop_front(&mesh->unsettled)) != NULL) {
+        fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
+    }
     fe_join_report(mesh);
     if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
         mesh->state = FE_MESH_CLOSED;
@@ -51,6 +55,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_trans
     fe_rng_fill(rng, mesh->map_seed, sizeof(mesh->map_seed));
     fe_list_init(&mesh->links);
     fe_list_init(&mesh->dials);
+    fe_list_init(&mesh->unsettled);
     fe_registry_init(&mesh->registry, &mesh->rng);
     fe_kad_table_init(&mesh->table, fe_mesh_key(mesh));
     fe_discovery_init(mesh);
