@@ -1,0 +1,359 @@
+#include "support/rig.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the transport ---- */
+
+static struct rig_conn *add_conn(struct rig *rig, const struct fe_addr *addr)
+{
+    struct rig_conn *conn = &rig->conns[rig->n_conns++];
+
+    assert(rig->n_conns <= RIG_CONNS_MAX);
+    *conn = (struct rig_conn){.rig = rig, .addr = *addr, .is_reading = true};
+    fe_chain_init(&conn->out, NULL);
+    fe_chain_init(&conn->sent, NULL);
+    return conn;
+}
+
+static int on_dial(void *arg, struct fe_link *link, const struct fe_addr *addr, void **io)
+{
+    struct rig *rig = arg;
+    struct rig_conn *conn;
+
+    if (rig->dial_code != 0) {
+        return rig->dial_code;
+    }
+    conn = add_conn(rig, addr);
+    conn->link = link;
+    *io = conn;
+    return 0;
+}
+
+static struct fe_chain *on_out(void *io)
+{
+    return &((struct rig_conn *)io)->out;
+}
+
+static void on_flush(void *io)
+{
+    assert(((struct rig_conn *)io)->link != NULL || ((struct rig_conn *)io)->out.len == 0);
+}
+
+static void on_set_reading(void *io, bool reading)
+{
+    ((struct rig_conn *)io)->is_reading = reading;
+}
+
+static void on_peer_addr(void *io, struct fe_addr *addr)
+{
+    *addr = ((struct rig_conn *)io)->addr;
+}
+
+static void on_close(void *io, bool drain)
+{
+    struct rig_conn *conn = io;
+
+    assert(conn->n_closes == 0 || (conn->is_drained && !drain)); /* only ever harder */
+    conn->n_closes++;
+    conn->is_drained = drain;
+}
+
+static const struct fe_transport_ops transport_ops = {
+    .dial = on_dial,
+    .out = on_out,
+    .flush = on_flush,
+    .set_reading = on_set_reading,
+    .peer_addr = on_peer_addr,
+    .close = on_close,
+};
+
+/* ---- the mesh's owner ---- */
+
+static void on_log(void *arg, enum flatend_log_level level, const char *line)
+{
+    struct rig *rig = arg;
+    size_t len = strlen(line);
+
+    (void)level;
+    if (len + 2 <= RIG_TRACE_MAX - rig->trace_len) {
+        memcpy(rig->trace + rig->trace_len, line, len);
+        rig->trace_len += len;
+        rig->trace[rig->trace_len++] = '\n';
+        rig->trace[rig->trace_len] = '\0';
+    }
+}
+
+static void on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
+                       struct fe_names services, struct fe_headers headers)
+{
+    struct rig *rig = arg;
+
+    (void)peer;
+    (void)services;
+    (void)headers;
+    rig->n_requests++;
+    if (rig->on_request != NULL) {
+        rig->on_request(rig, stream);
+    }
+}
+
+static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
+{
+    struct rig *rig = arg;
+
+    (void)n_addrs;
+    rig->n_joined++;
+    rig->n_connected = n_connected;
+}
+
+static void on_closed(void *arg)
+{
+    ((struct rig *)arg)->n_closed++;
+}
+
+static const struct fe_mesh_ops mesh_ops = {
+    .on_request = on_request,
+    .on_joined = on_joined,
+    .on_closed = on_closed,
+};
+
+static uint64_t read_clock(void *arg)
+{
+    return ((struct rig *)arg)->now_ms;
+}
+
+void rig_make_self(struct rig *rig, struct fe_self *self, uint8_t number)
+{
+    *self = (struct fe_self){0};
+    fe_ed25519_keypair(&rig->rng, &self->secret);
+    memcpy(self->id.public_key, fe_ed25519_public(&self->secret), FE_KEY_LEN);
+    self->id.addr = (struct fe_addr){.family = FE_IPV4, .ip = {10, 0, 0, number}, .port = 9000};
+    self->services = rig->services;
+    self->n_services = 1;
+}
+
+void rig_prepare(struct rig *rig, uint64_t seed)
+{
+    *rig = (struct rig){0};
+    rig->rng = fe_rng_from_seed(&rig->seeded, seed);
+    fe_timers_init(&rig->timers);
+    rig->services[0] = FE_VIEW_LIT("svc");
+    rig_make_self(rig, &rig->self, 1);
+    rig->config = (struct fe_mesh_config){
+        .self = rig->self,
+        .reconnect_attempts = 8,
+        .reconnect_backoff_factor = 1.25,
+        .reconnect_backoff_min_ms = 500,
+        .reconnect_backoff_max_ms = 1000,
+    };
+}
+
+int rig_start(struct rig *rig)
+{
+    struct fe_transport transport = {.ops = &transport_ops, .arg = rig};
+    struct fe_log log = {.fn = on_log, .arg = rig, .level = FLATEND_LOG_INFO};
+
+    rig->mesh = fe_mesh_new(&rig->config, transport, &rig->timers, read_clock, rig, NULL, &rig->rng,
+                            &log, &mesh_ops, rig);
+    if (rig->mesh == NULL) {
+        fe_timers_deinit(&rig->timers);
+        return FLATEND_ENOMEM;
+    }
+    return 0;
+}
+
+int rig_init(struct rig *rig, uint64_t seed)
+{
+    rig_prepare(rig, seed);
+    return rig_start(rig);
+}
+
+void rig_deinit(struct rig *rig)
+{
+    fe_mesh_close(rig->mesh, false);
+    for (size_t i = 0; i < rig->n_conns; i++) {
+        rig_lose(&rig->conns[i], 0);
+    }
+    rig_run(rig, 1);
+    assert(rig->n_closed == 1);
+    fe_mesh_free(rig->mesh);
+    for (size_t i = 0; i < rig->n_conns; i++) {
+        struct rig_conn *conn = &rig->conns[i];
+
+        if (conn->has_session) {
+            fe_session_deinit(&conn->session);
+        }
+        fe_chain_deinit(&conn->out);
+        fe_chain_deinit(&conn->sent);
+    }
+    fe_timers_deinit(&rig->timers);
+}
+
+/* ---- the far end ---- */
+
+static int start_session(struct rig_conn *conn, bool is_initiator, const struct fe_self *self)
+{
+    int rv = fe_session_init(&conn->session, is_initiator, self, &conn->rig->rng, &conn->sent);
+
+    conn->has_session = rv == 0;
+    return rv;
+}
+
+struct rig_conn *rig_accept(struct rig *rig, const struct fe_self *self)
+{
+    struct fe_addr from = {.family = FE_IPV4, .ip = {10, 9, 9, 9}, .port = 50000};
+    struct rig_conn *conn = add_conn(rig, &from);
+
+    conn->link = fe_mesh_accept(rig->mesh, conn);
+    if (conn->link == NULL || start_session(conn, true, self) != 0) {
+        return NULL;
+    }
+    return conn;
+}
+
+struct rig_conn *rig_conn(struct rig *rig, size_t index)
+{
+    assert(index < rig->n_conns);
+    return &rig->conns[index];
+}
+
+int rig_open(struct rig_conn *conn, const struct fe_self *self)
+{
+    int rv = start_session(conn, false, self);
+
+    if (rv == 0) {
+        fe_link_on_open(conn->link, 0);
+    }
+    return rv;
+}
+
+void rig_refuse(struct rig_conn *conn)
+{
+    fe_link_on_open(conn->link, FLATEND_EREFUSED);
+    rig_lose(conn, FLATEND_EREFUSED);
+}
+
+static void note_event(struct rig_conn *conn, const struct fe_event *event)
+{
+    switch (event->type) {
+    case FE_EVENT_HELLO:
+        conn->n_hellos++;
+        break;
+    case FE_EVENT_FIND_NODE:
+        conn->find_token = event->token;
+        memcpy(conn->find_target, event->u.target, FE_KEY_LEN);
+        break;
+    case FE_EVENT_NODES:
+        conn->has_nodes = true;
+        conn->n_nodes = event->u.nodes.n;
+        memcpy(conn->nodes, event->u.nodes.ids, event->u.nodes.n * sizeof(conn->nodes[0]));
+        break;
+    case FE_EVENT_RESPONSE:
+        conn->n_unhandled += !event->u.response.handled;
+        break;
+    default:
+        break;
+    }
+}
+
+static int far_end_reads(struct rig_conn *conn)
+{
+    struct flatend_error err;
+    struct fe_event event;
+    uint8_t bytes[1024];
+    size_t n;
+
+    while ((n = fe_chain_read(&conn->out, bytes, sizeof(bytes))) > 0) {
+        int rv;
+
+        fe_session_feed(&conn->session, bytes, n);
+        while ((rv = fe_session_next(&conn->session, &event, &err)) > 0) {
+            note_event(conn, &event);
+        }
+        if (rv < 0) {
+            return rv;
+        }
+    }
+    return 0;
+}
+
+void rig_feed(struct rig_conn *conn, const void *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len); /* of its own, so that ASan sees a read beyond it */
+
+    if (copy != NULL) {
+        memcpy(copy, bytes, len);
+        fe_link_on_read(conn->link, copy, len);
+    }
+    free(copy);
+}
+
+static void mesh_reads(struct rig_conn *conn)
+{
+    size_t cap = conn->rig->piece > 0 ? conn->rig->piece : 1024;
+    uint8_t bytes[1024];
+    size_t n;
+
+    while (conn->link != NULL && conn->is_reading &&
+           (n = fe_chain_read(&conn->sent, bytes, cap)) > 0) {
+        rig_feed(conn, bytes, n);
+    }
+}
+
+int rig_carry(struct rig_conn *conn)
+{
+    while (conn->out.len > 0 || (conn->sent.len > 0 && conn->link != NULL && conn->is_reading)) {
+        int rv = far_end_reads(conn);
+
+        if (rv != 0) {
+            return rv;
+        }
+        mesh_reads(conn);
+    }
+    return 0;
+}
+
+void rig_lose(struct rig_conn *conn, int code)
+{
+    struct fe_link *link = conn->link;
+
+    if (link != NULL) {
+        conn->link = NULL;
+        fe_link_on_close(link, code);
+    }
+}
+
+void rig_reap(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->n_conns; i++) {
+        if (rig->conns[i].n_closes > 0) {
+            rig_lose(&rig->conns[i], 0);
+        }
+    }
+}
+
+void rig_run(struct rig *rig, uint64_t ms)
+{
+    uint64_t until = rig->now_ms + ms;
+
+    while (fe_timers_next(&rig->timers) <= until) {
+        uint64_t next = fe_timers_next(&rig->timers);
+
+        rig->now_ms = next > rig->now_ms ? next : rig->now_ms;
+        fe_timers_run(&rig->timers, rig->now_ms);
+    }
+    rig->now_ms = until;
+}
+
+bool rig_has_logged(const struct rig *rig, const char *text)
+{
+    return strstr(rig->trace, text) != NULL;
+}
+
+void rig_forget_log(struct rig *rig)
+{
+    rig->trace_len = 0;
+    rig->trace[0] = '\0';
+}

@@ -1,0 +1,618 @@
+/* One connection of a mesh: saying hello, faults, back-pressure, the end. */
+#include "support/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const struct fe_view svc = {(const uint8_t *)"svc", 3};
+
+static struct fe_peer *provider(struct rig *rig)
+{
+    return fe_registry_choose(fe_mesh_registry(rig->mesh), &svc, 1, NULL, 0);
+}
+
+static bool is_in_table(struct rig *rig, const struct fe_self *self)
+{
+    return fe_kad_table_find(&rig->mesh->table, self->id.public_key) != NULL;
+}
+
+/* A peer that has said hello. */
+static struct rig_conn *open_peer(struct rig *rig, const struct fe_self *self)
+{
+    struct rig_conn *conn = rig_accept(rig, self);
+
+    assert_non_null(conn);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(conn->n_hellos, 1);
+    return conn;
+}
+
+static void test_hello_of_a_node(void **state)
+{
+    static const size_t pieces[] = {0, 1, 7, 100};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        struct fe_self self;
+        struct rig rig;
+
+        assert_int_equal(rig_init(&rig, 1), 0);
+        rig.piece = pieces[i];
+        rig_make_self(&rig, &self, 2);
+        open_peer(&rig, &self);
+        assert_string_equal(rig.trace, "10.0.0.2:9000 has connected. Services: [svc]\n");
+        assert_true(is_in_table(&rig, &self));
+        assert_non_null(provider(&rig));
+        assert_memory_equal(provider(&rig)->id.public_key, self.id.public_key, FE_KEY_LEN);
+        assert_int_not_equal(provider(&rig)->handle, 0);
+        rig_deinit(&rig);
+    }
+}
+
+static void test_hello_of_an_anonymous_provider(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    self.is_anonymous = true;
+    open_peer(&rig, &self);
+    assert_string_equal(rig.trace, "<anon> has connected to you. Services: [svc]\n");
+    assert_int_equal(rig.mesh->table.n, 0);
+    assert_true(provider(&rig)->is_anonymous);
+    rig_deinit(&rig);
+}
+
+static void test_services_are_listed(void **state)
+{
+    struct fe_view names[] = {FE_VIEW_LIT("all_todos"), FE_VIEW_LIT("add_todo")};
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    self.services = names;
+    self.n_services = 2;
+    open_peer(&rig, &self);
+    assert_true(rig_has_logged(&rig, "Services: [all_todos add_todo]\n"));
+    rig_deinit(&rig);
+}
+
+/* It listens on all interfaces: where the connection came from is where it can be reached. */
+static void test_unspecified_address(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    memset(self.id.addr.ip, 0, sizeof(self.id.addr.ip));
+    open_peer(&rig, &self);
+    assert_true(rig_has_logged(&rig, "10.9.9.9:9000 has connected."));
+    assert_int_equal(fe_kad_table_find(&rig.mesh->table, self.id.public_key)->addr.ip[3], 9);
+    rig_deinit(&rig);
+}
+
+static void test_lost_peer_is_forgotten(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    rig_forget_log(&rig);
+    rig_lose(conn, FLATEND_ECLOSED);
+    assert_string_equal(rig.trace, "10.0.0.2:9000 has disconnected from you. Services: [svc]\n");
+    assert_false(is_in_table(&rig, &self));
+    assert_null(provider(&rig));
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 1); /* it came to us; it comes again by itself */
+    rig_deinit(&rig);
+}
+
+static void test_two_links_to_one_node(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *a;
+    struct rig_conn *b;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    a = open_peer(&rig, &self);
+    b = open_peer(&rig, &self);
+    rig_lose(a, FLATEND_ECLOSED);
+    assert_true(is_in_table(&rig, &self));
+    assert_non_null(provider(&rig));
+    rig_lose(b, FLATEND_ECLOSED);
+    assert_false(is_in_table(&rig, &self));
+    assert_null(provider(&rig));
+    rig_deinit(&rig);
+}
+
+static void test_own_key_is_closed_quietly(void **state)
+{
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = rig_accept(&rig, &rig.self);
+    assert_non_null(conn);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(conn->n_closes, 1);
+    rig_reap(&rig);
+    assert_string_equal(rig.trace, "");
+    assert_int_equal(rig.mesh->table.n, 0);
+    rig_deinit(&rig);
+}
+
+static void test_find_node(void **state)
+{
+    struct fe_self selves[3];
+    struct rig_conn *conns[3];
+    struct rig rig;
+    uint32_t token;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    for (uint8_t i = 0; i < 3; i++) {
+        rig_make_self(&rig, &selves[i], (uint8_t)(2 + i));
+        conns[i] = open_peer(&rig, &selves[i]);
+    }
+    assert_int_equal(
+        rig_sender(conns[0])->ops->find_node(rig_sender(conns[0]), selves[2].id.public_key, &token),
+        0);
+    assert_int_equal(rig_carry(conns[0]), 0);
+    assert_true(conns[0]->has_nodes);
+    assert_int_equal(conns[0]->n_nodes, 3);
+    assert_memory_equal(conns[0]->nodes[0].public_key, selves[2].id.public_key, FE_KEY_LEN);
+    assert_true(fe_addr_equal(&conns[0]->nodes[0].addr, &selves[2].id.addr));
+    rig_deinit(&rig);
+}
+
+/* ---- faults ---- */
+
+static void test_fault_closes_one_link_with_one_line(void **state)
+{
+    uint8_t garbage[64];
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *good;
+    struct rig_conn *bad;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    good = open_peer(&rig, &self);
+    bad = open_peer(&rig, &self);
+    rig_forget_log(&rig);
+    memset(garbage, 0, sizeof(garbage));
+    garbage[3] = sizeof(garbage) - 4; /* a record that nobody has sealed */
+    rig_feed(bad, garbage, sizeof(garbage));
+    assert_int_equal(bad->n_closes, 1);
+    assert_int_equal(rig_sender(good)->ops->space(rig_sender(good)) > 0, 1);
+    assert_true(rig_has_logged(&rig, "Closed the connection with 10.9.9.9:50000: "));
+    assert_ptr_equal(strchr(rig.trace, '\n'), strrchr(rig.trace, '\n'));
+    assert_ptr_equal(provider(&rig), &good->link->peer); /* the bad one is not chosen any more */
+    rig_feed(bad, garbage, sizeof(garbage));             /* what still comes is not looked at */
+    rig_reap(&rig);
+    assert_ptr_equal(strchr(rig.trace, '\n'), strrchr(rig.trace, '\n'));
+    assert_int_equal(good->n_closes, 0);
+    assert_true(is_in_table(&rig, &self));
+    rig_deinit(&rig);
+}
+
+static void test_record_that_is_too_large(void **state)
+{
+    static const uint8_t length[4] = {0xff, 0xff, 0xff, 0xff};
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    rig_feed(conn, length, sizeof(length));
+    assert_int_equal(conn->n_closes, 1);
+    assert_true(rig_has_logged(&rig, "Closed the connection with 10.9.9.9:50000: "));
+    rig_deinit(&rig);
+}
+
+static void test_silent_peer(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = rig_accept(&rig, &self);
+    assert_non_null(conn);
+    rig_run(&rig, FE_MESH_HANDSHAKE_MS - 1);
+    assert_int_equal(conn->n_closes, 0);
+    rig_run(&rig, 1);
+    assert_int_equal(conn->n_closes, 1);
+    assert_string_equal(
+        rig.trace, "Closed the connection with 10.9.9.9:50000: no handshake after 10000 ms.\n");
+    rig_deinit(&rig);
+}
+
+static void test_no_deadline_once_it_is_ready(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    rig_run(&rig, 24 * 3600 * 1000);
+    assert_int_equal(conn->n_closes, 0);
+    rig_deinit(&rig);
+}
+
+static void test_peer_that_does_not_read(void **state)
+{
+    uint8_t *unread = calloc(1, FE_MESH_OUT_MAX);
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+    uint32_t token;
+
+    (void)state;
+    assert_non_null(unread);
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    assert_int_equal(fe_chain_append(&conn->out, unread, FE_MESH_OUT_MAX), 0);
+    free(unread);
+    assert_int_equal(rig_sender(conn)->ops->find_node(rig_sender(conn), self.id.public_key, &token),
+                     0);
+    rig_feed(conn, fe_chain_front(&conn->sent).ptr, conn->sent.len);
+    assert_int_equal(conn->n_closes, 1);
+    assert_true(rig_has_logged(&rig, "asks without reading the answers"));
+    rig_deinit(&rig);
+}
+
+static void test_limit_of_links(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    rig.mesh->n_links += FE_MESH_LINKS_MAX;
+    assert_null(rig_accept(&rig, &self));
+    assert_true(rig_has_logged(&rig, "Refused a connection"));
+    rig.mesh->n_links -= FE_MESH_LINKS_MAX;
+    open_peer(&rig, &self);
+    rig_deinit(&rig);
+}
+
+/* ---- streams ---- */
+
+static uint32_t request(struct rig_conn *conn)
+{
+    struct fe_sender *sender = rig_sender(conn);
+    uint32_t stream = sender->ops->next_stream(sender);
+
+    assert_int_equal(sender->ops->request(sender, stream, &svc, 1, NULL, 0), 0);
+    return stream;
+}
+
+static void test_request_nobody_takes(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    request(conn);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(rig.n_requests, 1);
+    assert_int_equal(conn->n_unhandled, 1);
+    assert_int_equal(fe_mesh_n_streams(rig.mesh), 0);
+    rig_deinit(&rig);
+}
+
+/* A reader that takes nothing until it is ready. */
+struct reader {
+    struct fe_self requester;
+    struct fe_stream *stream;
+    bool is_ready;
+    size_t n_read;
+    unsigned n_ended;
+    unsigned n_closed;
+    int code;
+};
+
+static size_t on_data(struct fe_stream *stream, struct fe_view data)
+{
+    struct reader *reader = fe_stream_owner(stream);
+
+    if (!reader->is_ready) {
+        return 0;
+    }
+    reader->n_read += data.len;
+    return data.len;
+}
+
+static void on_end(struct fe_stream *stream)
+{
+    ((struct reader *)fe_stream_owner(stream))->n_ended++;
+}
+
+static void on_close(struct fe_stream *stream, int code)
+{
+    struct reader *reader = fe_stream_owner(stream);
+
+    reader->n_closed++;
+    reader->code = code;
+}
+
+static const struct fe_stream_ops reader_ops = {
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_close = on_close,
+};
+
+static void take(struct rig *rig, struct fe_stream *stream)
+{
+    struct reader *reader = rig->arg;
+
+    reader->stream = stream;
+    fe_stream_accept(stream, &reader_ops, reader);
+}
+
+/* A peer with a request of which `reader` takes nothing yet. */
+static struct rig_conn *open_request(struct rig *rig, struct reader *reader, uint32_t *stream)
+{
+    struct rig_conn *conn;
+
+    rig->arg = reader;
+    rig->on_request = take;
+    rig_make_self(rig, &reader->requester, 2);
+    conn = open_peer(rig, &reader->requester);
+    *stream = request(conn);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_non_null(reader->stream);
+    assert_int_equal(fe_mesh_n_streams(rig->mesh), 1);
+    return conn;
+}
+
+static void test_slow_reader_stops_the_connection(void **state)
+{
+    enum { BODY = 2 * FE_STREAM_WAITING_MAX };
+    struct reader reader = {0};
+    uint8_t bytes[1024] = {0};
+    struct rig rig;
+    struct rig_conn *conn;
+    uint32_t stream;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_request(&rig, &reader, &stream);
+    for (size_t sent = 0; sent < BODY; sent += sizeof(bytes)) {
+        assert_int_equal(
+            rig_sender(conn)->ops->data(rig_sender(conn), stream, fe_view_of(bytes, sizeof(bytes))),
+            0);
+    }
+    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_false(conn->is_reading);
+    assert_true(conn->sent.len > 0);
+
+    reader.is_ready = true;
+    fe_stream_resume(reader.stream);
+    assert_true(conn->is_reading);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(reader.n_read, BODY);
+    assert_int_equal(reader.n_ended, 1);
+    rig_deinit(&rig);
+    assert_int_equal(reader.n_closed, 1);
+    assert_int_equal(reader.code, FLATEND_ECANCELED);
+}
+
+/* The response ends outside of any callback: the stream's owner hears of it in the next turn. */
+static void test_stream_that_is_over_is_settled(void **state)
+{
+    struct reader reader = {.is_ready = true};
+    struct rig rig;
+    struct rig_conn *conn;
+    uint32_t stream;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_request(&rig, &reader, &stream);
+    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(fe_stream_respond(reader.stream, NULL, 0), 0);
+    assert_int_equal(fe_stream_end(reader.stream), 0);
+    assert_int_equal(reader.n_closed, 0);
+    rig_run(&rig, 0);
+    assert_int_equal(reader.n_closed, 1);
+    assert_int_equal(reader.code, 0);
+    rig_deinit(&rig);
+}
+
+static void test_lost_connection_ends_its_streams(void **state)
+{
+    struct reader reader = {0};
+    struct rig rig;
+    struct rig_conn *conn;
+    uint32_t stream;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_request(&rig, &reader, &stream);
+    rig_lose(conn, FLATEND_ERESET);
+    assert_int_equal(reader.n_closed, 1);
+    assert_int_equal(reader.code, FLATEND_ECLOSED);
+    assert_int_equal(fe_mesh_n_streams(rig.mesh), 0);
+    rig_deinit(&rig);
+}
+
+/* ---- the end ---- */
+
+static void test_drain_takes_no_more(void **state)
+{
+    struct reader reader = {.is_ready = true};
+    struct fe_self other;
+    struct rig rig;
+    struct rig_conn *conn;
+    uint32_t stream;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_request(&rig, &reader, &stream);
+    fe_mesh_drain(rig.mesh);
+    request(conn);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(rig.n_requests, 1);
+    assert_int_equal(conn->n_unhandled, 1);
+    assert_int_equal(fe_mesh_n_streams(rig.mesh), 1); /* what runs goes on */
+    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(reader.n_ended, 1);
+    rig_make_self(&rig, &other, 3);
+    assert_null(rig_accept(&rig, &other));
+    rig_deinit(&rig);
+}
+
+static void test_close_without_links(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    fe_mesh_close(rig.mesh, true);
+    assert_int_equal(rig.n_closed, 0); /* not from within the call */
+    rig_run(&rig, 1);
+    assert_int_equal(rig.n_closed, 1);
+    fe_mesh_close(rig.mesh, false);
+    rig_run(&rig, 1);
+    assert_int_equal(rig.n_closed, 1);
+    rig_deinit(&rig);
+}
+
+static void test_close_waits_for_its_links(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    rig_forget_log(&rig);
+    fe_mesh_close(rig.mesh, true);
+    assert_true(conn->is_drained);
+    assert_null(provider(&rig));
+    rig_run(&rig, FE_MESH_LINGER_MS - 1);
+    assert_int_equal(conn->n_closes, 1);
+    assert_int_equal(rig.n_closed, 0);
+    rig_run(&rig, 1); /* it took too long */
+    assert_int_equal(conn->n_closes, 2);
+    assert_false(conn->is_drained);
+    rig_lose(conn, 0);
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_closed, 1);
+    assert_string_equal(rig.trace, "");
+    rig_deinit(&rig);
+}
+
+static void test_second_close_ends_the_draining_one(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    fe_mesh_close(rig.mesh, true);
+    fe_mesh_close(rig.mesh, true);
+    assert_int_equal(conn->n_closes, 1);
+    fe_mesh_close(rig.mesh, false);
+    assert_int_equal(conn->n_closes, 2);
+    rig_deinit(&rig);
+}
+
+static void close_mesh(struct rig *rig, struct fe_stream *stream)
+{
+    (void)stream;
+    fe_mesh_close(rig->mesh, false);
+}
+
+static void test_close_from_within_a_request(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    rig.on_request = close_mesh;
+    request(conn);
+    request(conn); /* in the same bytes; the link is closing when its turn comes */
+    rig_feed(conn, fe_chain_front(&conn->sent).ptr, conn->sent.len);
+    assert_int_equal(rig.n_requests, 1);
+    assert_int_equal(conn->n_closes, 1);
+    rig_lose(conn, 0);
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_closed, 1);
+    rig_deinit(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hello_of_a_node),
+        cmocka_unit_test(test_hello_of_an_anonymous_provider),
+        cmocka_unit_test(test_services_are_listed),
+        cmocka_unit_test(test_unspecified_address),
+        cmocka_unit_test(test_lost_peer_is_forgotten),
+        cmocka_unit_test(test_two_links_to_one_node),
+        cmocka_unit_test(test_own_key_is_closed_quietly),
+        cmocka_unit_test(test_find_node),
+        cmocka_unit_test(test_fault_closes_one_link_with_one_line),
+        cmocka_unit_test(test_record_that_is_too_large),
+        cmocka_unit_test(test_silent_peer),
+        cmocka_unit_test(test_no_deadline_once_it_is_ready),
+        cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_limit_of_links),
+        cmocka_unit_test(test_request_nobody_takes),
+        cmocka_unit_test(test_slow_reader_stops_the_connection),
+        cmocka_unit_test(test_stream_that_is_over_is_settled),
+        cmocka_unit_test(test_lost_connection_ends_its_streams),
+        cmocka_unit_test(test_drain_takes_no_more),
+        cmocka_unit_test(test_close_without_links),
+        cmocka_unit_test(test_close_waits_for_its_links),
+        cmocka_unit_test(test_second_close_ends_the_draining_one),
+        cmocka_unit_test(test_close_from_within_a_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
