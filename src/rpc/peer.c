@@ -124,6 +124,19 @@ static int on_unhandled(struct fe_stream *stream)
     return 0;
 }
 
+/* A response that nobody wants any more. */
+static void on_late_response(struct fe_stream *stream, bool is_handled)
+{
+    if (stream->in != FE_HALF_HEAD) {
+        return;
+    }
+    if (is_handled) {
+        stream->in = FE_HALF_BODY;
+    } else {
+        fe_stream_on_late_end(stream);
+    }
+}
+
 static int on_response(struct fe_peer *peer, const struct fe_event *event,
                        struct flatend_error *err)
 {
@@ -138,9 +151,7 @@ static int on_response(struct fe_peer *peer, const struct fe_event *event,
                           event->stream);
     }
     if (stream->life != FE_STREAM_ACTIVE) {
-        if (!is_handled && stream->in == FE_HALF_HEAD) {
-            fe_stream_on_late_end(stream);
-        }
+        on_late_response(stream, is_handled);
         return 0;
     }
     if (stream->in != FE_HALF_HEAD && (is_handled || stream->in != FE_HALF_BODY)) {

@@ -318,6 +318,19 @@ static void a_canceled_request_that_is_not_handled_is_over(void **state)
     assert_int_equal(world->fake.peer.streams.n, 0);
 }
 
+static void a_canceled_request_may_be_aborted_after_its_head(void **state)
+{
+    struct world *world = *state;
+
+    open_ours(world);
+    fake_cancel(&world->owner);
+    assert_int_equal(feed_response(&world->fake, 1, true), 0);
+    assert_int_equal(feed_response(&world->fake, 1, false), 0);
+    assert_int_equal(feed_end(&world->fake, 1), 0);
+    assert_int_equal(world->fake.peer.streams.n, 0);
+    trace_expect(&world->trace, "end(1)");
+}
+
 static void canceling_before_the_head_says_unhandled(void **state)
 {
     struct world *world = *state;
@@ -388,6 +401,7 @@ int main(void)
         TEST(a_request_that_is_too_big_leaves_nothing),
         TEST(a_canceled_request_ends_and_swallows),
         TEST(a_canceled_request_that_is_not_handled_is_over),
+        TEST(a_canceled_request_may_be_aborted_after_its_head),
         TEST(canceling_before_the_head_says_unhandled),
         TEST(canceling_after_the_head_aborts_the_response),
         TEST(an_aborted_response_is_a_reset),

@@ -1,0 +1,280 @@
+/* Streams, registry and calls while each allocation fails in turn: the code comes back, everything
+ * stays valid, every stream and call is told its end exactly once. */
+#include "rpc/call.h"
+
+#include "support/fake_peer.h"
+#include "support/fault.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        int rc = (call);                                                                           \
+        if (rc != 0) {                                                                             \
+            return rc;                                                                             \
+        }                                                                                          \
+    } while (0)
+
+/* ---- streams ---- */
+
+static int streams_of_both_sides(struct fake_peer *fake, struct fake_owner *ours,
+                                 struct fake_owner *theirs)
+{
+    TRY(fake_open(fake, ours));
+    fake->acceptor = theirs;
+    TRY(feed_request(fake, 2));
+    ours->appetite = 1;
+    TRY(feed_response(fake, 1, true));
+    for (int i = 0; i < 3; i++) { /* more than one block has to wait */
+        TRY(feed_bytes(fake, 1, 10000));
+    }
+    TRY(feed_end(fake, 1));
+    TRY(feed_data(fake, 2, "ping"));
+    TRY(feed_end(fake, 2));
+    TRY(fe_stream_respond(theirs->stream, NULL, 0));
+    TRY(fe_stream_end(theirs->stream));
+    ours->appetite = SIZE_MAX;
+    fe_stream_resume(ours->stream);
+    TRY(feed_request(fake, 4)); /* nobody takes it */
+    return 0;
+}
+
+static void a_stream_is_lost_or_complete(void **state)
+{
+    static struct trace trace;
+    size_t nth;
+
+    (void)state;
+    trace.is_off = true;
+    for (nth = 1; fe_fault_arm(nth); nth++) {
+        struct fake_peer fake;
+        struct fake_owner ours;
+        struct fake_owner theirs;
+        int rc;
+
+        fake_peer_init(&fake, &trace, 1);
+        fake_owner_init(&ours, &trace);
+        fake_owner_init(&theirs, &trace);
+        rc = streams_of_both_sides(&fake, &ours, &theirs);
+        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        if (rc == 0) {
+            assert_int_equal(ours.code, 0);
+            assert_int_equal(theirs.code, 0);
+        }
+        fe_peer_close(&fake.peer, FLATEND_ENOMEM);
+        assert_null(ours.stream);
+        assert_null(theirs.stream);
+        assert_int_equal(fake.peer.n_streams, 0);
+        assert_int_equal(fake.peer.n_waiting, 0);
+        fake_peer_deinit(&fake);
+    }
+    assert_true(nth > 5);
+}
+
+/* ---- registry ---- */
+
+static int offer(struct fe_registry *registry, struct fe_peer *peer)
+{
+    return fe_registry_offer(registry, peer, (struct fe_names){FE_VIEW_LIT("\1a\1b\1c"), 3});
+}
+
+static void an_offer_that_fails_can_be_made_again(void **state)
+{
+    static struct trace trace;
+    size_t nth;
+
+    (void)state;
+    for (nth = 1; fe_fault_arm(nth); nth++) {
+        struct fe_rng_seeded seeded;
+        struct fe_rng rng = fe_rng_from_seed(&seeded, 1);
+        struct fe_view name = FE_VIEW_LIT("c");
+        struct fe_registry registry;
+        struct fake_peer fakes[2];
+        int rc;
+
+        fe_registry_init(&registry, &rng);
+        for (int i = 0; i < 2; i++) {
+            fake_peer_init(&fakes[i], &trace, 1);
+            fakes[i].peer.is_anonymous = true;
+        }
+        rc = offer(&registry, &fakes[0].peer);
+        if (rc == 0) {
+            rc = offer(&registry, &fakes[1].peer);
+        }
+        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        assert_int_equal(offer(&registry, &fakes[0].peer), 0);
+        assert_int_equal(offer(&registry, &fakes[1].peer), 0);
+        assert_int_equal(fe_registry_list(&registry, &name, 1, NULL, 0), 2);
+        assert_int_equal(registry.services.n, 3);
+        for (int i = 0; i < 2; i++) {
+            fake_peer_deinit(&fakes[i]);
+        }
+        assert_int_equal(registry.services.n, 0);
+        assert_int_equal(registry.handles.n, 0);
+        fe_registry_deinit(&registry);
+    }
+    assert_true(nth > 9);
+}
+
+/* ---- calls ---- */
+
+struct outcome {
+    int n_ends;
+    int n_fails;
+};
+
+static void on_response(struct fe_call *call, struct fe_headers headers)
+{
+    (void)call;
+    (void)headers;
+}
+
+static size_t on_data(struct fe_call *call, struct fe_view data)
+{
+    (void)call;
+    return data.len;
+}
+
+static void on_writable(struct fe_call *call)
+{
+    (void)call;
+}
+
+static void on_end(struct fe_call *call)
+{
+    struct outcome *outcome = call->owner;
+
+    outcome->n_ends++;
+}
+
+static void on_fail(struct fe_call *call, int code, bool responded)
+{
+    struct outcome *outcome = call->owner;
+
+    assert_false(responded);
+    /* Without memory to keep the body, or to send it again. */
+    assert_true(code == FLATEND_EUNHANDLED || code == FLATEND_ENOMEM);
+    outcome->n_fails++;
+}
+
+struct world {
+    struct trace trace;
+    struct fe_rng_seeded seeded;
+    struct fe_registry registry;
+    struct fe_timers timers;
+    struct fe_pool pool;
+    struct fake_peer fakes[2];
+    struct fe_call call;
+    struct outcome outcome;
+};
+
+static void world_init(struct world *world)
+{
+    struct fe_rng rng;
+
+    memset(world, 0, sizeof(*world));
+    world->trace.is_off = true;
+    rng = fe_rng_from_seed(&world->seeded, 1);
+    fe_registry_init(&world->registry, &rng);
+    fe_timers_init(&world->timers);
+    fe_pool_init(&world->pool);
+    for (int i = 0; i < 2; i++) {
+        fake_peer_init(&world->fakes[i], &world->trace, 1);
+        world->fakes[i].peer.is_anonymous = true;
+        world->fakes[i].peer.n_streams = (unsigned)i; /* the first is asked first */
+    }
+}
+
+static void world_deinit(struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        fake_peer_deinit(&world->fakes[i]);
+    }
+    fe_registry_deinit(&world->registry);
+    fe_timers_deinit(&world->timers);
+    fe_pool_deinit(&world->pool);
+}
+
+/* A body of two writes; the first provider does not handle it, the second answers. */
+static int call_with_a_retry(struct world *world)
+{
+    static const struct fe_call_ops ops = {
+        .on_response = on_response,
+        .on_data = on_data,
+        .on_writable = on_writable,
+        .on_end = on_end,
+        .on_fail = on_fail,
+    };
+    static const uint8_t body[20000];
+    const struct fe_view name = FE_VIEW_LIT("echo");
+    const struct fe_call_request request = {
+        .services = &name, .n_services = 1, .deadline_ms = 1000};
+
+    TRY(fe_call_start(&world->call, &world->registry, &world->timers, &world->pool, &request, &ops,
+                      &world->outcome));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fe_call_write(&world->call, fe_view_of(body, sizeof(body))), sizeof(body));
+    }
+    TRY(fe_call_finish(&world->call));
+    for (int i = 0; i < 2 && world->outcome.n_fails == 0; i++) {
+        if (world->fakes[i].peer.streams.n > 0) {
+            TRY(feed_response(&world->fakes[i], 1, i == 1));
+        }
+    }
+    if (world->outcome.n_fails == 0) {
+        TRY(feed_end(&world->fakes[1], 1));
+    }
+    return 0;
+}
+
+static void a_call_fails_once_or_succeeds(void **state)
+{
+    static struct world world;
+    int n_survived = 0;
+    size_t nth;
+
+    (void)state;
+    for (nth = 1;; nth++) {
+        int rc;
+
+        world_init(&world);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(fe_registry_offer(&world.registry, &world.fakes[i].peer,
+                                               (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
+                             0);
+        }
+        if (!fe_fault_arm(nth)) {
+            world_deinit(&world);
+            break;
+        }
+        rc = call_with_a_retry(&world);
+        if (!fe_fault_disarm()) {
+            assert_int_equal(rc, 0);
+            assert_int_equal(world.outcome.n_ends, 1);
+        }
+        if (rc != 0) {
+            assert_int_equal(rc, FLATEND_ENOMEM);
+            assert_int_equal(world.outcome.n_ends + world.outcome.n_fails, 0);
+        } else {
+            assert_int_equal(world.outcome.n_ends + world.outcome.n_fails, 1);
+            n_survived += world.outcome.n_ends;
+        }
+        world_deinit(&world);
+    }
+    assert_true(nth > 5);
+    assert_true(n_survived >= 2); /* a provider out of reach is not the end of a call */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stream_is_lost_or_complete),
+        cmocka_unit_test(an_offer_that_fails_can_be_made_again),
+        cmocka_unit_test(a_call_fails_once_or_succeeds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
