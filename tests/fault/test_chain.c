@@ -1,0 +1,67 @@
+#include "base/chain.h"
+#include "support/fault.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { LARGE = 3 * FE_BLOCK_SIZE };
+
+/* All or nothing: after a failure the chain is what it was, and goes on working. */
+static void an_append_that_fails_changes_nothing(void **state)
+{
+    static const uint8_t bytes[LARGE];
+
+    (void)state;
+    for (size_t nth = 1; fe_fault_arm(nth); nth++) {
+        struct fe_pool pool;
+        struct fe_chain chain;
+        struct fe_view views[8];
+        int rv;
+
+        fe_pool_init(&pool);
+        fe_chain_init(&chain, &pool);
+        rv = fe_chain_append(&chain, "head", 4);
+        if (rv == 0) {
+            rv = fe_chain_append(&chain, bytes, sizeof(bytes));
+        }
+        if (fe_fault_disarm()) {
+            assert_int_equal(rv, FLATEND_ENOMEM);
+            assert_int_equal(chain.len, nth == 1 ? 0 : 4);
+            assert_int_equal(fe_chain_peek(&chain, views, 8), nth == 1 ? 0 : 1);
+            assert_int_equal(fe_chain_append(&chain, bytes, sizeof(bytes)), 0);
+        }
+        assert_true(chain.len == LARGE || chain.len == LARGE + 4);
+        fe_chain_deinit(&chain);
+        fe_pool_deinit(&pool);
+    }
+}
+
+static void a_reservation_that_fails_changes_nothing(void **state)
+{
+    struct fe_chain chain;
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    assert_true(fe_fault_arm(1));
+    assert_null(fe_chain_reserve(&chain, 1));
+    assert_true(fe_fault_disarm());
+    assert_int_equal(chain.len, 0);
+    assert_int_equal(fe_chain_append(&chain, "head", 4), 0);
+    assert_true(fe_fault_arm(1));
+    assert_null(fe_chain_reserve(&chain, FE_BLOCK_SIZE));
+    assert_true(fe_fault_disarm());
+    assert_true(fe_view_equal(fe_chain_front(&chain), FE_VIEW_LIT("head")));
+    fe_chain_deinit(&chain);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_append_that_fails_changes_nothing),
+        cmocka_unit_test(a_reservation_that_fails_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+#include "base/chain.h"
+#include "base/rng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { LARGE = 3 * FE_BLOCK_SIZE + 100, RANDOM_STEPS = 3000 };
+
+static uint8_t *make_bytes(size_t len)
+{
+    uint8_t *bytes = malloc(len);
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = (uint8_t)(i % 251);
+    }
+    return bytes;
+}
+
+static void bytes_come_out_as_they_went_in(void **state)
+{
+    struct fe_pool pool;
+    struct fe_chain chain;
+    struct fe_view views[8];
+    uint8_t *bytes = make_bytes(LARGE);
+    uint8_t *read = malloc(LARGE);
+
+    (void)state;
+    assert_non_null(read);
+    fe_pool_init(&pool);
+    fe_chain_init(&chain, &pool);
+    assert_int_equal(fe_chain_append(&chain, bytes, LARGE), 0);
+    assert_int_equal(chain.len, LARGE);
+    assert_int_equal(fe_chain_peek(&chain, views, 8), 4);
+    assert_int_equal(fe_chain_peek(&chain, views, 2), 2);
+    assert_int_equal(fe_chain_read(&chain, read, LARGE), LARGE);
+    assert_memory_equal(read, bytes, LARGE);
+    assert_int_equal(chain.len, 0);
+    assert_int_equal(fe_chain_front(&chain).len, 0);
+    assert_int_equal(pool.n_free, 4);
+    fe_chain_deinit(&chain);
+    fe_pool_deinit(&pool);
+    free(bytes);
+    free(read);
+}
+
+static void blocks_are_used_again(void **state)
+{
+    struct fe_pool pool;
+    struct fe_chain chain;
+    struct fe_block *block;
+
+    (void)state;
+    fe_pool_init(&pool);
+    fe_chain_init(&chain, &pool);
+    assert_int_equal(fe_chain_append(&chain, "x", 1), 0);
+    block = chain.head;
+    fe_chain_consume(&chain, 1);
+    assert_int_equal(pool.n_free, 1);
+    assert_int_equal(fe_chain_append(&chain, "y", 1), 0);
+    assert_ptr_equal(chain.head, block);
+    assert_int_equal(pool.n_free, 0);
+    fe_chain_deinit(&chain);
+    fe_pool_deinit(&pool);
+}
+
+static void a_pool_keeps_a_bounded_number(void **state)
+{
+    struct fe_pool pool;
+    struct fe_chain chain;
+
+    (void)state;
+    fe_pool_init(&pool);
+    fe_chain_init(&chain, &pool);
+    for (unsigned i = 0; i < FE_POOL_KEEP + 10; i++) {
+        assert_non_null(fe_chain_reserve(&chain, FE_BLOCK_SIZE));
+        fe_chain_commit(&chain, FE_BLOCK_SIZE);
+    }
+    fe_chain_consume(&chain, SIZE_MAX);
+    assert_int_equal(chain.len, 0);
+    assert_int_equal(pool.n_free, FE_POOL_KEEP);
+    fe_chain_deinit(&chain);
+    fe_pool_deinit(&pool);
+}
+
+static void reserved_space_is_in_one_piece(void **state)
+{
+    struct fe_chain chain;
+    uint8_t *space;
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    assert_int_equal(fe_chain_append(&chain, "head", 4), 0);
+    space = fe_chain_reserve(&chain, FE_BLOCK_SIZE - 4);
+    assert_non_null(space);
+    memcpy(space, "tail", 4);
+    fe_chain_commit(&chain, 4);
+    assert_true(fe_view_equal(fe_chain_front(&chain), FE_VIEW_LIT("headtail")));
+    assert_non_null(fe_chain_reserve(&chain, FE_BLOCK_SIZE));
+    assert_int_equal(chain.len, 8);
+    fe_chain_deinit(&chain);
+}
+
+/* A reservation that is not committed leaves nothing behind, though its block may stay. */
+static void a_forgotten_reservation_is_invisible(void **state)
+{
+    struct fe_chain chain, other;
+    struct fe_view views[4];
+    char read[4];
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    fe_chain_init(&other, NULL);
+    assert_non_null(fe_chain_reserve(&chain, 10));
+    assert_int_equal(fe_chain_peek(&chain, views, 4), 0);
+    assert_int_equal(fe_chain_append(&other, "x", 1), 0);
+    fe_chain_move(&chain, &other);
+    assert_int_equal(chain.len, 1);
+    assert_int_equal(fe_chain_peek(&chain, views, 4), 1);
+    assert_int_equal(fe_chain_read(&chain, read, sizeof(read)), 1);
+    assert_null(chain.head);
+    fe_chain_deinit(&chain);
+}
+
+static void moving_takes_everything(void **state)
+{
+    struct fe_chain a, b;
+    char read[8];
+
+    (void)state;
+    fe_chain_init(&a, NULL);
+    fe_chain_init(&b, NULL);
+    fe_chain_move(&a, &b);
+    assert_int_equal(a.len, 0);
+    assert_int_equal(fe_chain_append(&a, "abc", 3), 0);
+    assert_int_equal(fe_chain_append(&b, "def", 3), 0);
+    fe_chain_move(&a, &b);
+    assert_int_equal(a.len, 6);
+    assert_int_equal(b.len, 0);
+    assert_null(b.head);
+    assert_int_equal(fe_chain_append(&a, "g", 1), 0);
+    assert_int_equal(fe_chain_append(&b, "new", 3), 0);
+    assert_int_equal(fe_chain_read(&a, read, sizeof(read)), 7);
+    assert_memory_equal(read, "abcdefg", 7);
+    fe_chain_deinit(&a);
+    fe_chain_deinit(&b);
+}
+
+/* A chain is a queue: whatever the sizes, the counting pattern comes out in order. */
+static void random_appends_and_reads(void **state)
+{
+    static uint8_t buf[2 * FE_BLOCK_SIZE];
+    struct fe_rng_seeded seeded;
+    struct fe_rng rng = fe_rng_from_seed(&seeded, 42);
+    struct fe_pool pool;
+    struct fe_chain chain;
+    uint8_t in = 0, out = 0;
+
+    (void)state;
+    fe_pool_init(&pool);
+    fe_chain_init(&chain, &pool);
+    for (unsigned step = 0; step < RANDOM_STEPS; step++) {
+        size_t n = fe_rng_below(&rng, 1U << fe_rng_below(&rng, 15));
+        size_t before = chain.len;
+
+        if (fe_rng_below(&rng, 2) == 0) {
+            for (size_t i = 0; i < n; i++) {
+                buf[i] = in++;
+            }
+            assert_int_equal(fe_chain_append(&chain, buf, n), 0);
+            assert_int_equal(chain.len, before + n);
+            continue;
+        }
+        n = fe_chain_read(&chain, buf, n);
+        assert_int_equal(chain.len, before - n);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(buf[i], out++);
+        }
+    }
+    fe_chain_deinit(&chain);
+    fe_pool_deinit(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_come_out_as_they_went_in),
+        cmocka_unit_test(blocks_are_used_again),
+        cmocka_unit_test(a_pool_keeps_a_bounded_number),
+        cmocka_unit_test(reserved_space_is_in_one_piece),
+        cmocka_unit_test(a_forgotten_reservation_is_invisible),
+        cmocka_unit_test(moving_takes_everything),
+        cmocka_unit_test(random_appends_and_reads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

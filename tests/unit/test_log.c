@@ -1,0 +1,109 @@
+#include "base/log.h"
+#include "base/view.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct sink {
+    unsigned n;
+    enum flatend_log_level level;
+    char line[FE_LOG_LINE_MAX];
+};
+
+static void on_line(void *arg, enum flatend_log_level level, const char *line)
+{
+    struct sink *sink = arg;
+
+    sink->n++;
+    sink->level = level;
+    assert_true(strlen(line) < sizeof(sink->line));
+    strcpy(sink->line, line);
+}
+
+static void lines_up_to_the_level_are_written(void **state)
+{
+    struct sink sink = {0};
+    const struct fe_log log = {on_line, &sink, FLATEND_LOG_INFO};
+
+    (void)state;
+    fe_log(&log, FLATEND_LOG_INFO, "Discovered %d peer(s).", 2);
+    assert_int_equal(sink.n, 1);
+    assert_int_equal(sink.level, FLATEND_LOG_INFO);
+    assert_string_equal(sink.line, "Discovered 2 peer(s).");
+    fe_log(&log, FLATEND_LOG_DEBUG, "unheard");
+    assert_int_equal(sink.n, 1);
+    assert_false(fe_log_wants(&log, FLATEND_LOG_DEBUG));
+    fe_log(NULL, FLATEND_LOG_ERROR, "unheard");
+    fe_log(&(struct fe_log){0}, FLATEND_LOG_ERROR, "unheard");
+}
+
+static void what_a_peer_sends_cannot_forge_a_line(void **state)
+{
+    struct sink sink = {0};
+    const struct fe_log log = {on_line, &sink, FLATEND_LOG_INFO};
+
+    (void)state;
+    fe_log(&log, FLATEND_LOG_WARN, "service '%s'", "a\n2020 \x1b[31m\x7f\xc3\xa9");
+    assert_string_equal(sink.line, "service 'a\\x0a2020 \\x1b[31m\\x7f\xc3\xa9'");
+}
+
+static void long_lines_are_cut(void **state)
+{
+    struct sink sink = {0};
+    const struct fe_log log = {on_line, &sink, FLATEND_LOG_INFO};
+    char text[2 * FE_LOG_LINE_MAX];
+
+    (void)state;
+    memset(text, '\n', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    fe_log(&log, FLATEND_LOG_INFO, "%s", text);
+    assert_true(strlen(sink.line) < FE_LOG_LINE_MAX);
+    assert_int_equal(strlen(sink.line) % 4, 0); /* no escape is cut in two */
+}
+
+/* "2020/06/18 04:07:07 line", as the README shows it. */
+static void standard_error_gets_a_time_stamp(void **state)
+{
+    char path[] = "log-XXXXXX";
+    char line[64] = "";
+    int saved = dup(STDERR_FILENO);
+    int fd = mkstemp(path);
+    FILE *in;
+
+    (void)state;
+    assert_true(saved >= 0 && fd >= 0);
+    assert_true(dup2(fd, STDERR_FILENO) >= 0);
+    flatend_log_stderr(NULL, FLATEND_LOG_INFO, "Listening");
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    in = fdopen(fd, "r");
+    assert_non_null(in);
+    rewind(in);
+    assert_non_null(fgets(line, sizeof(line), in));
+    fclose(in);
+    unlink(path);
+    for (const char *p = "dddd/dd/dd dd:dd:dd Listening\n", *q = line; *p != '\0'; p++, q++) {
+        if (*p == 'd') {
+            assert_true(*q >= '0' && *q <= '9');
+        } else {
+            assert_int_equal(*q, *p);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_up_to_the_level_are_written),
+        cmocka_unit_test(what_a_peer_sends_cannot_forge_a_line),
+        cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(standard_error_gets_a_time_stamp),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
