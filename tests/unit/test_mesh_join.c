@@ -1,0 +1,551 @@
+/* Joining: the first addresses, dialing again, discovery. */
+#include "support/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct fe_addr addr_of(uint8_t number)
+{
+    return (struct fe_addr){.family = FE_IPV4, .ip = {10, 0, 0, number}, .port = 9000};
+}
+
+/* Joins through 10.0.0.2, which becomes connection 0. */
+static void join_one(struct rig *rig)
+{
+    struct fe_addr addr = addr_of(2);
+
+    assert_int_equal(fe_mesh_join(rig->mesh, &addr, 1), 0);
+    assert_int_equal(rig->n_conns, 1);
+    assert_true(fe_addr_equal(&rig_conn(rig, 0)->addr, &addr));
+}
+
+/* The connection's far end is `self`, and both have said hello. */
+static void open_conn(struct rig_conn *conn, const struct fe_self *self)
+{
+    assert_int_equal(rig_open(conn, self), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(conn->n_hellos, 1);
+}
+
+/* Answers the mesh's FindNode with these nodes. */
+static void answer(struct rig_conn *conn, const struct fe_id *ids, size_t n)
+{
+    struct fe_sender *sender = rig_sender(conn);
+
+    assert_int_not_equal(conn->find_token, 0);
+    assert_int_equal(sender->ops->nodes(sender, conn->find_token, ids, n), 0);
+    conn->find_token = 0;
+    assert_int_equal(rig_carry(conn), 0);
+}
+
+/* ---- the first addresses ---- */
+
+static void test_join_as_the_readme_shows_it(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    self.n_services = 0;
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    assert_memory_equal(rig_conn(&rig, 0)->find_target, rig.self.id.public_key, FE_KEY_LEN);
+    answer(rig_conn(&rig, 0), &rig.self.id, 1);
+    assert_string_equal(rig.trace, "You are now connected to 10.0.0.2:9000. Services: []\n"
+                                   "Re-probed 10.0.0.2:9000. Services: []\n"
+                                   "Discovered 0 peer(s).\n");
+    assert_int_equal(rig.n_joined, 0); /* from the timer, not from within a call */
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 1);
+    rig_deinit(&rig);
+    assert_int_equal(rig.n_joined, 1);
+}
+
+static void test_join_nowhere(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    assert_int_equal(fe_mesh_join(rig.mesh, NULL, 0), 0);
+    assert_int_equal(fe_mesh_join(rig.mesh, NULL, 0), FLATEND_ESTATE);
+    assert_int_equal(rig.n_joined, 0);
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_joined, 1);
+    assert_string_equal(rig.trace, "");
+    rig_deinit(&rig);
+}
+
+static void test_anonymous_node_asks_for_the_zero_key(void **state)
+{
+    static const uint8_t zero_key[FE_KEY_LEN];
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    rig_prepare(&rig, 1);
+    rig.config.self.is_anonymous = true;
+    assert_int_equal(rig_start(&rig), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    assert_memory_equal(rig_conn(&rig, 0)->find_target, zero_key, FE_KEY_LEN);
+    rig_deinit(&rig);
+}
+
+/* The join waits for the address that does not answer; discovery does not. */
+static void test_one_of_two_does_not_answer(void **state)
+{
+    struct fe_addr addrs[] = {addr_of(2), addr_of(3)};
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    rig_prepare(&rig, 1);
+    rig.config.reconnect_attempts = 1;
+    assert_int_equal(rig_start(&rig), 0);
+    rig_make_self(&rig, &self, 2);
+    assert_int_equal(fe_mesh_join(rig.mesh, addrs, 2), 0);
+    open_conn(rig_conn(&rig, 0), &self);
+    assert_int_equal(rig_conn(&rig, 0)->find_token, 0); /* the other was not even tried once */
+    rig_refuse(rig_conn(&rig, 1));
+    assert_int_equal(rig_carry(rig_conn(&rig, 0)), 0);
+    answer(rig_conn(&rig, 0), NULL, 0);
+    rig_run(&rig, 499);
+    assert_int_equal(rig.n_joined, 0);
+    rig_run(&rig, 1);
+    assert_int_equal(rig.n_conns, 3);
+    rig_refuse(rig_conn(&rig, 2));
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 1);
+    rig_deinit(&rig);
+}
+
+static void test_address_that_answers_late_is_asked_too(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    rig_refuse(rig_conn(&rig, 0));
+    rig_run(&rig, 500);
+    assert_int_equal(rig.n_conns, 2);
+    open_conn(rig_conn(&rig, 1), &self);
+    answer(rig_conn(&rig, 1), NULL, 0);
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 1);
+    rig_deinit(&rig);
+}
+
+static void test_own_address(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    join_one(&rig);
+    assert_int_equal(rig_open(rig_conn(&rig, 0), &rig.self), 0);
+    assert_int_equal(rig_carry(rig_conn(&rig, 0)), 0);
+    assert_int_equal(rig_conn(&rig, 0)->n_closes, 1);
+    rig_reap(&rig);
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 1);
+    assert_string_equal(rig.trace, "");
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 0);
+    rig_deinit(&rig);
+}
+
+static void test_close_while_joining(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    join_one(&rig);
+    fe_mesh_close(rig.mesh, false);
+    assert_int_equal(rig_conn(&rig, 0)->n_closes, 1);
+    rig_reap(&rig);
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 1);
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 0);
+    assert_int_equal(rig.n_closed, 1);
+    rig_deinit(&rig);
+}
+
+/* ---- dialing again ---- */
+
+/* The delay in the last line of the log, which must say that we try again. */
+static unsigned logged_delay(const struct rig *rig)
+{
+    static const char line[] = "Trying to reconnect to 10.0.0.2:9000. Sleeping for ";
+    const char *at = strstr(rig->trace, line);
+    unsigned delay_ms = 0;
+
+    assert_non_null(at);
+    at += sizeof(line) - 1;
+    if (strcmp(at, "1s.\n") == 0) {
+        return 1000;
+    }
+    while (*at >= '0' && *at <= '9') {
+        delay_ms = 10 * delay_ms + (unsigned)(*at++ - '0');
+    }
+    assert_string_equal(at, "ms.\n");
+    return delay_ms;
+}
+
+/* The delays: 500 ms, then anything up to 500 ms times 1.25 to the n-th, but for the maximum. */
+static void test_attempts_and_their_delays(void **state)
+{
+    static const unsigned longest[] = {500, 625, 781, 976, 1000, 1000, 1000, 1000};
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    join_one(&rig);
+    for (size_t i = 0; i < 8; i++) {
+        unsigned delay_ms;
+
+        rig_forget_log(&rig);
+        rig_refuse(rig_conn(&rig, i));
+        delay_ms = logged_delay(&rig);
+        assert_in_range(delay_ms, 500, longest[i]);
+        rig_run(&rig, delay_ms - 1);
+        assert_int_equal(rig.n_conns, i + 1);
+        rig_run(&rig, 1);
+        assert_int_equal(rig.n_conns, i + 2);
+    }
+    rig_forget_log(&rig);
+    rig_refuse(rig_conn(&rig, 8));
+    assert_string_equal(rig.trace, "Tried 8 times reconnecting to 10.0.0.2:9000. Giving up.\n");
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 9);
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 0);
+    rig_deinit(&rig);
+}
+
+/* Each loss starts from the first delay again; a peer that comes back offers its services anew. */
+static void test_lost_peer_is_dialed_again(void **state)
+{
+    static const struct fe_view svc = {(const uint8_t *)"svc", 3};
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    answer(rig_conn(&rig, 0), NULL, 0);
+    for (size_t i = 0; i < 20; i += 2) {
+        rig_forget_log(&rig);
+        rig_lose(rig_conn(&rig, i), FLATEND_ERESET);
+        assert_string_equal(rig.trace,
+                            "10.0.0.2:9000 has disconnected from you. Services: [svc]\n"
+                            "Trying to reconnect to 10.0.0.2:9000. Sleeping for 500ms.\n");
+        assert_null(fe_registry_choose(fe_mesh_registry(rig.mesh), &svc, 1, NULL, 0));
+        rig_run(&rig, 500);
+        rig_refuse(rig_conn(&rig, i + 1));
+        rig_run(&rig, 625);
+        rig_forget_log(&rig);
+        open_conn(rig_conn(&rig, i + 2), &self);
+        assert_string_equal(rig.trace, "You are now connected to 10.0.0.2:9000. Services: [svc]\n");
+        assert_non_null(fe_registry_choose(fe_mesh_registry(rig.mesh), &svc, 1, NULL, 0));
+    }
+    rig_deinit(&rig);
+}
+
+static void test_never_again(void **state)
+{
+    static const int attempts[] = {0, -1};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct rig rig;
+
+        rig_prepare(&rig, 1);
+        rig.config.reconnect_attempts = attempts[i];
+        assert_int_equal(rig_start(&rig), 0);
+        join_one(&rig);
+        rig_refuse(rig_conn(&rig, 0));
+        rig_run(&rig, 60000);
+        assert_int_equal(rig.n_conns, 1);
+        assert_int_equal(rig.n_joined, 1);
+        assert_string_equal(rig.trace, "");
+        rig_deinit(&rig);
+    }
+}
+
+static void test_peer_that_does_not_say_hello(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    join_one(&rig);
+    rig_run(&rig, FE_MESH_HANDSHAKE_MS);
+    assert_int_equal(rig_conn(&rig, 0)->n_closes, 1);
+    rig_reap(&rig);
+    rig_run(&rig, 500);
+    assert_int_equal(rig.n_conns, 2);
+    fe_link_on_open(rig_conn(&rig, 1)->link, 0);
+    rig_run(&rig, FE_MESH_HANDSHAKE_MS - 1);
+    assert_int_equal(rig_conn(&rig, 1)->n_closes, 0);
+    rig_run(&rig, 1);
+    assert_int_equal(rig_conn(&rig, 1)->n_closes, 1);
+    assert_true(rig_has_logged(
+        &rig, "Closed the connection with 10.0.0.2:9000: no handshake after 10000 ms.\n"));
+    rig_deinit(&rig);
+}
+
+/* The transport cannot even begin, and has no callback to give. */
+static void test_dial_that_cannot_begin(void **state)
+{
+    struct fe_addr addr = addr_of(2);
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig.dial_code = FLATEND_EUNREACHABLE;
+    assert_int_equal(fe_mesh_join(rig.mesh, &addr, 1), 0);
+    assert_int_equal(logged_delay(&rig), 500);
+    rig.dial_code = 0;
+    rig_run(&rig, 500);
+    assert_int_equal(rig.n_conns, 1);
+    rig_deinit(&rig);
+}
+
+static void test_drain_stops_dialing(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    rig_lose(rig_conn(&rig, 0), FLATEND_ERESET);
+    fe_mesh_drain(rig.mesh);
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 1);
+    assert_int_equal(rig.n_joined, 1);
+    rig_deinit(&rig);
+}
+
+static void test_delays_are_written_as_go_does(void **state)
+{
+    static const struct {
+        unsigned ms;
+        const char *text;
+    } cases[] = {
+        {5, "Sleeping for 5ms.\n"},
+        {1000, "Sleeping for 1s.\n"},
+        {1500, "Sleeping for 1.5s.\n"},
+        {10050, "Sleeping for 10.05s.\n"},
+        {90000, "Sleeping for 1m30s.\n"},
+        {120000, "Sleeping for 2m0s.\n"},
+        {600001, "Sleeping for 10m0.001s.\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+
+        rig_prepare(&rig, 1);
+        rig.config.reconnect_backoff_min_ms = cases[i].ms;
+        rig.config.reconnect_backoff_max_ms = cases[i].ms;
+        assert_int_equal(rig_start(&rig), 0);
+        join_one(&rig);
+        rig_refuse(rig_conn(&rig, 0));
+        assert_true(rig_has_logged(&rig, cases[i].text));
+        rig_deinit(&rig);
+    }
+}
+
+/* ---- discovery ---- */
+
+static void test_discovered_nodes_are_dialed_and_asked(void **state)
+{
+    struct fe_self selves[4];
+    struct fe_id ids[3];
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    for (uint8_t i = 0; i < 4; i++) {
+        rig_make_self(&rig, &selves[i], (uint8_t)(2 + i));
+    }
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &selves[0]);
+    ids[0] = selves[1].id;
+    ids[1] = selves[2].id;
+    ids[2] = selves[0].id; /* itself: connected already */
+    answer(rig_conn(&rig, 0), ids, 3);
+    assert_int_equal(rig.n_conns, 3);
+    rig_refuse(rig_conn(&rig, 2));
+    assert_int_equal(rig.n_conns, 3);
+    assert_false(rig_has_logged(&rig, "Trying to reconnect")); /* it never answered */
+
+    /* One of them answers, and knows one more, which nobody can reach. */
+    open_conn(rig_conn(&rig, 1),
+              fe_addr_equal(&rig_conn(&rig, 1)->addr, &ids[0].addr) ? &selves[1] : &selves[2]);
+    answer(rig_conn(&rig, 1), &selves[3].id, 1);
+    assert_int_equal(rig.n_conns, 4);
+    rig_refuse(rig_conn(&rig, 3));
+    assert_true(rig_has_logged(&rig, "Discovered 1 peer(s).\n"));
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_joined, 1);
+
+    /* Having answered once, it is kept. */
+    rig_lose(rig_conn(&rig, 1), FLATEND_ERESET);
+    assert_true(rig_has_logged(&rig, "Trying to reconnect"));
+    rig_deinit(&rig);
+}
+
+/* Told on a connection from 10.0.0.2, "any address, port 9007" is on that host. */
+static void test_unspecified_address_of_a_discovered_node(void **state)
+{
+    struct fe_addr expected = addr_of(2);
+    struct fe_self selves[2];
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &selves[0], 2);
+    rig_make_self(&rig, &selves[1], 0);
+    selves[1].id.addr = (struct fe_addr){.family = FE_IPV6, .port = 9007};
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &selves[0]);
+    answer(rig_conn(&rig, 0), &selves[1].id, 1);
+    expected.port = 9007;
+    assert_true(fe_addr_equal(&rig_conn(&rig, 1)->addr, &expected));
+    rig_deinit(&rig);
+}
+
+/* Connected under that address is somebody else: one connection to an address is enough. */
+static void test_stale_identity_of_a_connected_address(void **state)
+{
+    struct fe_self selves[2];
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &selves[0], 2);
+    rig_make_self(&rig, &selves[1], 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &selves[0]);
+    answer(rig_conn(&rig, 0), &selves[1].id, 1);
+    assert_int_equal(rig.n_conns, 1);
+    assert_true(rig_has_logged(&rig, "Discovered 0 peer(s).\n"));
+    rig_deinit(&rig);
+}
+
+static void test_peer_that_does_not_answer_find_node(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    rig_run(&rig, FE_MESH_ANSWER_MS - 1);
+    assert_int_equal(rig.n_joined, 0);
+    rig_run(&rig, 2);
+    assert_int_equal(rig.n_joined, 1);
+    answer(rig_conn(&rig, 0), &self.id, 1); /* too late: neither harmful nor useful */
+    assert_int_equal(rig_conn(&rig, 0)->n_closes, 0);
+    assert_int_equal(rig.n_conns, 1);
+    rig_deinit(&rig);
+}
+
+static void test_peer_lost_while_it_is_asked(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    rig_lose(rig_conn(&rig, 0), FLATEND_ERESET);
+    assert_true(rig_has_logged(&rig, "Discovered 0 peer(s).\n"));
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_joined, 1);
+    rig_deinit(&rig);
+}
+
+/* Told of sixteen nodes at a time, none of which answers: not more than sixteen are dialed at once,
+ * and the whole discovery ends in bounded time. */
+static void test_invented_nodes(void **state)
+{
+    struct fe_id invented[FE_NODES_MAX];
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    for (uint8_t i = 0; i < FE_NODES_MAX; i++) {
+        struct fe_self invention;
+
+        rig_make_self(&rig, &invention, (uint8_t)(100 + i));
+        invented[i] = invention.id;
+    }
+    invented[0].addr.port = 0; /* nobody listens there */
+    answer(rig_conn(&rig, 0), invented, FE_NODES_MAX);
+    assert_int_equal(rig.n_conns, 1 + FE_NODES_MAX - 1);
+    rig_run(&rig, FE_MESH_HANDSHAKE_MS);
+    rig_reap(&rig);
+    rig_run(&rig, FE_MESH_DISCOVER_MS);
+    assert_int_equal(rig.n_conns, FE_NODES_MAX);
+    assert_int_equal(rig.n_joined, 1);
+    assert_true(rig_has_logged(&rig, "Discovered 0 peer(s).\n"));
+    rig_deinit(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_join_as_the_readme_shows_it),
+        cmocka_unit_test(test_join_nowhere),
+        cmocka_unit_test(test_anonymous_node_asks_for_the_zero_key),
+        cmocka_unit_test(test_one_of_two_does_not_answer),
+        cmocka_unit_test(test_address_that_answers_late_is_asked_too),
+        cmocka_unit_test(test_own_address),
+        cmocka_unit_test(test_close_while_joining),
+        cmocka_unit_test(test_attempts_and_their_delays),
+        cmocka_unit_test(test_lost_peer_is_dialed_again),
+        cmocka_unit_test(test_never_again),
+        cmocka_unit_test(test_peer_that_does_not_say_hello),
+        cmocka_unit_test(test_dial_that_cannot_begin),
+        cmocka_unit_test(test_drain_stops_dialing),
+        cmocka_unit_test(test_delays_are_written_as_go_does),
+        cmocka_unit_test(test_discovered_nodes_are_dialed_and_asked),
+        cmocka_unit_test(test_unspecified_address_of_a_discovered_node),
+        cmocka_unit_test(test_stale_identity_of_a_connected_address),
+        cmocka_unit_test(test_peer_that_does_not_answer_find_node),
+        cmocka_unit_test(test_peer_lost_while_it_is_asked),
+        cmocka_unit_test(test_invented_nodes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
