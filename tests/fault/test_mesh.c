@@ -1,0 +1,220 @@
+/* A mesh through its whole life, while each allocation in turn fails, the transport refuses, or the
+ * mesh is closed after each step. Whatever happens: no leak, nothing used after its end, and each
+ * completion that was promised comes exactly once. */
+#include "support/fault.h"
+#include "support/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const struct fe_view svc = {(const uint8_t *)"svc", 3};
+
+static size_t on_data(struct fe_stream *stream, struct fe_view data)
+{
+    (void)stream;
+    return data.len;
+}
+
+static void on_end(struct fe_stream *stream)
+{
+    struct rig *rig = fe_stream_owner(stream);
+    ssize_t n = -1;
+
+    if (fe_stream_respond(stream, NULL, 0) == 0) {
+        n = fe_stream_write(stream, FE_VIEW_LIT("hello"));
+    }
+    if (n < 0 || fe_stream_end(stream) != 0) {
+        fe_stream_cancel(stream);
+        ++*(unsigned *)rig->arg;
+    }
+}
+
+static void on_close(struct fe_stream *stream, int code)
+{
+    struct rig *rig = fe_stream_owner(stream);
+
+    (void)code;
+    ++*(unsigned *)rig->arg;
+}
+
+static const struct fe_stream_ops stream_ops = {
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_close = on_close,
+};
+
+static void take(struct rig *rig, struct fe_stream *stream)
+{
+    fe_stream_accept(stream, &stream_ops, rig);
+}
+
+/* What each step may leave undone because of the fault is skipped by the next ones. */
+struct life {
+    struct rig rig;
+    struct fe_self selves[3];
+    int join;        /* what fe_mesh_join returned */
+    unsigned n_over; /* streams whose owner has heard of the end, or has given them up */
+};
+
+static void request(struct rig_conn *conn)
+{
+    struct fe_sender *sender = rig_sender(conn);
+    uint32_t stream = sender->ops->next_stream(sender);
+
+    if (sender->ops->request(sender, stream, &svc, 1, NULL, 0) == 0 &&
+        sender->ops->data(sender, stream, FE_VIEW_LIT("body")) == 0 &&
+        sender->ops->end(sender, stream) == 0) {
+        (void)!rig_carry(conn);
+    }
+}
+
+static void step_accept(struct life *life)
+{
+    struct rig_conn *conn = rig_accept(&life->rig, &life->selves[0]);
+
+    if (conn != NULL && rig_carry(conn) == 0 && conn->n_hellos > 0) {
+        request(conn);
+    }
+}
+
+static void step_join(struct life *life)
+{
+    life->join = fe_mesh_join(life->rig.mesh, &life->selves[1].id.addr, 1);
+}
+
+/* Every connection that the mesh has dialed meanwhile is answered by `self`, which knows of one
+ * more node. */
+static void answer_all(struct life *life, const struct fe_self *self, const struct fe_id *known)
+{
+    for (size_t i = 0; i < life->rig.n_conns; i++) {
+        struct rig_conn *conn = rig_conn(&life->rig, i);
+        struct fe_sender *sender = rig_sender(conn);
+
+        if (conn->link == NULL || conn->n_closes > 0 || conn->has_session ||
+            rig_open(conn, self) != 0 || rig_carry(conn) != 0 || conn->find_token == 0) {
+            continue;
+        }
+        if (sender->ops->nodes(sender, conn->find_token, known, 1) == 0) {
+            (void)!rig_carry(conn);
+        }
+    }
+    rig_reap(&life->rig);
+}
+
+static void step_answer(struct life *life)
+{
+    answer_all(life, &life->selves[1], &life->selves[2].id);
+}
+
+static void step_discovered(struct life *life)
+{
+    answer_all(life, &life->selves[2], &life->selves[1].id);
+}
+
+static void step_lose(struct life *life)
+{
+    for (size_t i = 0; i < life->rig.n_conns; i++) {
+        rig_lose(rig_conn(&life->rig, i), FLATEND_ERESET);
+    }
+}
+
+static void step_wait(struct life *life)
+{
+    rig_run(&life->rig, 700);
+}
+
+static void step_drain(struct life *life)
+{
+    fe_mesh_drain(life->rig.mesh);
+}
+
+static void (*const steps[])(struct life *life) = {
+    step_accept, step_join, step_answer, step_discovered, step_lose,
+    step_accept, step_wait, step_answer, step_drain,
+};
+
+enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
+
+/* Lives through the first `n_steps`, then closes. */
+static void live(struct life *life, size_t n_steps)
+{
+    struct rig *rig = &life->rig;
+
+    life->join = FLATEND_ESTATE;
+    life->n_over = 0;
+    if (rig_init(rig, 1) != 0) {
+        return;
+    }
+    rig->on_request = take;
+    rig->arg = &life->n_over;
+    for (uint8_t i = 0; i < 3; i++) {
+        rig_make_self(rig, &life->selves[i], (uint8_t)(2 + i));
+    }
+    for (size_t i = 0; i < n_steps; i++) {
+        steps[i](life);
+    }
+    rig_deinit(rig); /* asserts that on_closed came once */
+    assert_int_equal(life->n_over, rig->n_requests);
+    assert_int_equal(rig->n_joined, life->join == 0);
+}
+
+static void test_each_allocation_fails(void **state)
+{
+    struct life *life = malloc(sizeof(*life));
+    size_t nth;
+
+    (void)state;
+    assert_non_null(life);
+    for (nth = 1; fe_fault_arm(nth); nth++) {
+        live(life, N_STEPS);
+        fe_fault_disarm();
+    }
+    assert_true(nth > 30); /* the scenario did get somewhere */
+    free(life);
+}
+
+static void test_closed_after_each_step(void **state)
+{
+    struct life *life = malloc(sizeof(*life));
+
+    (void)state;
+    assert_non_null(life);
+    for (size_t n = 0; n <= N_STEPS; n++) {
+        live(life, n);
+    }
+    assert_int_equal(life->rig.n_requests, 2);
+    assert_int_equal(life->rig.n_connected, 1);
+    free(life);
+}
+
+/* The transport has no descriptor left, from some dial on. */
+static void test_dial_fails(void **state)
+{
+    struct fe_addr addrs[2];
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    addrs[0] = rig.self.id.addr;
+    addrs[1] = rig.self.id.addr;
+    rig.dial_code = FLATEND_ELIMIT;
+    assert_int_equal(fe_mesh_join(rig.mesh, addrs, 2), 0);
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 0);
+    assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 0);
+    rig_deinit(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_allocation_fails),
+        cmocka_unit_test(test_closed_after_each_step),
+        cmocka_unit_test(test_dial_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
