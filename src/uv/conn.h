@@ -67,8 +67,8 @@ struct fe_listener_ops {
 /* Listens at once: FLATEND_EADDRINUSE, FLATEND_EACCESS, FLATEND_EADDR; `err` names the address.
  * Out of descriptors, it pauses accepting for 100 ms and goes on. */
 int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
-                     const struct fe_listener_ops *ops, void *owner,
-                     struct fe_listener **listener, struct flatend_error *err) FE_MUST_USE;
+                     const struct fe_listener_ops *ops, void *owner, struct fe_listener **listener,
+                     struct flatend_error *err) FE_MUST_USE;
 void fe_listener_addr(const struct fe_listener *listener, struct fe_addr *addr);
 void fe_listener_close(struct fe_listener *listener);
 
