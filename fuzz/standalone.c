@@ -1,54 +1,47 @@
-/* Replays seeds through a fuzz target without libFuzzer:
- *
- *     fuzz_NAME FILE...
- *
- * Each file is one input, in memory of exactly its size, so that AddressSanitizer sees every read
- * beyond it. To replay nothing is a failure. */
+/* Runs a fuzz target over the files given as arguments: how gcc builds replay the seeds. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { INPUT_MAX = 1 << 20 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static uint8_t *read_file(const char *path, size_t *size)
+static int replay(const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    uint8_t *data = NULL;
-    long len;
+    uint8_t *buf = malloc(INPUT_MAX);
+    FILE *in = fopen(path, "rb");
+    uint8_t *exact;
+    size_t len;
 
-    if (file == NULL) {
-        return NULL;
+    if (buf == NULL || in == NULL) {
+        fprintf(stderr, "%s: cannot be read\n", path);
+        free(buf);
+        return 1;
     }
-    if (fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= 0 &&
-        fseek(file, 0, SEEK_SET) == 0) {
-        *size = (size_t)len;
-        data = malloc(*size > 0 ? *size : 1);
-        if (data != NULL && fread(data, 1, *size, file) != *size) {
-            free(data);
-            data = NULL;
-        }
+    len = fread(buf, 1, INPUT_MAX, in);
+    fclose(in);
+    /* Memory of exactly the input's size, so that a sanitizer sees what is read behind it. */
+    exact = realloc(buf, len > 0 ? len : 1);
+    if (exact == NULL) {
+        free(buf);
+        return 1;
     }
-    fclose(file);
-    return data;
+    (void)LLVMFuzzerTestOneInput(exact, len);
+    free(exact);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
+    int failed = 0;
+
     if (argc < 2) {
-        fprintf(stderr, "usage: %s FILE...\n", argv[0]);
-        return 2;
+        fprintf(stderr, "%s: no seeds\n", argv[0]);
+        return 1;
     }
     for (int i = 1; i < argc; i++) {
-        size_t size;
-        uint8_t *data = read_file(argv[i], &size);
-
-        if (data == NULL) {
-            fprintf(stderr, "%s: cannot be read\n", argv[i]);
-            return 1;
-        }
-        LLVMFuzzerTestOneInput(data, size);
-        free(data);
+        failed |= replay(argv[i]);
     }
-    printf("%d inputs replayed\n", argc - 1);
-    return 0;
+    return failed;
 }
