@@ -255,9 +255,10 @@ static void a_name_has_1_to_255_bytes(void **state)
 {
     struct world *world = *state;
     uint8_t bytes[256];
-    struct fe_view longest = fe_view_of(bytes + 1, 255);
+    struct fe_view longest;
 
     memset(bytes, 255, sizeof(bytes));
+    longest = fe_view_of(bytes + 1, 255);
     assert_int_equal(fe_registry_offer(&world->registry, peer(world, 0),
                                        (struct fe_names){fe_view_of(bytes, sizeof(bytes)), 1}),
                      0);
