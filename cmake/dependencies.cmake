@@ -39,6 +39,7 @@ flatend_dependency(crypto libcrypto crypto)
 
 # The todo example.
 flatend_dependency(sqlite sqlite3 sqlite3)
+target_link_libraries(dep_sqlite INTERFACE m)
 flatend_dependency(jansson jansson jansson)
 
 # toml++ is used header-only, in one file (src/gateway/toml.cpp).
