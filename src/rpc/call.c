@@ -197,10 +197,6 @@ static void on_close(struct fe_stream *stream, int code)
         call->ops->on_end(call);
         return;
     }
-    if (call->state == FE_CALL_RESPONDED) {
-        fail(call, code);
-        return;
-    }
     note_failure(call, code);
     if (may_retry(call, code)) {
         retry(call);

@@ -119,9 +119,6 @@ static void release(struct fe_stream *stream)
 
     peer->n_streams--;
     peer->n_theirs -= stream->is_theirs;
-    if (peer->serving == stream) {
-        peer->serving = NULL;
-    }
     fe_list_remove(&stream->link);
     if (stream->in == FE_HALF_MUTED) {
         stream->in = FE_HALF_ENDED;

@@ -266,6 +266,7 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct 
 void fe_peer_on_writable(struct fe_peer *peer)
 {
     struct fe_list *link;
+    struct fe_stream *stream;
 
     fe_peer_enter(peer);
     while (!peer->is_closed && peer->sender->ops->space(peer->sender) > 0) {
@@ -274,10 +275,10 @@ void fe_peer_on_writable(struct fe_peer *peer)
         if (link == NULL) {
             break;
         }
-        peer->serving = FE_CONTAINER_OF(link, struct fe_stream, link);
+        stream = FE_CONTAINER_OF(link, struct fe_stream, link);
         peer->turn = PEER_TURN;
-        peer->serving->ops->on_writable(peer->serving);
-        peer->serving = NULL;
+        stream->ops->on_writable(stream);
+        peer->turn = 0;
     }
     fe_peer_leave(peer);
 }

@@ -45,15 +45,14 @@ struct fe_peer {
     struct fe_id id;    /* unless anonymous */
     unsigned n_streams; /* open now, both directions: the load that balancing compares */
     /* private to src/rpc */
-    struct fe_map streams;     /* by id: ours and the peer's, open, closed or late */
-    struct fe_list blocked;    /* streams that wait for space */
-    struct fe_list done;       /* streams whose on_close, or whose memory, is due: fe_peer_settle */
-    struct fe_list late;       /* given up, oldest first */
-    struct fe_list spare;      /* memory for the next streams */
-    struct fe_stream *serving; /* whose turn to write it is */
-    size_t turn;               /* bytes left of that turn, while others wait */
-    unsigned depth;            /* how deep we are in callbacks: what dies there is freed later */
-    unsigned n_theirs;         /* the peer's streams among n_streams */
+    struct fe_map streams;  /* by id: ours and the peer's, open, closed or late */
+    struct fe_list blocked; /* streams that wait for space */
+    struct fe_list done;    /* streams whose on_close, or whose memory, is due: fe_peer_settle */
+    struct fe_list late;    /* given up, oldest first */
+    struct fe_list spare;   /* memory for the next streams */
+    size_t turn;            /* bytes that the stream whose turn it is may write while others wait */
+    unsigned depth;         /* how deep we are in callbacks: what dies there is freed later */
+    unsigned n_theirs;      /* the peer's streams among n_streams */
     unsigned n_late;
     unsigned n_spare;
     unsigned n_full;    /* streams that make us stop reading */

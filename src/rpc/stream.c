@@ -84,20 +84,14 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
     return 0;
 }
 
-/* How much of `len` bytes the stream may send now. Whoever comes while others wait queues behind
- * them: else one that writes all the time would keep the output full for ever. */
-static size_t allowance(const struct fe_stream *stream, size_t len)
+/* How much of `len` bytes may be sent now. While streams wait only what is left of a turn, and none
+ * outside of turns: else one that writes all the time would keep the output full for ever. */
+static size_t allowance(const struct fe_peer *peer, size_t len)
 {
-    const struct fe_peer *peer = stream->peer;
     size_t space = peer->sender->ops->space(peer->sender);
 
-    if (!fe_list_is_empty(&peer->blocked)) {
-        if (peer->serving != stream) {
-            return 0;
-        }
-        if (space > peer->turn) {
-            space = peer->turn;
-        }
+    if (!fe_list_is_empty(&peer->blocked) && space > peer->turn) {
+        space = peer->turn;
     }
     return len < space ? len : space;
 }
@@ -111,7 +105,7 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
         return (ssize_t)data.len;
     }
     assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY);
-    n = allowance(stream, data.len);
+    n = allowance(peer, data.len);
     if (n > 0) {
         int rc = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
 
