@@ -31,7 +31,8 @@ struct flatend_stream {
     /* written before has_response */
     struct fe_received_head response;
     /* the owner's thread */
-    struct fe_buf body; /* of flatend_stream_read_all */
+    bool is_body_complete; /* nothing may be written any more */
+    struct fe_buf body;    /* of flatend_stream_read_all */
     /* the node's thread */
     struct fe_list link; /* in node->calls */
     struct fe_call call;

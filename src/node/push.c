@@ -118,6 +118,7 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     stream->node = node;
     stream->timeout_ms = request->timeout_ms;
     stream->request.provider = request->provider;
+    stream->is_body_complete = request->body != NULL;
     fe_arena_init(&stream->arena, 0);
     fe_buf_init(&stream->body, 0);
     fe_list_init(&stream->link);
@@ -208,11 +209,15 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
 
 int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len)
 {
+    if (stream->is_body_complete) {
+        return FLATEND_ESTATE;
+    }
     return len == 0 ? 0 : fe_handoff_write(&stream->io, data, len);
 }
 
 int flatend_stream_finish(struct flatend_stream *stream)
 {
+    stream->is_body_complete = true;
     fe_handoff_wish(&stream->io, FE_WISH_FINISH);
     return 0;
 }

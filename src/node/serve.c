@@ -129,14 +129,6 @@ static ssize_t write_stream(void *stream, struct fe_view data)
     return fe_stream_write(stream, data);
 }
 
-/* The requester sees a failure, and not a short body. */
-static void give_up(struct flatend_context *ctx, int code)
-{
-    fe_stream_cancel(ctx->stream);
-    ctx->stream = NULL;
-    fe_handoff_fail(&ctx->io, code);
-}
-
 static int send_head(struct flatend_context *ctx)
 {
     int rv;
@@ -150,6 +142,24 @@ static int send_head(struct flatend_context *ctx)
     }
     ctx->is_head_sent = rv == 0;
     return rv;
+}
+
+/* The requester sees a failure, and not a short body. */
+static void give_up(struct flatend_context *ctx, int code)
+{
+    fe_stream_cancel(ctx->stream);
+    ctx->stream = NULL;
+    fe_handoff_fail(&ctx->io, code);
+}
+
+/* Without a head the requester would see a request that was refused, and might ask another node:
+ * but the handler has run. */
+static void abort_response(struct flatend_context *ctx, unsigned wishes)
+{
+    if ((wishes & FE_WISH_HEAD) != 0) {
+        (void)send_head(ctx); /* given up in either case */
+    }
+    give_up(ctx, FLATEND_ECANCELED);
 }
 
 static int send_response(struct flatend_context *ctx, unsigned wishes)
@@ -175,7 +185,7 @@ static int send_response(struct flatend_context *ctx, unsigned wishes)
 static void pump(struct flatend_context *ctx, unsigned wishes)
 {
     if (ctx->stream != NULL && (wishes & FE_WISH_ABORT) != 0) {
-        give_up(ctx, FLATEND_ECANCELED);
+        abort_response(ctx, wishes);
     }
     if (ctx->stream != NULL && (wishes & FE_WISH_HEAD) != 0) {
         int rv = send_response(ctx, wishes);

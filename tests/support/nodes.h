@@ -1,0 +1,43 @@
+/* Nodes on loopback, for tests of flatend.h. */
+#ifndef TESTS_SUPPORT_NODES_H
+#define TESTS_SUPPORT_NODES_H
+
+#include <flatend.h>
+#include <pthread.h>
+
+/* What a node has logged, to wait for. */
+struct journal {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char text[65536]; /* lines, each with a newline */
+    size_t len;
+};
+
+void journal_init(struct journal *journal);
+void journal_deinit(struct journal *journal);
+
+/* A flatend_log_fn. */
+void journal_log(void *journal, enum flatend_log_level level, const char *line);
+
+/* Waits until a line that contains `part` stands behind the first `from` bytes; returns the offset
+ * behind it. Fails the test after 20 seconds. */
+size_t journal_wait(struct journal *journal, size_t from, const char *part);
+
+/* A node with an identity on a free port of 127.0.0.1, started; its address goes to `addr`. */
+struct flatend_node *nodes_listen(const struct flatend_service *services, size_t n_services,
+                                  char addr[64]);
+
+/* The same with more options: those of FLATEND_OPTIONS_INIT, changed. The key is made here. */
+struct flatend_node *nodes_listen_with(struct flatend_options *options, const char *bind_addr,
+                                       char addr[64]);
+
+/* An anonymous node, connected to `addr`. */
+struct flatend_node *nodes_join(const struct flatend_service *services, size_t n_services,
+                                const char *addr);
+
+/* Calls `service` with a whole body and no headers, and reads the whole answer. Returns 0 or the
+ * code of the step that failed. The answer lives as long as `*stream`, which the caller closes. */
+int nodes_call(struct flatend_node *node, const char *service, const void *body, size_t body_len,
+               struct flatend_stream **stream, int *status, const char **answer, size_t *len);
+
+#endif
