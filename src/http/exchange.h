@@ -32,8 +32,9 @@ struct fe_exchange_ops {
     /* The response cannot be completed: the client must see that it is not whole. */
     void (*abort)(struct fe_exchange *ex);
     /* Ready for request body: neither on_body nor on_body_end comes before the first call, which
-     * also sends 100 (Continue) if the client waits. A handler that needs no body never calls it.
-     */
+     * also sends 100 (Continue) if the client waits. A handler that needs no body never calls it;
+     * one that does calls it before it responds, else a request with much body is the connection's
+     * last. */
     void (*resume)(struct fe_exchange *ex);
 };
 

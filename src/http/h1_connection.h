@@ -10,8 +10,9 @@ enum {
     /* What a connection keeps of input that nobody wants yet, before it stops reading: enough to go
      * on seeing the client's end while a response is made. One read may exceed it. */
     FE_H1_HELD_MAX = 16 * 1024,
-    /* A write is accepted up to here once `out` is at most at its high-water mark, so that the mark
-     * is really passed when a writer is held back: only then does the connection report a drain. */
+    /* Writes are accepted up to here: so far beyond the high-water mark that the connection reports
+     * the drain for which a writer then waits, and that an exchange, which begins below the mark,
+     * has room for a short answer. */
     FE_H1_OUT_MAX = FE_H1_OUT_HIGH_WATER + 64 * 1024,
     /* The rest of a body that nobody wants is read up to here, to keep the connection; beyond, a
      * new connection is cheaper for both. */

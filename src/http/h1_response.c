@@ -86,6 +86,7 @@ static ssize_t write_chunks(struct fe_chain *out, struct fe_view data)
 static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
 {
     struct fe_h1_server *server = server_of(ex);
+    size_t room = server->out->len < FE_H1_OUT_MAX ? FE_H1_OUT_MAX - server->out->len : 0;
     size_t want = data.len;
     ssize_t n;
 
@@ -96,10 +97,8 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     if (server->framing == FE_H1_FRAMING_LENGTH && want > server->left) {
         return FLATEND_ETOOBIG;
     }
-    if (server->out->len > FE_H1_OUT_HIGH_WATER) {
-        data.len = 0;
-    } else if (data.len > FE_H1_OUT_MAX - server->out->len) {
-        data.len = FE_H1_OUT_MAX - server->out->len;
+    if (data.len > room) {
+        data.len = room;
     }
     if (server->framing == FE_H1_FRAMING_CHUNKS) {
         n = write_chunks(server->out, data);

@@ -189,6 +189,7 @@ static int list_methods(const struct fe_router *router, const struct fe_route_pa
     struct list_writer w = {0};
     size_t size = head.len + options.len + 4;
     bool has_head = false;
+    bool is_any = false;
 
     for (size_t i = 0; i < router->n_methods; i++) {
         size += router->methods[i].len + 2;
@@ -200,18 +201,21 @@ static int list_methods(const struct fe_router *router, const struct fe_route_pa
     for (size_t i = 0; i < router->n_methods; i++) {
         struct fe_view method = router->methods[i];
         bool is_get = fe_view_equal(method, FE_VIEW_LIT("GET"));
+        bool is_head = fe_view_equal(method, head);
 
-        if (fe_view_equal(method, options) || (fe_view_equal(method, head) && has_head) ||
-            !is_allowed(router, path, method)) {
+        if ((is_head && has_head) || !is_allowed(router, path, method)) {
             continue;
         }
-        list_add(&w, method);
+        is_any = true;
+        if (!fe_view_equal(method, options)) {
+            list_add(&w, method);
+        }
         if (is_get && !has_head) {
             list_add(&w, head);
         }
-        has_head = has_head || is_get || fe_view_equal(method, head);
+        has_head = has_head || is_get || is_head;
     }
-    if (w.len > 0) {
+    if (is_any) {
         list_add(&w, options);
     }
     *allow = fe_view_of(w.text, w.len);

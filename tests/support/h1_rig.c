@@ -1,0 +1,273 @@
+#include "support/h1_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { LOW_WATER = FE_H1_OUT_HIGH_WATER / 4, START_MS = 1000000 };
+
+static struct h1_rig *rig_of(struct fe_exchange *ex)
+{
+    return ex->handler;
+}
+
+static void trace_body(struct h1_rig *rig, struct fe_view data)
+{
+    if (data.len > 32) {
+        trace_add(&rig->trace, "body(#%zu)", data.len);
+    } else {
+        trace_add(&rig->trace, "body(%.*s)", (int)data.len, (const char *)data.ptr);
+    }
+}
+
+/* ---- handlers ----------------------------------------------------------------------------- */
+
+static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct h1_rig *rig = rig_of(ex);
+    size_t n = data.len < rig->appetite ? data.len : rig->appetite;
+
+    trace_body(rig, fe_view_of(data.ptr, n));
+    return n;
+}
+
+static void hold_on_body_end(struct fe_exchange *ex)
+{
+    trace_add(&rig_of(ex)->trace, "end");
+}
+
+static void hold_on_writable(struct fe_exchange *ex)
+{
+    trace_add(&rig_of(ex)->trace, "writable");
+}
+
+static void on_abort(struct fe_exchange *ex)
+{
+    struct h1_rig *rig = rig_of(ex);
+
+    trace_add(&rig->trace, "abort");
+    rig->ex = NULL;
+}
+
+static void end(struct h1_rig *rig)
+{
+    struct fe_exchange *ex = rig->ex;
+
+    rig->ex = NULL;
+    ex->ops->end(ex);
+}
+
+static void give_up(struct h1_rig *rig)
+{
+    struct fe_exchange *ex = rig->ex;
+
+    rig->ex = NULL;
+    ex->ops->abort(ex);
+}
+
+static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    ssize_t n = ex->ops->write(ex, data);
+
+    if (n < 0) {
+        give_up(rig_of(ex));
+        return 0;
+    }
+    return (size_t)n;
+}
+
+static void echo_on_body_end(struct fe_exchange *ex)
+{
+    end(rig_of(ex));
+}
+
+static void echo_on_writable(struct fe_exchange *ex)
+{
+    ex->ops->resume(ex);
+}
+
+static const struct fe_handler_ops hold_ops = {hold_on_body, hold_on_body_end, hold_on_writable,
+                                               on_abort};
+static const struct fe_handler_ops echo_ops = {echo_on_body, echo_on_body_end, echo_on_writable,
+                                               on_abort};
+
+int h1_rig_respond(struct h1_rig *rig, int status, uint64_t length, const char *name,
+                   const char *value)
+{
+    struct fe_field field = {.name = {NULL, 0}};
+    struct fe_response response = {
+        .status = status, .fields = {&field, name != NULL, 1}, .content_length = length};
+
+    if (name != NULL) {
+        field.name = fe_view_str(name);
+        field.value = fe_view_str(value);
+    }
+    return rig->ex->ops->respond(rig->ex, &response);
+}
+
+static void answer(struct h1_rig *rig, int status, uint64_t length, const char *body)
+{
+    if (h1_rig_respond(rig, status, length, NULL, NULL) != 0 ||
+        rig->ex->ops->write(rig->ex, fe_view_str(body)) != (ssize_t)strlen(body)) {
+        give_up(rig);
+        return;
+    }
+    end(rig);
+}
+
+static bool is_path(const struct fe_exchange *ex, const char *path)
+{
+    return fe_view_equal(ex->request.path, fe_view_str(path));
+}
+
+static void on_exchange(void *owner, struct fe_exchange *ex)
+{
+    struct h1_rig *rig = owner;
+
+    assert_null(rig->ex); /* one at a time */
+    rig->ex = ex;
+    rig->n_exchanges++;
+    ex->handler = rig;
+    ex->handler_ops = &hold_ops;
+    trace_add(&rig->trace, "exchange(%.*s)", (int)ex->request.path.len,
+              (const char *)ex->request.path.ptr);
+    if (is_path(ex, "/hello") || is_path(ex, "/early")) {
+        answer(rig, 200, 5, "hello");
+    } else if (is_path(ex, "/chunks")) {
+        answer(rig, 200, FE_BODY_UNKNOWN, "hello");
+    } else if (is_path(ex, "/none")) {
+        answer(rig, 204, 0, "");
+    } else if (is_path(ex, "/echo")) {
+        ex->handler_ops = &echo_ops;
+        ex->ops->resume(ex);
+        if (h1_rig_respond(rig, 200, ex->request.content_length, NULL, NULL) != 0) {
+            give_up(rig);
+        }
+    } else if (is_path(ex, "/abort")) {
+        (void)h1_rig_respond(rig, 200, 10, NULL, NULL);
+        (void)ex->ops->write(ex, FE_VIEW_LIT("hello"));
+        give_up(rig);
+    }
+}
+
+/* ---- the owner ---------------------------------------------------------------------------- */
+
+static void flush(void *owner)
+{
+    (void)owner; /* the client takes what it likes, when it likes */
+}
+
+static void set_reading(void *owner, bool reading)
+{
+    trace_add(&((struct h1_rig *)owner)->trace, reading ? "read" : "pause");
+}
+
+static void close_connection(void *owner, bool reset)
+{
+    trace_add(&((struct h1_rig *)owner)->trace, reset ? "reset" : "close");
+}
+
+static uint64_t now_ms(void *owner)
+{
+    return ((struct h1_rig *)owner)->now_ms;
+}
+
+static uint64_t written(void *owner)
+{
+    return ((struct h1_rig *)owner)->written;
+}
+
+static struct fe_view date(void *owner)
+{
+    (void)owner;
+    return FE_VIEW_LIT("Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+static const struct fe_h1_owner_ops owner_ops = {
+    on_exchange, flush, set_reading, close_connection, now_ms, written, date,
+};
+
+bool h1_rig_init(struct h1_rig *rig)
+{
+    *rig = (struct h1_rig){.limits = {.header_max = 4096,
+                                      .body_max = 1024 * 1024,
+                                      .read_header_ms = 2000,
+                                      .read_ms = 3000,
+                                      .write_ms = 4000,
+                                      .idle_ms = 60000},
+                           .now_ms = START_MS,
+                           .appetite = SIZE_MAX};
+    fe_timers_init(&rig->timers);
+    fe_pool_init(&rig->pool);
+    fe_chain_init(&rig->out, &rig->pool);
+    rig->output = malloc(H1_RIG_OUTPUT_MAX + 1);
+    rig->server = fe_h1_server_new(&rig->limits, &rig->timers, &rig->out, FE_VIEW_LIT("http"),
+                                   &owner_ops, rig);
+    return rig->output != NULL && rig->server != NULL;
+}
+
+void h1_rig_deinit(struct h1_rig *rig)
+{
+    fe_h1_server_free(rig->server);
+    fe_chain_deinit(&rig->out);
+    fe_pool_deinit(&rig->pool);
+    fe_timers_deinit(&rig->timers);
+    free(rig->output);
+}
+
+void h1_rig_feed(struct h1_rig *rig, const char *text)
+{
+    size_t len = strlen(text);
+    uint8_t *exact = malloc(len);
+
+    if (exact != NULL) {
+        memcpy(exact, text, len);
+        fe_h1_server_feed(rig->server, fe_view_of(exact, len));
+        free(exact);
+    }
+}
+
+void h1_rig_pass(struct h1_rig *rig, uint64_t ms)
+{
+    uint64_t until = rig->now_ms + ms;
+
+    for (;;) {
+        uint64_t next = fe_timers_next(&rig->timers);
+
+        if (next > until) {
+            break;
+        }
+        rig->now_ms = next > rig->now_ms ? next : rig->now_ms;
+        fe_timers_run(&rig->timers, rig->now_ms);
+    }
+    rig->now_ms = until;
+}
+
+size_t h1_rig_take(struct h1_rig *rig, size_t max)
+{
+    bool was_high = rig->out.len > FE_H1_OUT_HIGH_WATER;
+    size_t room = H1_RIG_OUTPUT_MAX - rig->n_output;
+    size_t n = fe_chain_read(&rig->out, rig->output + rig->n_output, max < room ? max : room);
+
+    rig->n_output += n;
+    rig->written += n;
+    rig->output[rig->n_output] = '\0';
+    if (was_high && rig->out.len <= LOW_WATER) {
+        fe_h1_server_on_drain(rig->server);
+    }
+    return n;
+}
+
+void h1_rig_check(struct h1_rig *rig, const char *expected, const char *file, int line)
+{
+    while (h1_rig_take(rig, SIZE_MAX) > 0) {
+    }
+    rig->n_output = 0;
+    if (strcmp(rig->output, expected) != 0) {
+        print_error("expected: %s\nwritten: %s\n", expected, rig->output);
+        _fail(file, line);
+    }
+    rig->output[0] = '\0';
+}

@@ -1,0 +1,753 @@
+/* One connection and its exchanges, in the order of what a client may do. */
+#include "http/h1_connection.h"
+#include "support/h1_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define GET(path)          "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define POST(path, fields) "POST " path " HTTP/1.1\r\nHost: h\r\n" fields "\r\n"
+#define HEAD_200(fields)   "HTTP/1.1 200 OK\r\n" H1_DATE fields "\r\n"
+#define PROBLEM(status, length, reason)                                                            \
+    "HTTP/1.1 " status "\r\ncontent-type: text/plain; charset=utf-8\r\n" H1_DATE                   \
+    "content-length: " length "\r\nconnection: close\r\n\r\n" reason "\n"
+
+static int setup(void **state)
+{
+    static struct h1_rig rig;
+
+    *state = &rig;
+    return h1_rig_init(&rig) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    h1_rig_deinit(*state);
+    return 0;
+}
+
+/* ---- framing ------------------------------------------------------------------------------ */
+
+static void test_length(void **state)
+{
+    h1_rig_feed(*state, GET("/hello"));
+    h1_rig_expect(*state, H1_HELLO);
+    trace_expect(&((struct h1_rig *)*state)->trace, "exchange(/hello)");
+}
+
+static void test_chunks(void **state)
+{
+    h1_rig_feed(*state, GET("/chunks"));
+    h1_rig_expect(*state, HEAD_200("transfer-encoding: chunked\r\n") "5\r\nhello\r\n0\r\n\r\n");
+}
+
+static void test_until_close(void **state)
+{
+    h1_rig_feed(*state, "GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    h1_rig_expect(*state, HEAD_200("connection: close\r\n") "hello");
+    trace_expect(&((struct h1_rig *)*state)->trace, "exchange(/chunks) close");
+}
+
+static void test_no_content(void **state)
+{
+    h1_rig_feed(*state, GET("/none"));
+    h1_rig_expect(*state, "HTTP/1.1 204 No Content\r\n" H1_DATE "\r\n");
+}
+
+static void test_head(void **state)
+{
+    h1_rig_feed(*state, "HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n"
+                        "HEAD /chunks HTTP/1.1\r\nHost: h\r\n\r\n" GET("/hello"));
+    h1_rig_expect(*state, HEAD_200("content-length: 5\r\n")
+                              HEAD_200("transfer-encoding: chunked\r\n") H1_HELLO);
+}
+
+static void test_not_modified(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 304, 77, "etag", "\"x\""), 0);
+    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("dropped")), 7);
+    rig->ex->ops->end(rig->ex);
+    h1_rig_expect(rig, "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\n" H1_DATE
+                       "content-length: 77\r\n\r\n");
+}
+
+static void test_own_date(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 299, 0, "Date", "now"), 0);
+    rig->ex->ops->end(rig->ex);
+    h1_rig_expect(rig, "HTTP/1.1 299 \r\nDate: now\r\ncontent-length: 0\r\n\r\n");
+}
+
+static void test_hop_by_hop(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+    } skipped[] = {
+        {"connection", "close"}, {"Keep-Alive", "5"},       {"te", "x"},
+        {"trailer", "x"},        {"content-length", "500"}, {"Transfer-Encoding", "chunked"},
+        {"upgrade", "x"},        {"proxy-connection", "x"}, {"proxy-authenticate", "x"},
+    };
+    struct h1_rig *rig = *state;
+
+    for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++) {
+        h1_rig_feed(rig, GET("/hold"));
+        assert_int_equal(h1_rig_respond(rig, 200, 0, skipped[i].name, skipped[i].value), 0);
+        rig->ex->ops->end(rig->ex);
+        rig->ex = NULL;
+        h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
+    }
+}
+
+static void test_named_by_connection(void **state)
+{
+    struct h1_rig *rig = *state;
+    struct fe_field fields[] = {
+        {FE_VIEW_LIT("x-hop"), FE_VIEW_LIT("1")},
+        {FE_VIEW_LIT("x-end"), FE_VIEW_LIT("2")},
+        {FE_VIEW_LIT("connection"), FE_VIEW_LIT("close, X-Hop")},
+    };
+    struct fe_response response = {.status = 200, .fields = {fields, 3, 3}};
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(rig->ex->ops->respond(rig->ex, &response), 0);
+    rig->ex->ops->end(rig->ex);
+    h1_rig_expect(rig, "HTTP/1.1 200 OK\r\nx-end: 2\r\n" H1_DATE "content-length: 0\r\n\r\n");
+}
+
+static void test_invalid_response(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, 0, "x", "a\r\nb: c"), FLATEND_EINVAL);
+    assert_int_equal(h1_rig_respond(rig, 200, 0, "x\n", "a"), FLATEND_EINVAL);
+    assert_int_equal(h1_rig_respond(rig, 200, 0, "", "a"), FLATEND_EINVAL);
+    assert_int_equal(h1_rig_respond(rig, 199, 0, NULL, NULL), FLATEND_EINVAL);
+    assert_int_equal(h1_rig_respond(rig, 600, 0, NULL, NULL), FLATEND_EINVAL);
+    assert_int_equal(rig->out.len, 0);
+    assert_int_equal(h1_rig_respond(rig, 502, 0, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex);
+    h1_rig_expect(rig, "HTTP/1.1 502 Bad Gateway\r\n" H1_DATE "content-length: 0\r\n\r\n");
+}
+
+static void test_large_head(void **state)
+{
+    enum { LEN = 100000 };
+    struct h1_rig *rig = *state;
+    char *value = malloc(LEN + 1);
+
+    assert_non_null(value);
+    memset(value, 'v', LEN);
+    value[LEN] = '\0';
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, 0, "x", value), 0);
+    rig->ex->ops->end(rig->ex);
+    while (h1_rig_take(rig, SIZE_MAX) > 0) {
+    }
+    assert_int_equal(rig->n_output, sizeof(HEAD_200("x: \r\ncontent-length: 0\r\n")) - 1 + LEN);
+    free(value);
+}
+
+static void test_too_much_body(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, 3, NULL, NULL), 0);
+    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("abcd")), FLATEND_ETOOBIG);
+    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("abc")), 3);
+    rig->ex->ops->end(rig->ex);
+    h1_rig_expect(rig, HEAD_200("content-length: 3\r\n") "abc");
+}
+
+static void test_too_little_body(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, 3, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex);
+    trace_expect(&rig->trace, "exchange(/hold) reset");
+}
+
+static void test_abort(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/abort") GET("/hello"));
+    trace_expect(&rig->trace, "exchange(/abort) reset");
+}
+
+/* ---- persistence -------------------------------------------------------------------------- */
+
+static void test_keep_alive(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO);
+    h1_rig_feed(rig, "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    trace_expect(&rig->trace, "exchange(/hello) exchange(/hello) close");
+}
+
+static void test_keep_alive_1_0(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    h1_rig_expect(rig, HEAD_200("content-length: 5\r\nconnection: keep-alive\r\n") "hello");
+    h1_rig_feed(rig, "GET /hello HTTP/1.0\r\n\r\n");
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    trace_expect(&rig->trace, "exchange(/hello) exchange(/hello) close");
+}
+
+static void test_pipelining_in_order(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold") GET("/hello") GET("/none"));
+    trace_expect(&rig->trace, "exchange(/hold)");
+    assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex);
+    rig->ex = NULL;
+    trace_expect(&rig->trace, ""); /* nothing from within the handler's call */
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "exchange(/hello) exchange(/none)");
+    h1_rig_expect(rig, HEAD_200("content-length: 0\r\n") H1_HELLO
+                  "HTTP/1.1 204 No Content\r\n" H1_DATE "\r\n");
+}
+
+/* The stack of a hundred thousand requests is that of one, and the answers do not pile up. */
+static void test_pipelining_deep(void **state)
+{
+    enum { N = 100000 };
+    const size_t len = sizeof(GET("/hello")) - 1;
+    struct h1_rig *rig = *state;
+    char *requests = malloc(N * len + 1);
+    size_t n_read = 0;
+
+    assert_non_null(requests);
+    for (size_t i = 0; i < N; i++) {
+        memcpy(requests + i * len, GET("/hello"), len + 1);
+    }
+    rig->trace.is_off = true;
+    h1_rig_feed(rig, requests);
+    free(requests);
+    assert_true(rig->out.len < 2 * FE_H1_OUT_HIGH_WATER);
+    assert_true(rig->n_exchanges < N);
+    while (rig->out.len > 0) {
+        n_read += h1_rig_take(rig, SIZE_MAX);
+        rig->n_output = 0;
+    }
+    assert_int_equal(rig->n_exchanges, N);
+    assert_int_equal(n_read, N * (sizeof(H1_HELLO) - 1));
+}
+
+static void test_pipelining_pauses(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    for (size_t i = 0; i < 600; i++) {
+        h1_rig_feed(rig, GET("/hello"));
+    }
+    trace_expect(&rig->trace, "exchange(/hold) pause");
+    rig->ex->ops->abort(rig->ex);
+    trace_expect(&rig->trace, "reset");
+}
+
+static void test_early_answer_small_rest(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/early", "Content-Length: 6\r\n") "abc");
+    h1_rig_expect(rig, H1_HELLO);
+    h1_rig_feed(rig, "def" GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO);
+    trace_expect(&rig->trace, "exchange(/early) exchange(/hello)");
+}
+
+static void test_early_answer_large_rest(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/early", "Content-Length: 300000\r\n") "abc");
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    trace_expect(&rig->trace, "exchange(/early) close");
+    h1_rig_feed(rig, GET("/hello"));
+    trace_expect(&rig->trace, "");
+    h1_rig_pass(rig, 4999);
+    trace_expect(&rig->trace, "");
+    h1_rig_pass(rig, 1);
+    trace_expect(&rig->trace, "reset");
+}
+
+static void test_early_answer_endless_rest(void **state)
+{
+    enum { LEN = 300000 };
+    struct h1_rig *rig = *state;
+    char *body = malloc(LEN + 1);
+
+    assert_non_null(body);
+    memset(body, 'b', LEN);
+    body[LEN] = '\0';
+    h1_rig_feed(rig, POST("/early", "Transfer-Encoding: chunked\r\n") "fffff\r\n");
+    h1_rig_expect(rig, H1_HELLO);
+    h1_rig_feed(rig, body);
+    trace_expect(&rig->trace, "exchange(/early) close");
+    free(body);
+}
+
+/* ---- request bodies ----------------------------------------------------------------------- */
+
+static void test_echo(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/echo", "Content-Length: 5\r\n") "he");
+    h1_rig_expect(rig, HEAD_200("content-length: 5\r\n") "he");
+    h1_rig_feed(rig, "llo" GET("/hello"));
+    h1_rig_expect(rig, "llo" H1_HELLO);
+}
+
+static void test_echo_chunks(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/echo", "Transfer-Encoding: chunked\r\n") "3\r\nabc\r\n0\r\n\r\n");
+    h1_rig_expect(rig, HEAD_200("transfer-encoding: chunked\r\n") "3\r\nabc\r\n0\r\n\r\n");
+}
+
+static void test_body_is_pulled(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->appetite = 2;
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n") "hello");
+    trace_expect(&rig->trace, "exchange(/hold)");
+    rig->ex->ops->resume(rig->ex);
+    trace_expect(&rig->trace, "");
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(he)");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(ll)");
+    h1_rig_pass(rig, 10);
+    trace_expect(&rig->trace, "");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(o) end");
+}
+
+static void test_no_body_has_an_end(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    trace_expect(&rig->trace, "exchange(/hold)");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "end");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "");
+}
+
+/* A client that sends and does not read stops its own upload, and gets all of it in the end. */
+static void test_echo_back_pressure(void **state)
+{
+    enum { LEN = 1024 * 1024, PIECE = 65536 };
+    struct h1_rig *rig = *state;
+    char *piece = malloc(PIECE + 1);
+    size_t sent = 0;
+
+    assert_non_null(piece);
+    memset(piece, 'x', PIECE);
+    piece[PIECE] = '\0';
+    h1_rig_feed(rig, POST("/echo", "Content-Length: 1048576\r\n"));
+    while (rig->trace.len == sizeof("exchange(/echo)") - 1) {
+        h1_rig_feed(rig, piece);
+        sent += PIECE;
+    }
+    trace_expect(&rig->trace, "exchange(/echo) pause");
+    assert_true(sent < LEN / 2);
+    h1_rig_pass(rig, 3500); /* the client's own doing: no read timeout */
+    trace_expect(&rig->trace, "");
+    while (rig->n_output < LEN) {
+        h1_rig_take(rig, SIZE_MAX);
+        h1_rig_pass(rig, 0);
+        if (sent < LEN) {
+            h1_rig_feed(rig, piece);
+            sent += PIECE;
+        }
+    }
+    assert_null(rig->ex);
+    assert_int_equal(rig->n_output, sizeof(HEAD_200("content-length: 1048576\r\n")) - 1 + LEN);
+    free(piece);
+}
+
+static void test_body_too_large(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n"));
+    rig->ex->body_max = 4;
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_feed(rig, "3\r\nabc\r\n");
+    h1_rig_feed(rig, "2\r\nde\r\n");
+    trace_expect(&rig->trace, "exchange(/hold) body(abc) abort close");
+    h1_rig_expect(rig, PROBLEM("413 Content Too Large", "32", "the request's body is too large"));
+}
+
+static void test_body_malformed(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n") "x");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "exchange(/hold) abort close");
+    h1_rig_expect(rig, PROBLEM("400 Bad Request", "21", "malformed chunk size"));
+}
+
+static void test_body_malformed_after_response(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/echo", "Transfer-Encoding: chunked\r\n") "1\r\nax");
+    trace_expect(&rig->trace, "exchange(/echo) abort reset");
+}
+
+/* ---- Expect ------------------------------------------------------------------------------- */
+
+static void test_continue(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
+    h1_rig_expect(rig, "");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_expect(rig, "HTTP/1.1 100 Continue\r\n\r\n");
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_expect(rig, "");
+    h1_rig_feed(rig, "abc");
+    trace_expect(&rig->trace, "exchange(/hold) body(abc) end");
+    assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
+    h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
+}
+
+/* The client may or may not send the body now: nobody can know where the next request begins. */
+static void test_no_continue(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/early", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    trace_expect(&rig->trace, "exchange(/early) close");
+}
+
+static void test_other_expectation(void **state)
+{
+    h1_rig_feed(*state, POST("/echo", "Content-Length: 3\r\nExpect: miracles\r\n"));
+    h1_rig_expect(*state, PROBLEM("417 Expectation Failed", "43",
+                                  "no expectation but 100-continue can be met"));
+}
+
+/* ---- faults ------------------------------------------------------------------------------- */
+
+static void test_fault(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hello") "GET / HTTP/1.1\r\n\r\n" GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO PROBLEM("400 Bad Request", "8", "no Host"));
+    trace_expect(&rig->trace, "exchange(/hello) close");
+}
+
+static void test_fault_json(void **state)
+{
+    h1_rig_feed(*state, "GET / HTTP/1.1\r\nAccept: application/json\r\n\r\n");
+    h1_rig_expect(*state,
+                  "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n" H1_DATE
+                  "content-length: 56\r\nconnection: close\r\n\r\n"
+                  "{\"title\":\"Bad Request\",\"status\":400,\"detail\":\"no Host\"}\n");
+}
+
+/* What the client wanted before does not shape the answer to a fault: HEAD would drop its body. */
+static void test_fault_after_head(void **state)
+{
+    h1_rig_feed(*state, "HEAD /none HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n");
+    h1_rig_feed(*state, "\x16\x03\x01");
+    h1_rig_expect(*state, "HTTP/1.1 204 No Content\r\n" H1_DATE
+                          "\r\n" PROBLEM("400 Bad Request", "24", "this is no HTTP request"));
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+static void test_head_timeout_silent(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_pass(rig, 1999);
+    trace_expect(&rig->trace, "");
+    h1_rig_pass(rig, 1);
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, "");
+}
+
+/* Absolute: a byte now and then does not help. */
+static void test_head_timeout(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, "G");
+    for (size_t i = 0; i < 19; i++) {
+        h1_rig_pass(rig, 100);
+        h1_rig_feed(rig, "E");
+    }
+    trace_expect(&rig->trace, "");
+    h1_rig_pass(rig, 100);
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, PROBLEM("408 Request Timeout", "33", "the request's head took too long"));
+}
+
+static void test_head_timeout_of_second(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO);
+    h1_rig_pass(rig, 50000);
+    h1_rig_feed(rig, "GET");
+    h1_rig_pass(rig, 1999);
+    trace_expect(&rig->trace, "exchange(/hello)");
+    h1_rig_pass(rig, 1);
+    trace_expect(&rig->trace, "close");
+}
+
+static void test_idle_timeout(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO);
+    h1_rig_pass(rig, 59999);
+    trace_expect(&rig->trace, "exchange(/hello)");
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO);
+    h1_rig_pass(rig, 59999);
+    trace_expect(&rig->trace, "exchange(/hello)");
+    h1_rig_pass(rig, 1);
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, "");
+}
+
+/* Progress of the body counts, and only while somebody wants it. */
+static void test_body_timeout(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n"));
+    h1_rig_pass(rig, 100000);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    rig->ex->ops->resume(rig->ex);
+    for (size_t i = 0; i < 4; i++) {
+        h1_rig_pass(rig, 2999);
+        h1_rig_feed(rig, "x");
+    }
+    trace_expect(&rig->trace, "body(x) body(x) body(x) body(x)");
+    h1_rig_pass(rig, 3000);
+    trace_expect(&rig->trace, "abort close");
+    h1_rig_expect(rig, PROBLEM("408 Request Timeout", "33", "the request's body took too long"));
+}
+
+static void test_write_timeout(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, 100, NULL, NULL), 0);
+    for (size_t i = 0; i < 10; i++) {
+        h1_rig_pass(rig, 3999);
+        assert_int_equal(h1_rig_take(rig, 1), 1); /* slow, but alive */
+    }
+    trace_expect(&rig->trace, "exchange(/hold)");
+    h1_rig_pass(rig, 8000);
+    trace_expect(&rig->trace, "abort reset");
+}
+
+static void test_no_timeouts(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->limits.read_header_ms = rig->limits.idle_ms = rig->limits.write_ms = 0;
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_pass(rig, 1000 * 1000 * 1000);
+    h1_rig_feed(rig, "GET");
+    h1_rig_pass(rig, 1000 * 1000 * 1000);
+    trace_expect(&rig->trace, "exchange(/hello)");
+    h1_rig_expect(rig, H1_HELLO);
+}
+
+/* ---- ends --------------------------------------------------------------------------------- */
+
+static void test_eof_idle(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hello"));
+    fe_h1_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "exchange(/hello) close");
+    h1_rig_expect(rig, H1_HELLO);
+}
+
+static void test_eof_during_exchange(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    fe_h1_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "exchange(/hold) abort close");
+}
+
+static void test_eof_during_response(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    fe_h1_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "exchange(/hold) abort reset");
+}
+
+static void test_free_aborts(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    fe_h1_server_free(rig->server);
+    rig->server = NULL;
+    trace_expect(&rig->trace, "exchange(/hold) abort");
+}
+
+static void test_drain_idle(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    fe_h1_server_drain(rig->server);
+    trace_expect(&rig->trace, "close");
+}
+
+static void test_drain_running(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold") GET("/hello"));
+    fe_h1_server_drain(rig->server);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, HEAD_200("content-length: 0\r\nconnection: close\r\n"));
+}
+
+static void test_drain_discarding(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/early", "Content-Length: 3\r\n"));
+    fe_h1_server_drain(rig->server);
+    h1_rig_feed(rig, "abc");
+    trace_expect(&rig->trace, "exchange(/early) close");
+}
+
+/* An idle connection keeps hardly anything: 10,000 of them are to fit 100 MiB with all else. */
+static void test_idle_memory(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, "GET /hel");
+    h1_rig_feed(rig, "lo HTTP/1.1\r\nHost: h\r\n\r\n");
+    h1_rig_expect(rig, H1_HELLO);
+    assert_non_null(rig->server->ex.arena.chunks);
+    h1_rig_pass(rig, 1000);
+    assert_null(rig->server->ex.arena.chunks);
+    assert_null(rig->server->decoder.section.data);
+    assert_null(rig->server->held.head);
+    assert_true(sizeof(*rig->server) <= 1024);
+    h1_rig_feed(rig, GET("/hello")); /* and works as before */
+    h1_rig_expect(rig, H1_HELLO);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_length),
+        TEST(test_chunks),
+        TEST(test_until_close),
+        TEST(test_no_content),
+        TEST(test_head),
+        TEST(test_not_modified),
+        TEST(test_own_date),
+        TEST(test_hop_by_hop),
+        TEST(test_named_by_connection),
+        TEST(test_invalid_response),
+        TEST(test_large_head),
+        TEST(test_too_much_body),
+        TEST(test_too_little_body),
+        TEST(test_abort),
+        TEST(test_keep_alive),
+        TEST(test_keep_alive_1_0),
+        TEST(test_pipelining_in_order),
+        TEST(test_pipelining_deep),
+        TEST(test_pipelining_pauses),
+        TEST(test_early_answer_small_rest),
+        TEST(test_early_answer_large_rest),
+        TEST(test_early_answer_endless_rest),
+        TEST(test_echo),
+        TEST(test_echo_chunks),
+        TEST(test_body_is_pulled),
+        TEST(test_no_body_has_an_end),
+        TEST(test_echo_back_pressure),
+        TEST(test_body_too_large),
+        TEST(test_body_malformed),
+        TEST(test_body_malformed_after_response),
+        TEST(test_continue),
+        TEST(test_no_continue),
+        TEST(test_other_expectation),
+        TEST(test_fault),
+        TEST(test_fault_json),
+        TEST(test_fault_after_head),
+        TEST(test_head_timeout_silent),
+        TEST(test_head_timeout),
+        TEST(test_head_timeout_of_second),
+        TEST(test_idle_timeout),
+        TEST(test_body_timeout),
+        TEST(test_write_timeout),
+        TEST(test_no_timeouts),
+        TEST(test_eof_idle),
+        TEST(test_eof_during_exchange),
+        TEST(test_eof_during_response),
+        TEST(test_free_aborts),
+        TEST(test_drain_idle),
+        TEST(test_drain_running),
+        TEST(test_drain_discarding),
+        TEST(test_idle_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
