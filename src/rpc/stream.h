@@ -70,7 +70,8 @@ void fe_stream_resume(struct fe_stream *stream);
 /* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
  * are swallowed. No callback follows; the stream is gone. A request's body just ends: old peers
  * know no abort. A response becomes `handled` 0, which the requester sees as a failure (if it is
- * one of us, also after the head: on_close(FLATEND_ERESET)). */
+ * one of us, also after the head: on_close(FLATEND_ERESET)). Before the head that
+ * means that nothing was done, and the request may go elsewhere: respond first if something was. */
 void fe_stream_cancel(struct fe_stream *stream);
 
 void *fe_stream_owner(const struct fe_stream *stream);
