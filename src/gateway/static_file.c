@@ -38,6 +38,7 @@ bool fe_static_is_hidden(struct fe_view name)
            !fe_view_equal(name, FE_VIEW_LIT(".well-known")); /* RFC 8615 */
 }
 
+/* "." and ".." are hidden names, too: the router has resolved those that a client may send. */
 static bool has_hidden_part(struct fe_view path)
 {
     size_t start = 0;

@@ -1,0 +1,631 @@
+/* Files and directories over HTTP: what is served, and what never is. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/static.h"
+#include "support/fake_exchange.h"
+#include "support/temp_dir.h"
+
+#define MODIFIED "Sun, 06 Nov 1994 08:49:37 GMT"
+#define ETAG     "\"b-2ebc98a1.1dcd6500\"" /* 11 bytes, that time and half a second */
+
+struct site {
+    struct temp_dir dir;
+    struct fe_config_route route;
+    struct fake_exchange fake;
+};
+
+static void set_time(struct site *site, const char *name)
+{
+    const struct timespec times[2] = {{784111777, 500000000}, {784111777, 500000000}};
+    assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(&site->dir, name), times, 0), 0);
+}
+
+static int setup(void **state)
+{
+    struct site *const site = calloc(1, sizeof(*site));
+
+    assert_non_null(site);
+    temp_dir_make(&site->dir);
+    temp_dir_write(&site->dir, "secret.txt", "outside", 7);
+    temp_dir_subdir(&site->dir, "www");
+    temp_dir_write(&site->dir, "www/hello.txt", "Hello world", 11);
+    temp_dir_write(&site->dir, "www/empty", "", 0);
+    temp_dir_subdir(&site->dir, "www/sub");
+    temp_dir_write(&site->dir, "www/sub/index.html", "<p>", 3);
+    temp_dir_subdir(&site->dir, "www/bare");
+    set_time(site, "www/hello.txt");
+    site->route.kind = FE_ROUTE_STATIC;
+    site->route.static_path = strdup(temp_dir_path(&site->dir, "www"));
+    site->route.static_is_dir = true;
+    *state = site;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct site *const site = *state;
+
+    free((char *)site->route.static_path);
+    temp_dir_remove(&site->dir);
+    free(site);
+    return 0;
+}
+
+/* Asks for `path`, of which `rest` is below the directory; the answer is in site->fake. */
+static void serve(struct site *site, const char *method, const char *path, struct fe_view rest)
+{
+    fake_exchange_init(&site->fake, method, path);
+    fe_static_serve(&site->fake.ex, &site->route, rest);
+}
+
+static int get_status(struct site *site, struct fe_view rest)
+{
+    int status;
+
+    serve(site, "GET", "/path/", rest);
+    assert_int_equal(site->fake.state, FAKE_ENDED);
+    status = site->fake.status;
+    fake_exchange_deinit(&site->fake);
+    return status;
+}
+
+static void assert_body(const struct fake_exchange *fake, const char *expected)
+{
+    assert_int_equal(fake->body.len, strlen(expected));
+    if (fake->body.len > 0) {
+        assert_memory_equal(fake->body.data, expected, fake->body.len);
+    }
+}
+
+static void assert_field(struct fake_exchange *fake, const char *name, const char *expected)
+{
+    const char *const value = fake_exchange_field(fake, name);
+
+    if (expected == NULL) {
+        assert_null(value);
+        return;
+    }
+    assert_non_null(value);
+    assert_string_equal(value, expected);
+}
+
+/* ---- what is served ----------------------------------------------------------------------- */
+
+static void test_file(void **state)
+{
+    struct site *const site = *state;
+    struct fake_exchange *const fake = &site->fake;
+
+    serve(site, "GET", "/hello.txt", FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(fake->state, FAKE_ENDED);
+    assert_int_equal(fake->status, 200);
+    assert_int_equal(fake->content_length, 11);
+    assert_body(fake, "Hello world");
+    assert_field(fake, "content-type", "text/plain; charset=utf-8");
+    assert_field(fake, "accept-ranges", "bytes");
+    assert_field(fake, "etag", ETAG);
+    assert_field(fake, "last-modified", MODIFIED);
+    assert_field(fake, "cache-control", NULL);
+    assert_false(fake->was_resumed);
+    fake_exchange_deinit(fake);
+}
+
+static void test_head(void **state)
+{
+    struct site *const site = *state;
+    struct fake_exchange *const fake = &site->fake;
+
+    serve(site, "HEAD", "/hello.txt", FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(fake->state, FAKE_ENDED);
+    assert_int_equal(fake->status, 200);
+    assert_int_equal(fake->content_length, 11);
+    assert_body(fake, "");
+    assert_field(fake, "etag", ETAG);
+    fake_exchange_deinit(fake);
+}
+
+static void test_empty_file(void **state)
+{
+    struct site *const site = *state;
+
+    serve(site, "GET", "/empty", FE_VIEW_LIT("empty"));
+    assert_int_equal(site->fake.state, FAKE_ENDED);
+    assert_int_equal(site->fake.content_length, 0);
+    assert_field(&site->fake, "content-type", "application/octet-stream");
+    fake_exchange_deinit(&site->fake);
+}
+
+static void test_single_file(void **state)
+{
+    struct site *const site = *state;
+    struct fe_config_route route = site->route;
+
+    temp_dir_write(&site->dir, "www/.page.html", "<h1>", 4);
+    route.static_path = temp_dir_path(&site->dir, "www/.page.html"); /* hidden, but named */
+    route.static_is_dir = false;
+    fake_exchange_init(&site->fake, "GET", "/");
+    fe_static_serve(&site->fake.ex, &route, fe_view_of(NULL, 0));
+    assert_int_equal(site->fake.status, 200);
+    assert_body(&site->fake, "<h1>");
+    assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
+    fake_exchange_deinit(&site->fake);
+
+    unlink(route.static_path);
+    fake_exchange_init(&site->fake, "GET", "/");
+    fe_static_serve(&site->fake.ex, &route, fe_view_of(NULL, 0));
+    assert_int_equal(site->fake.status, 404);
+    fake_exchange_deinit(&site->fake);
+}
+
+static void test_no_cache(void **state)
+{
+    struct site *const site = *state;
+    struct fake_exchange *const fake = &site->fake;
+
+    site->route.no_cache = true;
+    fake_exchange_init(fake, "GET", "/hello.txt");
+    fake_exchange_add(fake, "if-none-match", ETAG);
+    fake_exchange_add(fake, "if-modified-since", MODIFIED);
+    fe_static_serve(&fake->ex, &site->route, FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(fake->status, 200);
+    assert_field(fake, "cache-control",
+                 "no-cache, no-store, no-transform, must-revalidate, private, max-age=0");
+    assert_field(fake, "expires", "Thu, 01 Jan 1970 00:00:00 GMT");
+    assert_field(fake, "pragma", "no-cache");
+    assert_field(fake, "etag", NULL);
+    assert_field(fake, "last-modified", NULL);
+    fake_exchange_deinit(fake);
+}
+
+/* ---- directories -------------------------------------------------------------------------- */
+
+static void test_index(void **state)
+{
+    struct site *const site = *state;
+    static const struct fe_view rests[] = {{(const uint8_t *)"sub", 3},
+                                           {(const uint8_t *)"sub/", 4}};
+
+    for (size_t i = 0; i < 2; i++) {
+        serve(site, "GET", "/sub/", rests[i]);
+        assert_int_equal(site->fake.status, 200);
+        assert_body(&site->fake, "<p>");
+        assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
+        fake_exchange_deinit(&site->fake);
+    }
+    temp_dir_subdir(&site->dir, "www/bare/index.html");
+    assert_int_equal(get_status(site, FE_VIEW_LIT("bare/")), 404);
+}
+
+static void test_index_of_the_root(void **state)
+{
+    struct site *const site = *state;
+
+    temp_dir_write(&site->dir, "www/index.html", "root", 4);
+    serve(site, "GET", "/", fe_view_of(NULL, 0));
+    assert_int_equal(site->fake.status, 200);
+    assert_body(&site->fake, "root");
+    fake_exchange_deinit(&site->fake);
+}
+
+static void check_redirect(struct site *site, const char *path, const char *location)
+{
+    serve(site, "GET", path, FE_VIEW_LIT("sub"));
+    assert_int_equal(site->fake.state, FAKE_ENDED);
+    assert_int_equal(site->fake.status, 301);
+    assert_field(&site->fake, "location", location);
+    fake_exchange_deinit(&site->fake);
+}
+
+static void test_redirect(void **state)
+{
+    struct site *const site = *state;
+
+    check_redirect(site, "/sub", "/sub/");
+    check_redirect(site, "/s%75b?a=b&c", "/s%75b/?a=b&c");
+    check_redirect(site, "//example.org/sub", "/example.org/sub/"); /* no other host */
+}
+
+static void test_listing(void **state)
+{
+    struct site *const site = *state;
+
+    assert_int_equal(get_status(site, FE_VIEW_LIT("bare/")), 404);
+    site->route.browse = true;
+    temp_dir_write(&site->dir, "www/bare/b & c.txt", "", 0);
+    temp_dir_write(&site->dir, "www/bare/a:<script>", "", 0);
+    temp_dir_write(&site->dir, "www/bare/.hidden", "", 0);
+    temp_dir_subdir(&site->dir, "www/bare/dir");
+    serve(site, "GET", "/bare/", FE_VIEW_LIT("bare/"));
+    assert_int_equal(site->fake.status, 200);
+    assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
+    assert_body(
+        &site->fake,
+        "<!doctype html>\n<html>\n<head><meta charset=\"utf-8\"><title>/bare/</title></head>\n"
+        "<body>\n<h1>/bare/</h1>\n<ul>\n"
+        "<li><a href=\"../\">../</a></li>\n"
+        "<li><a href=\"./a%3A%3Cscript%3E\">a:&lt;script&gt;</a></li>\n"
+        "<li><a href=\"./b%20%26%20c.txt\">b &amp; c.txt</a></li>\n"
+        "<li><a href=\"./dir/\">dir/</a></li>\n"
+        "</ul>\n</body>\n</html>\n");
+    fake_exchange_deinit(&site->fake);
+
+    serve(site, "HEAD", "/bare/", FE_VIEW_LIT("bare/"));
+    assert_int_equal(site->fake.status, 200);
+    assert_true(site->fake.content_length > 0);
+    fake_exchange_deinit(&site->fake);
+}
+
+/* ---- what is not -------------------------------------------------------------------------- */
+
+static void test_nothing_leads_out(void **state)
+{
+    struct site *const site = *state;
+    char absolute[512];
+    static const char nul[] = "hello.txt\0.html";
+    static const char *const rests[] = {
+        "../secret.txt",
+        "../www/hello.txt", /* out and in again is out, too */
+        "..",
+        "../",
+        "sub/../../secret.txt",
+        "sub/../../../../../../../../etc/passwd",
+        "/etc/passwd",
+        "//etc/passwd",
+        "escape.txt",
+        "escape/secret.txt",
+        "absolute/passwd",
+        "sub/far",
+        "%2e%2e/secret.txt", /* decoding is done once, before */
+        "..\\secret.txt",
+        "self",
+        "bare/../hello.txt", /* a path has no dots any more when it comes here */
+        "./hello.txt",
+    };
+
+    temp_dir_link(&site->dir, "www/escape.txt", "../secret.txt");
+    temp_dir_link(&site->dir, "www/escape", "..");
+    temp_dir_link(&site->dir, "www/absolute", "/etc");
+    temp_dir_link(&site->dir, "www/sub/far", "../../secret.txt");
+    temp_dir_link(&site->dir, "www/self", "self");
+    site->route.browse = true;
+    for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+        const int status = get_status(site, fe_view_str(rests[i]));
+        if (status != 404) {
+            fail_msg("%s: %d", rests[i], status);
+        }
+    }
+    assert_int_equal(get_status(site, fe_view_of(nul, sizeof(nul) - 1)), 404);
+    assert_int_equal(get_status(site, fe_view_of("\0", 1)), 404);
+
+    /* By its full name, too. */
+    assert_non_null(getcwd(absolute, sizeof(absolute) - 64));
+    strcat(absolute, "/");
+    strcat(absolute, temp_dir_path(&site->dir, "www/hello.txt"));
+    assert_int_equal(get_status(site, fe_view_str(absolute)), 404);
+}
+
+static void test_links_inside(void **state)
+{
+    struct site *const site = *state;
+
+    temp_dir_link(&site->dir, "www/link.txt", "hello.txt");
+    temp_dir_link(&site->dir, "www/sub/up.txt", "../hello.txt");
+    temp_dir_link(&site->dir, "www/bare/index.html", "../sub/index.html");
+    assert_int_equal(get_status(site, FE_VIEW_LIT("link.txt")), 200);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("sub/up.txt")), 200);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("bare/")), 200);
+}
+
+static void test_hidden(void **state)
+{
+    struct site *const site = *state;
+
+    temp_dir_write(&site->dir, "www/.env", "x", 1);
+    temp_dir_subdir(&site->dir, "www/.git");
+    temp_dir_write(&site->dir, "www/.git/config", "x", 1);
+    temp_dir_subdir(&site->dir, "www/.well-known");
+    temp_dir_write(&site->dir, "www/.well-known/security.txt", "x", 1);
+    assert_int_equal(get_status(site, FE_VIEW_LIT(".env")), 404);
+    assert_int_equal(get_status(site, FE_VIEW_LIT(".git/config")), 404);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("sub/../.env")), 404);
+    assert_int_equal(get_status(site, FE_VIEW_LIT(".well-known/security.txt")), 200);
+}
+
+static void test_special_files(void **state)
+{
+    struct site *const site = *state;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_int_equal(mkfifo(temp_dir_path(&site->dir, "www/fifo"), 0600), 0);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("fifo")), 404); /* and nobody waits */
+    strcpy(name.sun_path, temp_dir_path(&site->dir, "www/socket"));
+    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&name, sizeof(name)), 0);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("socket")), 404);
+    close(fd);
+}
+
+static void test_missing(void **state)
+{
+    struct site *const site = *state;
+    static char name[8192];
+
+    memset(name, 'x', sizeof(name));
+    assert_int_equal(get_status(site, FE_VIEW_LIT("missing")), 404);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("hello.txt/")), 404);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("hello.txt/x")), 404);
+    assert_int_equal(get_status(site, fe_view_of(name, 300)), 404);
+    assert_int_equal(get_status(site, fe_view_of(name, sizeof(name))), 404);
+}
+
+static void test_forbidden(void **state)
+{
+    struct site *const site = *state;
+
+    if (geteuid() == 0) {
+        skip(); /* nothing is forbidden to root */
+    }
+    assert_int_equal(chmod(temp_dir_path(&site->dir, "www/hello.txt"), 0), 0);
+    assert_int_equal(get_status(site, FE_VIEW_LIT("hello.txt")), 403);
+}
+
+/* ---- conditions and ranges ---------------------------------------------------------------- */
+
+struct condition {
+    const char *name;
+    const char *value;
+    const char *name2;
+    const char *value2;
+    int status;
+};
+
+#define BEFORE "Sun, 06 Nov 1994 08:49:36 GMT"
+#define AFTER  "Sun, 06 Nov 1994 08:49:38 GMT"
+
+static void test_conditions(void **state)
+{
+    struct site *const site = *state;
+    static const struct condition rows[] = {
+        {"if-none-match", ETAG, NULL, NULL, 304},
+        {"if-none-match", "W/" ETAG, NULL, NULL, 304},
+        {"if-none-match", "\"x,\", " ETAG, NULL, NULL, 304},
+        {"if-none-match", "*", NULL, NULL, 304},
+        {"if-none-match", "\"x\"", NULL, NULL, 200},
+        {"if-none-match", "nonsense", NULL, NULL, 200},
+        {"if-none-match", "\"x\"", "if-none-match", ETAG, 304},
+        {"if-none-match", "\"x\"", "if-modified-since", AFTER, 200}, /* the tag decides alone */
+        {"if-modified-since", MODIFIED, NULL, NULL, 304},
+        {"if-modified-since", AFTER, NULL, NULL, 304},
+        {"if-modified-since", BEFORE, NULL, NULL, 200},
+        {"if-modified-since", "Sunday, 06-Nov-94 08:49:37 GMT", NULL, NULL, 304},
+        {"if-modified-since", "Sun Nov  6 08:49:37 1994", NULL, NULL, 304},
+        {"if-modified-since", "yesterday", NULL, NULL, 200},
+        {"if-match", ETAG, NULL, NULL, 200},
+        {"if-match", "*", NULL, NULL, 200},
+        {"if-match", "W/" ETAG, NULL, NULL, 412},
+        {"if-match", "\"x\"", NULL, NULL, 412},
+        {"if-match", "\"x\", " ETAG, NULL, NULL, 200},
+        {"if-match", "\"x\"", "if-none-match", ETAG, 412},
+        {"if-match", ETAG, "if-none-match", ETAG, 304},
+        {"if-match", ETAG, "if-unmodified-since", BEFORE, 200}, /* the tag decides alone */
+        {"if-unmodified-since", BEFORE, NULL, NULL, 412},
+        {"if-unmodified-since", MODIFIED, NULL, NULL, 200},
+        {"if-unmodified-since", "yesterday", NULL, NULL, 200},
+        {"if-unmodified-since", MODIFIED, "if-modified-since", MODIFIED, 304},
+        {"range", "bytes=0-4", "if-none-match", ETAG, 304},
+        {"range", "bytes=0-4", "if-range", ETAG, 206},
+        {"range", "bytes=0-4", "if-range", "W/" ETAG, 200},
+        {"range", "bytes=0-4", "if-range", "\"x\"", 200},
+        {"range", "bytes=0-4", "if-range", "*", 200},
+        {"range", "bytes=0-4", "if-range", MODIFIED, 206},
+        {"range", "bytes=0-4", "if-range", AFTER, 200},
+        {"range", "bytes=99-", "if-range", "\"x\"", 200},
+        {"if-range", ETAG, NULL, NULL, 200},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t is_head = 0; is_head < 2; is_head++) {
+            int expected = rows[i].status;
+            fake_exchange_init(&site->fake, is_head ? "HEAD" : "GET", "/hello.txt");
+            fake_exchange_add(&site->fake, rows[i].name, rows[i].value);
+            if (rows[i].name2 != NULL) {
+                fake_exchange_add(&site->fake, rows[i].name2, rows[i].value2);
+            }
+            fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
+            assert_int_equal(site->fake.state, FAKE_ENDED);
+            if (is_head && expected == 206) {
+                expected = 200; /* a range is for GET */
+            }
+            if (site->fake.status != expected) {
+                fail_msg("row %zu, HEAD %zu: %d", i, is_head, site->fake.status);
+            }
+            if (expected == 304) {
+                assert_field(&site->fake, "etag", ETAG);
+                assert_field(&site->fake, "last-modified", MODIFIED);
+                assert_field(&site->fake, "content-type", NULL);
+                assert_body(&site->fake, "");
+            }
+            fake_exchange_deinit(&site->fake);
+        }
+    }
+}
+
+static void test_ranges(void **state)
+{
+    struct site *const site = *state;
+    static const struct {
+        const char *value;
+        int status;
+        const char *content_range;
+        const char *body;
+    } rows[] = {
+        {"bytes=0-4", 206, "bytes 0-4/11", "Hello"},
+        {"bytes=6-", 206, "bytes 6-10/11", "world"},
+        {"bytes=-3", 206, "bytes 8-10/11", "rld"},
+        {"bytes=-99", 206, "bytes 0-10/11", "Hello world"},
+        {"bytes=10-99", 206, "bytes 10-10/11", "d"},
+        {"bytes=11-", 416, "bytes */11", NULL},
+        {"bytes=-0", 416, "bytes */11", NULL},
+        {"bytes=0-1,3-4", 200, NULL, "Hello world"},
+        {"lines=0-1", 200, NULL, "Hello world"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fake_exchange_init(&site->fake, "GET", "/hello.txt");
+        fake_exchange_add(&site->fake, "range", rows[i].value);
+        fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
+        assert_int_equal(site->fake.state, FAKE_ENDED);
+        assert_int_equal(site->fake.status, rows[i].status);
+        assert_field(&site->fake, "content-range", rows[i].content_range);
+        if (rows[i].body != NULL) {
+            assert_body(&site->fake, rows[i].body);
+            assert_field(&site->fake, "etag", ETAG);
+        }
+        fake_exchange_deinit(&site->fake);
+    }
+}
+
+/* ---- bodies that take their time ---------------------------------------------------------- */
+
+enum { LARGE = 100000 };
+
+static void start_large(struct site *site)
+{
+    uint8_t *const data = malloc(LARGE);
+
+    assert_non_null(data);
+    for (size_t i = 0; i < LARGE; i++) {
+        data[i] = (uint8_t)(i * 7 + i / 251);
+    }
+    temp_dir_write(&site->dir, "www/large", data, LARGE);
+    free(data);
+    fake_exchange_init(&site->fake, "GET", "/large");
+    site->fake.window = 0;
+    fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("large"));
+    assert_int_equal(site->fake.state, FAKE_RUNNING);
+    assert_int_equal(site->fake.body.len, 0);
+}
+
+static void test_slow_client(void **state)
+{
+    struct site *const site = *state;
+    struct fake_exchange *const fake = &site->fake;
+
+    start_large(site);
+    for (size_t step = 1; fake->state == FAKE_RUNNING; step++) {
+        fake_exchange_take(fake, step * 31);
+    }
+    assert_int_equal(fake->state, FAKE_ENDED);
+    assert_int_equal(fake->body.len, LARGE);
+    for (size_t i = 0; i < LARGE; i++) {
+        if (fake->body.data[i] != (uint8_t)(i * 7 + i / 251)) {
+            fail_msg("byte %zu differs", i);
+        }
+    }
+    fake_exchange_deinit(fake);
+}
+
+/* How many descriptors are open: what a handler opens it closes. */
+static size_t count_fds(void)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 64; fd++) {
+        n += fcntl(fd, F_GETFD) != -1 ? 1 : 0;
+    }
+    return n;
+}
+
+static void test_client_leaves(void **state)
+{
+    struct site *const site = *state;
+    const size_t n_fds = count_fds();
+
+    start_large(site);
+    fake_exchange_take(&site->fake, 50000);
+    assert_int_equal(count_fds(), n_fds + 1);
+    fake_exchange_leave(&site->fake);
+    assert_int_equal(count_fds(), n_fds);
+    fake_exchange_deinit(&site->fake);
+}
+
+static void test_file_shrinks(void **state)
+{
+    struct site *const site = *state;
+    const size_t n_fds = count_fds();
+
+    start_large(site);
+    fake_exchange_take(&site->fake, 50000);
+    assert_int_equal(truncate(temp_dir_path(&site->dir, "www/large"), 60000), 0);
+    fake_exchange_take(&site->fake, SIZE_MAX);
+    assert_int_equal(site->fake.state, FAKE_ABORTED);
+    assert_int_equal(count_fds(), n_fds);
+    fake_exchange_deinit(&site->fake);
+}
+
+static void test_file_is_replaced(void **state)
+{
+    struct site *const site = *state;
+
+    start_large(site);
+    assert_int_equal(unlink(temp_dir_path(&site->dir, "www/large")), 0);
+    temp_dir_write(&site->dir, "www/large", "new", 3);
+    fake_exchange_take(&site->fake, SIZE_MAX);
+    assert_int_equal(site->fake.state, FAKE_ENDED); /* with the old one, whole */
+    assert_int_equal(site->fake.body.len, LARGE);
+    fake_exchange_deinit(&site->fake);
+}
+
+static void test_head_cannot_be_sent(void **state)
+{
+    struct site *const site = *state;
+    const size_t n_fds = count_fds();
+
+    fake_exchange_init(&site->fake, "GET", "/hello.txt");
+    site->fake.respond_code = FLATEND_ENOMEM;
+    fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(site->fake.state, FAKE_ABORTED);
+    assert_int_equal(count_fds(), n_fds);
+    fake_exchange_deinit(&site->fake);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_file),
+        TEST(test_head),
+        TEST(test_empty_file),
+        TEST(test_single_file),
+        TEST(test_no_cache),
+        TEST(test_index),
+        TEST(test_index_of_the_root),
+        TEST(test_redirect),
+        TEST(test_listing),
+        TEST(test_nothing_leads_out),
+        TEST(test_links_inside),
+        TEST(test_hidden),
+        TEST(test_special_files),
+        TEST(test_missing),
+        TEST(test_forbidden),
+        TEST(test_conditions),
+        TEST(test_ranges),
+        TEST(test_slow_client),
+        TEST(test_client_leaves),
+        TEST(test_file_shrinks),
+        TEST(test_file_is_replaced),
+        TEST(test_head_cannot_be_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
