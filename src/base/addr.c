@@ -60,7 +60,9 @@ static int parse_host(struct fe_addr *addr, struct fe_view host, bool is_bracket
     char text[HOST_MAX + 1];
 
     memset(addr->ip, 0, sizeof(addr->ip));
-    memcpy(text, host.ptr, host.len);
+    if (host.len > 0) {
+        memcpy(text, host.ptr, host.len);
+    }
     text[host.len] = '\0';
     addr->family = FE_IPV6;
     if (is_bracketed) {
@@ -82,7 +84,7 @@ static int parse_host(struct fe_addr *addr, struct fe_view host, bool is_bracket
 
 int fe_addr_parse(struct fe_addr *addr, const char *text, struct flatend_error *err)
 {
-    struct fe_view host;
+    struct fe_view host = {0};
     int rv = fe_addr_split(text, &host, &addr->port, err);
 
     if (rv != 0) {

@@ -135,8 +135,10 @@ int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
     }
     chain->len += len;
     while (len > 0) {
-        size_t n = room_in(block) < len ? room_in(block) : len;
+        size_t n;
 
+        assert(block != NULL); /* add_room made enough of them */
+        n = room_in(block) < len ? room_in(block) : len;
         memcpy(block->data + block->end, from, n);
         block->end += (uint32_t)n;
         from += n;
@@ -224,6 +226,7 @@ size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
         struct fe_view front = fe_chain_front(chain);
         size_t take = front.len < cap - n ? front.len : cap - n;
 
+        assert(front.ptr != NULL); /* len says that there are bytes */
         memcpy(to + n, front.ptr, take);
         fe_chain_consume(chain, take);
         n += take;

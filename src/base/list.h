@@ -68,8 +68,8 @@ static inline struct fe_list *fe_list_pop_front(struct fe_list *list)
 }
 
 /* Visits each node; the current one may be removed meanwhile. */
-#define FE_LIST_FOREACH(node, tmp, list)                                                   \
-    for (struct fe_list *node = (list)->next, *tmp = node->next; node != (list); /**/      \
+#define FE_LIST_FOREACH(node, tmp, list)                                                           \
+    for (struct fe_list *node = (list)->next, *tmp = node->next; node != (list); /**/              \
          node = tmp, tmp = node->next)
 
 #endif
