@@ -20,6 +20,7 @@ static void on_signal(void *arg, int signum)
     (void)signum;
     if (!wait->is_signaled) {
         wait->is_signaled = true;
+        fe_log(&wait->node->settings.log, FLATEND_LOG_DEBUG, "Shutting down.");
         fe_node_ask_close(wait->node);
         return;
     }
@@ -64,6 +65,8 @@ void flatend_node_wait(struct flatend_node *node)
     if (fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals) != 0) {
         /* They do what they do by default then: end the process. */
         fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot catch signals.");
+    } else {
+        fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
     }
     enlist(&wait);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
