@@ -217,16 +217,26 @@ void h1_rig_deinit(struct h1_rig *rig)
     free(rig->output);
 }
 
+/* A fault that is armed is for the code under test: it fails once, so the rig asks again. */
+static void *own_malloc(size_t size)
+{
+    void *memory = malloc(size);
+
+    if (memory == NULL) {
+        memory = malloc(size);
+    }
+    assert_non_null(memory);
+    return memory;
+}
+
 void h1_rig_feed(struct h1_rig *rig, const char *text)
 {
     size_t len = strlen(text);
-    uint8_t *exact = malloc(len);
+    uint8_t *exact = own_malloc(len);
 
-    if (exact != NULL) {
-        memcpy(exact, text, len);
-        fe_h1_server_feed(rig->server, fe_view_of(exact, len));
-        free(exact);
-    }
+    memcpy(exact, text, len);
+    fe_h1_server_feed(rig->server, fe_view_of(exact, len));
+    free(exact);
 }
 
 void h1_rig_pass(struct h1_rig *rig, uint64_t ms)

@@ -1,0 +1,165 @@
+/* Any bytes as a client's, through decoder and server, cut as the first byte says: nothing but
+ * whole exchanges reaches the handler, each ends once, and the cuts do not change what is answered.
+ */
+#include <stdlib.h>
+
+#include "http/h1_server.h"
+
+enum { HEADER_MAX = 1024, OUTPUT_MAX = 64 * 1024, NOW_MS = 1000 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct client {
+    struct fe_chain out;
+    struct fe_exchange *ex;
+    uint64_t n_body;
+    bool is_closed;
+    char *text;
+    size_t len;
+};
+
+static void check(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct client *client = ex->handler;
+
+    check(client->ex == ex && data.len > 0);
+    client->n_body += data.len;
+    check(client->n_body <= ex->request.content_length);
+    return data.len;
+}
+
+static void on_body_end(struct fe_exchange *ex)
+{
+    struct client *client = ex->handler;
+    struct fe_response response = {.status = 200, .content_length = FE_BODY_UNKNOWN};
+
+    check(client->ex == ex);
+    check(ex->request.content_length == FE_BODY_UNKNOWN ||
+          ex->request.content_length == client->n_body);
+    client->ex = NULL;
+    check(ex->ops->respond(ex, &response) == 0);
+    check(ex->ops->write(ex, ex->request.path) == (ssize_t)ex->request.path.len);
+    ex->ops->end(ex);
+}
+
+static void on_writable(struct fe_exchange *ex)
+{
+    (void)ex;
+    check(false); /* this handler never writes more than is taken */
+}
+
+static void on_abort(struct fe_exchange *ex)
+{
+    struct client *client = ex->handler;
+
+    check(client->ex == ex);
+    client->ex = NULL;
+}
+
+static const struct fe_handler_ops handler_ops = {on_body, on_body_end, on_writable, on_abort};
+
+static void on_exchange(void *owner, struct fe_exchange *ex)
+{
+    struct client *client = owner;
+
+    check(client->ex == NULL && !client->is_closed);
+    check(ex->request.path.len > 0 && ex->request.method_text.len > 0);
+    client->ex = ex;
+    client->n_body = 0;
+    ex->handler = client;
+    ex->handler_ops = &handler_ops;
+    ex->ops->resume(ex);
+}
+
+static void flush(void *owner)
+{
+    (void)owner;
+}
+
+static void set_reading(void *owner, bool reading)
+{
+    (void)owner;
+    (void)reading;
+}
+
+static void close_connection(void *owner, bool reset)
+{
+    (void)reset;
+    ((struct client *)owner)->is_closed = true;
+}
+
+static uint64_t now_ms(void *owner)
+{
+    (void)owner;
+    return NOW_MS;
+}
+
+static uint64_t written(void *owner)
+{
+    (void)owner;
+    return 0;
+}
+
+static struct fe_view date(void *owner)
+{
+    (void)owner;
+    return FE_VIEW_LIT("Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+static const struct fe_h1_owner_ops owner_ops = {
+    on_exchange, flush, set_reading, close_connection, now_ms, written, date,
+};
+
+/* Feeds the bytes in pieces of `piece` and keeps what is answered. */
+static void run(struct client *client, const uint8_t *data, size_t size, size_t piece)
+{
+    const struct fe_h1_limits limits = {.header_max = HEADER_MAX, .body_max = UINT64_MAX};
+    struct fe_timers timers;
+    struct fe_h1_server *server;
+
+    *client = (struct client){.text = malloc(OUTPUT_MAX)};
+    fe_timers_init(&timers);
+    fe_chain_init(&client->out, NULL);
+    server =
+        fe_h1_server_new(&limits, &timers, &client->out, FE_VIEW_LIT("http"), &owner_ops, client);
+    check(client->text != NULL && server != NULL);
+    for (size_t at = 0; at < size; at += piece) {
+        size_t n = size - at < piece ? size - at : piece;
+
+        fe_h1_server_feed(server, fe_view_of(data + at, n));
+        client->len +=
+            fe_chain_read(&client->out, client->text + client->len, OUTPUT_MAX - client->len);
+        fe_h1_server_on_drain(server);
+    }
+    fe_h1_server_free(server);
+    check(client->ex == NULL);
+    fe_chain_deinit(&client->out);
+    fe_timers_deinit(&timers);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct client whole;
+    struct client cut;
+
+    if (size < 2 || size > 16 * 1024) {
+        return 0;
+    }
+    run(&whole, data + 1, size - 1, size - 1);
+    run(&cut, data + 1, size - 1, 1 + data[0] % 16);
+    /* Where the output is not bounded differently, the answers are the same. */
+    check(whole.is_closed == cut.is_closed);
+    if (whole.len == cut.len) {
+        check(memcmp(whole.text, cut.text, whole.len) == 0);
+    }
+    free(whole.text);
+    free(cut.text);
+    return 0;
+}
