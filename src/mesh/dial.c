@@ -151,7 +151,7 @@ static struct fe_dial *dial_alloc(struct fe_mesh *mesh, const struct fe_addr *ad
     return dial;
 }
 
-int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr, struct fe_dial **out)
+int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr, struct fe_dial **dial_out)
 {
     struct fe_dial *dial = dial_alloc(mesh, addr);
     int rv;
@@ -164,7 +164,7 @@ int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr, struct fe_dial
         fe_dial_free(dial);
         return rv;
     }
-    *out = dial;
+    *dial_out = dial;
     return 0;
 }
 

@@ -180,42 +180,34 @@ void fe_discovery_on_ready(struct fe_mesh *mesh, struct fe_link *link)
     }
 }
 
-/* Nodes as they were told, made fit to dial; returns how many are. A node that listens on all
- * interfaces told its neighbour no address: it is then most likely on that neighbour's host, as in
- * a mesh on one machine. */
-static size_t usable_nodes(const struct fe_link *link, const struct fe_id *ids, size_t n,
-                           struct fe_id usable[FE_NODES_MAX])
+/* A node that listens on all interfaces has told its neighbour no address. It is then most likely
+ * on that neighbour's host, as in a mesh on one machine. */
+static void complete_address(const struct fe_link *link, struct fe_addr *addr)
 {
-    size_t n_usable = 0;
+    uint16_t port = addr->port;
 
-    for (size_t i = 0; i < n && n_usable < FE_NODES_MAX; i++) {
-        struct fe_id *id = &usable[n_usable];
-
-        if (ids[i].addr.port == 0) {
-            continue;
-        }
-        *id = ids[i];
-        if (fe_addr_is_unspecified(&id->addr)) {
-            id->addr = link->addr;
-            id->addr.port = ids[i].addr.port;
-        }
-        n_usable++;
+    if (fe_addr_is_unspecified(addr)) {
+        *addr = link->addr;
+        addr->port = port;
     }
-    return n_usable;
 }
 
 void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t token,
                            const struct fe_id *ids, size_t n)
 {
     struct fe_ask *ask = find_ask(mesh, link);
-    struct fe_id usable[FE_NODES_MAX];
 
     if (ask == NULL || !ask->is_sent || ask->token != token) {
         return; /* too late */
     }
-    n = usable_nodes(link, ids, n, usable);
-    if (fe_kad_lookup_add(&mesh->discovery.lookup, usable, n) < 0) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN, "Discovery: out of memory.");
+    for (size_t i = 0; i < n; i++) {
+        struct fe_id id = ids[i];
+
+        complete_address(link, &id.addr);
+        if (fe_kad_lookup_add(&mesh->discovery.lookup, &id, 1) < 0) {
+            fe_log(&mesh->log, FLATEND_LOG_WARN, "Discovery: out of memory.");
+            break;
+        }
     }
     ask_done(ask);
     pump(mesh);

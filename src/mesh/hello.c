@@ -112,7 +112,6 @@ int fe_link_on_hello(struct fe_link *link, const struct fe_event *event, struct 
     }
     adopt_identity(link, id);
     link->state = FE_LINK_READY;
-    link->reached = FE_LINK_READY;
     fe_timer_stop(link->mesh->timers, &link->timer);
     rv = enter(link, event->u.hello.services, err);
     if (rv != 0) {

@@ -54,9 +54,9 @@ struct fe_link {
     struct fe_dial *dial; /* NULL: accepted, or not wanted any more */
     void *io;
     enum fe_link_state state;
-    enum fe_link_state reached; /* before we ended it: what there is to undo */
-    struct fe_addr addr;        /* dialed, or the connection came from */
-    struct fe_timer timer;      /* bounds every state but READY and CLOSING */
+    struct fe_addr addr;   /* dialed, or the connection came from */
+    struct fe_timer timer; /* bounds every state but READY and CLOSING */
+    bool has_session;      /* from HELLO on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
     bool is_in_peer;          /* a call into the peer runs, and settles it on its way out */
@@ -125,7 +125,7 @@ struct fe_dial {
 
 /* Starts to dial an address that discovery has heard of. A code: there is no dial. */
 int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr,
-                struct fe_dial **dial) FE_MUST_USE;
+                struct fe_dial **dial_out) FE_MUST_USE;
 
 /* Starts to dial an address given to fe_mesh_join, and tries again if that fails. FLATEND_ENOMEM:
  * there is no dial. */

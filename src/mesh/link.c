@@ -45,13 +45,20 @@ void fe_link_close(struct fe_link *link, bool drain)
 static void fail(struct fe_link *link, int code, const struct flatend_error *err)
 {
     char addr[FE_ADDR_TEXT_MAX];
-    bool is_dialing = link->state == FE_LINK_DIALING;
 
-    /* That nobody answers is ordinary: dial.c says what it does about it. */
-    fe_log(&link->mesh->log, is_dialing ? FLATEND_LOG_DEBUG : FLATEND_LOG_WARN,
-           "Closed the connection with %s: %s.", fe_addr_format(&link->addr, addr),
+    fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection with %s: %s.",
+           fe_addr_format(&link->addr, addr),
            err->text[0] != '\0' ? err->text : flatend_strerror(code));
     fe_link_close(link, false);
+}
+
+/* That nobody answers is ordinary: dial.c says what it does about it. */
+static void log_unreached(const struct fe_link *link, int code)
+{
+    char addr[FE_ADDR_TEXT_MAX];
+
+    fe_log(&link->mesh->log, FLATEND_LOG_DEBUG, "No connection with %s: %s.",
+           fe_addr_format(&link->addr, addr), flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
 }
 
 static void on_timer(struct fe_timer *timer)
@@ -61,8 +68,8 @@ static void on_timer(struct fe_timer *timer)
 
     switch (link->state) {
     case FE_LINK_DIALING:
-        fe_err_set(&err, FLATEND_ETIMEDOUT, "not connected after %d ms", FE_MESH_HANDSHAKE_MS);
-        fail(link, FLATEND_ETIMEDOUT, &err);
+        log_unreached(link, FLATEND_ETIMEDOUT);
+        fe_link_close(link, false);
         break;
     case FE_LINK_HELLO:
         fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
@@ -178,7 +185,7 @@ static int start_session(struct fe_link *link, bool is_initiator)
     fe_peer_init(&link->peer, &link->session.sender, mesh->pool, mesh->map_seed, &peer_ops, link);
     link->peer.is_anonymous = true;
     link->state = FE_LINK_HELLO;
-    link->reached = FE_LINK_HELLO;
+    link->has_session = true;
     return 0;
 }
 
@@ -339,17 +346,13 @@ void fe_link_on_close(struct fe_link *link, int code)
     if (link->state == FE_LINK_READY) {
         fe_link_log(link, "", " has disconnected from you.");
     } else if (is_open(link)) {
-        char addr[FE_ADDR_TEXT_MAX];
-
-        fe_log(&mesh->log, FLATEND_LOG_DEBUG, "No connection with %s: %s.",
-               fe_addr_format(&link->addr, addr),
-               flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
+        log_unreached(link, code);
     }
     /* From here on nobody finds it: the callbacks below may close the mesh. */
     link->state = FE_LINK_CLOSING;
     fe_list_remove(&link->node);
     mesh->n_links--;
-    if (link->reached != FE_LINK_DIALING) {
+    if (link->has_session) {
         fe_mesh_forget(mesh, link);
         link->is_in_peer = true;
         fe_peer_close(&link->peer,
