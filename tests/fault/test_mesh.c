@@ -82,26 +82,46 @@ static void step_accept(struct life *life)
 
 static void step_join(struct life *life)
 {
-    life->join = fe_mesh_join(life->rig.mesh, &life->selves[1].id.addr, 1);
+    struct fe_addr addrs[] = {life->selves[1].id.addr, life->selves[1].id.addr};
+
+    life->join = fe_mesh_join(life->rig.mesh, addrs, 2);
 }
 
-/* Every connection that the mesh has dialed meanwhile is answered by `self`, which knows of one
- * more node. */
+static bool is_alive(const struct rig_conn *conn)
+{
+    return conn->link != NULL && conn->n_closes == 0;
+}
+
+static void answer(struct rig_conn *conn, const struct fe_id *known)
+{
+    struct fe_sender *sender = rig_sender(conn);
+
+    if (rig_carry(conn) == 0 && conn->find_token != 0 &&
+        sender->ops->nodes(sender, conn->find_token, known, 1) == 0) {
+        conn->find_token = 0;
+        (void)!rig_carry(conn);
+    }
+}
+
+/* Every connection that the mesh has dialed meanwhile is opened by `self`; whoever is asked knows
+ * of one more node. */
 static void answer_all(struct life *life, const struct fe_self *self, const struct fe_id *known)
 {
-    for (size_t i = 0; i < life->rig.n_conns; i++) {
-        struct rig_conn *conn = rig_conn(&life->rig, i);
-        struct fe_sender *sender = rig_sender(conn);
+    struct rig *rig = &life->rig;
 
-        if (conn->link == NULL || conn->n_closes > 0 || conn->has_session ||
-            rig_open(conn, self) != 0 || rig_carry(conn) != 0 || conn->find_token == 0) {
-            continue;
-        }
-        if (sender->ops->nodes(sender, conn->find_token, known, 1) == 0) {
+    for (size_t i = 0; i < rig->n_conns; i++) {
+        struct rig_conn *conn = rig_conn(rig, i);
+
+        if (is_alive(conn) && !conn->has_session && rig_open(conn, self) == 0) {
             (void)!rig_carry(conn);
         }
     }
-    rig_reap(&life->rig);
+    for (size_t i = 0, n = rig->n_conns; i < n; i++) {
+        if (is_alive(rig_conn(rig, i)) && rig_conn(rig, i)->has_session) {
+            answer(rig_conn(rig, i), known);
+        }
+    }
+    rig_reap(rig);
 }
 
 static void step_answer(struct life *life)
@@ -186,8 +206,106 @@ static void test_closed_after_each_step(void **state)
         live(life, n);
     }
     assert_int_equal(life->rig.n_requests, 2);
-    assert_int_equal(life->rig.n_connected, 1);
+    assert_int_equal(life->rig.n_connected, 2);
     free(life);
+}
+
+/* Timers until the heap is full: the next one has to grow it. */
+struct filler {
+    struct fe_timer timers[64];
+};
+
+static void never(struct fe_timer *timer)
+{
+    (void)timer;
+    abort();
+}
+
+static void fill(struct rig *rig, struct filler *filler)
+{
+    size_t n = 0;
+
+    while (rig->timers.n < rig->timers.cap) {
+        fe_timer_init(&filler->timers[n], never);
+        assert_int_equal(fe_timer_start(&rig->timers, &filler->timers[n++], UINT64_MAX - 1), 0);
+    }
+}
+
+/* A peer that was dialed, and has nothing more to say. */
+static struct rig_conn *open_dialed(struct rig *rig, struct fe_self *self)
+{
+    struct rig_conn *conn;
+
+    rig_make_self(rig, self, 2);
+    assert_int_equal(fe_mesh_join(rig->mesh, &self->id.addr, 1), 0);
+    conn = rig_conn(rig, 0);
+    assert_int_equal(rig_open(conn, self), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(rig_sender(conn)->ops->nodes(rig_sender(conn), conn->find_token, NULL, 0), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    rig_run(rig, 1);
+    assert_int_equal(rig->n_joined, 1);
+    return conn;
+}
+
+static void test_no_memory_to_wait_for_the_next_attempt(void **state)
+{
+    struct filler filler;
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_dialed(&rig, &self);
+    fill(&rig, &filler);
+    assert_true(fe_fault_arm(1));
+    rig_lose(conn, FLATEND_ERESET);
+    assert_true(fe_fault_disarm());
+    assert_true(rig_has_logged(&rig, "Not reconnecting to 10.0.0.2:9000: out of memory.\n"));
+    rig_run(&rig, 60000);
+    assert_int_equal(rig.n_conns, 1);
+    rig_deinit(&rig);
+}
+
+/* Then it is closed at once, and not for ever. */
+static void test_no_memory_to_bound_a_draining_close(void **state)
+{
+    struct filler filler;
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_dialed(&rig, &self);
+    fill(&rig, &filler);
+    assert_true(fe_fault_arm(1));
+    fe_mesh_close(rig.mesh, true);
+    assert_true(fe_fault_disarm());
+    assert_int_equal(conn->n_closes, 1);
+    assert_false(conn->is_drained);
+    rig_deinit(&rig);
+}
+
+/* The link needs a timer; the transport closes the connection that the mesh does not take. */
+static void test_no_memory_to_accept(void **state)
+{
+    struct filler filler;
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    fill(&rig, &filler);
+    for (size_t nth = 1; nth <= 2; nth++) {
+        assert_true(fe_fault_arm(nth));
+        assert_null(rig_accept(&rig, &self));
+        assert_true(fe_fault_disarm());
+    }
+    assert_non_null(rig_accept(&rig, &self));
+    rig_deinit(&rig);
 }
 
 /* The transport has no descriptor left, from some dial on. */
@@ -214,6 +332,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_allocation_fails),
         cmocka_unit_test(test_closed_after_each_step),
+        cmocka_unit_test(test_no_memory_to_wait_for_the_next_attempt),
+        cmocka_unit_test(test_no_memory_to_bound_a_draining_close),
+        cmocka_unit_test(test_no_memory_to_accept),
         cmocka_unit_test(test_dial_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,7 @@
 #include "mesh/internal.h"
 
 enum {
-    RIG_CONNS_MAX = 64,
-    RIG_EVENTS_MAX = 16,
+    RIG_CONNS_MAX = 80,
     RIG_TRACE_MAX = 16 * 1024,
 };
 

@@ -492,34 +492,100 @@ static void test_peer_lost_while_it_is_asked(void **state)
     rig_deinit(&rig);
 }
 
-/* Told of sixteen nodes at a time, none of which answers: not more than sixteen are dialed at once,
- * and the whole discovery ends in bounded time. */
-static void test_invented_nodes(void **state)
+/* Nodes 10.0.0.100 and so on; all of them exist as far as anybody can tell. */
+enum { N_INVENTED = 64 };
+
+static void invent(struct rig *rig, struct fe_self selves[N_INVENTED])
 {
-    struct fe_id invented[FE_NODES_MAX];
+    for (uint8_t i = 0; i < N_INVENTED; i++) {
+        rig_make_self(rig, &selves[i], (uint8_t)(100 + i));
+    }
+}
+
+static void answer_with(struct rig_conn *conn, const struct fe_self *selves, size_t n)
+{
+    struct fe_id ids[FE_NODES_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = selves[i].id;
+    }
+    answer(conn, ids, n);
+}
+
+/* Not more than sixteen are dialed at once; those that do not answer make room for the next. */
+static void test_nodes_that_do_not_answer(void **state)
+{
+    struct fe_self selves[N_INVENTED];
     struct fe_self self;
     struct rig rig;
 
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
+    invent(&rig, selves);
     join_one(&rig);
     open_conn(rig_conn(&rig, 0), &self);
-    for (uint8_t i = 0; i < FE_NODES_MAX; i++) {
-        struct fe_self invention;
-
-        rig_make_self(&rig, &invention, (uint8_t)(100 + i));
-        invented[i] = invention.id;
-    }
-    invented[0].addr.port = 0; /* nobody listens there */
-    answer(rig_conn(&rig, 0), invented, FE_NODES_MAX);
-    assert_int_equal(rig.n_conns, 1 + FE_NODES_MAX - 1);
-    rig_run(&rig, FE_MESH_HANDSHAKE_MS);
+    answer_with(rig_conn(&rig, 0), selves, FE_NODES_MAX);
+    assert_int_equal(rig.n_conns, 1 + FE_NODES_MAX);
+    rig_run(&rig, FE_MESH_HANDSHAKE_MS - 1);
     rig_reap(&rig);
-    rig_run(&rig, FE_MESH_DISCOVER_MS);
-    assert_int_equal(rig.n_conns, FE_NODES_MAX);
+    assert_int_equal(rig.n_joined, 0);
+    rig_run(&rig, 1);
+    rig_reap(&rig);
+    rig_run(&rig, 0);
     assert_int_equal(rig.n_joined, 1);
-    assert_true(rig_has_logged(&rig, "Discovered 0 peer(s).\n"));
+    assert_int_equal(rig.n_conns, 1 + FE_NODES_MAX);
+    assert_string_equal(strchr(strchr(rig.trace, '\n') + 1, '\n') + 1, "Discovered 0 peer(s).\n");
+    rig_deinit(&rig);
+}
+
+/* Three answer and invent sixteen more each. Sixteen at a time, each of which takes its ten
+ * seconds: the discovery ends before they are all through. */
+static void test_discovery_has_a_deadline(void **state)
+{
+    struct fe_self selves[N_INVENTED];
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    invent(&rig, selves);
+    join_one(&rig);
+    open_conn(rig_conn(&rig, 0), &self);
+    answer_with(rig_conn(&rig, 0), selves, FE_NODES_MAX);
+    for (size_t i = 1; i <= 3; i++) {
+        struct rig_conn *conn = rig_conn(&rig, i);
+
+        open_conn(conn, &selves[conn->addr.ip[3] - 100]);
+        answer_with(conn, selves + i * FE_NODES_MAX, FE_NODES_MAX);
+    }
+    assert_int_equal(rig.n_conns, 1 + 3 + FE_NODES_MAX);
+    for (int i = 0; i < FE_MESH_DISCOVER_MS / FE_MESH_HANDSHAKE_MS; i++) {
+        assert_int_equal(rig.n_joined, 0);
+        rig_run(&rig, FE_MESH_HANDSHAKE_MS);
+        rig_reap(&rig);
+    }
+    rig_run(&rig, 1);
+    assert_int_equal(rig.n_joined, 1);
+    assert_true(rig.n_conns < 1 + N_INVENTED);
+    assert_true(rig_has_logged(&rig, "Discovered 3 peer(s).\n"));
+    rig_deinit(&rig);
+}
+
+static void test_limit_of_links(void **state)
+{
+    struct fe_addr addr = addr_of(2);
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig.mesh->n_links += FE_MESH_LINKS_MAX;
+    assert_int_equal(fe_mesh_join(rig.mesh, &addr, 1), 0);
+    assert_int_equal(rig.n_conns, 0);
+    rig.mesh->n_links -= FE_MESH_LINKS_MAX;
+    rig_run(&rig, 500);
+    assert_int_equal(rig.n_conns, 1);
     rig_deinit(&rig);
 }
 
@@ -545,7 +611,9 @@ int main(void)
         cmocka_unit_test(test_stale_identity_of_a_connected_address),
         cmocka_unit_test(test_peer_that_does_not_answer_find_node),
         cmocka_unit_test(test_peer_lost_while_it_is_asked),
-        cmocka_unit_test(test_invented_nodes),
+        cmocka_unit_test(test_nodes_that_do_not_answer),
+        cmocka_unit_test(test_discovery_has_a_deadline),
+        cmocka_unit_test(test_limit_of_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* One connection of a mesh: saying hello, faults, back-pressure, the end. */
+#include "session/v1.h"
 #include "support/rig.h"
 
 #include <setjmp.h>
@@ -81,6 +82,33 @@ static void test_services_are_listed(void **state)
     self.n_services = 2;
     open_peer(&rig, &self);
     assert_true(rig_has_logged(&rig, "Services: [all_todos add_todo]\n"));
+    rig_deinit(&rig);
+}
+
+/* As Go peers do whenever they probe. */
+static void test_hello_again(void **state)
+{
+    struct fe_view names[] = {FE_VIEW_LIT("svc"), FE_VIEW_LIT("more")};
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = open_peer(&rig, &self);
+    rig_forget_log(&rig);
+    self.services = names;
+    self.n_services = 2;
+    assert_int_equal(fe_v1_send_hello(&conn->session), 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(conn->n_hellos, 2);
+    assert_string_equal(rig.trace, "");
+    assert_ptr_equal(fe_registry_choose(fe_mesh_registry(rig.mesh), &names[1], 1, NULL, 0),
+                     &conn->link->peer);
+    assert_int_equal(fe_registry_list(fe_mesh_registry(rig.mesh), &svc, 1, NULL, 0), 1);
+    rig_lose(conn, FLATEND_ECLOSED);
+    assert_true(rig_has_logged(&rig, "has disconnected from you. Services: [svc more]\n"));
     rig_deinit(&rig);
 }
 
@@ -341,6 +369,7 @@ struct reader {
     bool is_ready;
     size_t n_read;
     unsigned n_ended;
+    unsigned n_writable;
     unsigned n_closed;
     int code;
 };
@@ -361,6 +390,11 @@ static void on_end(struct fe_stream *stream)
     ((struct reader *)fe_stream_owner(stream))->n_ended++;
 }
 
+static void on_writable(struct fe_stream *stream)
+{
+    ((struct reader *)fe_stream_owner(stream))->n_writable++;
+}
+
 static void on_close(struct fe_stream *stream, int code)
 {
     struct reader *reader = fe_stream_owner(stream);
@@ -372,6 +406,7 @@ static void on_close(struct fe_stream *stream, int code)
 static const struct fe_stream_ops reader_ops = {
     .on_data = on_data,
     .on_end = on_end,
+    .on_writable = on_writable,
     .on_close = on_close,
 };
 
@@ -430,6 +465,30 @@ static void test_slow_reader_stops_the_connection(void **state)
     rig_deinit(&rig);
     assert_int_equal(reader.n_closed, 1);
     assert_int_equal(reader.code, FLATEND_ECANCELED);
+}
+
+static void test_writer_waits_for_the_output(void **state)
+{
+    uint8_t *body = calloc(1, 2 * FE_SESSION_OUT_MAX);
+    struct reader reader = {0};
+    struct rig rig;
+    struct rig_conn *conn;
+    uint32_t stream;
+
+    (void)state;
+    assert_non_null(body);
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_request(&rig, &reader, &stream);
+    assert_int_equal(fe_stream_respond(reader.stream, NULL, 0), 0);
+    assert_in_range(fe_stream_write(reader.stream, fe_view_of(body, 2 * FE_SESSION_OUT_MAX)), 1,
+                    FE_SESSION_OUT_MAX);
+    fe_link_on_drain(conn->link); /* not true: it is as full as before */
+    assert_int_equal(reader.n_writable, 0);
+    assert_int_equal(rig_carry(conn), 0);
+    fe_link_on_drain(conn->link);
+    assert_int_equal(reader.n_writable, 1);
+    free(body);
+    rig_deinit(&rig);
 }
 
 /* The response ends outside of any callback: the stream's owner hears of it in the next turn. */
@@ -593,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_hello_of_a_node),
         cmocka_unit_test(test_hello_of_an_anonymous_provider),
         cmocka_unit_test(test_services_are_listed),
+        cmocka_unit_test(test_hello_again),
         cmocka_unit_test(test_unspecified_address),
         cmocka_unit_test(test_lost_peer_is_forgotten),
         cmocka_unit_test(test_two_links_to_one_node),
@@ -606,6 +666,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_links),
         cmocka_unit_test(test_request_nobody_takes),
         cmocka_unit_test(test_slow_reader_stops_the_connection),
+        cmocka_unit_test(test_writer_waits_for_the_output),
         cmocka_unit_test(test_stream_that_is_over_is_settled),
         cmocka_unit_test(test_lost_connection_ends_its_streams),
         cmocka_unit_test(test_drain_takes_no_more),
