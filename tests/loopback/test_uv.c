@@ -1,0 +1,511 @@
+/* Workers, mailboxes, timers, connections and listeners, on loopback. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "uv/conn.h"
+#include "uv/mailbox.h"
+#include "uv/resolve.h"
+
+enum { BIG = 16 * 1024 * 1024, PIECE = 100 * 1000 };
+
+/* One end of a connection, and what has happened to it. */
+struct end {
+    struct fe_conn *conn;
+    struct fe_worker *worker;
+    size_t n_read;
+    size_t n_written; /* appended so far, of `n_to_write` */
+    size_t n_to_write;
+    size_t close_after; /* close after so many bytes; 0: never */
+    int n_opens;
+    int open_code;
+    int n_eofs;
+    int n_drains;
+    int n_closes;
+    int close_code;
+    bool finishes; /* once all is written, and when the other end has finished */
+    bool aborts;   /* instead of closing */
+};
+
+struct world {
+    struct fe_worker *worker;
+    struct fe_listener *listener;
+    struct fe_addr addr;
+    struct end dialed;
+    struct end accepted;
+    int n_listener_closes;
+};
+
+static void stop_when_done(struct world *world)
+{
+    if (world->dialed.n_closes == 1 && world->accepted.n_closes == 1) {
+        fe_listener_close(world->listener);
+    }
+}
+
+static uint8_t byte_at(size_t i)
+{
+    return (uint8_t)((i * 2654435761u) >> 13);
+}
+
+/* Appends until the high-water mark is reached. */
+static void write_more(struct end *end)
+{
+    struct fe_chain *out = fe_conn_out(end->conn);
+    uint8_t piece[PIECE];
+
+    while (end->n_written < end->n_to_write && out->len < 256 * 1024) {
+        size_t n = end->n_to_write - end->n_written;
+
+        n = n < PIECE ? n : PIECE;
+        for (size_t i = 0; i < n; i++) {
+            piece[i] = byte_at(end->n_written + i);
+        }
+        assert_int_equal(fe_chain_append(out, piece, n), 0);
+        end->n_written += n;
+        fe_conn_flush(end->conn);
+    }
+    if (end->n_written == end->n_to_write && end->finishes) {
+        fe_conn_finish(end->conn);
+    }
+}
+
+static void on_open(void *owner, int code)
+{
+    struct end *end = owner;
+
+    end->n_opens++;
+    end->open_code = code;
+    if (code == 0) {
+        write_more(end);
+    }
+}
+
+static void on_read(void *owner, uint8_t *data, size_t len)
+{
+    struct end *end = owner;
+
+    assert_int_equal(end->n_closes, 0);
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] != byte_at(end->n_read + i)) {
+            fail_msg("byte %zu differs", end->n_read + i);
+        }
+    }
+    end->n_read += len;
+    if (end->close_after > 0) {
+        assert_true(end->n_read - len < end->close_after); /* nothing comes after a close */
+        if (end->n_read >= end->close_after) {
+            (end->aborts ? fe_conn_abort : fe_conn_close)(end->conn);
+            assert_int_equal(end->n_closes, 0); /* never from within */
+        }
+    }
+}
+
+static void on_eof(void *owner)
+{
+    struct end *end = owner;
+
+    end->n_eofs++;
+    fe_conn_finish(end->conn);
+}
+
+static void on_drain(void *owner)
+{
+    struct end *end = owner;
+
+    end->n_drains++;
+    write_more(end);
+}
+
+static void end_on_close(struct end *end, int code)
+{
+    end->n_closes++;
+    end->close_code = code;
+}
+
+static void on_dialed_close(void *owner, int code)
+{
+    struct world *world = FE_CONTAINER_OF(owner, struct world, dialed);
+
+    end_on_close(&world->dialed, code);
+    stop_when_done(world);
+}
+
+static void on_accepted_close(void *owner, int code)
+{
+    struct world *world = FE_CONTAINER_OF(owner, struct world, accepted);
+
+    end_on_close(&world->accepted, code);
+    stop_when_done(world);
+}
+
+static const struct fe_conn_ops dialed_ops = {
+    .on_open = on_open,
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_close = on_dialed_close,
+};
+
+static const struct fe_conn_ops accepted_ops = {
+    .on_open = on_open,
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_close = on_accepted_close,
+};
+
+static void on_accept(void *owner, struct fe_conn *conn)
+{
+    struct world *world = owner;
+
+    world->accepted.conn = conn;
+    fe_conn_accept(conn, &accepted_ops, &world->accepted);
+    write_more(&world->accepted);
+}
+
+static void on_accept_refuse(void *owner, struct fe_conn *conn)
+{
+    struct world *world = owner;
+
+    (void)conn;
+    world->accepted.n_closes = 1;
+}
+
+static void on_listener_close(void *owner)
+{
+    struct world *world = owner;
+
+    world->n_listener_closes++;
+    fe_worker_stop(world->worker);
+}
+
+static const struct fe_listener_ops listener_ops = {on_accept, on_listener_close};
+static const struct fe_listener_ops refusing_ops = {on_accept_refuse, on_listener_close};
+
+static void world_init(struct world *world, const char *addr, const struct fe_listener_ops *ops)
+{
+    struct fe_addr bind;
+
+    *world = (struct world){0};
+    assert_int_equal(fe_worker_new(&world->worker, NULL), 0);
+    assert_int_equal(fe_addr_parse(&bind, addr, NULL), 0);
+    assert_int_equal(fe_listener_open(world->worker, &bind, ops, world, &world->listener, NULL), 0);
+    fe_listener_addr(world->listener, &world->addr);
+    assert_true(world->addr.port > 0);
+}
+
+static void world_run(struct world *world)
+{
+    fe_worker_run(world->worker);
+    assert_int_equal(world->n_listener_closes, 1);
+    fe_worker_free(world->worker, NULL, NULL);
+}
+
+static void world_dial(struct world *world)
+{
+    assert_int_equal(
+        fe_conn_dial(world->worker, &world->addr, &dialed_ops, &world->dialed, &world->dialed.conn),
+        0);
+    assert_int_equal(world->dialed.n_opens, 0);
+}
+
+/* ---- connections ---- */
+
+static void test_both_ways_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    world.dialed.n_to_write = BIG;
+    world.dialed.finishes = true;
+    world.accepted.n_to_write = BIG + 1;
+    world.accepted.finishes = true;
+    world_dial(&world);
+    world_run(&world);
+    assert_int_equal(world.dialed.open_code, 0);
+    assert_int_equal(world.dialed.n_read, BIG + 1);
+    assert_int_equal(world.accepted.n_read, BIG);
+    assert_int_equal(world.dialed.n_eofs, 1);
+    assert_int_equal(world.accepted.n_eofs, 1);
+    assert_true(world.dialed.n_drains > 0);
+    assert_int_equal(world.dialed.close_code, 0);
+    assert_int_equal(world.accepted.close_code, 0);
+}
+
+/* All interfaces means both families. */
+static void test_dual_stack(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1:0", "[::1]:0"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct world world;
+        struct fe_addr peer;
+        uint16_t port;
+
+        world_init(&world, ":0", &listener_ops);
+        port = world.addr.port;
+        assert_int_equal(fe_addr_parse(&world.addr, hosts[i], NULL), 0);
+        world.addr.port = port;
+        world.dialed.finishes = true;
+        world_dial(&world);
+        fe_conn_peer_addr(world.dialed.conn, &peer);
+        assert_true(fe_addr_equal(&peer, &world.addr));
+        world_run(&world);
+        assert_int_equal(world.accepted.close_code, 0);
+    }
+}
+
+static void test_close_while_reading(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    world.dialed.n_to_write = BIG;
+    world.accepted.close_after = 1000;
+    world_dial(&world);
+    world_run(&world);
+    assert_int_equal(world.accepted.close_code, 0);
+    assert_int_equal(world.dialed.close_code, FLATEND_ECLOSED);
+}
+
+static void test_abort_resets(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    world.dialed.n_to_write = 10;
+    world.accepted.close_after = 10;
+    world.accepted.aborts = true;
+    world_dial(&world);
+    world_run(&world);
+    assert_int_equal(world.accepted.close_code, 0);
+    assert_int_equal(world.dialed.n_eofs, 0); /* a reset, not an end */
+    assert_int_equal(world.dialed.close_code, FLATEND_ECLOSED);
+}
+
+static void test_not_accepted_is_closed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &refusing_ops);
+    world_dial(&world);
+    world_run(&world);
+    assert_int_equal(world.dialed.n_opens, 1);
+    assert_int_equal(world.dialed.n_closes, 1);
+}
+
+static void test_dial_refused(void **state)
+{
+    struct world world;
+    struct fe_addr nobody;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    nobody = world.addr;
+    fe_listener_close(world.listener);
+    world_run(&world);
+
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    world.addr = nobody;
+    world.accepted.n_closes = 1; /* there will be none */
+    world_dial(&world);
+    world_run(&world);
+    assert_int_equal(world.dialed.n_opens, 1);
+    assert_int_equal(world.dialed.open_code, FLATEND_EREFUSED);
+    assert_int_equal(world.dialed.n_closes, 1);
+    assert_int_equal(world.dialed.close_code, FLATEND_EREFUSED);
+}
+
+static void test_close_while_dialing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &refusing_ops);
+    world.accepted.n_closes = 1;
+    world_dial(&world);
+    fe_conn_close(world.dialed.conn);
+    fe_conn_close(world.dialed.conn);
+    assert_int_equal(world.dialed.n_closes, 0);
+    world_run(&world);
+    assert_int_equal(world.dialed.n_opens, 0);
+    assert_int_equal(world.dialed.n_closes, 1);
+    assert_int_equal(world.dialed.close_code, 0);
+}
+
+static void test_address_in_use(void **state)
+{
+    struct fe_listener *second;
+    struct flatend_error err;
+    struct world world;
+    char text[FE_ADDR_TEXT_MAX];
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    assert_int_equal(
+        fe_listener_open(world.worker, &world.addr, &listener_ops, &world, &second, &err),
+        FLATEND_EADDRINUSE);
+    assert_null(second);
+    assert_non_null(strstr(err.text, fe_addr_format(&world.addr, text)));
+    fe_listener_close(world.listener);
+    world_run(&world);
+}
+
+/* ---- mail and timers ---- */
+
+struct letter {
+    struct fe_mail mail;
+    struct fe_worker *worker;
+    size_t *n_received;
+    size_t number;
+    size_t last;
+};
+
+enum { N_LETTERS = 10000 };
+
+static void on_letter(struct fe_mail *mail)
+{
+    struct letter *letter = FE_CONTAINER_OF(mail, struct letter, mail);
+
+    assert_int_equal(*letter->n_received, letter->number);
+    if (++*letter->n_received == letter->last) {
+        fe_worker_stop(letter->worker);
+    }
+}
+
+static void *post_all(void *arg)
+{
+    struct letter *letters = arg;
+
+    for (size_t i = 0; i < N_LETTERS; i++) {
+        fe_mail_post(letters[i].worker, &letters[i].mail);
+    }
+    return NULL;
+}
+
+static void test_mail_comes_in_order(void **state)
+{
+    struct letter *letters = calloc(N_LETTERS, sizeof(*letters));
+    struct fe_worker *worker;
+    size_t n_received = 0;
+    pthread_t thread;
+
+    (void)state;
+    assert_non_null(letters);
+    assert_int_equal(fe_worker_new(&worker, NULL), 0);
+    for (size_t i = 0; i < N_LETTERS; i++) {
+        letters[i] = (struct letter){
+            .worker = worker, .n_received = &n_received, .number = i, .last = N_LETTERS};
+        fe_mail_init(&letters[i].mail, on_letter);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, post_all, letters), 0);
+    fe_worker_run(worker);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(n_received, N_LETTERS);
+    fe_worker_free(worker, NULL, NULL);
+    free(letters);
+}
+
+struct clock {
+    struct fe_timer timer;
+    struct fe_worker *worker;
+    uint64_t due_ms;
+    int n_ticks;
+};
+
+static void on_tick(struct fe_timer *timer)
+{
+    struct clock *clock = FE_CONTAINER_OF(timer, struct clock, timer);
+    uint64_t now = fe_worker_now(clock->worker);
+
+    assert_true(now >= clock->due_ms);
+    if (++clock->n_ticks == 3) {
+        fe_worker_stop(clock->worker);
+        return;
+    }
+    clock->due_ms = now + 2;
+    assert_int_equal(fe_timer_start(fe_worker_timers(clock->worker), timer, clock->due_ms), 0);
+}
+
+static void test_timers_run(void **state)
+{
+    struct clock clock = {0};
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&clock.worker, NULL), 0);
+    fe_timer_init(&clock.timer, on_tick);
+    clock.due_ms = fe_worker_now(clock.worker) + 1;
+    assert_int_equal(fe_timer_start(fe_worker_timers(clock.worker), &clock.timer, clock.due_ms), 0);
+    fe_worker_run(clock.worker);
+    assert_int_equal(clock.n_ticks, 3);
+    fe_worker_free(clock.worker, NULL, NULL);
+}
+
+/* ---- names ---- */
+
+struct answer {
+    struct fe_worker *worker;
+    int code;
+    struct fe_addr addr;
+};
+
+static void on_resolved(void *arg, int code, const struct fe_addr *addrs, size_t n)
+{
+    struct answer *answer = arg;
+
+    answer->code = code;
+    if (n > 0) {
+        answer->addr = addrs[0];
+    }
+    fe_worker_stop(answer->worker);
+}
+
+static void test_resolve(void **state)
+{
+    struct answer answer = {.code = 1};
+    struct flatend_error err;
+    struct fe_addr now;
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&answer.worker, NULL), 0);
+    assert_int_equal(fe_resolve(answer.worker, ":9", on_resolved, &answer, &err), FLATEND_EADDR);
+    assert_int_equal(fe_resolve(answer.worker, "localhost:9", on_resolved, &answer, &err), 0);
+    assert_int_equal(answer.code, 1);
+    fe_worker_run(answer.worker);
+    assert_int_equal(answer.code, 0);
+    assert_int_equal(answer.addr.port, 9);
+    assert_true(fe_addr_is_loopback(&answer.addr));
+    assert_int_equal(fe_resolve_now("localhost:9", &now, &err), 0);
+    assert_true(fe_addr_is_loopback(&now) && now.port == 9);
+    assert_int_equal(fe_resolve_now("localhost", &now, &err), FLATEND_EADDR);
+    fe_worker_free(answer.worker, NULL, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_ways_at_once),
+        cmocka_unit_test(test_dual_stack),
+        cmocka_unit_test(test_close_while_reading),
+        cmocka_unit_test(test_abort_resets),
+        cmocka_unit_test(test_not_accepted_is_closed),
+        cmocka_unit_test(test_dial_refused),
+        cmocka_unit_test(test_close_while_dialing),
+        cmocka_unit_test(test_address_in_use),
+        cmocka_unit_test(test_mail_comes_in_order),
+        cmocka_unit_test(test_timers_run),
+        cmocka_unit_test(test_resolve),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
