@@ -497,7 +497,7 @@ enum { N_INVENTED = 64 };
 
 static void invent(struct rig *rig, struct fe_self selves[N_INVENTED])
 {
-    for (uint8_t i = 0; i < N_INVENTED; i++) {
+    for (size_t i = 0; i < N_INVENTED; i++) {
         rig_make_self(rig, &selves[i], (uint8_t)(100 + i));
     }
 }
