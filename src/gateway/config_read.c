@@ -12,6 +12,11 @@
 /* How much of a name is quoted in a message. */
 enum { QUOTED_MAX = 48 };
 
+static int quoted_len(struct fe_view text)
+{
+    return text.len < QUOTED_MAX ? (int)text.len : QUOTED_MAX;
+}
+
 int fe_config_fail(const struct fe_config_reader *r, int code, struct fe_toml_pos pos,
                    const char *format, ...)
 {
@@ -79,7 +84,7 @@ static bool is_slip(struct fe_view name, struct fe_view key, size_t d)
 static int fail_unknown_key(const struct fe_config_reader *r, const struct fe_toml_entry *entry,
                             const char *where, const struct fe_config_key *keys, size_t n_keys)
 {
-    const int len = entry->key.len < QUOTED_MAX ? (int)entry->key.len : QUOTED_MAX;
+    const int len = quoted_len(entry->key);
     const char *const name = (const char *)entry->key.ptr;
     const char *nearest = NULL;
     size_t nearest_distance = SIZE_MAX;
@@ -222,7 +227,8 @@ int fe_config_read_duration(const struct fe_config_reader *r, const struct fe_to
     }
     if (code != FLATEND_OK) {
         return fe_config_fail(r, FLATEND_EINVAL, value->pos,
-                              "expected " DURATION_EXPECTED " (units: h, m, s, ms)");
+                              "expected " DURATION_EXPECTED " (units: h, m, s, ms), found \"%.*s\"",
+                              quoted_len(value->string), (const char *)value->string.ptr);
     }
     into->pos = value->pos;
     return FLATEND_OK;

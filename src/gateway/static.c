@@ -1,10 +1,7 @@
 #include "gateway/static.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "gateway/mime.h"
@@ -13,11 +10,11 @@
 #include "gateway/range.h"
 #include "gateway/static_file.h"
 #include "gateway/static_listing.h"
+#include "gateway/static_transfer.h"
 #include "http/date.h"
 #include "http/problem.h"
 
 enum {
-    READ_SIZE = 32768, /* bytes of a file that are read at once */
     FIELDS_MAX = 12,
     ETAG_MAX = 72,
 };
@@ -72,113 +69,6 @@ static void respond_with_code(struct fe_exchange *ex, int code)
         fe_problem_respond(ex, 500, "the file cannot be read");
         break;
     }
-}
-
-/* ---- bodies ------------------------------------------------------------------------------- */
-
-/* A body on its way: a part of a file, or a page in memory. Allocated for itself, because the
- * exchange's arena is gone when the descriptor is closed after the end. */
-struct transfer {
-    int fd; /* -1: the page */
-    uint64_t offset;
-    uint64_t left;
-    struct fe_buf page;
-};
-
-static void transfer_free(struct transfer *transfer)
-{
-    if (transfer->fd >= 0) {
-        close(transfer->fd);
-    }
-    fe_buf_deinit(&transfer->page);
-    free(transfer);
-}
-
-/* The next bytes, at least one: out of `block`, or of the page. FLATEND_EIO: also when the file has
- * become shorter than what was promised. */
-static int next_bytes(const struct transfer *transfer, uint8_t block[READ_SIZE],
-                      struct fe_view *bytes)
-{
-    const size_t want = transfer->left < READ_SIZE ? (size_t)transfer->left : READ_SIZE;
-    ssize_t n;
-
-    if (transfer->fd < 0) {
-        *bytes = fe_view_of(transfer->page.data + transfer->offset, want);
-        return FLATEND_OK;
-    }
-    do {
-        n = pread(transfer->fd, block, want, (off_t)transfer->offset);
-    } while (n < 0 && errno == EINTR);
-    if (n <= 0) {
-        return FLATEND_EIO;
-    }
-    *bytes = fe_view_of(block, (size_t)n);
-    return FLATEND_OK;
-}
-
-/* Writes until the exchange takes no more, or all is written, which ends it. */
-static void pump(struct fe_exchange *ex)
-{
-    struct transfer *const transfer = ex->handler;
-    uint8_t block[READ_SIZE];
-
-    while (transfer->left > 0) {
-        struct fe_view bytes;
-        ssize_t n = next_bytes(transfer, block, &bytes);
-        if (n == FLATEND_OK) {
-            n = ex->ops->write(ex, bytes);
-        }
-        if (n < 0) {
-            transfer_free(transfer);
-            ex->ops->abort(ex);
-            return;
-        }
-        transfer->offset += (uint64_t)n;
-        transfer->left -= (uint64_t)n;
-        if ((size_t)n < bytes.len) {
-            return; /* on_writable goes on */
-        }
-    }
-    transfer_free(transfer);
-    ex->ops->end(ex);
-}
-
-static void on_abort(struct fe_exchange *ex)
-{
-    transfer_free(ex->handler);
-}
-
-/* No body of a request is ever asked for, so that none comes. */
-static const struct fe_handler_ops HANDLER_OPS = {
-    .on_writable = pump,
-    .on_abort = on_abort,
-};
-
-/* Sends the head, then the body; takes over `transfer`. */
-static void send_body(struct fe_exchange *ex, const struct reply *reply, struct transfer *transfer)
-{
-    if (ex->ops->respond(ex, &reply->response) != FLATEND_OK) {
-        transfer_free(transfer);
-        ex->ops->abort(ex);
-        return;
-    }
-    if (ex->request.method == FE_METHOD_HEAD) {
-        transfer->left = 0;
-    }
-    ex->handler_ops = &HANDLER_OPS;
-    ex->handler = transfer;
-    pump(ex);
-}
-
-static struct transfer *transfer_new(int fd)
-{
-    struct transfer *const transfer = calloc(1, sizeof(*transfer));
-
-    if (transfer != NULL) {
-        transfer->fd = fd;
-        fe_buf_init(&transfer->page, FE_LISTING_PAGE_MAX);
-    }
-    return transfer;
 }
 
 /* ---- files -------------------------------------------------------------------------------- */
@@ -249,7 +139,7 @@ static void refuse_range(struct fe_exchange *ex, uint64_t size)
 
 /* The whole file or the range, as a head and a transfer. */
 static void send_file(struct fe_exchange *ex, const struct fe_config_route *route,
-                      struct fe_view name, struct reply *reply, struct transfer *transfer,
+                      struct fe_view name, struct reply *reply, struct fe_transfer *transfer,
                       uint64_t size, const struct fe_range *range)
 {
     transfer->left = size;
@@ -269,7 +159,7 @@ static void send_file(struct fe_exchange *ex, const struct fe_config_route *rout
     } else {
         add_validators(reply);
     }
-    send_body(ex, reply, transfer);
+    fe_transfer_send(ex, &reply->response, transfer);
 }
 
 /* Takes over `fd`. */
@@ -278,7 +168,7 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
 {
     const uint64_t size = (uint64_t)info->st_size;
     struct fe_validators validators = {FE_VIEW_LIT(""), INT64_MAX}; /* no tag, no date is this */
-    struct transfer *transfer;
+    struct fe_transfer *transfer;
     struct fe_range range;
     struct reply reply;
     enum fe_range_result result;
@@ -296,7 +186,7 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
         refuse_range(ex, size);
         return;
     }
-    transfer = transfer_new(fd);
+    transfer = fe_transfer_new(fd);
     if (transfer == NULL) {
         close(fd);
         respond_with_code(ex, FLATEND_ENOMEM);
@@ -342,7 +232,7 @@ static void redirect_to_slash(struct fe_exchange *ex)
 static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *route,
                           struct fe_view rest, int fd)
 {
-    struct transfer *const transfer = transfer_new(-1);
+    struct fe_transfer *const transfer = fe_transfer_new(-1);
     struct reply reply;
     int code;
 
@@ -353,7 +243,7 @@ static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *
     }
     code = fe_listing_write(fd, ex->request.path, rest.len > 0, &transfer->page);
     if (code != FLATEND_OK) {
-        transfer_free(transfer);
+        fe_transfer_free(transfer);
         respond_with_code(ex, code);
         return;
     }
@@ -363,7 +253,7 @@ static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *
     if (route->no_cache) {
         add_no_cache(&reply);
     }
-    send_body(ex, &reply, transfer);
+    fe_transfer_send(ex, &reply.response, transfer);
 }
 
 /* Its index, else its listing, else nothing. Takes over `fd`. */

@@ -127,14 +127,14 @@ static void test_types(void **state)
 }
 
 #define DURATION_MESSAGE                                                                           \
-    "expected a duration such as \"10s\", \"500ms\" or \"1m30s\" (units: h, m, s, ms)"
+    "expected a duration such as \"10s\", \"500ms\" or \"1m30s\" (units: h, m, s, ms), found "
 
 static void test_values(void **state)
 {
     static const struct mistake mistakes[] = {
-        {"[[http]]\ntimeout.read = \"10\"\n", "2:16: " DURATION_MESSAGE},
-        {"[[http]]\ntimeout.idle = \"-1s\"\n", "2:16: " DURATION_MESSAGE},
-        {"[[http]]\ntimeout.write = \"\"\n", "2:17: " DURATION_MESSAGE},
+        {"[[http]]\ntimeout.read = \"10\"\n", "2:16: " DURATION_MESSAGE "\"10\""},
+        {"[[http]]\ntimeout.idle = \"-1s\"\n", "2:16: " DURATION_MESSAGE "\"-1s\""},
+        {"[[http]]\ntimeout.write = \"\"\n", "2:17: " DURATION_MESSAGE "\"\""},
         {"[[http]]\ntimeout.read_header = \"8761h\"\n",
          "2:23: expected a duration of at most a year"},
         {"[[http]]\nmax.body_size = -1\n",
