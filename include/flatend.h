@@ -152,21 +152,25 @@ enum flatend_log_level {
     FLATEND_LOG_DEBUG,
 };
 
-/* Receives the node's log, one line without newline a call. Called on the node's thread, and on
- * handler threads; must not call back into the node. */
+/* Receives the node's log, one line without newline a call. Called on the node's thread and on any
+ * thread that is in a call of this library, so possibly on several at once; must not call back into
+ * the node. */
 typedef void (*flatend_log_fn)(void *arg, enum flatend_log_level level, const char *line);
 
 /* A log function that writes "2006/01/02 15:04:05 line" to standard error. */
 FLATEND_API void flatend_log_stderr(void *arg, enum flatend_log_level level, const char *line);
 
 /* Serves one request. By default it runs on a thread of the node's pool and may block. The context
- * is the handler's until it returns; returning ends the response. */
+ * is the handler's until it returns; returning ends the response. When all threads are busy up to
+ * 1024 requests wait for one; further ones are refused, so that their senders try another node. */
 typedef void (*flatend_handler)(struct flatend_context *ctx, void *arg);
 
 enum flatend_service_flags {
     /* Run on the node's own thread, once the whole request body is there (at most
      * FLATEND_INLINE_BODY_MAX bytes, more is answered with status 413). The handler must not
-     * block; reads and writes never do. For short functions this is the fastest way. */
+     * block; reads and writes never do. What it writes is sent when it returns, and at most
+     * FLATEND_INLINE_RESPONSE_MAX bytes: a write beyond is FLATEND_ETOOBIG. For short functions
+     * this is the fastest way. */
     FLATEND_SERVICE_INLINE = 1 << 0,
 };
 
@@ -192,7 +196,8 @@ struct flatend_options {
     const struct flatend_secret_key *secret_key;
 
     /* Addresses to accept peers on, "host:port" or ":port" (all interfaces; port 0: any free one).
-     * None given: `public_addr`, else a free port on all interfaces. Ignored when anonymous. */
+     * None given: `public_addr`, else a free port on all interfaces. Ignored when anonymous. Host
+     * names, here and above, are looked up by flatend_node_new, which may block for that. */
     const char *const *bind_addrs;
     size_t n_bind_addrs;
 
@@ -218,7 +223,9 @@ struct flatend_options {
     enum flatend_log_level log_level; /* default FLATEND_LOG_INFO */
 
     /* A libuv loop of the application's to live on. NULL: a thread and a loop of the node's own.
-     * With a loop given, start and shutdown return at once and complete on the loop. */
+     * With a loop given, new, start, shutdown and free are called on the loop's thread, return at
+     * once and complete on the loop; a failure to connect is logged. The node keeps the loop alive
+     * until it is shut down. As with any TCP on libuv, that thread must ignore or block SIGPIPE. */
     struct uv_loop_s *loop;
 };
 
@@ -231,8 +238,8 @@ struct flatend_options {
     }
 
 /* Makes a node from `options`, all of which is checked and copied. On failure `*node` is NULL and
- * `error` (may be NULL) says which option. FLATEND_EINVAL, FLATEND_EADDR, FLATEND_ENOMEM.
- * Any thread; the node's owner frees it with flatend_node_free. */
+ * `error` (may be NULL) says which option. FLATEND_EINVAL, FLATEND_EADDR, FLATEND_EKEY,
+ * FLATEND_ENOMEM. Any thread; the node's owner frees it with flatend_node_free. */
 FLATEND_API int flatend_node_new(const struct flatend_options *options, struct flatend_node **node,
                                  struct flatend_error *error) FLATEND_MUST_USE;
 
@@ -244,15 +251,18 @@ FLATEND_API int flatend_node_start(struct flatend_node *node, const char *const 
                                    size_t n_addrs, struct flatend_error *error) FLATEND_MUST_USE;
 
 /* Blocks until the process receives SIGINT or SIGTERM, or another thread shuts the node down; then
- * shuts it down. A second signal ends at once, without draining. Any thread but the node's own. */
+ * shuts it down. A second signal cancels what still runs instead of waiting for it; a third one has
+ * its default effect again. Any thread but the node's own and a handler's. */
 FLATEND_API void flatend_node_wait(struct flatend_node *node);
 
-/* Takes no new requests, waits up to `shutdown_timeout_ms` for running ones, then closes every
- * connection. Calls that block elsewhere return FLATEND_ECANCELED. Idempotent. Any thread but the
- * node's own and a handler's. */
+/* Takes no new requests, waits up to `shutdown_timeout_ms` for running ones and for calls that are
+ * not complete, then closes every connection. Calls that block elsewhere return FLATEND_ECANCELED.
+ * Handlers must return then: until the last one has, this function waits. Idempotent. Any thread but
+ * the node's own (unless the loop is the application's) and a handler's. */
 FLATEND_API void flatend_node_shutdown(struct flatend_node *node);
 
-/* Shuts the node down if that was not done, and frees it. NULL is allowed. */
+/* Shuts the node down if that was not done, and frees it. NULL is allowed. Nobody else may be in a
+ * call with it; its streams may still be closed afterwards. Threads as for shutdown. */
 FLATEND_API void flatend_node_free(struct flatend_node *node);
 
 /* The address that the node's `index`-th listener is bound to, "127.0.0.1:9000", in `buf`: how to
@@ -286,7 +296,7 @@ FLATEND_API const struct flatend_header *flatend_context_headers(const struct fl
                                                                  size_t *n);
 
 /* Reads up to `cap` bytes of the request body. Blocks until there are some. Returns how many,
- * 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET. */
+ * 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET. FLATEND_EINVAL: `cap` 0. */
 FLATEND_API ssize_t flatend_context_read(struct flatend_context *ctx, void *buf,
                                          size_t cap) FLATEND_MUST_USE;
 
@@ -306,15 +316,17 @@ FLATEND_API int flatend_context_add_header(struct flatend_context *ctx, const ch
 /* The HTTP status, 200 to 599; 200 unless set. FLATEND_ESTATE after the first write. */
 FLATEND_API int flatend_context_set_status(struct flatend_context *ctx, int status);
 
-/* Writes response body. The first write sends the headers. Blocks while the requester does not
- * keep up. 0, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET: the requester is gone. */
+/* Writes response body. The first write, also of no bytes, sends the headers. Blocks while the
+ * requester does not keep up. 0, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET: the
+ * requester is gone. FLATEND_ESTATE after flatend_context_fail. */
 FLATEND_API int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len);
 FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     FLATEND_PRINTF(2, 3);
 
 /* Ends the request with an error. Before the first write: `status` and the JSON body
- * {"error": "message"}. After it: the stream is aborted, so that the requester sees a failure and
- * not a short body. */
+ * {"error": "message"}, in place of the headers set so far; the message is cut at 511 bytes. After
+ * it: the stream is aborted, so that the requester sees a failure and not a short body (old peers,
+ * which know no abort, see the short body). FLATEND_ESTATE when called again. */
 FLATEND_API int flatend_context_fail(struct flatend_context *ctx, int status, const char *format,
                                      ...) FLATEND_PRINTF(3, 4);
 
@@ -337,12 +349,13 @@ struct flatend_request {
 /* Sends a request and returns its stream, which the caller closes. With `body` given, the request
  * is complete; else write the body and finish it. Blocks only for back-pressure.
  * FLATEND_ENOPROVIDER, FLATEND_ETOOBIG (headers beyond 4075 bytes), FLATEND_ECANCELED (shut down).
- * Any thread but the node's own. */
+ * Any thread but the node's own, where it is FLATEND_ESTATE. */
 FLATEND_API int flatend_push(struct flatend_node *node, const struct flatend_request *request,
                              struct flatend_stream **stream,
                              struct flatend_error *error) FLATEND_MUST_USE;
 
-/* Writes request body; blocks while the provider does not keep up. */
+/* Writes request body; blocks while the provider does not keep up. Once the response is complete,
+ * what is written is dropped. FLATEND_ESTATE when the body is complete; or why the stream is gone. */
 FLATEND_API int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len);
 
 /* Ends the request body. */
@@ -363,7 +376,7 @@ FLATEND_API int flatend_stream_read_all(struct flatend_stream *stream, size_t li
                                         const char **data, size_t *len) FLATEND_MUST_USE;
 
 /* Ends and frees the stream; one that is not complete is canceled. NULL is allowed. A stream is
- * used by one thread at a time. */
+ * used by one thread at a time, but one may write it while another reads it. */
 FLATEND_API void flatend_stream_close(struct flatend_stream *stream);
 
 /* A connected node that provides a service. The handle is valid as long as the connection. */
