@@ -131,7 +131,7 @@ static size_t check_attempts(struct sim *sim, size_t index, uint64_t from_ms)
         assert_in_range(n, 0, 7);
         assert_in_range(delay_of(&line), 500, longest[n]);
         if (n > 0) {
-            assert_in_range(line.at_ms, due_ms, due_ms + 2U * SIM_LATENCY_MAX_MS + 1);
+            assert_in_range(line.at_ms, due_ms, due_ms + SIM_ROUND_TRIP_MAX_MS + 1);
         }
         due_ms = line.at_ms + delay_of(&line);
         n++;

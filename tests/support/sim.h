@@ -20,6 +20,7 @@
 enum {
     SIM_LATENCY_MIN_MS = 1,
     SIM_LATENCY_MAX_MS = 20,
+    SIM_ROUND_TRIP_MAX_MS = 2 * SIM_LATENCY_MAX_MS,
     SIM_DIAL_TIMEOUT_MS = 300,  /* to an address in another partition */
     SIM_WINDOW = 64 * 1024,     /* bytes in flight in one direction of a connection */
     SIM_TRACE_MAX = 256 * 1024, /* log text kept of a node */

@@ -289,7 +289,7 @@ static void test_no_deadline_once_it_is_ready(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
     conn = open_peer(&rig, &self);
-    rig_run(&rig, 24 * 3600 * 1000);
+    rig_run(&rig, 86400000);
     assert_int_equal(conn->n_closes, 0);
     rig_deinit(&rig);
 }
@@ -469,7 +469,8 @@ static void test_slow_reader_stops_the_connection(void **state)
 
 static void test_writer_waits_for_the_output(void **state)
 {
-    uint8_t *body = calloc(1, 2 * FE_SESSION_OUT_MAX);
+    enum { BODY = 2 * FE_SESSION_OUT_MAX };
+    uint8_t *body = calloc(1, BODY);
     struct reader reader = {0};
     struct rig rig;
     struct rig_conn *conn;
@@ -480,8 +481,7 @@ static void test_writer_waits_for_the_output(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     conn = open_request(&rig, &reader, &stream);
     assert_int_equal(fe_stream_respond(reader.stream, NULL, 0), 0);
-    assert_in_range(fe_stream_write(reader.stream, fe_view_of(body, 2 * FE_SESSION_OUT_MAX)), 1,
-                    FE_SESSION_OUT_MAX);
+    assert_in_range(fe_stream_write(reader.stream, fe_view_of(body, BODY)), 1, FE_SESSION_OUT_MAX);
     fe_link_on_drain(conn->link); /* not true: it is as full as before */
     assert_int_equal(reader.n_writable, 0);
     assert_int_equal(rig_carry(conn), 0);
