@@ -110,7 +110,10 @@ static void on_eof(void *owner)
     struct end *end = owner;
 
     end->n_eofs++;
-    fe_conn_finish(end->conn);
+    /* Who has more to say goes on: the other direction is open. */
+    if (end->n_written == end->n_to_write) {
+        fe_conn_finish(end->conn);
+    }
 }
 
 static void on_drain(void *owner)
