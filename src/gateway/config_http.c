@@ -141,29 +141,28 @@ static bool has_addr(const struct fe_config_http *http, const struct fe_addr *ad
 }
 
 static int settle_addrs(const struct fe_config_reader *r, const struct fe_toml_value *table,
-                        struct http_form *form, struct fe_config_http *http)
+                        const struct http_form *form, struct fe_config_http *http)
 {
     struct fe_config_text standard = {FE_VIEW_LIT(":80"), table->pos};
+    const struct fe_config_texts addrs =
+        form->addrs.n > 0 ? form->addrs : (struct fe_config_texts){&standard, 1};
     int code = FLATEND_OK;
 
-    if (form->addrs.n == 0) {
-        form->addrs = (struct fe_config_texts){&standard, 1};
-    }
-    if (form->addrs.n > FE_CONFIG_ADDRS_MAX) {
-        return fe_config_fail(r, FLATEND_EINVAL, form->addrs.items[FE_CONFIG_ADDRS_MAX].pos,
+    if (addrs.n > FE_CONFIG_ADDRS_MAX) {
+        return fe_config_fail(r, FLATEND_EINVAL, addrs.items[FE_CONFIG_ADDRS_MAX].pos,
                               "more than %d addresses in an [[http]]", FE_CONFIG_ADDRS_MAX);
     }
-    http->addrs = fe_arena_alloc(r->arena, form->addrs.n * sizeof(*http->addrs));
-    http->addr_pos = fe_arena_alloc(r->arena, form->addrs.n * sizeof(*http->addr_pos));
+    http->addrs = fe_arena_alloc(r->arena, addrs.n * sizeof(*http->addrs));
+    http->addr_pos = fe_arena_alloc(r->arena, addrs.n * sizeof(*http->addr_pos));
     if (http->addrs == NULL || http->addr_pos == NULL) {
         return fe_config_no_memory(r);
     }
-    for (size_t i = 0; code == FLATEND_OK && i < form->addrs.n; i++) {
+    for (size_t i = 0; code == FLATEND_OK && i < addrs.n; i++) {
         struct fe_addr addr;
-        code = fe_config_read_addr(r, &form->addrs.items[i], &addr);
+        code = fe_config_read_addr(r, &addrs.items[i], &addr);
         if (code == FLATEND_OK && !has_addr(http, &addr)) {
             http->addrs[http->n_addrs] = addr;
-            http->addr_pos[http->n_addrs++] = form->addrs.items[i].pos;
+            http->addr_pos[http->n_addrs++] = addrs.items[i].pos;
         }
     }
     return code;

@@ -170,7 +170,7 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
     struct fe_validators validators = {FE_VIEW_LIT(""), INT64_MAX}; /* no tag, no date is this */
     struct fe_transfer *transfer;
     struct fe_range range;
-    struct reply reply;
+    struct reply reply = {0};
     enum fe_range_result result;
 
     if (!route->no_cache) {

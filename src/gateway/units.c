@@ -9,13 +9,13 @@ struct unit {
 static const struct unit DURATION_UNITS[] = {
     {"ms", 1},
     {"s", 1000},
-    {"m", 60 * 1000},
-    {"h", 60 * 60 * 1000},
+    {"m", 60000},
+    {"h", 3600000},
 };
 
 static const struct unit SIZE_UNITS[] = {
-    {"KiB", 1 << 10}, {"MiB", 1 << 20},    {"GiB", 1 << 30},           {"kB", 1000},
-    {"KB", 1000},     {"MB", 1000 * 1000}, {"GB", 1000 * 1000 * 1000}, {"B", 1},
+    {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},   {"kB", 1000},
+    {"KB", 1000},     {"MB", 1000000},  {"GB", 1000000000}, {"B", 1},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

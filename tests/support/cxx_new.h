@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-/* The names are those of the Itanium C++ ABI. */
+/* The names are those of the Itanium C++ ABI.
+ * NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 void *_Znwm(size_t size);                      /* operator new(size_t) */
 void _ZdlPv(void *ptr);                        /* operator delete(void *) */
 void _ZdlPvm(void *ptr, size_t size);          /* operator delete(void *, size_t) */
@@ -30,5 +31,7 @@ void _ZdlPvm(void *ptr, size_t size)
     (void)size;
     free(ptr);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 #endif

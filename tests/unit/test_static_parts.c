@@ -175,7 +175,8 @@ static void test_dates_round_trip(void **state)
     char text[FE_HTTP_DATE_LEN + 1];
 
     (void)state;
-    for (int64_t seconds = -86400 * 1000; seconds < INT64_C(86400) * 146097; seconds += 90061) {
+    for (int64_t seconds = -INT64_C(86400000); seconds < INT64_C(86400) * 146097;
+         seconds += 90061) {
         int64_t parsed;
         fe_http_date_format(text, seconds);
         assert_true(fe_http_date_parse(fe_view_str(text), &parsed));
