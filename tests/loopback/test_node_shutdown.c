@@ -1,0 +1,409 @@
+/* Every way to end a node, or to lose one, while something blocks. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/nodes.h"
+
+/* ---- something to wait for between threads ---- */
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int n;
+};
+
+static void gate_init(struct gate *gate)
+{
+    assert_int_equal(pthread_mutex_init(&gate->lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&gate->changed, NULL), 0);
+    gate->n = 0;
+}
+
+static void gate_deinit(struct gate *gate)
+{
+    pthread_cond_destroy(&gate->changed);
+    pthread_mutex_destroy(&gate->lock);
+}
+
+static void gate_pass(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->n++;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_wait(struct gate *gate, int n)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->n < n) {
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    }
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* ---- services ---- */
+
+/* Reads until there is no more, for whatever reason. */
+struct reader {
+    struct gate entered;
+    struct gate left;
+    ssize_t result;
+    bool was_canceled;
+};
+
+static void read_on(struct flatend_context *ctx, void *arg)
+{
+    struct reader *reader = arg;
+    char buf[100];
+
+    gate_pass(&reader->entered);
+    while ((reader->result = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
+    }
+    reader->was_canceled = flatend_context_is_canceled(ctx);
+    gate_pass(&reader->left);
+}
+
+/* Writes until it cannot. */
+static void write_on(struct flatend_context *ctx, void *arg)
+{
+    struct reader *writer = arg;
+    static const char zeros[10000];
+    int rv = 0;
+
+    gate_pass(&writer->entered);
+    while (rv == 0) {
+        rv = flatend_context_write(ctx, zeros, sizeof(zeros));
+    }
+    writer->result = rv;
+    writer->was_canceled = flatend_context_is_canceled(ctx);
+    gate_pass(&writer->left);
+}
+
+/* Answers when it is let. */
+struct waiting {
+    struct gate entered;
+    struct gate let;
+};
+
+static void wait_on(struct flatend_context *ctx, void *arg)
+{
+    struct waiting *waiting = arg;
+
+    gate_pass(&waiting->entered);
+    gate_wait(&waiting->let, 1);
+    (void)flatend_context_write(ctx, "done", 4); /* some requesters have gone */
+}
+
+static void reader_init(struct reader *reader)
+{
+    gate_init(&reader->entered);
+    gate_init(&reader->left);
+    reader->result = 0;
+    reader->was_canceled = false;
+}
+
+static void reader_deinit(struct reader *reader)
+{
+    gate_deinit(&reader->entered);
+    gate_deinit(&reader->left);
+}
+
+static struct flatend_stream *open_stream(struct flatend_node *node, const char *service)
+{
+    struct flatend_request request = {.services = &service, .n_services = 1};
+    struct flatend_stream *stream;
+
+    assert_int_equal(flatend_push(node, &request, &stream, NULL), 0);
+    return stream;
+}
+
+/* ---- shutting down ---- */
+
+static void *shut_down(void *node)
+{
+    flatend_node_shutdown(node);
+    return NULL;
+}
+
+static void test_shutdown_waits_for_requests(void **state)
+{
+    struct waiting waiting;
+    struct flatend_service service = {.name = "wait", .handler = wait_on, .arg = &waiting};
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_node *server;
+    struct flatend_node *client;
+    struct flatend_stream *stream;
+    pthread_t thread;
+    const char *answer;
+    char addr[64];
+    size_t len;
+
+    (void)state;
+    gate_init(&waiting.entered);
+    gate_init(&waiting.let);
+    options.services = &service;
+    options.n_services = 1;
+    options.shutdown_timeout_ms = 60000;
+    server = nodes_listen_with(&options, "127.0.0.1:0", addr);
+    client = nodes_join(NULL, 0, addr);
+    stream = open_stream(client, "wait");
+    assert_int_equal(flatend_stream_finish(stream), 0);
+    gate_wait(&waiting.entered, 1);
+    assert_int_equal(pthread_create(&thread, NULL, shut_down, server), 0);
+    gate_pass(&waiting.let);
+    assert_int_equal(flatend_stream_read_all(stream, 100, &answer, &len), 0);
+    assert_string_equal(answer, "done");
+    flatend_stream_close(stream);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    flatend_node_free(server);
+    flatend_node_free(client);
+    gate_deinit(&waiting.entered);
+    gate_deinit(&waiting.let);
+}
+
+static void test_shutdown_cancels_what_blocks(void **state)
+{
+    struct reader readers[2];
+    const struct flatend_service services[] = {
+        {.name = "read", .handler = read_on, .arg = &readers[0]},
+        {.name = "write", .handler = write_on, .arg = &readers[1]},
+    };
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_stream *streams[2];
+    struct flatend_node *server;
+    struct flatend_node *client;
+    char addr[64];
+
+    (void)state;
+    options.services = services;
+    options.n_services = 2;
+    options.shutdown_timeout_ms = 50;
+    server = nodes_listen_with(&options, "127.0.0.1:0", addr);
+    client = nodes_join(NULL, 0, addr);
+    for (size_t i = 0; i < 2; i++) {
+        reader_init(&readers[i]);
+        streams[i] = open_stream(client, services[i].name);
+        gate_wait(&readers[i].entered, 1);
+    }
+    flatend_node_shutdown(server);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(readers[i].left.n, 1);
+        assert_int_equal(readers[i].result, FLATEND_ECANCELED);
+        assert_true(readers[i].was_canceled);
+        flatend_stream_close(streams[i]);
+        reader_deinit(&readers[i]);
+    }
+    flatend_node_free(server);
+    flatend_node_free(client);
+}
+
+/* The caller's side: whoever waits learns it, and may close its stream after the node is gone. */
+static void test_shutdown_cancels_calls(void **state)
+{
+    struct waiting waiting;
+    struct flatend_service service = {.name = "wait", .handler = wait_on, .arg = &waiting};
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_stream *stream;
+    struct flatend_stream *late;
+    struct flatend_node *server;
+    struct flatend_node *client;
+    const char *name = "wait";
+    struct flatend_request request = {.services = &name, .n_services = 1, .body = ""};
+    char addr[64];
+    const char *addrs[] = {addr};
+    char buf[10];
+
+    (void)state;
+    gate_init(&waiting.entered);
+    gate_init(&waiting.let);
+    server = nodes_listen(&service, 1, addr);
+    options.shutdown_timeout_ms = 0;
+    assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
+    assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
+    stream = open_stream(client, "wait");
+    gate_wait(&waiting.entered, 1);
+    flatend_node_shutdown(client);
+    assert_int_equal(flatend_stream_response(stream, NULL, NULL, NULL), FLATEND_ECANCELED);
+    assert_int_equal(flatend_stream_read(stream, buf, sizeof(buf)), FLATEND_ECANCELED);
+    assert_int_equal(flatend_stream_write(stream, "x", 1), FLATEND_ECANCELED);
+    assert_int_equal(flatend_push(client, &request, &late, NULL), FLATEND_ECANCELED);
+    flatend_node_free(client);
+    flatend_stream_close(stream);
+    gate_pass(&waiting.let);
+    flatend_node_free(server);
+    gate_deinit(&waiting.entered);
+    gate_deinit(&waiting.let);
+}
+
+/* A requester whose connection dies: the handler learns it, reading or writing. */
+static void test_requester_goes_away(void **state)
+{
+    struct reader readers[2];
+    const struct flatend_service services[] = {
+        {.name = "read", .handler = read_on, .arg = &readers[0]},
+        {.name = "write", .handler = write_on, .arg = &readers[1]},
+    };
+    struct flatend_node *server;
+    char addr[64];
+
+    (void)state;
+    server = nodes_listen(services, 2, addr);
+    for (size_t i = 0; i < 2; i++) {
+        struct flatend_options options = FLATEND_OPTIONS_INIT;
+        const char *addrs[] = {addr};
+        struct flatend_stream *stream;
+        struct flatend_node *client;
+
+        options.shutdown_timeout_ms = 0;
+        reader_init(&readers[i]);
+        assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
+        assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
+        stream = open_stream(client, services[i].name);
+        gate_wait(&readers[i].entered, 1);
+        flatend_node_free(client);
+        flatend_stream_close(stream);
+        gate_wait(&readers[i].left, 1);
+        assert_true(readers[i].result == FLATEND_ECLOSED || readers[i].result == 0);
+        assert_true(readers[i].was_canceled);
+        reader_deinit(&readers[i]);
+    }
+    flatend_node_free(server);
+}
+
+/* A provider that dies hurts the calls that it serves, at once. */
+static void test_provider_goes_away(void **state)
+{
+    struct reader reader;
+    const struct flatend_service service = {.name = "read", .handler = read_on, .arg = &reader};
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_stream *stream;
+    struct flatend_node *server;
+    struct flatend_node *client;
+    char addr[64];
+
+    (void)state;
+    reader_init(&reader);
+    options.services = &service;
+    options.n_services = 1;
+    options.shutdown_timeout_ms = 0;
+    server = nodes_listen_with(&options, "127.0.0.1:0", addr);
+    client = nodes_join(NULL, 0, addr);
+    stream = open_stream(client, "read");
+    gate_wait(&reader.entered, 1);
+    flatend_node_free(server);
+    assert_true(flatend_stream_response(stream, NULL, NULL, NULL) != 0);
+    flatend_stream_close(stream);
+    flatend_node_free(client);
+    reader_deinit(&reader);
+}
+
+static void test_response_timeout(void **state)
+{
+    struct waiting waiting;
+    struct flatend_service service = {.name = "wait", .handler = wait_on, .arg = &waiting};
+    const char *name = "wait";
+    struct flatend_request request = {
+        .services = &name, .n_services = 1, .body = "", .timeout_ms = 20};
+    struct flatend_stream *stream;
+    struct flatend_node *server;
+    struct flatend_node *client;
+    char addr[64];
+
+    (void)state;
+    gate_init(&waiting.entered);
+    gate_init(&waiting.let);
+    server = nodes_listen(&service, 1, addr);
+    client = nodes_join(NULL, 0, addr);
+    assert_int_equal(flatend_push(client, &request, &stream, NULL), 0);
+    assert_int_equal(flatend_stream_response(stream, NULL, NULL, NULL), FLATEND_ETIMEDOUT);
+    flatend_stream_close(stream);
+    gate_pass(&waiting.let);
+    flatend_node_free(client);
+    flatend_node_free(server);
+    gate_deinit(&waiting.entered);
+    gate_deinit(&waiting.let);
+}
+
+/* ---- waiting ---- */
+
+static void *wait_for_end(void *node)
+{
+    flatend_node_wait(node);
+    return NULL;
+}
+
+static void test_wait_ends_with_shutdown(void **state)
+{
+    struct flatend_node *node;
+    pthread_t thread;
+    char addr[64];
+
+    (void)state;
+    node = nodes_listen(NULL, 0, addr);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, node), 0);
+    flatend_node_shutdown(node);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    flatend_node_free(node);
+}
+
+/* A handler that is served shows that the node runs; the signal comes while it does. The shutdown
+ * would wait a minute for it; the second signal does not let it. */
+static void test_wait_ends_with_signals(void **state)
+{
+    struct reader reader;
+    const struct flatend_service service = {.name = "read", .handler = read_on, .arg = &reader};
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_stream *stream;
+    struct flatend_node *server;
+    struct flatend_node *client;
+    struct journal journal;
+    pthread_t thread;
+    char addr[64];
+
+    (void)state;
+    journal_init(&journal);
+    reader_init(&reader);
+    options.services = &service;
+    options.n_services = 1;
+    options.shutdown_timeout_ms = 60000;
+    options.log = journal_log;
+    options.log_arg = &journal;
+    options.log_level = FLATEND_LOG_DEBUG;
+    server = nodes_listen_with(&options, "127.0.0.1:0", addr);
+    client = nodes_join(NULL, 0, addr);
+    stream = open_stream(client, "read");
+    gate_wait(&reader.entered, 1);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, server), 0);
+    journal_wait(&journal, 0, "Waiting for SIGINT or SIGTERM.");
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    journal_wait(&journal, 0, "Shutting down.");
+    assert_int_equal(kill(getpid(), SIGINT), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(reader.result, FLATEND_ECANCELED);
+    flatend_stream_close(stream);
+    flatend_node_free(client);
+    flatend_node_free(server);
+    reader_deinit(&reader);
+    journal_deinit(&journal);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shutdown_waits_for_requests),
+        cmocka_unit_test(test_shutdown_cancels_what_blocks),
+        cmocka_unit_test(test_shutdown_cancels_calls),
+        cmocka_unit_test(test_requester_goes_away),
+        cmocka_unit_test(test_provider_goes_away),
+        cmocka_unit_test(test_response_timeout),
+        cmocka_unit_test(test_wait_ends_with_shutdown),
+        cmocka_unit_test(test_wait_ends_with_signals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
