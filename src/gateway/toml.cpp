@@ -20,6 +20,7 @@
 #include <toml++/toml.h>
 
 #include "gateway/toml.h"
+#include "gateway/toml_scan.h"
 
 static_assert(FE_TOML_NESTING_MAX == TOML_MAX_NESTED_VALUES, "toml.h promises it");
 
@@ -116,22 +117,6 @@ void convert(const toml::node &node, fe_arena *arena, fe_toml_value *value)
     }
 }
 
-/* The line with more dots than keys may have, or 0. */
-unsigned line_with_too_many_dots(std::string_view text)
-{
-    unsigned line = 1;
-    unsigned n_dots = 0;
-    for (char c : text) {
-        if (c == '\n') {
-            line++;
-            n_dots = 0;
-        } else if (c == '.' && ++n_dots > FE_TOML_LINE_DOTS_MAX) {
-            return line;
-        }
-    }
-    return 0;
-}
-
 } // namespace
 
 extern "C" int fe_toml_parse(struct fe_view text, struct fe_arena *arena,
@@ -139,11 +124,10 @@ extern "C" int fe_toml_parse(struct fe_view text, struct fe_arena *arena,
                              struct flatend_error *err)
 {
     const std::string_view source(reinterpret_cast<const char *>(text.ptr), text.len);
-    const unsigned line = line_with_too_many_dots(source);
-    *pos = {line, 1};
-    if (line != 0) {
-        return fe_err_set(err, FLATEND_ESYNTAX, "more than %d dots in a line",
-                          static_cast<int>(FE_TOML_LINE_DOTS_MAX));
+    const int code = fe_toml_scan(text, pos, err);
+
+    if (code != FLATEND_OK) {
+        return code;
     }
     try {
         const toml::parse_result result = toml::parse(source);

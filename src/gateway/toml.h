@@ -10,9 +10,8 @@ extern "C" {
 #include "base/arena.h"
 #include "base/err.h"
 
-/* How deep values may stand inside values, and how many dots a line may have. Keys like a.b.c nest
- * without brackets, and the parser's destructors recurse: the two together bound its stack. */
-enum { FE_TOML_NESTING_MAX = 16, FE_TOML_LINE_DOTS_MAX = 128 };
+/* How deep values may stand inside values: the parser recurses. */
+enum { FE_TOML_NESTING_MAX = 16 };
 
 struct fe_toml_pos {
     unsigned line;   /* from 1; 0: nowhere */

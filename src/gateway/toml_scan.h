@@ -1,0 +1,27 @@
+/* A first look at TOML text, which keeps from the parser what it cannot bear. */
+#ifndef FE_GATEWAY_TOML_SCAN_H
+#define FE_GATEWAY_TOML_SCAN_H
+
+#include "gateway/toml.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Keys like a.b.c nest without brackets, and the parser's tables are destroyed recursively:
+ * together with FE_TOML_NESTING_MAX this bounds its stack. A configuration needs three. */
+enum { FE_TOML_LINE_DOTS_MAX = 32 };
+
+/* FLATEND_ESYNTAX, with place and reason, for:
+ * - more dots than that in a line, outside strings and comments;
+ * - what is not ASCII outside strings and comments, which TOML does not allow either, but
+ * toml++ 3.3 is undefined for;
+ * - strings of several lines, for the same defect; nothing here is configured with them. */
+int fe_toml_scan(struct fe_view text, struct fe_toml_pos *pos,
+                 struct flatend_error *err) FE_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
