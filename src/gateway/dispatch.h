@@ -1,0 +1,12 @@
+/* From an exchange to whoever answers it. */
+#ifndef FE_GATEWAY_DISPATCH_H
+#define FE_GATEWAY_DISPATCH_H
+
+#include "gateway/service.h"
+
+/* Finds the route and lets its handler answer; what has no route is answered here. `http`, `remote`
+ * and `mesh` outlive the exchange. */
+void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
+                 const struct fe_mesh_access *mesh);
+
+#endif
