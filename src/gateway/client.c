@@ -1,0 +1,145 @@
+#include "gateway/client.h"
+
+#include <stdlib.h>
+
+/* ---- what the HTTP server asks for -------------------------------------------------------- */
+
+static void on_exchange(void *owner, struct fe_exchange *ex)
+{
+    struct fe_client *client = owner;
+    const struct fe_http_listener *listener = client->listener;
+
+    fe_dispatch(ex, listener->config, fe_view_str(client->remote), listener->mesh);
+}
+
+static void flush(void *owner)
+{
+    fe_conn_flush(((struct fe_client *)owner)->conn);
+}
+
+static void set_reading(void *owner, bool reading)
+{
+    struct fe_client *client = owner;
+
+    if (reading) {
+        fe_conn_resume(client->conn);
+    } else {
+        fe_conn_pause(client->conn);
+    }
+}
+
+static void close_client(void *owner, bool reset)
+{
+    struct fe_client *client = owner;
+
+    client->is_finishing = true;
+    if (reset) {
+        fe_conn_abort(client->conn);
+    } else {
+        fe_conn_finish(client->conn);
+    }
+}
+
+static uint64_t now_ms(void *owner)
+{
+    return fe_worker_now(((struct fe_client *)owner)->listener->worker);
+}
+
+static uint64_t written(void *owner)
+{
+    return fe_conn_written(((struct fe_client *)owner)->conn);
+}
+
+static struct fe_view date(void *owner)
+{
+    return fe_date_now(&((struct fe_client *)owner)->listener->date, now_ms(owner));
+}
+
+static const struct fe_h1_owner_ops server_ops = {
+    .on_exchange = on_exchange,
+    .flush = flush,
+    .set_reading = set_reading,
+    .close = close_client,
+    .now_ms = now_ms,
+    .written = written,
+    .date = date,
+};
+
+/* ---- what the connection tells ------------------------------------------------------------ */
+
+static void on_read(void *owner, uint8_t *data, size_t len)
+{
+    fe_h1_server_feed(((struct fe_client *)owner)->server, fe_view_of(data, len));
+}
+
+static void on_eof(void *owner)
+{
+    fe_h1_server_on_eof(((struct fe_client *)owner)->server);
+}
+
+static void on_drain(void *owner)
+{
+    fe_h1_server_on_drain(((struct fe_client *)owner)->server);
+}
+
+static void on_close(void *owner, int code)
+{
+    struct fe_client *client = owner;
+    struct fe_http_listener *listener = client->listener;
+
+    (void)code; /* clients come and go */
+    fe_h1_server_free(client->server);
+    fe_list_remove(&client->link);
+    free(client);
+    fe_http_listener_on_gone(listener);
+}
+
+static const struct fe_conn_ops conn_ops = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_close = on_close,
+};
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
+{
+    struct fe_client *client = calloc(1, sizeof(*client));
+    struct fe_addr addr;
+
+    if (client == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    client->listener = listener;
+    client->conn = conn;
+    fe_conn_peer_addr(conn, &addr);
+    (void)fe_addr_format(&addr, client->remote);
+    client->server = fe_h1_server_new(&listener->limits, fe_worker_timers(listener->worker),
+                                      fe_conn_out(conn), FE_VIEW_LIT("http"), &server_ops, client);
+    if (client->server == NULL) {
+        free(client);
+        return FLATEND_ENOMEM;
+    }
+    fe_list_push_back(&listener->clients, &client->link);
+    fe_conn_set_high_water(conn, FE_H1_OUT_HIGH_WATER);
+    fe_conn_accept(conn, &conn_ops, client);
+    return 0;
+}
+
+void fe_client_drain(struct fe_client *client)
+{
+    bool was_finishing = client->is_finishing;
+
+    fe_h1_server_drain(client->server);
+    /* One that has just had its last answer is given the time to read it: closing on what it may
+     * still send would reset the connection (RFC 9112 §9.6). An idle one need not be waited for. */
+    if (!was_finishing && client->is_finishing && fe_conn_out(client->conn)->len == 0) {
+        fe_conn_close(client->conn);
+    }
+}
+
+void fe_client_abort(struct fe_client *client)
+{
+    fe_conn_abort(client->conn);
+}

@@ -1,0 +1,26 @@
+/* One HTTP client: a connection of uv, and the HTTP/1.1 server that speaks on it. */
+#ifndef FE_GATEWAY_CLIENT_H
+#define FE_GATEWAY_CLIENT_H
+
+#include "gateway/listener.h"
+
+struct fe_client {
+    struct fe_list link; /* in the listener's clients */
+    struct fe_http_listener *listener;
+    struct fe_conn *conn;
+    struct fe_h1_server *server;
+    bool is_finishing; /* the last answer is given; what is left is to say goodbye */
+    char remote[FE_ADDR_TEXT_MAX];
+};
+
+/* Takes over an accepted connection; the client frees itself when that has closed.
+ * FLATEND_ENOMEM: not taken. */
+int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn) FE_MUST_USE;
+
+/* Closes at once if no request runs, else after its response. */
+void fe_client_drain(struct fe_client *client);
+
+/* Closes with a reset: nobody is to take what was sent so far for the whole. */
+void fe_client_abort(struct fe_client *client);
+
+#endif

@@ -1,0 +1,233 @@
+/* The life of a gateway.
+ *
+ * Happy path: the node listens, then each [[http]]; stop: the HTTP listeners drain, and when the
+ * last of them has closed, so does the node, which requests may need until then; on_stopped.
+ *
+ * Failure modes: something cannot be opened: fe_gateway_free closes the rest. Draining takes too
+ * long: the listeners see to that themselves, and a second stop ends it. */
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+#include "gateway/listener.h"
+#include "node/node.h"
+
+/*     RUNNING ── stop ──▶ DRAINING ── no HTTP any more ──▶ CLOSING ── node closed ──▶ STOPPED */
+enum state {
+    RUNNING,
+    DRAINING,
+    CLOSING,
+    STOPPED,
+};
+
+struct fe_gateway {
+    struct fe_worker *worker;
+    struct fe_config *config;
+    struct fe_log log;
+    enum state state;
+    struct flatend_node *node; /* NULL: none was made, or it is closed */
+    struct fe_mesh_access mesh;
+    struct fe_http_listener *listeners;
+    size_t n_listeners; /* on which open was called */
+    size_t n_open;      /* of them, not closed */
+    void (*on_stopped)(void *arg);
+    void *stopped_arg;
+};
+
+static uint64_t now_ms(void *arg)
+{
+    return fe_worker_now(arg);
+}
+
+/* ---- starting ----------------------------------------------------------------------------- */
+
+static void on_node_started(void *arg, int code)
+{
+    struct fe_gateway *gateway = arg;
+
+    if (code != 0) { /* only memory can be short: there is nobody to join */
+        fe_log(&gateway->log, FLATEND_LOG_ERROR, "The node did not start: %s.",
+               flatend_strerror(code));
+    }
+}
+
+static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_secret_key key;
+    char text[FE_ADDR_TEXT_MAX];
+    const char *const addr = fe_addr_format(&gateway->config->addr, text);
+    int code = flatend_secret_key_generate(&key);
+
+    if (code != 0) {
+        return fe_err_set(err, code, "secret key: %s", flatend_strerror(code));
+    }
+    options.secret_key = &key;
+    options.bind_addrs = &addr;
+    options.n_bind_addrs = 1;
+    options.log = gateway->log.fn;
+    options.log_arg = gateway->log.arg;
+    options.log_level = gateway->log.level;
+    code = fe_node_new_on(&options, gateway->worker, &gateway->node, err);
+    fe_wipe(&key, sizeof(key));
+    if (code == 0) {
+        code = fe_node_start_on(gateway->node, NULL, 0, on_node_started, gateway, err);
+    }
+    if (code == 0) {
+        gateway->mesh = (struct fe_mesh_access){
+            .registry = fe_node_registry(gateway->node),
+            .timers = fe_worker_timers(gateway->worker),
+            .pool = fe_worker_pool(gateway->worker),
+            .log = &gateway->log,
+            .now_ms = now_ms,
+            .now_arg = gateway->worker,
+        };
+    }
+    return code;
+}
+
+static void on_listener_closed(void *arg);
+
+static int start_listeners(struct fe_gateway *gateway, struct flatend_error *err)
+{
+    const struct fe_config *config = gateway->config;
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < config->n_http; i++) {
+        gateway->n_listeners++;
+        gateway->n_open++;
+        code =
+            fe_http_listener_open(&gateway->listeners[i], &config->http[i], gateway->worker,
+                                  &gateway->mesh, &gateway->log, on_listener_closed, gateway, err);
+    }
+    return code;
+}
+
+int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const struct fe_log *log,
+                     struct fe_gateway **out, struct flatend_error *err)
+{
+    struct fe_gateway *gateway = calloc(1, sizeof(*gateway));
+    int code;
+
+    *out = NULL;
+    if (gateway != NULL) {
+        gateway->listeners = calloc(config->n_http + 1, sizeof(*gateway->listeners));
+    }
+    if (gateway == NULL || gateway->listeners == NULL) {
+        free(gateway);
+        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    }
+    gateway->worker = worker;
+    gateway->config = fe_config_ref(config);
+    gateway->log = *log;
+    *out = gateway;
+    code = start_node(gateway, err);
+    return code != 0 ? code : start_listeners(gateway, err);
+}
+
+/* ---- stopping ----------------------------------------------------------------------------- */
+
+static void enter_stopped(struct fe_gateway *gateway)
+{
+    gateway->state = STOPPED;
+    gateway->on_stopped(gateway->stopped_arg);
+}
+
+static void on_node_closed(void *arg)
+{
+    struct fe_gateway *gateway = arg;
+
+    flatend_node_free(gateway->node);
+    gateway->node = NULL;
+    enter_stopped(gateway);
+}
+
+static void close_if_drained(struct fe_gateway *gateway)
+{
+    if (gateway->state != DRAINING || gateway->n_open > 0) {
+        return;
+    }
+    gateway->state = CLOSING;
+    if (gateway->node != NULL) {
+        fe_node_close_on(gateway->node, on_node_closed, gateway);
+    } else {
+        enter_stopped(gateway);
+    }
+}
+
+static void on_listener_closed(void *arg)
+{
+    struct fe_gateway *gateway = arg;
+
+    gateway->n_open--;
+    close_if_drained(gateway);
+}
+
+void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), void *arg)
+{
+    bool is_first = gateway->state == RUNNING;
+
+    gateway->on_stopped = on_stopped;
+    gateway->stopped_arg = arg;
+    if (is_first) {
+        gateway->state = DRAINING;
+    }
+    for (size_t i = 0; i < gateway->n_listeners; i++) {
+        if (is_first) {
+            fe_http_listener_drain(&gateway->listeners[i]);
+        } else {
+            fe_http_listener_hurry(&gateway->listeners[i]);
+        }
+    }
+    close_if_drained(gateway);
+}
+
+static void on_freed(void *arg)
+{
+    fe_worker_stop(arg);
+}
+
+void fe_gateway_free(struct fe_gateway *gateway)
+{
+    if (gateway->state == RUNNING) {
+        fe_gateway_stop(gateway, on_freed, gateway->worker);
+    }
+    if (gateway->state != STOPPED) {
+        fe_gateway_stop(gateway, on_freed, gateway->worker);
+        fe_worker_run(gateway->worker);
+    }
+    for (size_t i = 0; i < gateway->n_listeners; i++) {
+        fe_http_listener_deinit(&gateway->listeners[i]);
+    }
+    free(gateway->listeners);
+    fe_config_unref(gateway->config);
+    free(gateway);
+}
+
+/* ---- looking ------------------------------------------------------------------------------ */
+
+int fe_gateway_http_addr(const struct fe_gateway *gateway, size_t index, struct fe_addr *addr)
+{
+    for (size_t i = 0; i < gateway->n_listeners; i++) {
+        const struct fe_http_listener *listener = &gateway->listeners[i];
+
+        if (index < listener->n_sockets) {
+            fe_listener_addr(listener->sockets[index], addr);
+            return 0;
+        }
+        index -= listener->n_sockets;
+    }
+    return FLATEND_ENOENT;
+}
+
+int fe_gateway_node_addr(const struct fe_gateway *gateway, struct fe_addr *addr)
+{
+    char text[FE_ADDR_TEXT_MAX];
+
+    if (flatend_node_listen_addr(gateway->node, 0, text, sizeof(text)) != 0 ||
+        fe_addr_parse(addr, text, NULL) != 0) {
+        return FLATEND_ENOENT;
+    }
+    return 0;
+}

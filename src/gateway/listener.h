@@ -1,0 +1,58 @@
+/* One [[http]] of the configuration at work: its addresses, and the clients that came through them.
+ */
+#ifndef FE_GATEWAY_LISTENER_H
+#define FE_GATEWAY_LISTENER_H
+
+#include "gateway/date_now.h"
+#include "gateway/dispatch.h"
+#include "http/h1_server.h"
+#include "uv/conn.h"
+
+/*     OPEN ── drain ──▶ DRAINING ── nobody is left ──▶ CLOSED: on_closed
+ *                          │ ▲ shutdown timeout: those who are left are reset
+ *                          └─┘ */
+enum fe_http_state {
+    FE_HTTP_OPEN,
+    FE_HTTP_DRAINING,
+    FE_HTTP_CLOSED,
+};
+
+struct fe_http_listener {
+    const struct fe_config_http *config;
+    struct fe_worker *worker;
+    const struct fe_mesh_access *mesh;
+    const struct fe_log *log;
+    struct fe_h1_limits limits;
+    struct fe_date_now date;
+    enum fe_http_state state;
+    struct fe_listener **sockets; /* by address of the configuration */
+    size_t n_sockets;             /* of them, opened */
+    size_t n_open;                /* sockets and clients that are not closed yet */
+    struct fe_list clients;
+    struct fe_timer deadline; /* of draining */
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+/* Listens on every address. On failure `err` names the address; what was opened is closed by
+ * fe_http_listener_drain, as after a success. `config`, `mesh` and `log` outlive the listener,
+ * which must not move. `on_closed` comes once after a drain, perhaps from within it. */
+int fe_http_listener_open(struct fe_http_listener *listener, const struct fe_config_http *config,
+                          struct fe_worker *worker, const struct fe_mesh_access *mesh,
+                          const struct fe_log *log, void (*on_closed)(void *arg), void *arg,
+                          struct flatend_error *err) FE_MUST_USE;
+
+/* Accepts nobody any more, closes connections without a request at once, the others after their
+ * response or after `timeout.shutdown`. */
+void fe_http_listener_drain(struct fe_http_listener *listener);
+
+/* While draining: resets every connection. */
+void fe_http_listener_hurry(struct fe_http_listener *listener);
+
+/* After on_closed; also after an open that failed before anything was opened. */
+void fe_http_listener_deinit(struct fe_http_listener *listener);
+
+/* A client or a socket is closed. */
+void fe_http_listener_on_gone(struct fe_http_listener *listener);
+
+#endif
