@@ -14,9 +14,10 @@ enum { FE_TOML_LINE_DOTS_MAX = 32 };
 
 /* FLATEND_ESYNTAX, with place and reason, for:
  * - more dots than that in a line, outside strings and comments;
- * - what is not ASCII outside strings and comments, which TOML does not allow either, but
- * toml++ 3.3 is undefined for;
- * - strings of several lines, for the same defect; nothing here is configured with them. */
+ * - what is not ASCII outside strings and comments: TOML does not allow it either, but the
+ * behaviour of toml++ 3.3 is undefined where it looks for white space there;
+ * - strings of several lines, and strings that are not ASCII without a space before them: it may
+ *   look for white space in those, too. */
 int fe_toml_scan(struct fe_view text, struct fe_toml_pos *pos,
                  struct flatend_error *err) FE_MUST_USE;
 

@@ -62,6 +62,7 @@ static void test_syntax(void **state)
 }
 
 #define NOT_ASCII "only strings and comments may hold characters that are not ASCII"
+#define NO_SPACE  "expected a space before a string with characters that are not ASCII"
 
 /* What toml++ never gets to see, and what it must. */
 static void test_scan(void **state)
@@ -70,6 +71,10 @@ static void test_scan(void **state)
         {"'#' = \"'\" # '\n\xc3\xa9 = 1\n", "2:1: " NOT_ASCII},
         {"addr = \"\xc3\xa9\" \xef\xbb\xb7\n", "1:12: " NOT_ASCII},
         {"\xc2\xa0= 1\n", "1:1: " NOT_ASCII},
+        {"a= 0x1=\"\xc3\xa9\"\n", "1:8: " NO_SPACE},
+        {"a = [\n0x1=[\"\xc3\xa9\"]\n", "2:6: " NO_SPACE},
+        {"a='\xc3\xa9'\n", "1:3: " NO_SPACE},
+        {"a = \"\\\xc3\xa9\"\"\xc3\xa9\"\n", "1:9: " NO_SPACE},
         {"addr = \"unclosed\n\xc3\xa9\n", "2:1: " NOT_ASCII},
         {"addr = \"\"\"\n\xc3\xa9\"\"\"\n", "1:8: strings of several lines are not supported"},
         {"addr = '''x'''\n", "1:8: strings of several lines are not supported"},
@@ -79,6 +84,8 @@ static void test_scan(void **state)
     static const struct mistake passed_on[] = {
         {"# \xc3\xa9\n\"\xc3\xa9 \\\" #\" = 1\n",
          "2:1: unknown key '\xc3\xa9 \" #' in the configuration"},
+        {"x = [[\"\xc3\xa9\",'\xc3\xa9'], \"\xc3\xa9\"]\n",
+         "1:1: unknown key 'x' in the configuration"},
         {"x = '................................................' # "
          "................................\n",
          "1:1: unknown key 'x' in the configuration"},
