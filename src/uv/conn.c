@@ -170,6 +170,15 @@ static void send_fin(struct fe_conn *conn)
     }
 }
 
+/* Looked at before anything is taken off the output: what a writer has added since the last write
+ * may be above the mark by less than the block that libuv is still writing. */
+static void note_level(struct fe_conn *conn)
+{
+    if (conn->out.len >= conn->high_water) {
+        conn->drain = DRAIN_AT_LOW;
+    }
+}
+
 static void note_written(struct fe_conn *conn, size_t n)
 {
     fe_chain_consume(&conn->out, n);
@@ -189,6 +198,7 @@ static void on_written(uv_write_t *request, int status)
         end(conn, fe_uv_code(status));
         return;
     }
+    note_level(conn);
     note_written(conn, n);
     write_out(conn);
 }
@@ -256,9 +266,7 @@ static void write_out(struct fe_conn *conn)
     if ((conn->state != OPEN && conn->state != FINISHING) || conn->n_waiting > 0) {
         return;
     }
-    if (conn->out.len >= conn->high_water) {
-        conn->drain = DRAIN_AT_LOW;
-    }
+    note_level(conn);
     if (!write_now(conn) && conn->state != CLOSING) {
         wait_writable(conn);
     }
@@ -266,7 +274,9 @@ static void write_out(struct fe_conn *conn)
         send_fin(conn);
     }
     if (conn->state == OPEN && is_drained(conn)) {
-        conn->drain = DRAIN_NONE;
+        /* libuv may still hold the last of it: whoever fills the output again before that is gone
+         * must hear of its end. */
+        conn->drain = conn->n_waiting > 0 ? DRAIN_AT_EMPTY : DRAIN_NONE;
         conn->ops->on_drain(conn->owner);
     }
 }
