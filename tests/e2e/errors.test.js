@@ -116,7 +116,7 @@ const malformed = {
         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": "POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
     "signed length": "POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
-    "chunked twice": "POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+    "not chunked last": "POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
     "chunk size of letters": "POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 };
 for (const [name, bytes] of Object.entries(malformed)) {
@@ -129,6 +129,14 @@ for (const [name, bytes] of Object.entries(malformed)) {
         assert.equal((await request(gateway.url("/hello"))).status, 200);
     });
 }
+
+test("501 for a coding that is not ours", async (t) => {
+    const gateway = await start(t);
+    await example(t, "pipe", gateway);
+    const reply = await raw(t, gateway.httpPort,
+        "POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n");
+    assert.match(reply, /^HTTP\/1\.1 501 [^]*\r\nConnection: close\r\n/i);
+});
 
 test("408 or a close for a request that never ends, within its time", async (t) => {
     const gateway = await start(t, { timeout: { read_header: "300ms" } });

@@ -67,7 +67,7 @@ test("chunked both ways, with trailers and extensions", async (t) => {
         '5;name="value"\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: yes\r\n\r\n');
     assert.match(reply, /^HTTP\/1\.1 200 [^]*transfer-encoding: chunked\r\n/i);
     const body = reply.slice(reply.indexOf("\r\n\r\n") + 4).replace(/[0-9a-f]+\r\n([^\r]*)\r\n/g, "$1");
-    assert.equal(body, "hello world\r\n");
+    assert.equal(body, "hello world");
 });
 
 test("100 Continue comes before the body is sent", async (t) => {
