@@ -2,6 +2,7 @@
 #ifndef FE_GATEWAY_SERVICE_H
 #define FE_GATEWAY_SERVICE_H
 
+#include "base/timer.h"
 #include "gateway/config.h"
 #include "http/exchange.h"
 #include "rpc/registry.h"

@@ -133,7 +133,7 @@ static int join_values(const struct transcriber *t, size_t index, struct fe_view
         if (!fe_view_equal(fields->items[i].name, name)) {
             continue;
         }
-        if (to != value->ptr) {
+        if (i > index) {
             memcpy(to, separator, 2);
             to += 2;
         }
