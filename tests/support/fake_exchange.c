@@ -1,158 +1,162 @@
 #include "support/fake_exchange.h"
 
+#include "support/fake_sender.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
-#include "base/list.h"
-
 static struct fake_exchange *fake_of(struct fe_exchange *ex)
 {
-    struct fake_exchange *const fake = FE_CONTAINER_OF(ex, struct fake_exchange, ex);
-    assert_int_equal(fake->state, FAKE_RUNNING);
+    struct fake_exchange *fake = (struct fake_exchange *)ex; /* its first member */
+
+    assert_false(fake->is_over);
     return fake;
 }
 
-static void finish(struct fake_exchange *fake, enum fake_state state)
+static int take_error(struct fake_exchange *fake)
 {
-    fake->state = state;
-    fake->ex.handler_ops = NULL;
-    fe_arena_deinit(&fake->ex.arena);
-}
+    int error = fake->error;
 
-static struct fe_view keep(struct fake_exchange *fake, struct fe_view view)
-{
-    const char *const copy = fe_arena_copy(&fake->arena, view);
-    assert_non_null(copy);
-    return fe_view_of(copy, view.len);
+    fake->error = 0;
+    return error;
 }
 
 static int respond(struct fe_exchange *ex, const struct fe_response *response)
 {
-    struct fake_exchange *const fake = fake_of(ex);
+    struct fake_exchange *fake = fake_of(ex);
+    int code = take_error(fake);
+    char line[1024];
+    int len;
 
-    assert_int_equal(fake->status, 0);
     assert_false(ex->responded);
-    assert_in_range(response->status, 200, 599);
-    if (fake->respond_code != 0) {
-        return fake->respond_code;
+    if (code != 0) {
+        return code;
     }
-    fake->status = response->status;
-    fake->content_length = response->content_length;
-    ex->responded = true;
-    for (size_t i = 0; i < response->fields.n && !fake->is_forgetful; i++) {
-        const struct fe_field *const field = &response->fields.items[i];
-        assert_int_equal(fe_fields_add(&fake->fields, &fake->arena, keep(fake, field->name),
-                                       keep(fake, field->value)),
-                         FLATEND_OK);
+    len = snprintf(line, sizeof(line), "respond(%d", response->status);
+    if (response->content_length != FE_BODY_UNKNOWN) {
+        len +=
+            snprintf(line + len, sizeof(line) - (size_t)len, ",#%d", (int)response->content_length);
     }
-    return FLATEND_OK;
-}
+    for (size_t i = 0; i < response->fields.n; i++) {
+        const struct fe_field *field = &response->fields.items[i];
 
-/* Whether the body is looked at. */
-static bool has_body(const struct fake_exchange *fake)
-{
-    return fake->ex.request.method != FE_METHOD_HEAD && fake->status != 204 &&
-           fake->status != 304 && !fake->is_forgetful;
+        len += snprintf(line + len, sizeof(line) - (size_t)len, ",%.*s=%.*s", (int)field->name.len,
+                        (const char *)field->name.ptr, (int)field->value.len,
+                        (const char *)field->value.ptr);
+        assert_true(len < (int)sizeof(line));
+    }
+    trace_add(fake->trace, "%s)", line);
+    ex->responded = true;
+    return 0;
 }
 
 static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
 {
-    struct fake_exchange *const fake = fake_of(ex);
+    struct fake_exchange *fake = fake_of(ex);
+    int code = take_error(fake);
+    size_t n = data.len < fake->room ? data.len : fake->room;
 
-    assert_true(fake->status != 0);
-    if (!has_body(fake)) {
-        return (ssize_t)data.len;
+    assert_true(ex->responded);
+    if (code != 0) {
+        return code;
     }
-    if (fake->content_length != FE_BODY_UNKNOWN) {
-        assert_true(data.len <= fake->content_length - fake->body.len);
+    if (fake->room != SIZE_MAX) {
+        fake->room -= n;
     }
-    if (data.len > fake->window) {
-        data.len = fake->window;
+    if (n <= 200) { /* a problem's reason is to be read */
+        trace_add(fake->trace, "write(%.*s)", (int)n, (const char *)data.ptr);
+    } else {
+        trace_add(fake->trace, "write(#%zu)", n);
     }
-    fake->window -= fake->window != SIZE_MAX ? data.len : 0;
-    assert_int_equal(fe_buf_append(&fake->body, data.ptr, data.len), FLATEND_OK);
-    return (ssize_t)data.len;
+    return (ssize_t)n;
 }
 
 static void end(struct fe_exchange *ex)
 {
-    struct fake_exchange *const fake = fake_of(ex);
+    struct fake_exchange *fake = fake_of(ex);
 
-    assert_true(fake->status != 0);
-    if (has_body(fake) && fake->content_length != FE_BODY_UNKNOWN) {
-        assert_int_equal(fake->body.len, fake->content_length);
-    }
-    finish(fake, FAKE_ENDED);
+    assert_true(ex->responded);
+    fake->is_over = true;
+    trace_add(fake->trace, "end");
 }
 
 static void abort_response(struct fe_exchange *ex)
 {
-    finish(fake_of(ex), FAKE_ABORTED);
+    struct fake_exchange *fake = fake_of(ex);
+
+    fake->is_over = true;
+    trace_add(fake->trace, "abort");
 }
 
 static void resume(struct fe_exchange *ex)
 {
-    fake_of(ex)->was_resumed = true;
+    struct fake_exchange *fake = fake_of(ex);
+
+    fake->wants_body = true;
+    trace_add(fake->trace, "resume");
 }
 
-void fake_exchange_init(struct fake_exchange *fake, const char *method, const char *path)
-{
-    static const struct fe_exchange_ops ops = {respond, write_body, end, abort_response, resume};
-    const char *const question = strchr(path, '?');
-    struct fe_request *const request = &fake->ex.request;
+static const struct fe_exchange_ops exchange_ops = {
+    .respond = respond,
+    .write = write_body,
+    .end = end,
+    .abort = abort_response,
+    .resume = resume,
+};
 
-    memset(fake, 0, sizeof(*fake));
-    fake->window = SIZE_MAX;
-    fake->ex.ops = &ops;
-    request->method = fe_method_of(fe_view_str(method));
-    request->method_text = fe_view_str(method);
-    request->scheme = FE_VIEW_LIT("http");
-    request->authority = FE_VIEW_LIT("localhost:3000");
-    request->path =
-        question == NULL ? fe_view_str(path) : fe_view_of(path, (size_t)(question - path));
-    request->query = question == NULL ? fe_view_of(NULL, 0) : fe_view_str(question + 1);
-    request->fields = (struct fe_fields){fake->request_fields, 0, FAKE_FIELDS_MAX};
-    request->version = 11;
+void fake_exchange_init(struct fake_exchange *fake, struct trace *trace)
+{
+    *fake = (struct fake_exchange){
+        .ex = {.ops = &exchange_ops,
+               .request = {.method = FE_METHOD_GET,
+                           .method_text = FE_VIEW_LIT("GET"),
+                           .scheme = FE_VIEW_LIT("http"),
+                           .authority = FE_VIEW_LIT("example.org"),
+                           .path = FE_VIEW_LIT("/"),
+                           .version = 11}},
+        .trace = trace,
+        .room = SIZE_MAX,
+    };
     fe_arena_init(&fake->ex.arena, 0);
-    fe_arena_init(&fake->arena, 0);
-    fe_buf_init(&fake->body, SIZE_MAX);
-}
-
-void fake_exchange_add(struct fake_exchange *fake, const char *name, const char *value)
-{
-    struct fe_fields *const fields = &fake->ex.request.fields;
-
-    assert_true(fields->n < FAKE_FIELDS_MAX);
-    fields->items[fields->n++] = (struct fe_field){fe_view_str(name), fe_view_str(value)};
 }
 
 void fake_exchange_deinit(struct fake_exchange *fake)
 {
-    if (fake->state == FAKE_RUNNING) {
-        fe_arena_deinit(&fake->ex.arena);
-    }
-    fe_arena_deinit(&fake->arena);
-    fe_buf_deinit(&fake->body);
+    fe_arena_deinit(&fake->ex.arena);
 }
 
-void fake_exchange_take(struct fake_exchange *fake, size_t window)
+size_t fake_exchange_body(struct fake_exchange *fake, const char *text)
 {
-    assert_int_equal(fake->state, FAKE_RUNNING);
-    fake->window = window;
+    struct fe_view data = fe_view_str(text);
+    size_t n;
+
+    assert_true(fake->wants_body && !fake->is_over);
+    fake->wants_body = false;
+    n = fake->ex.handler_ops->on_body(&fake->ex, data);
+    fake->wants_body = fake->wants_body || n == data.len;
+    return n;
+}
+
+void fake_exchange_body_end(struct fake_exchange *fake)
+{
+    assert_true(fake->wants_body && !fake->is_over);
+    fake->wants_body = false;
+    fake->ex.handler_ops->on_body_end(&fake->ex);
+}
+
+void fake_exchange_writable(struct fake_exchange *fake, size_t room)
+{
+    assert_false(fake->is_over);
+    fake->room = room;
     fake->ex.handler_ops->on_writable(&fake->ex);
 }
 
-void fake_exchange_leave(struct fake_exchange *fake)
+void fake_exchange_abort(struct fake_exchange *fake)
 {
-    assert_int_equal(fake->state, FAKE_RUNNING);
+    assert_false(fake->is_over);
+    fake->is_over = true;
     fake->ex.handler_ops->on_abort(&fake->ex);
-    finish(fake, FAKE_GONE);
-}
-
-const char *fake_exchange_field(struct fake_exchange *fake, const char *name)
-{
-    const struct fe_field *const field = fe_fields_find(&fake->fields, fe_view_str(name));
-    return field != NULL ? (const char *)field->value.ptr : NULL;
 }

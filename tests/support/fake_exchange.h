@@ -1,51 +1,31 @@
-/* An exchange without a connection: a handler's test plays the client and sees what was answered.
+/* An exchange without a protocol: writes down what the handler asks of it.
  *
- * It fails the test when the handler breaks the contract of http/exchange.h: two heads, a body
- * before the head or beyond the announced length, a call after the end. The exchange's arena dies
- * with the exchange, so that the address sanitizer sees who still looks at it. */
+ *     respond(200,#5,content-type=text/plain) write(hello) write(#70000) end abort resume
+ */
 #ifndef TESTS_SUPPORT_FAKE_EXCHANGE_H
 #define TESTS_SUPPORT_FAKE_EXCHANGE_H
 
-#include "base/buf.h"
 #include "http/exchange.h"
-
-enum { FAKE_FIELDS_MAX = 16 };
-
-enum fake_state {
-    FAKE_RUNNING,
-    FAKE_ENDED,
-    FAKE_ABORTED, /* by the handler */
-    FAKE_GONE,    /* by the client */
-};
+#include "support/trace.h"
 
 struct fake_exchange {
     struct fe_exchange ex;
-    struct fe_field request_fields[FAKE_FIELDS_MAX];
-    size_t window;     /* body bytes that the client still takes; SIZE_MAX: any number */
-    int respond_code;  /* what the next `respond` returns; not 0: it fails */
-    bool is_forgetful; /* keeps neither fields nor body: allocates nothing */
-
-    enum fake_state state;
-    int status; /* 0: no head yet */
-    uint64_t content_length;
-    struct fe_arena arena; /* the response's */
-    struct fe_fields fields;
-    struct fe_buf body;
-    bool was_resumed;
+    struct trace *trace;
+    size_t room;     /* bytes that writes still accept; SIZE_MAX: any number */
+    int error;       /* not 0: what the next respond or write returns, once */
+    bool is_over;    /* ended or aborted: the handler may not call again */
+    bool wants_body; /* resume was called, and since then everything offered was taken */
 };
 
-/* A request without body; the client takes everything. `path` may have a query. */
-void fake_exchange_init(struct fake_exchange *fake, const char *method, const char *path);
-void fake_exchange_add(struct fake_exchange *fake, const char *name, const char *value);
+/* A GET of "/" without body. */
+void fake_exchange_init(struct fake_exchange *fake, struct trace *trace);
 void fake_exchange_deinit(struct fake_exchange *fake);
 
-/* The client takes `window` more bytes. */
-void fake_exchange_take(struct fake_exchange *fake, size_t window);
-
-/* The client is gone. */
-void fake_exchange_leave(struct fake_exchange *fake);
-
-/* The value of a field of the response, in memory of the fake; NULL: there is none. */
-const char *fake_exchange_field(struct fake_exchange *fake, const char *name);
+/* As the protocol would: body bytes (returns how many were taken), the end of the body, space for
+ * `room` more bytes, a client that goes away. */
+size_t fake_exchange_body(struct fake_exchange *fake, const char *text);
+void fake_exchange_body_end(struct fake_exchange *fake);
+void fake_exchange_writable(struct fake_exchange *fake, size_t room);
+void fake_exchange_abort(struct fake_exchange *fake);
 
 #endif
