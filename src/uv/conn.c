@@ -170,15 +170,6 @@ static void send_fin(struct fe_conn *conn)
     }
 }
 
-/* Looked at before anything is taken off the output: what a writer has added since the last write
- * may be above the mark by less than the block that libuv is still writing. */
-static void note_level(struct fe_conn *conn)
-{
-    if (conn->out.len >= conn->high_water) {
-        conn->drain = DRAIN_AT_LOW;
-    }
-}
-
 static void note_written(struct fe_conn *conn, size_t n)
 {
     fe_chain_consume(&conn->out, n);
@@ -198,7 +189,6 @@ static void on_written(uv_write_t *request, int status)
         end(conn, fe_uv_code(status));
         return;
     }
-    note_level(conn);
     note_written(conn, n);
     write_out(conn);
 }
@@ -266,7 +256,9 @@ static void write_out(struct fe_conn *conn)
     if ((conn->state != OPEN && conn->state != FINISHING) || conn->n_waiting > 0) {
         return;
     }
-    note_level(conn);
+    if (conn->out.len >= conn->high_water) {
+        conn->drain = DRAIN_AT_LOW;
+    }
     if (!write_now(conn) && conn->state != CLOSING) {
         wait_writable(conn);
     }
