@@ -1,0 +1,35 @@
+/* A gateway on a thread of its own, for tests with real sockets. */
+#ifndef TESTS_SUPPORT_GATEWAYS_H
+#define TESTS_SUPPORT_GATEWAYS_H
+
+#include "gateway/gateway.h"
+#include "support/nodes.h"
+#include "uv/mailbox.h"
+
+struct gateway {
+    pthread_t thread;
+    struct fe_worker *worker;
+    struct fe_gateway *gateway;
+    struct fe_mail stop_mail;
+    struct journal journal; /* what it logs */
+    const char *toml;
+    uint16_t port;               /* of the first HTTP address */
+    char addr[FE_ADDR_TEXT_MAX]; /* of the node */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_ready; /* under `lock` */
+};
+
+/* Starts a gateway with this configuration, which names no addresses: the node listens on a free
+ * port of 127.0.0.1; the text is expected to begin within the first [[http]], whose `addr` is
+ * given.
+ */
+void gateway_start(struct gateway *gateway, const char *toml);
+
+/* Asks it to stop, once more if it was asked before. */
+void gateway_stop(struct gateway *gateway);
+
+/* Waits until it has stopped. */
+void gateway_join(struct gateway *gateway);
+
+#endif
