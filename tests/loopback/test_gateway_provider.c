@@ -1,0 +1,318 @@
+/* Providers that lie, hang and die: it is their own streams that suffer, and the client can tell.
+ */
+#include "support/gateways.h"
+#include "support/http_client.h"
+#include "support/provider.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GET  "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+
+static const char *const config = "[[http.routes]]\n"
+                                  "path = \"GET /x\"\n"
+                                  "service = \"x\"\n"
+                                  "[[http.routes]]\n"
+                                  "path = \"POST /x\"\n"
+                                  "service = \"x\"\n"
+                                  "[[http.routes]]\n"
+                                  "path = \"GET /hasty\"\n"
+                                  "service = \"x\"\n"
+                                  "timeout = \"50ms\"\n"
+                                  "[[http.routes]]\n"
+                                  "path = \"GET /hello\"\n"
+                                  "service = \"hello\"\n";
+
+static void hello(struct flatend_context *ctx, void *arg)
+{
+    (void)arg;
+    flatend_context_write(ctx, "Hello world!", 12);
+}
+
+static const struct flatend_service services[] = {{.name = "hello", .handler = hello}};
+
+struct world {
+    struct gateway gateway;
+    struct flatend_node *node; /* an honest one */
+    struct provider provider;
+    struct http_client client;
+};
+
+static int setup(void **state)
+{
+    static struct world world;
+
+    gateway_start(&world.gateway, config);
+    world.node = nodes_join(services, 1, world.gateway.addr);
+    provider_join(&world.provider, world.gateway.addr, "x");
+    http_open(&world.client, world.gateway.port);
+    *state = &world;
+    return 0;
+}
+
+/* Whatever has happened, everybody else is served. */
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    http_expect(world->gateway.port, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Hello world!");
+    http_close(&world->client);
+    provider_leave(&world->provider);
+    gateway_stop(&world->gateway);
+    gateway_join(&world->gateway);
+    flatend_node_free(world->node);
+    return 0;
+}
+
+/* Sends the request, which reaches the provider. */
+static void ask(struct world *world, const char *request)
+{
+    http_send_text(&world->client, request);
+    provider_wait_request(&world->provider);
+}
+
+/* The client is told this, and its connection goes on. */
+static void expect_answer(struct world *world, int status, const char *body)
+{
+    struct http_answer answer;
+
+    http_receive(&world->client, false, &answer);
+    assert_int_equal(answer.status, status);
+    assert_true(answer.is_whole);
+    assert_string_equal(answer.body, body);
+    http_answer_deinit(&answer);
+    http_send_text(&world->client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_receive(&world->client, false, &answer);
+    assert_string_equal(answer.body, "Hello world!");
+    http_answer_deinit(&answer);
+}
+
+/* The client sees that what it got is not the whole. */
+static void expect_cut(struct world *world)
+{
+    struct http_answer answer;
+
+    http_receive(&world->client, false, &answer);
+    assert_false(answer.is_whole);
+    assert_true(http_is_closed(&world->client));
+    http_answer_deinit(&answer);
+}
+
+static void test_length_that_is_kept(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, "content-length", "9");
+    provider_data(&world->provider, "all of it");
+    provider_end(&world->provider);
+    expect_answer(world, 200, "all of it");
+}
+
+/* ---- dying -------------------------------------------------------------------------------- */
+
+static void test_dies_before_the_head(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, POST);
+    provider_leave(&world->provider);
+    expect_answer(world, 502, "the connection was lost to the node of 'x'\n");
+    provider_join(&world->provider, world->gateway.addr, "x");
+}
+
+static void test_dies_after_the_head(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, NULL, NULL);
+    provider_data(&world->provider, "half");
+    provider_leave(&world->provider);
+    expect_cut(world);
+    provider_join(&world->provider, world->gateway.addr, "x");
+}
+
+static void test_idempotent_request_is_asked_elsewhere(void **state)
+{
+    struct world *world = *state;
+    struct provider other;
+
+    ask(world, GET);
+    provider_join(&other, world->gateway.addr, "x");
+    provider_leave(&world->provider);
+    provider_wait_request(&other);
+    provider_respond(&other, true, NULL, NULL);
+    provider_data(&other, "the other");
+    provider_end(&other);
+    expect_answer(world, 200, "the other");
+    provider_leave(&other);
+    provider_join(&world->provider, world->gateway.addr, "x");
+}
+
+/* ---- hanging ------------------------------------------------------------------------------ */
+
+static void test_never_answers(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, "GET /hasty HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect_answer(world, 504, "no answer in time from 'x'\n");
+    /* Too late: swallowed, and the connection is as good as before. */
+    provider_respond(&world->provider, true, NULL, NULL);
+    provider_data(&world->provider, "late");
+    provider_end(&world->provider);
+    test_length_that_is_kept(state);
+}
+
+static void test_others_are_served_meanwhile(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, GET);
+    for (int i = 0; i < 10; i++) {
+        http_expect(world->gateway.port, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200,
+                    "Hello world!");
+    }
+    provider_respond(&world->provider, true, NULL, NULL);
+    provider_end(&world->provider);
+    expect_answer(world, 200, "");
+}
+
+static void test_does_not_handle(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, POST);
+    provider_respond(&world->provider, false, NULL, NULL);
+    expect_answer(world, 503, "no node handles 'x'\n");
+}
+
+/* A client that gives up in the middle of its request: what the provider still says is for nobody,
+ * and hurts nobody. */
+static void test_client_that_goes(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx");
+    assert_int_equal(world->provider.n_ends, 0);
+    http_close(&world->client);
+    provider_wait_ends(&world->provider);
+    provider_respond(&world->provider, true, NULL, NULL);
+    provider_data(&world->provider, "late");
+    provider_end(&world->provider);
+    http_open(&world->client, world->gateway.port);
+    test_length_that_is_kept(state);
+}
+
+/* ---- lying -------------------------------------------------------------------------------- */
+
+static void test_less_than_announced(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, "content-length", "10");
+    provider_data(&world->provider, "less");
+    provider_end(&world->provider);
+    expect_cut(world);
+}
+
+static void test_more_than_announced(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, "content-length", "3");
+    provider_data(&world->provider, "more");
+    expect_cut(world);
+    provider_data(&world->provider, "and more");
+    provider_end(&world->provider);
+}
+
+static void test_invalid_heads(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *reason;
+    } cases[] = {
+        {":status", "99", "invalid :status\n"},
+        {"content-length", "many", "invalid content-length\n"},
+        {"a b", "", "invalid status, header name or header value\n"},
+        {"a", "b\r\nset-cookie: stolen=1", "invalid status, header name or header value\n"},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ask(world, GET);
+        provider_respond(&world->provider, true, cases[i].name, cases[i].value);
+        provider_end(&world->provider);
+        expect_answer(world, 502, cases[i].reason);
+    }
+    (void)journal_wait(&world->gateway.journal, 0, "Response of 'x': invalid :status.");
+}
+
+static void test_hop_by_hop_fields_stay(void **state)
+{
+    struct world *world = *state;
+    struct http_answer answer;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, "transfer-encoding", "gzip");
+    provider_end(&world->provider);
+    http_receive(&world->client, false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_null(strstr(answer.head, "gzip"));
+    http_answer_deinit(&answer);
+}
+
+/* Its connection ends, and with it its streams. */
+static void test_garbage(void **state)
+{
+    static const uint8_t forged[36] = {0, 0, 0, 32};
+    struct world *world = *state;
+
+    ask(world, POST);
+    provider_send_raw(&world->provider, forged, sizeof(forged));
+    provider_wait_closed(&world->provider);
+    expect_answer(world, 502, "the connection was lost to the node of 'x'\n");
+}
+
+static void test_body_before_the_head(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, POST);
+    provider_data(&world->provider, "body");
+    provider_wait_closed(&world->provider);
+    expect_answer(world, 502, "the connection was lost to the node of 'x'\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_length_that_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dies_before_the_head, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dies_after_the_head, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_idempotent_request_is_asked_elsewhere, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_never_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_others_are_served_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_does_not_handle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_client_that_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_less_than_announced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_more_than_announced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_invalid_heads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hop_by_hop_fields_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_body_before_the_head, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* A provider that the test plays, on a real socket: an anonymous node that does with its session
+ * whatever the test likes. Blocking; whatever takes longer than 20 seconds fails the test. */
+#ifndef TESTS_SUPPORT_PROVIDER_H
+#define TESTS_SUPPORT_PROVIDER_H
+
+#include "session/session.h"
+
+struct provider {
+    int fd;
+    struct fe_rng_seeded seeded;
+    struct fe_rng rng;
+    struct fe_self self;
+    struct fe_view service;
+    struct fe_chain out;
+    struct fe_session session;
+    uint32_t stream;   /* of the last request */
+    size_t n_requests; /* received so far */
+    size_t n_ends;     /* requests whose body has ended */
+};
+
+/* Connects to "host:port" and offers one service; returns when the other side knows. */
+void provider_join(struct provider *provider, const char *addr, const char *service);
+
+/* Closes the connection, at once. */
+void provider_leave(struct provider *provider);
+
+/* Waits for the next request, whose stream is then `stream`; for the end of all their bodies. */
+void provider_wait_request(struct provider *provider);
+void provider_wait_ends(struct provider *provider);
+
+/* Answers on `stream`: a head with this one header (NULL: none), bytes, the end. */
+void provider_respond(struct provider *provider, bool handled, const char *name, const char *value);
+void provider_data(struct provider *provider, const char *text);
+void provider_end(struct provider *provider);
+
+/* Sends bytes that are no record. */
+void provider_send_raw(struct provider *provider, const void *data, size_t len);
+
+/* Waits until the other side has closed the connection. */
+void provider_wait_closed(struct provider *provider);
+
+#endif
