@@ -153,6 +153,7 @@ void fe_node_destroy(struct flatend_node *node)
     fe_map_deinit(&node->services);
     fe_settings_deinit(&node->settings);
     free(node->listeners);
+    free(node->seeds); /* of a node that was closed before it had started */
     (void)pthread_cond_destroy(&node->changed);
     (void)pthread_mutex_destroy(&node->lock);
     free(node);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "node/node.h"
 #include "support/nodes.h"
 
 /* ---- something to wait for between threads ---- */
@@ -392,6 +393,35 @@ static void test_wait_ends_with_signals(void **state)
     journal_deinit(&journal);
 }
 
+/* ---- on a worker of the owner's ---- */
+
+static void on_never_started(void *arg, int code)
+{
+    (void)arg;
+    fail_msg("started with %d after it was closed", code);
+}
+
+static void on_node_closed(void *arg)
+{
+    fe_worker_stop(arg);
+}
+
+static void test_close_before_started(void **state)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct fe_worker *worker;
+    struct flatend_node *node;
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&worker, NULL), 0);
+    assert_int_equal(fe_node_new_on(&options, worker, &node, NULL), 0);
+    assert_int_equal(fe_node_start_on(node, NULL, 0, on_never_started, NULL, NULL), 0);
+    fe_node_close_on(node, on_node_closed, worker);
+    fe_worker_run(worker);
+    flatend_node_free(node);
+    fe_worker_free(worker, NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_response_timeout),
         cmocka_unit_test(test_wait_ends_with_shutdown),
         cmocka_unit_test(test_wait_ends_with_signals),
+        cmocka_unit_test(test_close_before_started),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
