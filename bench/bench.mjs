@@ -18,6 +18,13 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 3);
 const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
 
+// One line on a terminal, which the next one replaces.
+function progress(text) {
+    if (process.stderr.isTTY) {
+        process.stderr.write(`\r${text}\x1b[K`);
+    }
+}
+
 // Everybody must do the same work: the same status, type and bytes.
 async function compare(contenders, path) {
     const replies = [];
@@ -38,11 +45,11 @@ async function measure(load, contenders, path, metrics, shape) {
     const runs = contenders.map(() => []);
     for (let pair = 0; pair < pairs; pair++) {
         for (const [i, [name, base]] of contenders.entries()) {
-            process.stderr.write(`\r${load}, ${name}, ${pair + 1} of ${pairs}\x1b[K`);
+            progress(`${load}, ${name}, ${pair + 1} of ${pairs}`);
             runs[i].push(await wrk(base + path, { ...shape, seconds }));
         }
     }
-    process.stderr.write("\r\x1b[K");
+    progress("");
     return metrics.flatMap((metric) => {
         const baseline = runs[0].map((run) => run[metric]);
         return contenders.map(([contender], i) => ({

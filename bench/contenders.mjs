@@ -103,6 +103,7 @@ export async function startNginxFiles(t, folder, files) {
     server {
         listen 127.0.0.1:${port};
         root ${files};
+        charset utf-8;
     }`);
 }
 

@@ -22,9 +22,16 @@ export async function wrk(url, { connections, threads, seconds }) {
     if (/Socket errors|Non-2xx/.test(stdout)) {
         throw new Error(`${url}: requests failed:\n${stdout}`);
     }
-    const percentile = (p) => milliseconds(stdout.match(new RegExp(`^\\s+${p}%\\s+(\\S+)$`, "m"))[1]);
+    const find = (pattern) => {
+        const match = stdout.match(pattern);
+        if (!match) {
+            throw new Error(`${url}: wrk does not say ${pattern}:\n${stdout}`);
+        }
+        return match[1];
+    };
+    const percentile = (p) => milliseconds(find(new RegExp(`^\\s+${p}%\\s+(\\S+)\\s*$`, "m")));
     return {
-        rate: Number(stdout.match(/^Requests\/sec:\s+([\d.]+)$/m)[1]),
+        rate: Number(find(/^Requests\/sec:\s+([\d.]+)\s*$/m)),
         p50: percentile(50),
         p99: percentile(99),
     };
