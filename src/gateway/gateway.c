@@ -183,7 +183,13 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
     close_if_drained(gateway);
 }
 
-static void on_freed(void *arg)
+/* Without a node, nothing had to be waited for. */
+static void on_stopped_at_once(void *arg)
+{
+    (void)arg;
+}
+
+static void stop_worker(void *arg)
 {
     fe_worker_stop(arg);
 }
@@ -191,10 +197,10 @@ static void on_freed(void *arg)
 void fe_gateway_free(struct fe_gateway *gateway)
 {
     if (gateway->state == RUNNING) {
-        fe_gateway_stop(gateway, on_freed, gateway->worker);
+        fe_gateway_stop(gateway, on_stopped_at_once, NULL);
     }
     if (gateway->state != STOPPED) {
-        fe_gateway_stop(gateway, on_freed, gateway->worker);
+        fe_gateway_stop(gateway, stop_worker, gateway->worker);
         fe_worker_run(gateway->worker);
     }
     for (size_t i = 0; i < gateway->n_listeners; i++) {

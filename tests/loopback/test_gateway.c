@@ -345,6 +345,30 @@ static void test_directory(void **state)
     temp_dir_remove(&dir);
 }
 
+/* ---- start -------------------------------------------------------------------------------- */
+
+/* The node listens already, and is closed again. */
+static void test_address_that_is_taken(void **state)
+{
+    const struct fe_log log = {.fn = NULL};
+    struct flatend_error err = {0};
+    struct fe_gateway *gateway;
+    struct fe_config *second;
+    struct fe_worker *worker;
+    char text[128];
+
+    snprintf(text, sizeof(text), "addr = \"127.0.0.1:0\"\n[[http]]\naddr = \"127.0.0.1:%u\"\n",
+             port_of(state));
+    assert_int_equal(fe_config_parse("second.toml", fe_view_str(text), &second, &err), 0);
+    assert_int_equal(fe_worker_new(&worker, NULL), 0);
+    assert_int_equal(fe_gateway_start(worker, second, &log, &gateway, &err), FLATEND_EADDRINUSE);
+    snprintf(text, sizeof(text), "listen on 127.0.0.1:%u: address already in use", port_of(state));
+    assert_string_equal(err.text, text);
+    fe_gateway_free(gateway);
+    fe_worker_free(worker, NULL, NULL);
+    fe_config_unref(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_body_limits),
         cmocka_unit_test(test_header_limits),
         cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_address_that_is_taken),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
