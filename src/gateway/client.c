@@ -47,7 +47,7 @@ static uint64_t now_ms(void *owner)
 
 static uint64_t written(void *owner)
 {
-    return fe_conn_written(((struct fe_client *)owner)->conn);
+    return fe_conn_taken(((struct fe_client *)owner)->conn);
 }
 
 static struct fe_view date(void *owner)

@@ -1,7 +1,9 @@
 #include "uv/conn.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "uv/accept.h"
@@ -446,7 +448,13 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
     *addr = conn->peer;
 }
 
-uint64_t fe_conn_written(const struct fe_conn *conn)
+uint64_t fe_conn_taken(const struct fe_conn *conn)
 {
-    return conn->n_written;
+    uv_os_fd_t fd;
+    int n_unacked = 0;
+
+    if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0) {
+        (void)ioctl(fd, SIOCOUTQ, &n_unacked); /* what it does not say counts as taken */
+    }
+    return conn->n_written - (uint64_t)n_unacked;
 }

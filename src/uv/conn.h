@@ -55,8 +55,9 @@ void fe_conn_abort(struct fe_conn *conn);
 
 void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr);
 
-/* Bytes ever written to the socket: whether a slow reader makes progress. */
-uint64_t fe_conn_written(const struct fe_conn *conn);
+/* Bytes that the peer's system has acknowledged so far: whether a slow reader makes progress. What
+ * only fills the socket's buffer does not count; that is why this costs a system call. */
+uint64_t fe_conn_taken(const struct fe_conn *conn);
 
 struct fe_listener_ops {
     /* Call fe_conn_accept before returning; else the connection is closed. */
