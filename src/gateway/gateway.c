@@ -105,25 +105,25 @@ static int start_listeners(struct fe_gateway *gateway, struct flatend_error *err
 }
 
 int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const struct fe_log *log,
-                     struct fe_gateway **out, struct flatend_error *err)
+                     struct fe_gateway **gateway, struct flatend_error *err)
 {
-    struct fe_gateway *gateway = calloc(1, sizeof(*gateway));
+    struct fe_gateway *started = calloc(1, sizeof(*started));
     int code;
 
-    *out = NULL;
-    if (gateway != NULL) {
-        gateway->listeners = calloc(config->n_http + 1, sizeof(*gateway->listeners));
+    *gateway = NULL;
+    if (started != NULL) {
+        started->listeners = calloc(config->n_http + 1, sizeof(*started->listeners));
     }
-    if (gateway == NULL || gateway->listeners == NULL) {
-        free(gateway);
+    if (started == NULL || started->listeners == NULL) {
+        free(started);
         return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
     }
-    gateway->worker = worker;
-    gateway->config = fe_config_ref(config);
-    gateway->log = *log;
-    *out = gateway;
-    code = start_node(gateway, err);
-    return code != 0 ? code : start_listeners(gateway, err);
+    started->worker = worker;
+    started->config = fe_config_ref(config);
+    started->log = *log;
+    *gateway = started;
+    code = start_node(started, err);
+    return code != 0 ? code : start_listeners(started, err);
 }
 
 /* ---- stopping ----------------------------------------------------------------------------- */

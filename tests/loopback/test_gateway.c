@@ -162,7 +162,7 @@ static void test_what_a_service_sees(void **state)
     assert_int_equal(answer.status, 200);
     rest = strstr(answer.body, ":remote: 127.0.0.1:");
     assert_non_null(rest);
-    assert_true(atoi(rest + strlen(":remote: 127.0.0.1:")) > 0);
+    assert_true(strtol(rest + strlen(":remote: 127.0.0.1:"), NULL, 10) > 0);
     answer.body[rest - answer.body] = '\0';
     assert_string_equal(answer.body, "host: example.org\n"
                                      "accept: one, two\n"

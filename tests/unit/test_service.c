@@ -9,12 +9,14 @@
 
 #include <cmocka.h>
 
-enum { N_PROVIDERS = 2, TIMEOUT_MS = 1000, START_MS = 5000 };
+enum { N_PROVIDERS = 2, TIMEOUT_MS = 1000, LONG_MS = 10000, START_MS = 5000 };
 
 /* An answer of the gateway's own. */
 #define PROBLEM(status, length, reason)                                                            \
     "respond(" status ",#" length ",content-type=text/plain; charset=utf-8) write(" reason "\n) "  \
-                                                                                           "end"
+    "end"
+
+#define TOO_LARGE PROBLEM("431", "50", "the header and the parameters do not fit a packet")
 
 /* The first stream of provider i is 100 * (i + 1). */
 struct world {
@@ -296,8 +298,7 @@ static void test_head_that_does_not_fit(void **state)
     provide(world, 1);
     world->providers[0].sender.error = FLATEND_ETOOBIG;
     serve(world);
-    trace_expect(&world->trace,
-                 PROBLEM("431", "50", "the header and the parameters do not fit a packet"));
+    trace_expect(&world->trace, TOO_LARGE);
 }
 
 static void test_too_many_parameters(void **state)
@@ -311,8 +312,7 @@ static void test_too_many_parameters(void **state)
     provide(world, 1);
     world->fake.ex.request.query = fe_view_of(query, sizeof(query));
     serve(world);
-    trace_expect(&world->trace,
-                 PROBLEM("431", "50", "the header and the parameters do not fit a packet"));
+    trace_expect(&world->trace, TOO_LARGE);
 }
 
 static void test_announced_lengths(void **state)
@@ -406,7 +406,7 @@ static void test_head_stops_the_deadline(void **state)
     provide(world, 1);
     serve(world);
     feed_head(world, 100, (struct fe_headers){.n = 0});
-    pass(world, 10 * TIMEOUT_MS);
+    pass(world, LONG_MS);
     trace_expect(&world->trace, "request(100,echo) end(100) respond(200)");
     fake_exchange_abort(&world->fake);
 }
@@ -418,9 +418,9 @@ static void test_deadline_waits_for_the_body(void **state)
 
     provide(world, 1);
     serve_post(world, 6);
-    pass(world, 10 * TIMEOUT_MS);
+    pass(world, LONG_MS);
     assert_int_equal(fake_exchange_body(&world->fake, "abcdef"), 6);
-    pass(world, 10 * TIMEOUT_MS);
+    pass(world, LONG_MS);
     trace_expect(&world->trace, "request(100,echo) resume data(100,abcdef)");
     fake_exchange_body_end(&world->fake);
     trace_expect(&world->trace, "end(100)");
