@@ -102,7 +102,8 @@ static void join_if_resolved(struct flatend_node *node)
     }
 }
 
-static void on_resolved(void *arg, int code, const struct fe_addr *addrs, size_t n)
+static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
+                        const struct flatend_error *err)
 {
     struct flatend_node *node = arg;
 
@@ -111,13 +112,11 @@ static void on_resolved(void *arg, int code, const struct fe_addr *addrs, size_t
         fe_node_check_closed(node);
         return;
     }
-    if (code == 0 && n > 0) {
+    if (n > 0) {
         node->seeds[node->n_seeds++] = addrs[0];
     } else {
-        (void)fe_err_set(&node->start_error, code, "a host name to connect to: %s",
-                         flatend_strerror(code));
-        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Looking up a host name failed: %s.",
-               flatend_strerror(code));
+        node->start_error = *err;
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Not connecting: %s.", err->text);
     }
     join_if_resolved(node);
 }

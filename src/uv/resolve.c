@@ -10,6 +10,7 @@ struct resolution {
     uint16_t port;
     fe_resolve_fn fn;
     void *arg;
+    char host_port[]; /* as it was asked for, to name it in an error */
 };
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -17,7 +18,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     struct resolution *resolution = request->data;
     struct fe_addr addrs[FE_RESOLVE_MAX];
     size_t n = 0;
-    int code = fe_uv_code(status);
+    struct flatend_error err = {0};
 
     for (struct addrinfo *info = found; info != NULL && n < FE_RESOLVE_MAX; info = info->ai_next) {
         if (fe_addr_from_sockaddr(&addrs[n], info->ai_addr) == 0) {
@@ -25,14 +26,16 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         }
     }
     uv_freeaddrinfo(found);
-    if (code == 0 && n == 0) {
-        code = FLATEND_ENOENT;
+    if (n == 0) {
+        status = status != 0 ? status : UV_EAI_NODATA;
+        (void)fe_err_set(&err, fe_uv_code(status), "look up '%s': %s", resolution->host_port,
+                         uv_strerror(status));
     }
     fe_resolve_fn fn = resolution->fn;
     void *arg = resolution->arg;
 
     free(resolution);
-    fn(arg, code, addrs, n);
+    fn(arg, addrs, n, &err);
 }
 
 /* Splits into the name, as a string, and the port. */
@@ -65,18 +68,19 @@ int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn
     if (rv != 0) {
         return rv;
     }
-    resolution = malloc(sizeof(*resolution));
+    resolution = malloc(sizeof(*resolution) + strlen(host_port) + 1);
     if (resolution == NULL) {
         return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
     }
     resolution->port = port;
     resolution->fn = fn;
     resolution->arg = arg;
+    memcpy(resolution->host_port, host_port, strlen(host_port) + 1);
     resolution->request.data = resolution;
     rv = uv_getaddrinfo(worker->loop, &resolution->request, on_resolved, name, NULL, &hints);
     if (rv != 0) {
         free(resolution);
-        return fe_err_set(err, fe_uv_code(rv), "'%s': %s", host_port, uv_strerror(rv));
+        return fe_err_set(err, fe_uv_code(rv), "look up '%s': %s", host_port, uv_strerror(rv));
     }
     return 0;
 }
@@ -94,8 +98,8 @@ int fe_resolve_now(const char *host_port, struct fe_addr *addr, struct flatend_e
     }
     rv = getaddrinfo(name, NULL, &hints, &found);
     if (rv != 0) {
-        return fe_err_set(err, rv == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "'%s': %s",
-                          host_port, gai_strerror(rv));
+        return fe_err_set(err, rv == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR,
+                          "look up '%s': %s", host_port, gai_strerror(rv));
     }
     rv = fe_addr_from_sockaddr(addr, found->ai_addr);
     addr->port = port;

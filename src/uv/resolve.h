@@ -7,7 +7,9 @@
 
 enum { FE_RESOLVE_MAX = 8 }; /* addresses of one name that are looked at */
 
-typedef void (*fe_resolve_fn)(void *arg, int code, const struct fe_addr *addrs, size_t n);
+/* `n` 0: `err` names what was looked up, and says what went wrong. */
+typedef void (*fe_resolve_fn)(void *arg, const struct fe_addr *addrs, size_t n,
+                              const struct flatend_error *err);
 
 /* Zero: `fn` comes exactly once, later. */
 int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn, void *arg,

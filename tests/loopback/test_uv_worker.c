@@ -103,15 +103,16 @@ static void test_timers_run(void **state)
 
 struct answer {
     struct fe_worker *worker;
-    int code;
+    struct flatend_error err;
     struct fe_addr addr;
 };
 
-static void on_resolved(void *arg, int code, const struct fe_addr *addrs, size_t n)
+static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
+                        const struct flatend_error *err)
 {
     struct answer *answer = arg;
 
-    answer->code = code;
+    answer->err = *err;
     if (n > 0) {
         answer->addr = addrs[0];
     }
@@ -120,7 +121,7 @@ static void on_resolved(void *arg, int code, const struct fe_addr *addrs, size_t
 
 static void test_resolve(void **state)
 {
-    struct answer answer = {.code = 1};
+    struct answer answer = {.err.code = 1};
     struct flatend_error err;
     struct fe_addr now;
 
@@ -128,14 +129,32 @@ static void test_resolve(void **state)
     assert_int_equal(fe_worker_new(&answer.worker, NULL), 0);
     assert_int_equal(fe_resolve(answer.worker, ":9", on_resolved, &answer, &err), FLATEND_EADDR);
     assert_int_equal(fe_resolve(answer.worker, "localhost:9", on_resolved, &answer, &err), 0);
-    assert_int_equal(answer.code, 1);
+    assert_int_equal(answer.err.code, 1);
     fe_worker_run(answer.worker);
-    assert_int_equal(answer.code, 0);
+    assert_int_equal(answer.err.code, 0);
     assert_int_equal(answer.addr.port, 9);
     assert_true(fe_addr_is_loopback(&answer.addr));
     assert_int_equal(fe_resolve_now("localhost:9", &now, &err), 0);
     assert_true(fe_addr_is_loopback(&now) && now.port == 9);
     assert_int_equal(fe_resolve_now("localhost", &now, &err), FLATEND_EADDR);
+    fe_worker_free(answer.worker, NULL, NULL);
+}
+
+/* No name has an empty label: nobody needs to be asked for this one. */
+static void test_resolve_failure_names_the_name(void **state)
+{
+    struct answer answer = {0};
+    struct flatend_error err;
+    struct fe_addr now;
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&answer.worker, NULL), 0);
+    assert_int_equal(fe_resolve(answer.worker, "a..b:9", on_resolved, &answer, &err), 0);
+    fe_worker_run(answer.worker);
+    assert_int_not_equal(answer.err.code, 0);
+    assert_non_null(strstr(answer.err.text, "look up 'a..b:9': "));
+    assert_int_equal(fe_resolve_now("a..b:9", &now, &err), FLATEND_EADDR);
+    assert_non_null(strstr(err.text, "look up 'a..b:9': "));
     fe_worker_free(answer.worker, NULL, NULL);
 }
 
@@ -145,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_mail_comes_in_order),
         cmocka_unit_test(test_timers_run),
         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_resolve_failure_names_the_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
