@@ -3,6 +3,7 @@
  * A node joins a mesh, offers services, and calls the services of others:
  *
  *     #include <flatend.h>
+ *     #include <stdio.h>
  *
  *     static void hello(struct flatend_context *ctx, void *arg)
  *     {
@@ -28,6 +29,7 @@
  *         }
  *         flatend_node_wait(node);
  *         flatend_node_free(node);
+ *         return 0;
  *     }
  *
  * Conventions. A function that can fail returns 0 (or a count) or a negative code of the table
