@@ -89,7 +89,7 @@ int fe_command_run(const struct fe_options *options)
         return fe_command_fail(&err);
     }
     if (is_missing) {
-        fe_log(&log, FLATEND_LOG_WARN, "Unable to find a configuration file '%s'.",
+        fe_log(&log, FLATEND_LOG_WARN, "Unable to find a configuration file '%s': serving no HTTP.",
                options->config_path);
     }
     raise_descriptor_limit(&log);
