@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/static.h"
-#include "support/fake_exchange.h"
+#include "support/fake_client.h"
 #include "support/fault.h"
 #include "support/temp_dir.h"
 
@@ -31,10 +31,10 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
     const size_t n_fds = count_fds();
 
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
-        struct fake_exchange fake;
+        struct fake_client fake;
         bool has_failed;
 
-        fake_exchange_init(&fake, "GET", path);
+        fake_client_init(&fake, "GET", path);
         fake.is_forgetful = true;
         fe_static_serve(&fake.ex, &route, rest);
         has_failed = fe_fault_disarm();
@@ -45,7 +45,7 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
             assert_true(fake.state == FAKE_ABORTED || fake.status == 503);
         }
         assert_int_equal(count_fds(), n_fds);
-        fake_exchange_deinit(&fake);
+        fake_client_deinit(&fake);
     }
 }
 

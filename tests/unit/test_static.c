@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "gateway/static.h"
-#include "support/fake_exchange.h"
+#include "support/fake_client.h"
 #include "support/temp_dir.h"
 
 #define MODIFIED "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -21,7 +21,7 @@
 struct site {
     struct temp_dir dir;
     struct fe_config_route route;
-    struct fake_exchange fake;
+    struct fake_client fake;
 };
 
 static void set_time(struct site *site, const char *name)
@@ -64,7 +64,7 @@ static int teardown(void **state)
 /* Asks for `path`, of which `rest` is below the directory; the answer is in site->fake. */
 static void serve(struct site *site, const char *method, const char *path, struct fe_view rest)
 {
-    fake_exchange_init(&site->fake, method, path);
+    fake_client_init(&site->fake, method, path);
     fe_static_serve(&site->fake.ex, &site->route, rest);
 }
 
@@ -75,11 +75,11 @@ static int get_status(struct site *site, struct fe_view rest)
     serve(site, "GET", "/path/", rest);
     assert_int_equal(site->fake.state, FAKE_ENDED);
     status = site->fake.status;
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
     return status;
 }
 
-static void assert_body(const struct fake_exchange *fake, const char *expected)
+static void assert_body(const struct fake_client *fake, const char *expected)
 {
     assert_int_equal(fake->body.len, strlen(expected));
     if (fake->body.len > 0) {
@@ -87,9 +87,9 @@ static void assert_body(const struct fake_exchange *fake, const char *expected)
     }
 }
 
-static void assert_field(struct fake_exchange *fake, const char *name, const char *expected)
+static void assert_field(struct fake_client *fake, const char *name, const char *expected)
 {
-    const char *const value = fake_exchange_field(fake, name);
+    const char *const value = fake_client_field(fake, name);
 
     if (expected == NULL) {
         assert_null(value);
@@ -104,7 +104,7 @@ static void assert_field(struct fake_exchange *fake, const char *name, const cha
 static void test_file(void **state)
 {
     struct site *const site = *state;
-    struct fake_exchange *const fake = &site->fake;
+    struct fake_client *const fake = &site->fake;
 
     serve(site, "GET", "/hello.txt", FE_VIEW_LIT("hello.txt"));
     assert_int_equal(fake->state, FAKE_ENDED);
@@ -117,13 +117,13 @@ static void test_file(void **state)
     assert_field(fake, "last-modified", MODIFIED);
     assert_field(fake, "cache-control", NULL);
     assert_false(fake->was_resumed);
-    fake_exchange_deinit(fake);
+    fake_client_deinit(fake);
 }
 
 static void test_head(void **state)
 {
     struct site *const site = *state;
-    struct fake_exchange *const fake = &site->fake;
+    struct fake_client *const fake = &site->fake;
 
     serve(site, "HEAD", "/hello.txt", FE_VIEW_LIT("hello.txt"));
     assert_int_equal(fake->state, FAKE_ENDED);
@@ -131,7 +131,7 @@ static void test_head(void **state)
     assert_int_equal(fake->content_length, 11);
     assert_body(fake, "");
     assert_field(fake, "etag", ETAG);
-    fake_exchange_deinit(fake);
+    fake_client_deinit(fake);
 }
 
 static void test_empty_file(void **state)
@@ -142,7 +142,7 @@ static void test_empty_file(void **state)
     assert_int_equal(site->fake.state, FAKE_ENDED);
     assert_int_equal(site->fake.content_length, 0);
     assert_field(&site->fake, "content-type", "application/octet-stream");
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_single_file(void **state)
@@ -153,29 +153,29 @@ static void test_single_file(void **state)
     temp_dir_write(&site->dir, "www/.page.html", "<h1>", 4);
     route.static_path = temp_dir_path(&site->dir, "www/.page.html"); /* hidden, but named */
     route.static_is_dir = false;
-    fake_exchange_init(&site->fake, "GET", "/");
+    fake_client_init(&site->fake, "GET", "/");
     fe_static_serve(&site->fake.ex, &route, fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 200);
     assert_body(&site->fake, "<h1>");
     assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 
     unlink(route.static_path);
-    fake_exchange_init(&site->fake, "GET", "/");
+    fake_client_init(&site->fake, "GET", "/");
     fe_static_serve(&site->fake.ex, &route, fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 404);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_no_cache(void **state)
 {
     struct site *const site = *state;
-    struct fake_exchange *const fake = &site->fake;
+    struct fake_client *const fake = &site->fake;
 
     site->route.no_cache = true;
-    fake_exchange_init(fake, "GET", "/hello.txt");
-    fake_exchange_add(fake, "if-none-match", ETAG);
-    fake_exchange_add(fake, "if-modified-since", MODIFIED);
+    fake_client_init(fake, "GET", "/hello.txt");
+    fake_client_add(fake, "if-none-match", ETAG);
+    fake_client_add(fake, "if-modified-since", MODIFIED);
     fe_static_serve(&fake->ex, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(fake->status, 200);
     assert_field(fake, "cache-control",
@@ -184,7 +184,7 @@ static void test_no_cache(void **state)
     assert_field(fake, "pragma", "no-cache");
     assert_field(fake, "etag", NULL);
     assert_field(fake, "last-modified", NULL);
-    fake_exchange_deinit(fake);
+    fake_client_deinit(fake);
 }
 
 /* ---- directories -------------------------------------------------------------------------- */
@@ -200,7 +200,7 @@ static void test_index(void **state)
         assert_int_equal(site->fake.status, 200);
         assert_body(&site->fake, "<p>");
         assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
-        fake_exchange_deinit(&site->fake);
+        fake_client_deinit(&site->fake);
     }
     temp_dir_subdir(&site->dir, "www/bare/index.html");
     assert_int_equal(get_status(site, FE_VIEW_LIT("bare/")), 404);
@@ -214,7 +214,7 @@ static void test_index_of_the_root(void **state)
     serve(site, "GET", "/", fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 200);
     assert_body(&site->fake, "root");
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void check_redirect(struct site *site, const char *path, const char *location)
@@ -223,7 +223,7 @@ static void check_redirect(struct site *site, const char *path, const char *loca
     assert_int_equal(site->fake.state, FAKE_ENDED);
     assert_int_equal(site->fake.status, 301);
     assert_field(&site->fake, "location", location);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_redirect(void **state)
@@ -257,12 +257,12 @@ static void test_listing(void **state)
         "<li><a href=\"./b%20%26%20c.txt\">b &amp; c.txt</a></li>\n"
         "<li><a href=\"./dir/\">dir/</a></li>\n"
         "</ul>\n</body>\n</html>\n");
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 
     serve(site, "HEAD", "/bare/", FE_VIEW_LIT("bare/"));
     assert_int_equal(site->fake.status, 200);
     assert_true(site->fake.content_length > 0);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 /* ---- what is not -------------------------------------------------------------------------- */
@@ -434,10 +434,10 @@ static const struct condition CONDITIONS[] = {
 static void check_condition(struct site *site, const struct condition *row, const char *method,
                             int status)
 {
-    fake_exchange_init(&site->fake, method, "/hello.txt");
-    fake_exchange_add(&site->fake, row->name, row->value);
+    fake_client_init(&site->fake, method, "/hello.txt");
+    fake_client_add(&site->fake, row->name, row->value);
     if (row->name2 != NULL) {
-        fake_exchange_add(&site->fake, row->name2, row->value2);
+        fake_client_add(&site->fake, row->name2, row->value2);
     }
     fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.state, FAKE_ENDED);
@@ -450,7 +450,7 @@ static void check_condition(struct site *site, const struct condition *row, cons
         assert_field(&site->fake, "content-type", NULL);
         assert_body(&site->fake, "");
     }
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_conditions(void **state)
@@ -486,8 +486,8 @@ static void test_ranges(void **state)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        fake_exchange_init(&site->fake, "GET", "/hello.txt");
-        fake_exchange_add(&site->fake, "range", rows[i].value);
+        fake_client_init(&site->fake, "GET", "/hello.txt");
+        fake_client_add(&site->fake, "range", rows[i].value);
         fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
         assert_int_equal(site->fake.state, FAKE_ENDED);
         assert_int_equal(site->fake.status, rows[i].status);
@@ -496,7 +496,7 @@ static void test_ranges(void **state)
             assert_body(&site->fake, rows[i].body);
             assert_field(&site->fake, "etag", ETAG);
         }
-        fake_exchange_deinit(&site->fake);
+        fake_client_deinit(&site->fake);
     }
 }
 
@@ -514,7 +514,7 @@ static void start_large(struct site *site)
     }
     temp_dir_write(&site->dir, "www/large", data, LARGE);
     free(data);
-    fake_exchange_init(&site->fake, "GET", "/large");
+    fake_client_init(&site->fake, "GET", "/large");
     site->fake.window = 0;
     fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("large"));
     assert_int_equal(site->fake.state, FAKE_RUNNING);
@@ -524,11 +524,11 @@ static void start_large(struct site *site)
 static void test_slow_client(void **state)
 {
     struct site *const site = *state;
-    struct fake_exchange *const fake = &site->fake;
+    struct fake_client *const fake = &site->fake;
 
     start_large(site);
     for (size_t step = 1; fake->state == FAKE_RUNNING; step++) {
-        fake_exchange_take(fake, step * 31);
+        fake_client_take(fake, step * 31);
     }
     assert_int_equal(fake->state, FAKE_ENDED);
     assert_int_equal(fake->body.len, LARGE);
@@ -537,7 +537,7 @@ static void test_slow_client(void **state)
             fail_msg("byte %zu differs", i);
         }
     }
-    fake_exchange_deinit(fake);
+    fake_client_deinit(fake);
 }
 
 /* How many descriptors are open: what a handler opens it closes. */
@@ -557,11 +557,11 @@ static void test_client_leaves(void **state)
     const size_t n_fds = count_fds();
 
     start_large(site);
-    fake_exchange_take(&site->fake, 50000);
+    fake_client_take(&site->fake, 50000);
     assert_int_equal(count_fds(), n_fds + 1);
-    fake_exchange_leave(&site->fake);
+    fake_client_leave(&site->fake);
     assert_int_equal(count_fds(), n_fds);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_file_shrinks(void **state)
@@ -570,12 +570,12 @@ static void test_file_shrinks(void **state)
     const size_t n_fds = count_fds();
 
     start_large(site);
-    fake_exchange_take(&site->fake, 50000);
+    fake_client_take(&site->fake, 50000);
     assert_int_equal(truncate(temp_dir_path(&site->dir, "www/large"), 60000), 0);
-    fake_exchange_take(&site->fake, SIZE_MAX);
+    fake_client_take(&site->fake, SIZE_MAX);
     assert_int_equal(site->fake.state, FAKE_ABORTED);
     assert_int_equal(count_fds(), n_fds);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_file_is_replaced(void **state)
@@ -585,10 +585,10 @@ static void test_file_is_replaced(void **state)
     start_large(site);
     assert_int_equal(unlink(temp_dir_path(&site->dir, "www/large")), 0);
     temp_dir_write(&site->dir, "www/large", "new", 3);
-    fake_exchange_take(&site->fake, SIZE_MAX);
+    fake_client_take(&site->fake, SIZE_MAX);
     assert_int_equal(site->fake.state, FAKE_ENDED); /* with the old one, whole */
     assert_int_equal(site->fake.body.len, LARGE);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 static void test_head_cannot_be_sent(void **state)
@@ -596,12 +596,12 @@ static void test_head_cannot_be_sent(void **state)
     struct site *const site = *state;
     const size_t n_fds = count_fds();
 
-    fake_exchange_init(&site->fake, "GET", "/hello.txt");
+    fake_client_init(&site->fake, "GET", "/hello.txt");
     site->fake.respond_code = FLATEND_ENOMEM;
     fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.state, FAKE_ABORTED);
     assert_int_equal(count_fds(), n_fds);
-    fake_exchange_deinit(&site->fake);
+    fake_client_deinit(&site->fake);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
