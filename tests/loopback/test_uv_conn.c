@@ -1,27 +1,15 @@
 /* Connections and listeners, on loopback. */
-#include <errno.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/list.h"
-#include "uv/accept.h"
 #include "uv/conn.h"
-#include "uv/mailbox.h"
 
-enum {
-    BIG = 16 * 1024 * 1024,
-    PIECE = 100 * 1000,
-    SEND_BUFFER = 100 * 1024,
-    MARK = SEND_BUFFER, /* its quarter fits in the buffer several times */
-    TRIES_MAX = 1000,
-};
+enum { BIG = 16 * 1024 * 1024, PIECE = 100 * 1000 };
 
 /* One end of a connection, and what has happened to it. */
 struct end {
@@ -251,206 +239,6 @@ static void test_both_ways_at_once(void **state)
     assert_int_equal(world.accepted.close_code, 0);
 }
 
-/* ---- a writer that is only a little above the mark ---- */
-
-/* One end is a connection, the other a plain socket that reads when the test says so. */
-struct squeeze {
-    struct fe_worker *worker;
-    struct fe_conn *conn;
-    int socket;
-    int n_tries;
-    int n_closes;
-    bool is_squeezed; /* the writer is a little above the mark, and waits */
-};
-
-/* Two connected sockets: the one returned has the send buffer, `*peer` is the other. */
-static int connect_pair(int *peer)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(name);
-    int buffer = SEND_BUFFER;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int dialed = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(listener, (struct sockaddr *)&name, len), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &len), 0);
-    assert_int_equal(setsockopt(dialed, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)), 0);
-    assert_int_equal(connect(dialed, (struct sockaddr *)&name, len), 0);
-    *peer = accept(listener, NULL, NULL);
-    assert_true(*peer >= 0);
-    close(listener);
-    return dialed;
-}
-
-/* Reads some of what has arrived; false when there is nothing. */
-static bool read_some(struct squeeze *squeeze)
-{
-    uint8_t sink[65536];
-    ssize_t n = recv(squeeze->socket, sink, sizeof(sink), MSG_DONTWAIT);
-
-    assert_true(n > 0 || (n < 0 && errno == EAGAIN));
-    return n > 0;
-}
-
-static void squeeze_append(struct squeeze *squeeze, size_t len)
-{
-    uint8_t *bytes = calloc(1, len);
-
-    assert_non_null(bytes);
-    assert_int_equal(fe_chain_append(fe_conn_out(squeeze->conn), bytes, len), 0);
-    free(bytes);
-    fe_conn_flush(squeeze->conn);
-}
-
-/* How much is left when the low-water mark is passed is the system's choice: tried until it is
- * something, so that a block is on its way. */
-static void on_squeeze_drain(void *owner)
-{
-    struct squeeze *squeeze = owner;
-    size_t left = fe_conn_out(squeeze->conn)->len;
-
-    if (squeeze->is_squeezed) {
-        fe_conn_close(squeeze->conn);
-        return;
-    }
-    if (left == 0) {
-        assert_true(squeeze->n_tries++ < TRIES_MAX);
-        squeeze_append(squeeze, 10 * MARK);
-        return;
-    }
-    squeeze->is_squeezed = true;
-    fe_conn_set_high_water(squeeze->conn, left + 1);
-    squeeze_append(squeeze, 2);
-    while (read_some(squeeze)) { /* all that is left fits in one write */
-    }
-}
-
-static void on_squeeze_read(void *owner, uint8_t *data, size_t len)
-{
-    (void)owner;
-    (void)data;
-    (void)len;
-    fail();
-}
-
-static void on_squeeze_eof(void *owner)
-{
-    (void)owner;
-    fail();
-}
-
-static void on_squeeze_close(void *owner, int code)
-{
-    struct squeeze *squeeze = owner;
-
-    assert_int_equal(code, 0);
-    squeeze->n_closes++;
-}
-
-static const struct fe_conn_ops squeeze_ops = {
-    .on_read = on_squeeze_read,
-    .on_eof = on_squeeze_eof,
-    .on_drain = on_squeeze_drain,
-    .on_close = on_squeeze_close,
-};
-
-/* A mail that posts itself again until the connection has closed: the reader, one turn at a time.
- */
-struct reader {
-    struct fe_mail mail;
-    struct squeeze *squeeze;
-    unsigned n_turns;
-};
-
-static void on_reader(struct fe_mail *mail)
-{
-    struct reader *reader = FE_CONTAINER_OF(mail, struct reader, mail);
-    struct squeeze *squeeze = reader->squeeze;
-
-    if (squeeze->n_closes > 0) {
-        fe_worker_stop(squeeze->worker);
-        return;
-    }
-    if (reader->n_turns++ > 1000 * 1000) {
-        fail_msg("no on_drain after the last write");
-    }
-    if (!squeeze->is_squeezed) {
-        (void)read_some(squeeze);
-    }
-    fe_mail_post(squeeze->worker, mail);
-}
-
-static void squeeze_run(struct squeeze *squeeze, struct fe_mail *mail,
-                        void (*fn)(struct fe_mail *mail))
-{
-    struct fe_addr peer = {.family = FE_IPV4};
-
-    assert_int_equal(fe_worker_new(&squeeze->worker, NULL), 0);
-    assert_int_equal(
-        fe_conn_adopt(squeeze->worker, connect_pair(&squeeze->socket), &peer, &squeeze->conn), 0);
-    fe_conn_accept(squeeze->conn, &squeeze_ops, squeeze);
-    fe_conn_set_high_water(squeeze->conn, MARK);
-    squeeze_append(squeeze, 10 * MARK);
-    fe_mail_init(mail, fn);
-    fe_mail_post(squeeze->worker, mail);
-    fe_worker_run(squeeze->worker);
-    fe_worker_free(squeeze->worker, NULL, NULL);
-    close(squeeze->socket);
-}
-
-/* on_drain at the low-water mark comes while a block is still on its way. What the writer then adds
- * may be above the high-water mark by less than that block; it is owed its next on_drain all the
- * same. */
-static void test_a_little_over_the_mark(void **state)
-{
-    struct squeeze squeeze = {0};
-    struct reader reader = {.squeeze = &squeeze};
-
-    (void)state;
-    squeeze_run(&squeeze, &reader.mail, on_reader);
-    assert_true(squeeze.is_squeezed);
-}
-
-static void read_until_taken(struct squeeze *squeeze)
-{
-    size_t left = fe_conn_out(squeeze->conn)->len;
-    uint64_t taken = fe_conn_taken(squeeze->conn);
-
-    while (fe_conn_taken(squeeze->conn) == taken) {
-        assert_true(squeeze->n_tries++ < TRIES_MAX);
-        (void)read_some(squeeze);
-    }
-    assert_int_equal(fe_conn_out(squeeze->conn)->len, left);
-    squeeze->is_squeezed = true;
-    fe_conn_close(squeeze->conn);
-}
-
-static void on_taking(struct fe_mail *mail)
-{
-    struct squeeze *squeeze = FE_CONTAINER_OF(mail, struct reader, mail)->squeeze;
-
-    if (squeeze->n_closes > 0) {
-        fe_worker_stop(squeeze->worker);
-        return;
-    }
-    if (!squeeze->is_squeezed && fe_conn_out(squeeze->conn)->len < 10 * (size_t)MARK) {
-        read_until_taken(squeeze);
-    }
-    fe_mail_post(squeeze->worker, mail);
-}
-
-/* A slow reader makes progress long before the socket takes more from us. */
-static void test_taken_is_acknowledged(void **state)
-{
-    struct squeeze squeeze = {0};
-    struct reader reader = {.squeeze = &squeeze};
-
-    (void)state;
-    squeeze_run(&squeeze, &reader.mail, on_taking);
-    assert_true(squeeze.is_squeezed);
-}
-
 /* All interfaces means both families. */
 static void test_dual_stack(void **state)
 {
@@ -577,16 +365,10 @@ static void test_address_in_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_ways_at_once),
-        cmocka_unit_test(test_a_little_over_the_mark),
-        cmocka_unit_test(test_taken_is_acknowledged),
-        cmocka_unit_test(test_dual_stack),
-        cmocka_unit_test(test_close_while_reading),
-        cmocka_unit_test(test_abort_resets),
-        cmocka_unit_test(test_not_accepted_is_closed),
-        cmocka_unit_test(test_dial_refused),
-        cmocka_unit_test(test_close_while_dialing),
-        cmocka_unit_test(test_address_in_use),
+        cmocka_unit_test(test_both_ways_at_once),      cmocka_unit_test(test_dual_stack),
+        cmocka_unit_test(test_close_while_reading),    cmocka_unit_test(test_abort_resets),
+        cmocka_unit_test(test_not_accepted_is_closed), cmocka_unit_test(test_dial_refused),
+        cmocka_unit_test(test_close_while_dialing),    cmocka_unit_test(test_address_in_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
