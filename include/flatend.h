@@ -55,38 +55,38 @@ extern "C" {
 #else
 #define FLATEND_API
 #endif
-#define FLATEND_MUST_USE __attribute__((warn_unused_result))
+#define FLATEND_MUST_USE          __attribute__((warn_unused_result))
 #define FLATEND_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* ---- errors ------------------------------------------------------------------------------- */
 
 /* name, code, text. The codes are stable: new ones are added at the end. */
-#define FLATEND_ERRORS(X)                                                 \
-    X(ENOMEM, -1, "out of memory")                                        \
-    X(EINVAL, -2, "invalid argument")                                     \
-    X(ESTATE, -3, "not possible in this state")                           \
-    X(EAGAIN, -4, "would block")                                          \
-    X(ECANCELED, -5, "canceled")                                          \
-    X(ECLOSED, -6, "connection closed")                                   \
-    X(ETIMEDOUT, -7, "timed out")                                         \
-    X(EREFUSED, -8, "connection refused")                                 \
-    X(EUNREACHABLE, -9, "peer cannot be reached")                         \
-    X(EADDR, -10, "not a valid address")                                  \
-    X(EADDRINUSE, -11, "address already in use")                          \
-    X(EPROTO, -12, "peer violated the protocol")                          \
-    X(EDECRYPT, -13, "record does not authenticate")                      \
-    X(ESIGNATURE, -14, "signature does not verify")                       \
-    X(ETOOBIG, -15, "larger than the limit")                              \
-    X(ENOPROVIDER, -16, "no node provides the service")                   \
-    X(EUNHANDLED, -17, "the node did not handle the request")             \
-    X(ERESET, -18, "stream reset by the peer")                            \
-    X(EIO, -19, "input or output failed")                                 \
-    X(EKEY, -20, "not a valid key")                                       \
-    X(EACCESS, -21, "permission denied")                                  \
-    X(ENOENT, -22, "no such file")                                        \
-    X(EEXIST, -23, "exists already")                                      \
-    X(ELIMIT, -24, "too many")                                            \
-    X(ESYNTAX, -25, "syntax error")                                       \
+#define FLATEND_ERRORS(X)                                                                          \
+    X(ENOMEM, -1, "out of memory")                                                                 \
+    X(EINVAL, -2, "invalid argument")                                                              \
+    X(ESTATE, -3, "not possible in this state")                                                    \
+    X(EAGAIN, -4, "would block")                                                                   \
+    X(ECANCELED, -5, "canceled")                                                                   \
+    X(ECLOSED, -6, "connection closed")                                                            \
+    X(ETIMEDOUT, -7, "timed out")                                                                  \
+    X(EREFUSED, -8, "connection refused")                                                          \
+    X(EUNREACHABLE, -9, "peer cannot be reached")                                                  \
+    X(EADDR, -10, "not a valid address")                                                           \
+    X(EADDRINUSE, -11, "address already in use")                                                   \
+    X(EPROTO, -12, "peer violated the protocol")                                                   \
+    X(EDECRYPT, -13, "record does not authenticate")                                               \
+    X(ESIGNATURE, -14, "signature does not verify")                                                \
+    X(ETOOBIG, -15, "larger than the limit")                                                       \
+    X(ENOPROVIDER, -16, "no node provides the service")                                            \
+    X(EUNHANDLED, -17, "the node did not handle the request")                                      \
+    X(ERESET, -18, "stream reset by the peer")                                                     \
+    X(EIO, -19, "input or output failed")                                                          \
+    X(EKEY, -20, "not a valid key")                                                                \
+    X(EACCESS, -21, "permission denied")                                                           \
+    X(ENOENT, -22, "no such file")                                                                 \
+    X(EEXIST, -23, "exists already")                                                               \
+    X(ELIMIT, -24, "too many")                                                                     \
+    X(ESYNTAX, -25, "syntax error")                                                                \
     X(EOVERFLOW, -26, "buffer too small")
 
 enum flatend_code {
@@ -184,7 +184,7 @@ enum {
 struct flatend_service {
     const char *name; /* 1 to 255 bytes */
     flatend_handler handler;
-    void *arg; /* handed to the handler */
+    void *arg;      /* handed to the handler */
     unsigned flags; /* enum flatend_service_flags */
 };
 
@@ -208,8 +208,8 @@ struct flatend_options {
 
     /* Reconnecting to a peer that this node dialed and lost: how often (negative: never), and the
      * delay before an attempt: from `min` growing by `factor` up to `max`, with jitter. */
-    int reconnect_attempts;           /* default 8 */
-    double reconnect_backoff_factor;  /* default 1.25; at least 1 */
+    int reconnect_attempts;            /* default 8 */
+    double reconnect_backoff_factor;   /* default 1.25; at least 1 */
     unsigned reconnect_backoff_min_ms; /* default 500 */
     unsigned reconnect_backoff_max_ms; /* default 1000 */
 
@@ -231,12 +231,12 @@ struct flatend_options {
     struct uv_loop_s *loop;
 };
 
-#define FLATEND_OPTIONS_INIT                                                     \
-    {                                                                            \
-        .size = sizeof(struct flatend_options), .reconnect_attempts = 8,         \
-        .reconnect_backoff_factor = 1.25, .reconnect_backoff_min_ms = 500,       \
-        .reconnect_backoff_max_ms = 1000, .handler_threads = 16,                 \
-        .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO,             \
+#define FLATEND_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+        .size = sizeof(struct flatend_options), .reconnect_attempts = 8,                           \
+        .reconnect_backoff_factor = 1.25, .reconnect_backoff_min_ms = 500,                         \
+        .reconnect_backoff_max_ms = 1000, .handler_threads = 16, .shutdown_timeout_ms = 10000,     \
+        .log_level = FLATEND_LOG_INFO,                                                             \
     }
 
 /* Makes a node from `options`, all of which is checked and copied. On failure `*node` is NULL and
@@ -259,8 +259,8 @@ FLATEND_API void flatend_node_wait(struct flatend_node *node);
 
 /* Takes no new requests, waits up to `shutdown_timeout_ms` for running ones and for calls that are
  * not complete, then closes every connection. Calls that block elsewhere return FLATEND_ECANCELED.
- * Handlers must return then: until the last one has, this function waits. Idempotent. Any thread but
- * the node's own (unless the loop is the application's) and a handler's. */
+ * Handlers must return then: until the last one has, this function waits. Idempotent. Any thread
+ * but the node's own (unless the loop is the application's) and a handler's. */
 FLATEND_API void flatend_node_shutdown(struct flatend_node *node);
 
 /* Shuts the node down if that was not done, and frees it. NULL is allowed. Nobody else may be in a
@@ -357,7 +357,8 @@ FLATEND_API int flatend_push(struct flatend_node *node, const struct flatend_req
                              struct flatend_error *error) FLATEND_MUST_USE;
 
 /* Writes request body; blocks while the provider does not keep up. Once the response is complete,
- * what is written is dropped. FLATEND_ESTATE when the body is complete; or why the stream is gone. */
+ * what is written is dropped. FLATEND_ESTATE when the body is complete, else why the stream is
+ * gone. */
 FLATEND_API int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len);
 
 /* Ends the request body. */
