@@ -107,6 +107,12 @@ static uint64_t written(void *owner)
     return 0;
 }
 
+static bool has_taken_all(void *owner)
+{
+    (void)owner;
+    return true;
+}
+
 static struct fe_view date(void *owner)
 {
     (void)owner;
@@ -114,7 +120,7 @@ static struct fe_view date(void *owner)
 }
 
 static const struct fe_h1_owner_ops owner_ops = {
-    on_exchange, flush, set_reading, close_connection, now_ms, written, date,
+    on_exchange, flush, set_reading, close_connection, now_ms, written, has_taken_all, date,
 };
 
 /* Feeds the bytes in pieces of `piece` and keeps what is answered. */

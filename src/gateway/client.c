@@ -50,6 +50,11 @@ static uint64_t written(void *owner)
     return fe_conn_taken(((struct fe_client *)owner)->conn);
 }
 
+static bool has_taken_all(void *owner)
+{
+    return fe_conn_has_taken_all(((struct fe_client *)owner)->conn);
+}
+
 static struct fe_view date(void *owner)
 {
     return fe_date_now(&((struct fe_client *)owner)->listener->date, now_ms(owner));
@@ -62,6 +67,7 @@ static const struct fe_h1_owner_ops server_ops = {
     .close = close_client,
     .now_ms = now_ms,
     .written = written,
+    .has_taken_all = has_taken_all,
     .date = date,
 };
 

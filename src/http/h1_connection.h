@@ -123,6 +123,8 @@ bool fe_h1_has_input(const struct fe_h1_server *server);
 /* Timeouts: h1_timeout.c. */
 int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;
 void fe_h1_timeout_update(struct fe_h1_server *server);
+/* Progress: the time that the client has for what comes next starts anew, at the next update. */
+void fe_h1_timeout_restart(struct fe_h1_server *server);
 void fe_h1_timeout_deinit(struct fe_h1_server *server);
 
 #endif

@@ -136,7 +136,7 @@ static void exchange_init(struct fe_h1_server *server)
     server->had_request = true;
     server->owes_continue =
         server->decoder.head.expects_continue && ex->request.content_length != 0;
-    server->waiting = FE_H1_WAIT_NONE;
+    fe_h1_timeout_restart(server);
 }
 
 /* RFC 9112 §9.3: after a fault nobody knows where the next request begins. */
@@ -203,7 +203,7 @@ static bool deliver_body(struct fe_h1_server *server)
     assert(n <= data.len);
     take(server, n);
     server->n_body += n;
-    server->waiting = FE_H1_WAIT_NONE; /* progress: the timeout starts anew */
+    fe_h1_timeout_restart(server);
     if (n == data.len) {
         server->body = FE_H1_BODY_WANTED;
     } else if (server->body == FE_H1_BODY_WANTED) {

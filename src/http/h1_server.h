@@ -47,6 +47,8 @@ struct fe_h1_owner_ops {
     uint64_t (*now_ms)(void *owner);
     /* Bytes ever taken by the client: whether it makes progress. */
     uint64_t (*written)(void *owner);
+    /* Whether that is all: what has left `out` can still wait in the system's buffer. */
+    bool (*has_taken_all)(void *owner);
     /* The time of day as fe_http_date_format (http/date.h) writes it; at most a second old. */
     struct fe_view (*date)(void *owner);
 };

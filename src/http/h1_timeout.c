@@ -48,6 +48,19 @@ static uint64_t read_timeout(const struct fe_h1_server *server)
     return 0;
 }
 
+/* After the last answer, what waits in the system's buffer counts too: a reset would drop it. */
+static bool is_sending(const struct fe_h1_server *server)
+{
+    return server->out->len > 0 ||
+           (server->phase == FE_H1_LINGER && !server->ops->has_taken_all(server->owner));
+}
+
+void fe_h1_timeout_restart(struct fe_h1_server *server)
+{
+    server->waiting = FE_H1_WAIT_NONE;
+    server->read_ms = FE_TIME_NEVER;
+}
+
 void fe_h1_timeout_update(struct fe_h1_server *server)
 {
     enum fe_h1_wait waiting = waits_for(server);
@@ -59,7 +72,7 @@ void fe_h1_timeout_update(struct fe_h1_server *server)
         server->read_ms = deadline(now, read_timeout(server));
         server->trim_ms = waiting == FE_H1_WAIT_IDLE ? now + FE_H1_TRIM_MS : FE_TIME_NEVER;
     }
-    if (server->out->len > 0 && server->write_ms == FE_TIME_NEVER) {
+    if (server->write_ms == FE_TIME_NEVER && is_sending(server)) {
         server->write_ms = deadline(now, server->limits->write_ms);
         server->written = server->ops->written(server->owner);
     }
@@ -82,7 +95,7 @@ static bool is_stalled(struct fe_h1_server *server, uint64_t now)
         return false;
     }
     server->write_ms = FE_TIME_NEVER;
-    if (server->out->len == 0 || written != server->written) {
+    if (!is_sending(server) || written != server->written) {
         return false; /* the update that follows sets the next deadline if there is need */
     }
     return true;
@@ -103,7 +116,7 @@ static void on_read_timeout(struct fe_h1_server *server)
 {
     enum fe_h1_wait waiting = server->waiting;
 
-    server->waiting = FE_H1_WAIT_NONE;
+    fe_h1_timeout_restart(server);
     switch (waiting) {
     case FE_H1_WAIT_HEAD:
         if (fe_h1_decoder_is_idle(&server->decoder)) {
@@ -120,7 +133,7 @@ static void on_read_timeout(struct fe_h1_server *server)
         break;
     case FE_H1_WAIT_LINGER:
         /* While the answer is not sent it is the write timeout that counts. */
-        if (server->phase == FE_H1_LINGER && server->out->len == 0) {
+        if (server->phase == FE_H1_LINGER && !is_sending(server)) {
             fe_h1_reset(server);
         } else if (server->phase == FE_H1_DISCARD) {
             fe_h1_finish(server);

@@ -448,13 +448,24 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
     *addr = conn->peer;
 }
 
-uint64_t fe_conn_taken(const struct fe_conn *conn)
+/* Bytes, and the FIN, in the socket's buffer: what the system does not say counts as taken. */
+static uint64_t n_unacked(const struct fe_conn *conn)
 {
     uv_os_fd_t fd;
-    int n_unacked = 0;
+    int n = 0;
 
     if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0) {
-        (void)ioctl(fd, SIOCOUTQ, &n_unacked); /* what it does not say counts as taken */
+        (void)ioctl(fd, SIOCOUTQ, &n);
     }
-    return conn->n_written - (uint64_t)n_unacked;
+    return (uint64_t)n;
+}
+
+uint64_t fe_conn_taken(const struct fe_conn *conn)
+{
+    return conn->n_written - n_unacked(conn);
+}
+
+bool fe_conn_has_taken_all(const struct fe_conn *conn)
+{
+    return conn->out.len == 0 && n_unacked(conn) == 0;
 }

@@ -179,6 +179,13 @@ static uint64_t written(void *owner)
     return ((struct h1_rig *)owner)->written;
 }
 
+static bool has_taken_all(void *owner)
+{
+    const struct h1_rig *rig = owner;
+
+    return rig->out.len == 0 && !rig->is_on_the_way;
+}
+
 static struct fe_view date(void *owner)
 {
     (void)owner;
@@ -186,7 +193,7 @@ static struct fe_view date(void *owner)
 }
 
 static const struct fe_h1_owner_ops owner_ops = {
-    on_exchange, flush, set_reading, close_connection, now_ms, written, date,
+    on_exchange, flush, set_reading, close_connection, now_ms, written, has_taken_all, date,
 };
 
 bool h1_rig_init(struct h1_rig *rig)

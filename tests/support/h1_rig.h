@@ -29,8 +29,9 @@ struct h1_rig {
     struct fe_h1_server *server;
     struct fe_exchange *ex; /* that runs, else NULL */
     uint64_t now_ms;
-    uint64_t written; /* by the client, from `out` */
-    size_t appetite;  /* body bytes that the handler takes in one call */
+    uint64_t written;   /* by the client, from `out` */
+    bool is_on_the_way; /* some of what has left `out` */
+    size_t appetite;    /* body bytes that the handler takes in one call */
     unsigned n_exchanges;
     char *output; /* what the client has read, NUL-terminated */
     size_t n_output;

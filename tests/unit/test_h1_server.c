@@ -572,6 +572,22 @@ static void test_body_timeout(void **state)
     h1_rig_expect(rig, PROBLEM("408 Request Timeout", "33", "the request's body took too long"));
 }
 
+/* The client's time does not run while the handler is the one who is behind; nor does a deadline
+ * that has passed meanwhile keep waking us. */
+static void test_no_timeout_while_the_handler_is_behind(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->appetite = 1;
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n"));
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_feed(rig, "xxxx");
+    trace_expect(&rig->trace, "exchange(/hold) body(x)");
+    h1_rig_pass(rig, 100000);
+    trace_expect(&rig->trace, "");
+    assert_true(fe_timers_next(&rig->timers) > rig->now_ms + 1);
+}
+
 static void test_write_timeout(void **state)
 {
     struct h1_rig *rig = *state;
@@ -585,6 +601,35 @@ static void test_write_timeout(void **state)
     trace_expect(&rig->trace, "exchange(/hold)");
     h1_rig_pass(rig, 8000);
     trace_expect(&rig->trace, "abort reset");
+}
+
+/* What the system still holds of a last answer is not lost to a client that reads it slowly. */
+static void test_last_answer_is_read_slowly(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->is_on_the_way = true;
+    h1_rig_feed(rig, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    for (size_t i = 0; i < 10; i++) {
+        h1_rig_pass(rig, 3999);
+        rig->written++;
+    }
+    trace_expect(&rig->trace, "exchange(/hello) close");
+    rig->is_on_the_way = false;
+    h1_rig_pass(rig, 10000);
+    trace_expect(&rig->trace, "reset");
+}
+
+static void test_last_answer_is_not_read(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->is_on_the_way = true;
+    h1_rig_feed(rig, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    h1_rig_pass(rig, 8000);
+    trace_expect(&rig->trace, "exchange(/hello) close reset");
 }
 
 static void test_no_timeouts(void **state)
@@ -737,7 +782,10 @@ int main(void)
         TEST(test_head_timeout_of_second),
         TEST(test_idle_timeout),
         TEST(test_body_timeout),
+        TEST(test_no_timeout_while_the_handler_is_behind),
         TEST(test_write_timeout),
+        TEST(test_last_answer_is_read_slowly),
+        TEST(test_last_answer_is_not_read),
         TEST(test_no_timeouts),
         TEST(test_eof_idle),
         TEST(test_eof_during_exchange),
