@@ -59,6 +59,7 @@ void fe_h1_timeout_restart(struct fe_h1_server *server)
 {
     server->waiting = FE_H1_WAIT_NONE;
     server->read_ms = FE_TIME_NEVER;
+    server->trim_ms = FE_TIME_NEVER; /* what was idle memory is in use */
 }
 
 void fe_h1_timeout_update(struct fe_h1_server *server)

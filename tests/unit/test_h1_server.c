@@ -588,6 +588,24 @@ static void test_no_timeout_while_the_handler_is_behind(void **state)
     assert_true(fe_timers_next(&rig->timers) > rig->now_ms + 1);
 }
 
+/* What an idle connection gives back is not taken from the request that follows: an allocation of the
+ * request's arena lives as long as it. */
+static void test_request_after_idle_keeps_its_memory(void **state)
+{
+    struct h1_rig *rig = *state;
+    char *kept;
+
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_expect(rig, H1_HELLO);
+    trace_expect(&rig->trace, "exchange(/hello)");
+    h1_rig_pass(rig, FE_H1_TRIM_MS / 2);
+    h1_rig_feed(rig, GET("/hold"));
+    trace_expect(&rig->trace, "exchange(/hold)");
+    kept = fe_arena_copy(&rig->ex->arena, FE_VIEW_LIT("kept"));
+    h1_rig_pass(rig, 2 * FE_H1_TRIM_MS);
+    assert_string_equal(kept, "kept");
+}
+
 static void test_write_timeout(void **state)
 {
     struct h1_rig *rig = *state;
@@ -783,6 +801,7 @@ int main(void)
         TEST(test_idle_timeout),
         TEST(test_body_timeout),
         TEST(test_no_timeout_while_the_handler_is_behind),
+        TEST(test_request_after_idle_keeps_its_memory),
         TEST(test_write_timeout),
         TEST(test_last_answer_is_read_slowly),
         TEST(test_last_answer_is_not_read),
