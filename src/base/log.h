@@ -12,7 +12,8 @@ struct fe_log {
     enum flatend_log_level level;
 };
 
-/* What peers send is escaped: control characters appear as \xNN. `log` may be NULL. */
+/* What peers send is escaped: bytes of control characters, and bytes that are no UTF-8, appear as
+ * \xNN. `log` may be NULL. */
 void fe_log(const struct fe_log *log, enum flatend_log_level level, const char *format, ...)
     FLATEND_PRINTF(3, 4);
 

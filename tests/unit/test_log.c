@@ -22,7 +22,7 @@ static void on_line(void *arg, enum flatend_log_level level, const char *line)
     sink->n++;
     sink->level = level;
     assert_true(strlen(line) < sizeof(sink->line));
-    strcpy(sink->line, line);
+    memcpy(sink->line, line, strlen(line) + 1);
 }
 
 static void lines_up_to_the_level_are_written(void **state)
@@ -50,6 +50,36 @@ static void what_a_peer_sends_cannot_forge_a_line(void **state)
     (void)state;
     fe_log(&log, FLATEND_LOG_WARN, "service '%s'", "a\n2020 \x1b[31m\x7f\xc3\xa9");
     assert_string_equal(sink.line, "service 'a\\x0a2020 \\x1b[31m\\x7f\xc3\xa9'");
+}
+
+static void what_is_no_text_is_escaped(void **state)
+{
+    static const struct {
+        const char *said;
+        const char *line;
+    } cases[] = {
+        {"\xc2\x9b[31m", "\\xc2\\x9b[31m"}, /* U+009B is ESC [ */
+        {"\xc2\xa0", "\xc2\xa0"},
+        {"\x9b[31m", "\\x9b[31m"}, /* the same in Latin-1 */
+        {"\xe2\x82\xac", "\xe2\x82\xac"},
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"\xe2\x82", "\\xe2\\x82"}, /* cut short */
+        {"\xe2\x82z", "\\xe2\\x82z"},
+        {"\xc0\x8a", "\\xc0\\x8a"}, /* a line feed, in too many bytes */
+        {"\xe0\x80\x8a", "\\xe0\\x80\\x8a"},
+        {"\xf0\x80\x80\x8a", "\\xf0\\x80\\x80\\x8a"},
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* above U+10FFFF */
+        {"\xf5\xff\xfe", "\\xf5\\xff\\xfe"},
+    };
+    struct sink sink = {0};
+    const struct fe_log log = {on_line, &sink, FLATEND_LOG_INFO};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fe_log(&log, FLATEND_LOG_WARN, "%s", cases[i].said);
+        assert_string_equal(sink.line, cases[i].line);
+    }
 }
 
 static void long_lines_are_cut(void **state)
@@ -101,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_up_to_the_level_are_written),
         cmocka_unit_test(what_a_peer_sends_cannot_forge_a_line),
+        cmocka_unit_test(what_is_no_text_is_escaped),
         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(standard_error_gets_a_time_stamp),
     };
