@@ -25,6 +25,7 @@
  *         if (flatend_node_new(&options, &node, &error) != 0 ||
  *             flatend_node_start(node, addrs, 1, &error) != 0) {
  *             fprintf(stderr, "%s\n", error.text);
+ *             flatend_node_free(node);
  *             return 1;
  *         }
  *         flatend_node_wait(node);
