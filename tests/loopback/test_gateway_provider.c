@@ -235,6 +235,49 @@ static void test_more_than_announced(void **state)
     provider_end(&world->provider);
 }
 
+/* Its other streams, over the same connection, are as good as before. */
+static void test_lie_hurts_one_stream(void **state)
+{
+    struct world *world = *state;
+    struct http_client honest;
+    struct http_answer answer;
+    uint32_t stream;
+
+    ask(world, GET);
+    stream = world->provider.stream;
+    http_open(&honest, world->gateway.port);
+    http_send_text(&honest, GET);
+    provider_wait_request(&world->provider);
+    provider_respond(&world->provider, true, "content-length", "9");
+    provider_data(&world->provider, "all ");
+    world->provider.stream = stream;
+    provider_respond(&world->provider, true, "content-length", "3");
+    provider_data(&world->provider, "more");
+    expect_cut(world);
+    world->provider.stream = stream + 2;
+    provider_data(&world->provider, "of it");
+    provider_end(&world->provider);
+    http_receive(&honest, false, &answer);
+    assert_true(answer.is_whole);
+    assert_string_equal(answer.body, "all of it");
+    http_answer_deinit(&answer);
+    http_close(&honest);
+}
+
+/* A packet that claims to be longer than the record around it. */
+static void test_data_longer_than_its_record(void **state)
+{
+    static const uint8_t data[] = {0, 0, 0, 0, 3, 0x40, 0, 0, 1, 0xff, 0xff, 'x'};
+    struct world *world = *state;
+
+    ask(world, POST);
+    provider_respond(&world->provider, true, NULL, NULL);
+    provider_send_record(&world->provider, data, sizeof(data));
+    provider_wait_closed(&world->provider);
+    expect_cut(world);
+    (void)journal_wait(&world->gateway.journal, 0, "malformed Data.");
+}
+
 static void test_invalid_heads(void **state)
 {
     static const struct {
@@ -308,6 +351,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_client_that_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_less_than_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_announced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lie_hurts_one_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_data_longer_than_its_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_heads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hop_by_hop_fields_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),

@@ -1,6 +1,7 @@
 #include "support/provider.h"
 
 #include "base/addr.h"
+#include "session/record.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -154,6 +155,16 @@ void provider_end(struct provider *provider)
     struct fe_sender *sender = &provider->session.sender;
 
     assert_int_equal(sender->ops->end(sender, provider->stream), 0);
+    assert_true(flush(provider));
+}
+
+void provider_send_record(struct provider *provider, const uint8_t *plaintext, size_t len)
+{
+    struct fe_record record;
+
+    assert_int_equal(fe_record_begin(&provider->session, len, &record), 0);
+    fe_write_bytes(&record.plaintext, fe_view_of(plaintext, len));
+    assert_int_equal(fe_record_finish(&provider->session, &record), 0);
     assert_true(flush(provider));
 }
 

@@ -33,6 +33,9 @@ void provider_respond(struct provider *provider, bool handled, const char *name,
 void provider_data(struct provider *provider, const char *text);
 void provider_end(struct provider *provider);
 
+/* Sends a record with this plaintext. */
+void provider_send_record(struct provider *provider, const uint8_t *plaintext, size_t len);
+
 /* Sends bytes that are no record. */
 void provider_send_raw(struct provider *provider, const void *data, size_t len);
 
