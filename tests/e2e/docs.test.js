@@ -1,0 +1,107 @@
+// What the documentation shows and lists, held against the programs and the header.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { build, repository, scratch } from "./lib/mesh.js";
+import { run } from "./lib/program.js";
+
+const read = (path) => readFileSync(join(repository, path), "utf8");
+
+function blocks(path, language) {
+    const fences = read(path).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"));
+    return [...fences].map(([, text]) => text);
+}
+
+// What is no file of its own is the inside of a function with a node and options at hand; each
+// fragment in a scope within that of the one before, whose variables it may use or declare anew.
+function asFiles(fragments) {
+    const isFile = (text) => /^(#include|static)/.test(text);
+    const inside = fragments.filter((text) => !isFile(text)).map((text) => `{\n${text}`);
+    return [
+        ...fragments.filter(isFile).map((text) => `#include <flatend.h>\n${text}`),
+        "#include <flatend.h>\n#include <stdio.h>\n" +
+            "void inside(struct flatend_node *node, struct flatend_options options);\n" +
+            "void inside(struct flatend_node *node, struct flatend_options options)\n{\n" +
+            `${inside.join("")}(void)options;\n${"}".repeat(inside.length + 1)}\n`,
+    ];
+}
+
+test("the C of the API's page compiles", async (t) => {
+    const folder = scratch(t);
+    const fragments = blocks("docs/c-api.md", "c");
+    assert.ok(fragments.length >= 5);
+    for (const [i, text] of asFiles(fragments).entries()) {
+        const path = join(folder, `${i}.c`);
+        writeFileSync(path, text);
+        const { code, output } = await run(t, "cc", [
+            "-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", "-Werror", "-fsyntax-only",
+            "-I", join(repository, "include"), path,
+        ]);
+        assert.equal(code, 0, output);
+    }
+});
+
+test("the API's page lists every function, and none that is not there", () => {
+    const page = read("docs/c-api.md");
+    const declared = [...read("include/flatend.h").matchAll(/^FLATEND_API[^;]*?\b(flatend_\w+)\(/gm)]
+        .map(([, name]) => name);
+    assert.ok(declared.length > 20);
+    assert.deepEqual(declared.filter((name) => !page.includes(name)), []);
+    const listed = [...page.matchAll(/`(flatend_\w+)`/g)].map(([, name]) => name);
+    assert.deepEqual(listed.filter((name) => !declared.includes(name)), []);
+});
+
+test("the configurations of the documentation are valid", async (t) => {
+    const texts = [...blocks("README.md", "toml"), ...blocks("docs/configuration.md", "toml")];
+    assert.ok(texts.length >= 2);
+    for (const text of texts) {
+        const cwd = scratch(t);
+        mkdirSync(join(cwd, "public"));
+        writeFileSync(join(cwd, "config.toml"), text);
+        const { code, output } = await run(t, join(build, "flatend"), ["check"], { cwd });
+        assert.equal(code, 0, output);
+    }
+});
+
+test("manual, page and --help name the same flags", async (t) => {
+    const { output } = await run(t, join(build, "flatend"), ["--help"]);
+    const flags = [...output.matchAll(/(?<=[ ,])(--?[\w-]+)/g)].map(([flag]) => flag);
+    assert.ok(flags.length >= 9);
+    const manual = read("packaging/flatend.1").replaceAll("\\-", "-");
+    const page = read("docs/configuration.md");
+    for (const flag of flags) {
+        assert.match(manual, new RegExp(`^\\.BR .*${flag}\\b`, "m"));
+        assert.match(page, new RegExp(`^\\|.*\`${flag}\\b`, "m"));
+    }
+});
+
+test("every status of the gateway's own is explained", () => {
+    const page = read("docs/gateway.md");
+    const explained = [...page.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, list]) => list.split(", "));
+    const sources = ["src/gateway", "src/http"].flatMap((folder) =>
+        readdirSync(join(repository, folder)).filter((name) => name.endsWith(".c"))
+            .map((name) => read(join(folder, name))));
+    const given = sources.flatMap((text) =>
+        [...text.matchAll(/(?:refuse|respond|respond_with|answer|fail)\([^;]*?\b([45]\d\d), "/g)]
+            .map(([, status]) => status));
+    assert.ok(given.length > 40);
+    assert.deepEqual([...new Set(given)].filter((status) => !explained.includes(status)), []);
+});
+
+test("links between the documents lead somewhere", () => {
+    const inside = (folder) =>
+        readdirSync(join(repository, folder), { withFileTypes: true }).flatMap((entry) =>
+            entry.isDirectory() ? [] : [join(folder, entry.name)]);
+    const examples = readdirSync(join(repository, "examples"), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join("examples", entry.name));
+    const documents = [".", "docs", ...examples].flatMap(inside).filter((path) => path.endsWith(".md"));
+    assert.ok(documents.length > 10);
+    for (const document of documents) {
+        for (const [, target] of read(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+            const path = join(repository, dirname(document), target);
+            assert.ok(existsSync(path), `${document} links to ${target}`);
+        }
+    }
+});
