@@ -17,6 +17,7 @@ enum {
     SEND_BUFFER = 100 * 1024,
     MARK = SEND_BUFFER, /* its quarter fits in the buffer several times */
     TRIES_MAX = 1000,
+    STEP = 4099, /* another length each time: what is left is another part of a write */
 };
 
 struct squeeze {
@@ -81,7 +82,7 @@ static void on_squeeze_drain(void *owner)
     }
     if (left == 0) {
         assert_true(squeeze->n_tries++ < TRIES_MAX);
-        squeeze_append(squeeze, 10 * MARK);
+        squeeze_append(squeeze, 10 * (size_t)MARK + STEP * (size_t)squeeze->n_tries);
         return;
     }
     squeeze->is_squeezed = true;
