@@ -1,4 +1,5 @@
 /* Bodies in both directions at once, readers that do not keep up, and the end of the gateway. */
+#include "http/h1_connection.h"
 #include "support/gateways.h"
 #include "support/http_client.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -296,6 +298,35 @@ static void test_stop_does_not_wait_for_ever(void **state)
     }
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Idle clients are not even waited for to close their side. */
+static void test_stop_does_not_wait_for_idle_clients(void **state)
+{
+    static struct world world;
+    struct http_client idle;
+    struct http_answer answer;
+    uint64_t start_ms;
+
+    (void)state;
+    start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
+    http_open(&idle, world.gateway.port);
+    http_send_text(&idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_receive(&idle, false, &answer);
+    http_answer_deinit(&answer);
+    start_ms = now_ms();
+    gateway_stop(&world.gateway);
+    finish(&world);
+    assert_true(now_ms() - start_ms < FE_H1_LINGER_MS);
+    http_close(&idle);
+}
+
 static void test_second_stop_ends_at_once(void **state)
 {
     static struct world world;
@@ -317,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_client_that_does_not_read),
         cmocka_unit_test(test_stop_waits_for_requests),
         cmocka_unit_test(test_stop_does_not_wait_for_ever),
+        cmocka_unit_test(test_stop_does_not_wait_for_idle_clients),
         cmocka_unit_test(test_second_stop_ends_at_once),
     };
 

@@ -446,6 +446,23 @@ static void test_service_that_does_not_take_the_body(void **state)
     trace_expect(&world->trace, "end(100) " PROBLEM("504", "30", "no answer in time from 'echo'"));
 }
 
+/* It takes the body again, and now it is the client who has to go on. */
+static void test_deadline_stops_when_the_body_is_taken(void **state)
+{
+    struct world *world = *state;
+
+    provide(world, 1);
+    serve_post(world, 6);
+    world->providers[0].sender.space = 0;
+    assert_int_equal(fake_exchange_body(&world->fake, "abc"), 0);
+    world->providers[0].sender.space = SIZE_MAX;
+    fe_peer_on_writable(&world->providers[0].peer);
+    assert_int_equal(fake_exchange_body(&world->fake, "abc"), 3);
+    pass(world, LONG_MS);
+    trace_expect(&world->trace, "request(100,echo) resume resume data(100,abc)");
+    fake_exchange_abort(&world->fake);
+}
+
 static void test_no_limit(void **state)
 {
     struct world *world = *state;
@@ -498,6 +515,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_head_stops_the_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadline_waits_for_the_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_service_that_does_not_take_the_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deadline_stops_when_the_body_is_taken, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_no_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_that_goes, setup, teardown),
     };
