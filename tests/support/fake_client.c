@@ -62,6 +62,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     struct fake_client *const fake = fake_of(ex);
 
     assert_true(fake->status != 0);
+    fake->n_writes++;
     if (!has_body(fake)) {
         return (ssize_t)data.len;
     }

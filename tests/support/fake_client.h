@@ -31,6 +31,7 @@ struct fake_client {
     struct fe_arena arena; /* the response's */
     struct fe_fields fields;
     struct fe_buf body;
+    size_t n_writes;
     bool was_resumed;
 };
 

@@ -38,6 +38,10 @@ const struct h1_case h1_corpus[] = {
      "[M-SEARCH / @h 1.1 keep 0] ."},
     {"empty lines before", BYTES("\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"),
      "[GET / @h 1.1 keep 0] ."},
+    {"empty lines before each",
+     BYTES("\r\n\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
+           "\r\n\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"),
+     "[GET / @h 1.1 keep 0] . [GET / @h 1.1 keep 0] ."},
     {"too many empty lines", BYTES("\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"), "!400"},
     {"empty line without LF", BYTES("\rGET / HTTP/1.1\r\n" HOST "\r\n"), "!400"},
     {"empty line without CR", BYTES("\nGET / HTTP/1.1\r\n" HOST "\r\n"), "!400"},

@@ -130,6 +130,7 @@ static void test_head(void **state)
     assert_int_equal(fake->status, 200);
     assert_int_equal(fake->content_length, 11);
     assert_body(fake, "");
+    assert_int_equal(fake->n_writes, 0); /* nor is the file read for nothing */
     assert_field(fake, "etag", ETAG);
     fake_client_deinit(fake);
 }
