@@ -650,6 +650,24 @@ static void test_last_answer_is_not_read(void **state)
     trace_expect(&rig->trace, "exchange(/hello) close reset");
 }
 
+/* What comes after the last answer is dropped, so that the answer can be read, up to a limit. */
+static void test_sends_on_after_the_last_answer(void **state)
+{
+    struct h1_rig *rig = *state;
+    char piece[64 * 1024 + 1];
+
+    memset(piece, 'x', sizeof(piece) - 1);
+    piece[sizeof(piece) - 1] = '\0';
+    h1_rig_feed(rig, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    h1_rig_expect(rig, H1_HELLO_CLOSE);
+    for (size_t n = 0; n < FE_H1_LINGER_MAX; n += sizeof(piece) - 1) {
+        h1_rig_feed(rig, piece);
+    }
+    trace_expect(&rig->trace, "exchange(/hello) close");
+    h1_rig_feed(rig, "x");
+    trace_expect(&rig->trace, "reset");
+}
+
 static void test_no_timeouts(void **state)
 {
     struct h1_rig *rig = *state;
@@ -805,6 +823,7 @@ int main(void)
         TEST(test_write_timeout),
         TEST(test_last_answer_is_read_slowly),
         TEST(test_last_answer_is_not_read),
+        TEST(test_sends_on_after_the_last_answer),
         TEST(test_no_timeouts),
         TEST(test_eof_idle),
         TEST(test_eof_during_exchange),
