@@ -182,6 +182,18 @@ static size_t escape_json(char *out, const char *text)
     return n;
 }
 
+/* Of a message that was cut: its last character may be half of one, which is no JSON (RFC 8259
+ * §8.1). */
+static void drop_last_character(char message[FAIL_MESSAGE_MAX])
+{
+    size_t len = FAIL_MESSAGE_MAX - 1;
+
+    while (len > 0 && ((unsigned char)message[len - 1] & 0xc0) == 0x80) {
+        len--;
+    }
+    message[len > 0 ? len - 1 : 0] = '\0';
+}
+
 /* The response that tells of the error, in place of what the handler had prepared. */
 static int respond_error(struct flatend_context *ctx, int status, const char *message)
 {
@@ -216,7 +228,9 @@ int flatend_context_fail(struct flatend_context *ctx, int status, const char *fo
     ctx->phase = FE_RESPONSE_FAILED;
     if (phase == FE_RESPONSE_HEAD) {
         va_start(args, format);
-        (void)vsnprintf(message, sizeof(message), format, args);
+        if (vsnprintf(message, sizeof(message), format, args) >= FAIL_MESSAGE_MAX) {
+            drop_last_character(message);
+        }
         va_end(args);
         return respond_error(ctx, status, message);
     }

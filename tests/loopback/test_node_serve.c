@@ -101,6 +101,19 @@ static void fail_before(struct flatend_context *ctx, void *arg)
     assert_int_equal(flatend_context_write(ctx, "x", 1), FLATEND_ESTATE);
 }
 
+/* "ää...", too long by far. */
+static void fail_at_length(struct flatend_context *ctx, void *arg)
+{
+    char message[1001];
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof(message) - 1; i += 2) {
+        memcpy(message + i, "\xc3\xa4", 2);
+    }
+    message[sizeof(message) - 1] = '\0';
+    assert_int_equal(flatend_context_fail(ctx, 500, "%s", message), 0);
+}
+
 static void fail_after(struct flatend_context *ctx, void *arg)
 {
     (void)arg;
@@ -149,6 +162,7 @@ static const struct flatend_service services[] = {
     {.name = "large_head", .handler = large_head},
     {.name = "fail_before", .handler = fail_before},
     {.name = "fail_before_inline", .handler = fail_before, .flags = FLATEND_SERVICE_INLINE},
+    {.name = "fail_at_length", .handler = fail_at_length},
     {.name = "fail_after", .handler = fail_after},
     {.name = "fail_after_inline", .handler = fail_after, .flags = FLATEND_SERVICE_INLINE},
     {.name = "read_ten", .handler = read_ten},
@@ -314,6 +328,23 @@ static void test_fail_before_first_write(void **state)
     assert_answer(*state, "fail_before_inline", "", 418, expected);
 }
 
+/* What is cut is cut between two characters. */
+static void test_fail_at_length(void **state)
+{
+    struct pair *pair = *state;
+    struct flatend_stream *stream;
+    const char *answer;
+    size_t len;
+    int status;
+
+    assert_int_equal(
+        nodes_call(pair->client, "fail_at_length", NULL, 0, &stream, &status, &answer, &len), 0);
+    assert_int_equal(status, 500);
+    assert_true(len > 500);
+    assert_memory_equal(answer + len - 4, "\xc3\xa4\"}", 4);
+    flatend_stream_close(stream);
+}
+
 /* The requester must not take what it got for the whole answer. */
 static void test_fail_after_first_write(void **state)
 {
@@ -472,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_largest_head),
         cmocka_unit_test(test_request_head_too_large),
         cmocka_unit_test(test_fail_before_first_write),
+        cmocka_unit_test(test_fail_at_length),
         cmocka_unit_test(test_fail_after_first_write),
         cmocka_unit_test(test_read_limit),
         cmocka_unit_test(test_inline_limits),
