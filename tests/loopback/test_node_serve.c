@@ -229,6 +229,40 @@ static void test_handler_that_writes_nothing(void **state)
     assert_answer(*state, "silent_inline", "neither", 200, "");
 }
 
+/* A node with an identity, connected to the pair's server. */
+static struct flatend_node *join_by_name(struct pair *pair)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    const char *const bind_addr = "127.0.0.1:0";
+    struct flatend_secret_key key;
+    struct flatend_node *node;
+    char addr[64];
+    const char *const addrs[] = {addr};
+
+    assert_int_equal(flatend_secret_key_generate(&key), 0);
+    assert_int_equal(flatend_node_listen_addr(pair->server, 0, addr, sizeof(addr)), 0);
+    options.secret_key = &key;
+    options.bind_addrs = &bind_addr;
+    options.n_bind_addrs = 1;
+    assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
+    assert_int_equal(flatend_node_start(node, addrs, 1, NULL), 0);
+    return node;
+}
+
+/* A handler knows who asks, also when requests of several nodes take turns. */
+static void test_requesters_are_told_apart(void **state)
+{
+    struct pair *pair = *state;
+    struct flatend_node *named = join_by_name(pair);
+    struct pair by_name = {.server = pair->server, .client = named};
+
+    for (int i = 0; i < 2; i++) {
+        assert_answer(pair, "describe", "", 200, "describe 0 none 1");
+        assert_answer(&by_name, "describe", "", 200, "describe 0 none 0");
+    }
+    flatend_node_free(named);
+}
+
 static void test_unknown_service(void **state)
 {
     struct pair *pair = *state;
@@ -497,6 +531,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello),
         cmocka_unit_test(test_handler_that_writes_nothing),
+        cmocka_unit_test(test_requesters_are_told_apart),
         cmocka_unit_test(test_unknown_service),
         cmocka_unit_test(test_first_service_that_it_has),
         cmocka_unit_test(test_status_and_headers),

@@ -276,6 +276,51 @@ static void test_requester_goes_away(void **state)
     flatend_node_free(server);
 }
 
+/* A request whose requester goes while it waits for a thread is for nobody: it does not run. */
+static void test_requester_goes_before_its_turn(void **state)
+{
+    struct waiting waiting;
+    struct reader reader;
+    const struct flatend_service services[] = {
+        {.name = "wait", .handler = wait_on, .arg = &waiting},
+        {.name = "read", .handler = read_on, .arg = &reader},
+    };
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_stream *streams[2];
+    struct flatend_node *server;
+    struct flatend_node *client;
+    struct journal journal;
+    char addr[64];
+
+    (void)state;
+    gate_init(&waiting.entered);
+    gate_init(&waiting.let);
+    reader_init(&reader);
+    journal_init(&journal);
+    options.services = services;
+    options.n_services = 2;
+    options.handler_threads = 1;
+    options.log = journal_log;
+    options.log_arg = &journal;
+    server = nodes_listen_with(&options, "127.0.0.1:0", addr);
+    client = nodes_join(NULL, 0, addr);
+    streams[0] = open_stream(client, "wait");
+    gate_wait(&waiting.entered, 1);
+    streams[1] = open_stream(client, "read");
+    for (size_t i = 0; i < 2; i++) {
+        flatend_stream_close(streams[i]);
+    }
+    flatend_node_free(client);
+    (void)journal_wait(&journal, 0, "has disconnected from you.");
+    gate_pass(&waiting.let);
+    flatend_node_free(server); /* waits for all that was queued */
+    assert_int_equal(reader.entered.n, 0);
+    reader_deinit(&reader);
+    gate_deinit(&waiting.entered);
+    gate_deinit(&waiting.let);
+    journal_deinit(&journal);
+}
+
 /* A provider that dies hurts the calls that it serves, at once. */
 static void test_provider_goes_away(void **state)
 {
@@ -429,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_shutdown_cancels_what_blocks),
         cmocka_unit_test(test_shutdown_cancels_calls),
         cmocka_unit_test(test_requester_goes_away),
+        cmocka_unit_test(test_requester_goes_before_its_turn),
         cmocka_unit_test(test_provider_goes_away),
         cmocka_unit_test(test_response_timeout),
         cmocka_unit_test(test_wait_ends_with_shutdown),
