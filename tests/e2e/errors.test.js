@@ -144,6 +144,33 @@ test("408 or a close for a request that never ends, within its time", async (t) 
     assert.ok(reply === "" || /^HTTP\/1\.1 408 /.test(reply), reply);
 });
 
+test("clients beyond the last descriptor wait, others are served", { timeout: 60_000 }, async (t) => {
+    const gateway = await start(t, {
+        routes: [...routes, { path: "GET /file", static: "config.toml" }],
+        descriptors: 64,
+        timeout: { read_header: "1s", idle: "60s" },
+    });
+    const served = new RawConnection(t, gateway.httpPort);
+    const ask = async (path, pattern) => {
+        served.received = "";
+        served.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+        return (await served.receive(pattern))[0];
+    };
+    await ask("/file", /^HTTP\/1\.1 200 [^]*routes/);
+
+    const before = [performance.now(), gateway.program.processorTime()];
+    const silent = Array.from({ length: 150 }, () => new RawConnection(t, gateway.httpPort));
+    const file = () => ask("/file", /^HTTP\/1\.1 (200 [^]*GET \/file[^]*"config.toml"|503 [^]*\n$)/);
+    while (!(await file()).startsWith("HTTP/1.1 503 ")) {} // until there is none left for the file
+    await ask("/hello", /^HTTP\/1\.1 200 [^]*Hello world!/);
+    await Promise.all(silent.map((connection) => connection.end));
+    // Each was accepted in its turn and had its second; nobody was busy with waiting.
+    const [elapsed, used] = [performance.now() - before[0], gateway.program.processorTime() - before[1]];
+    assert.ok(elapsed > 2000, `${elapsed} ms`);
+    assert.ok(used < elapsed / 10, `${used} of ${elapsed} ms`);
+    assert.equal((await request(gateway.url("/hello"))).body, "Hello world!");
+});
+
 test("hostile peers of the mesh are shown out, and nobody else notices", async (t) => {
     const gateway = await start(t);
     const hostile = [

@@ -33,7 +33,8 @@ function toml(table) {
     return values.map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
 }
 
-// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]].
+// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]],
+// `descriptors` is how many it may have.
 export class Gateway {
     constructor(t, settings) {
         this.t = t;
@@ -81,8 +82,11 @@ export class Gateway {
     async start() {
         const path = join(this.folder, "config.toml");
         writeFileSync(path, this.config());
-        const command = join(this.settings.release ? release : build, "flatend");
-        this.program = new Program(this.t, command, ["--config", path], { cwd: this.folder });
+        const command = [join(this.settings.release ? release : build, "flatend"), "--config", path];
+        if (this.settings.descriptors) {
+            command.unshift("prlimit", `--nofile=${this.settings.descriptors}`);
+        }
+        this.program = new Program(this.t, command[0], command.slice(1), { cwd: this.folder });
         await this.program.waitFor("Listening for HTTP requests on");
     }
 

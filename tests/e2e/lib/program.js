@@ -128,6 +128,14 @@ export class Program {
         }
     }
 
+    // Milliseconds of processor time that it has used, from /proc/PID/stat, which counts hundredths of
+    // seconds.
+    processorTime() {
+        const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
+        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return 10 * (Number(fields[11]) + Number(fields[12]));
+    }
+
     // A number of bytes from /proc/PID/status, of which VmHWM is the most memory it ever had.
     memory(field = "VmHWM") {
         const text = readFileSync(`/proc/${this.pid}/status`, "utf8");
