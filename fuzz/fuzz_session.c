@@ -66,8 +66,7 @@ static void touch(struct target *target, struct fe_event *event)
     case FE_EVENT_FIND_NODE:
         (void)!sender->ops->nodes(sender, event->token, NULL, 0);
         break;
-    case FE_EVENT_NODES:
-    case FE_EVENT_END:
+    default:
         break;
     }
     fe_chain_consume(&target->out, SIZE_MAX);

@@ -88,7 +88,8 @@ extern "C" {
     X(EEXIST, -23, "exists already")                                                               \
     X(ELIMIT, -24, "too many")                                                                     \
     X(ESYNTAX, -25, "syntax error")                                                                \
-    X(EOVERFLOW, -26, "buffer too small")
+    X(EOVERFLOW, -26, "buffer too small")                                                          \
+    X(EDENIED, -27, "not allowed")
 
 enum flatend_code {
     FLATEND_OK = 0,

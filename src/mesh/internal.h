@@ -59,6 +59,7 @@ struct fe_link {
     bool has_session;      /* from HELLO on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
+    bool is_broken;           /* output was lost: to be closed at the end of this turn */
     bool is_in_peer;          /* a call into the peer runs, and settles it on its way out */
     struct fe_list unsettled; /* in mesh->unsettled */
     struct fe_buf services;   /* as announced last, "a b c", for the log */

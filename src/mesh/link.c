@@ -98,6 +98,18 @@ static void on_peer_request(struct fe_peer *peer, struct fe_stream *stream,
     }
 }
 
+/* At the end of this turn. */
+static void settle_later(struct fe_link *link)
+{
+    if (fe_list_is_linked(&link->unsettled)) {
+        return;
+    }
+    if (fe_list_is_empty(&link->mesh->unsettled)) {
+        fe_mesh_wake(link->mesh);
+    }
+    fe_list_push_back(&link->mesh->unsettled, &link->unsettled);
+}
+
 static void on_peer_output(struct fe_peer *peer)
 {
     struct fe_link *link = peer->owner;
@@ -105,13 +117,9 @@ static void on_peer_output(struct fe_peer *peer)
     if (is_open(link)) {
         transport_flush(link);
     }
-    if (link->is_in_peer || fe_list_is_linked(&link->unsettled)) {
-        return;
+    if (!link->is_in_peer) {
+        settle_later(link);
     }
-    if (fe_list_is_empty(&link->mesh->unsettled)) {
-        fe_mesh_wake(link->mesh);
-    }
-    fe_list_push_back(&link->mesh->unsettled, &link->unsettled);
 }
 
 static void on_peer_want_read(struct fe_peer *peer)
@@ -131,9 +139,14 @@ static const struct fe_peer_ops peer_ops = {
 
 void fe_link_settle(struct fe_link *link)
 {
+    struct flatend_error err = {0};
+
     link->is_in_peer = true;
     fe_peer_settle(&link->peer);
     link->is_in_peer = false;
+    if (link->is_broken && is_open(link)) {
+        fail(link, FLATEND_ENOMEM, &err);
+    }
 }
 
 /* ---- opening ---- */
@@ -325,6 +338,15 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
         return;
     }
     transport_flush(link);
+}
+
+void fe_link_on_flush(struct fe_link *link)
+{
+    if (link->has_session && link->state != FE_LINK_CLOSING &&
+        fe_session_flush(&link->session) != 0) {
+        link->is_broken = true; /* what was held back is lost, and so are the streams it was for */
+        settle_later(link);
+    }
 }
 
 void fe_link_on_drain(struct fe_link *link)

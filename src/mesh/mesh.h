@@ -76,6 +76,9 @@ void fe_link_on_open(struct fe_link *link, int code);
 /* Bytes have arrived; they are decrypted in place. */
 void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len);
 
+/* The output is about to be written: the link appends what it has held back. */
+void fe_link_on_flush(struct fe_link *link);
+
 /* The output has been sent. */
 void fe_link_on_drain(struct fe_link *link);
 

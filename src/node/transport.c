@@ -50,6 +50,13 @@ static void on_eof(void *owner)
     fe_conn_close(io->conn);
 }
 
+static void on_flush(void *owner)
+{
+    struct io *io = owner;
+
+    fe_link_on_flush(io->link);
+}
+
 static void on_drain(void *owner)
 {
     struct io *io = owner;
@@ -76,6 +83,7 @@ static const struct fe_conn_ops conn_ops = {
     .on_read = on_read,
     .on_eof = on_eof,
     .on_drain = on_drain,
+    .on_flush = on_flush,
     .on_close = on_close,
 };
 

@@ -321,3 +321,22 @@ void fe_call_cancel(struct fe_call *call)
     fe_stream_cancel(call->stream);
     end(call);
 }
+
+int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
+{
+    (void)trailers;
+    (void)n_trailers;
+    return fe_call_finish(call);
+}
+
+struct fe_headers fe_call_trailers(const struct fe_call *call)
+{
+    (void)call;
+    return (struct fe_headers){0};
+}
+
+void fe_call_reset(struct fe_call *call, enum fe_reason reason)
+{
+    (void)reason;
+    fe_call_cancel(call);
+}

@@ -33,7 +33,7 @@ struct fe_call_ops {
     void (*on_response)(struct fe_call *call, struct fe_headers headers);
     size_t (*on_data)(struct fe_call *call, struct fe_view data); /* returns how many were taken */
     void (*on_writable)(struct fe_call *call);
-    void (*on_end)(struct fe_call *call);
+    void (*on_end)(struct fe_call *call); /* fe_call_trailers tells what came behind the body */
     /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, or what the connection
      * was closed with (FLATEND_ECLOSED, FLATEND_EPROTO ...). When several providers were tried, the
      * one that may have done something speaks. `responded`: the head of the response had been
@@ -93,8 +93,14 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
  * the response has ended everything is accepted and dropped. */
 ssize_t fe_call_write(struct fe_call *call, struct fe_view data) FE_MUST_USE;
 
-/* The body is complete. FLATEND_ENOMEM. */
+/* The body is complete. FLATEND_ENOMEM. The trailers, with all they look at, live as long as the
+ * call. FLATEND_ETOOBIG: they do not fit a packet. */
 int fe_call_finish(struct fe_call *call) FE_MUST_USE;
+int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers,
+                        size_t n_trailers) FE_MUST_USE;
+
+/* Within on_end. */
+struct fe_headers fe_call_trailers(const struct fe_call *call);
 
 /* Ready for more on_data. */
 void fe_call_resume(struct fe_call *call);
@@ -102,5 +108,6 @@ void fe_call_resume(struct fe_call *call);
 /* Gives up: no callback follows, and the memory is the owner's again, as it is after the last
  * callback. */
 void fe_call_cancel(struct fe_call *call);
+void fe_call_reset(struct fe_call *call, enum fe_reason reason); /* the same, saying why */
 
 #endif

@@ -254,9 +254,7 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct 
     case FE_EVENT_END:
         rc = on_end(peer, event, err);
         break;
-    case FE_EVENT_HELLO:
-    case FE_EVENT_FIND_NODE:
-    case FE_EVENT_NODES:
+    default: /* the owner's */
         break;
     }
     fe_peer_leave(peer);

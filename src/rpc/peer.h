@@ -70,8 +70,9 @@ struct fe_peer {
 void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,
                   const uint8_t map_seed[16], const struct fe_peer_ops *ops, void *owner);
 
-/* Reacts to REQUEST, RESPONSE, DATA, END. A fault of the peer (`err` says which) or FLATEND_ENOMEM:
- * the connection is to be closed. */
+/* Reacts to HELLO (what both sides announced for flow control), REQUEST, RESPONSE, DATA, END,
+ * RESET, WINDOW; the other events are the owner's. A fault of the peer (`err` says which) or
+ * FLATEND_ENOMEM: the connection is to be closed. */
 int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event,
                      struct flatend_error *err) FE_MUST_USE;
 
@@ -82,7 +83,8 @@ void fe_peer_on_writable(struct fe_peer *peer);
  * above do the same on their way out. */
 void fe_peer_settle(struct fe_peer *peer);
 
-/* False while a reader that does not keep up makes us stop reading the connection. */
+/* False while a reader that does not keep up makes us stop reading the connection: of old peers
+ * only. */
 bool fe_peer_want_read(const struct fe_peer *peer);
 
 /* Ends every stream with `code`, and takes the peer out of the registry. Sends nothing. When called

@@ -311,3 +311,24 @@ size_t fe_registry_list(struct fe_registry *registry, const struct fe_view *serv
     }
     return n;
 }
+
+void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg)
+{
+    registry->now_ms = now_ms;
+    registry->now_arg = arg;
+}
+
+int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer, struct fe_offers offers)
+{
+    (void)registry;
+    (void)peer;
+    (void)offers;
+    return 0;
+}
+
+void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int code)
+{
+    (void)registry;
+    (void)peer;
+    (void)code;
+}

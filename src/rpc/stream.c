@@ -129,7 +129,7 @@ int fe_stream_send_end(struct fe_stream *stream)
     if (stream->out == FE_HALF_MUTED || stream->out == FE_HALF_ENDED) {
         return 0;
     }
-    rc = peer->sender->ops->end(peer->sender, stream->id);
+    rc = peer->sender->ops->end(peer->sender, stream->id, NULL, 0);
     if (rc == 0) {
         peer->ops->on_output(peer);
     }
@@ -167,7 +167,7 @@ static int abort_response(struct fe_stream *stream)
     int rc = ops->response(stream->peer->sender, stream->id, false, NULL, 0);
 
     if (rc == 0 && stream->out == FE_HALF_BODY) {
-        rc = ops->end(stream->peer->sender, stream->id);
+        rc = ops->end(stream->peer->sender, stream->id, NULL, 0);
     }
     stream->peer->ops->on_output(stream->peer);
     return rc;
@@ -187,6 +187,26 @@ void fe_stream_cancel(struct fe_stream *stream)
         stream->peer->fault = rc;
     }
     fe_stream_drop(stream);
+}
+
+int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
+                       size_t n_trailers)
+{
+    (void)trailers;
+    (void)n_trailers;
+    return fe_stream_end(stream);
+}
+
+struct fe_headers fe_stream_trailers(const struct fe_stream *stream)
+{
+    (void)stream;
+    return (struct fe_headers){0};
+}
+
+void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
+{
+    (void)reason;
+    fe_stream_cancel(stream);
 }
 
 void *fe_stream_owner(const struct fe_stream *stream)

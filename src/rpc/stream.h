@@ -16,7 +16,11 @@
  *
  * A stream of ours is complete with the end of its response: what is left of the request is not
  * sent. A stream of the peer's is complete with the end of our response: what is left of the
- * request is swallowed. */
+ * request is swallowed.
+ *
+ * Towards a peer whose sender is_full each direction has a window of its own, which the reader's
+ * taking opens again, and a stream that is given up says so (RESET). An old peer knows neither:
+ * what a slow reader leaves there holds back the whole connection. */
 #ifndef FE_RPC_STREAM_H
 #define FE_RPC_STREAM_H
 
@@ -35,7 +39,8 @@ struct fe_stream_ops {
     /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume,
      * which may be called from in here. */
     size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
-    /* The peer's body is complete; comes after all of it was taken. */
+    /* The peer's body is complete; comes after all of it was taken. fe_stream_trailers tells what
+     * came behind it. */
     void (*on_end)(struct fe_stream *stream);
     /* Space again after fe_stream_write took less than it was given. */
     void (*on_writable)(struct fe_stream *stream);
@@ -61,8 +66,14 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
  * wants no more (its response has ended) everything is accepted and dropped. */
 ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_USE;
 
-/* Our body is complete. Nothing may be written after it. */
+/* Our body is complete. Nothing may be written after it. FLATEND_ETOOBIG: the trailers do not fit
+ * the dialect; nothing was sent. Old peers get none. */
 int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
+int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
+                       size_t n_trailers) FE_MUST_USE;
+
+/* Within on_end: the headers behind the peer's body; mostly none. */
+struct fe_headers fe_stream_trailers(const struct fe_stream *stream);
 
 /* Ready to take more: delivers what waits (from within this call). */
 void fe_stream_resume(struct fe_stream *stream);
@@ -73,6 +84,10 @@ void fe_stream_resume(struct fe_stream *stream);
  * one of us, also after the head: on_close(FLATEND_ERESET)). Before the head that
  * means that nothing was done, and the request may go elsewhere: respond first if something was. */
 void fe_stream_cancel(struct fe_stream *stream);
+
+/* The same with a reason, which a peer that knows RESET is told; fe_stream_cancel is
+ * FE_REASON_CANCEL. The peer sees fe_reason_code of it. */
+void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
 
 void *fe_stream_owner(const struct fe_stream *stream);
 struct fe_peer *fe_stream_peer(const struct fe_stream *stream);

@@ -11,7 +11,7 @@
 #include "base/chain.h"
 #include "base/rng.h"
 #include "crypto/crypto.h"
-#include "wire/event.h"
+#include "session/trust.h"
 
 enum {
     /* The largest record accepted (ciphertext with tag). Go peers send at most 4,096; Node.js peers
@@ -28,8 +28,9 @@ struct fe_self {
     bool is_anonymous;
     struct fe_id id;                  /* unless anonymous */
     struct flatend_secret_key secret; /* unless anonymous */
-    const struct fe_view *services;
-    size_t n_services; /* at most 255 */
+    const struct fe_view *services; /* may be replaced while sessions live: fe_mesh_set_services */
+    size_t n_services;              /* at most 255 */
+    const struct fe_trust *trust;   /* NULL: everybody is welcome */
 };
 
 enum fe_session_state {
@@ -43,6 +44,7 @@ struct fe_session {
     struct fe_sender sender;
     enum fe_session_state state;
     bool is_initiator;
+    bool is_refused; /* the peer does not let us in, and trying again would not help */
     const struct fe_self *self;
     struct fe_chain *out;
     /* private to src/session */
@@ -69,6 +71,13 @@ struct fe_session {
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out) FE_MUST_USE;
 
+/* Who the peer has to be: borrowed. Before the first feed. */
+void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN]);
+
+/* The output is about to be written: seals the record that is being filled. FLATEND_ENOMEM: the
+ * connection is lost. */
+int fe_session_flush(struct fe_session *session) FE_MUST_USE;
+
 /* Wipes keys, frees. Any state. */
 void fe_session_deinit(struct fe_session *session);
 
@@ -80,9 +89,10 @@ void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len);
  * fault the connection is to be closed; `err` says why. Answers that the protocol itself wants
  * (the responder's key, its Handshake) are appended to the output on the way.
  *
- * FLATEND_EPROTO, FLATEND_EDECRYPT, FLATEND_ESIGNATURE, FLATEND_EKEY: the peer's. FLATEND_ENOMEM,
- * FLATEND_ETOOBIG (a Handshake of ours that fits no record): ours. FLATEND_ESTATE: asked again
- * after a fault. */
+ * FLATEND_EPROTO, FLATEND_EDECRYPT, FLATEND_ESIGNATURE, FLATEND_EKEY: the peer's. FLATEND_EDENIED:
+ * we do not let the peer in, or (session->is_refused) the peer us; what tells the other side why is
+ * in the output and should still be sent. FLATEND_ENOMEM, FLATEND_ETOOBIG (a Handshake of ours that
+ * fits no record): ours. FLATEND_ESTATE: asked again after a fault. */
 int fe_session_next(struct fe_session *session, struct fe_event *event,
                     struct flatend_error *err) FE_MUST_USE;
 

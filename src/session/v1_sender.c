@@ -133,8 +133,11 @@ static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view b
     return 0;
 }
 
-static int send_end(struct fe_sender *sender, uint32_t stream)
+static int send_end(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
+                    size_t n_trailers)
 {
+    (void)trailers; /* this dialect has none */
+    (void)n_trailers;
     return send_piece(session_of(sender), stream, (struct fe_view){0});
 }
 

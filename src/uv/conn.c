@@ -258,6 +258,9 @@ static void write_out(struct fe_conn *conn)
     if ((conn->state != OPEN && conn->state != FINISHING) || conn->n_waiting > 0) {
         return;
     }
+    if (conn->ops != NULL && conn->ops->on_flush != NULL) {
+        conn->ops->on_flush(conn->owner);
+    }
     if (conn->out.len >= conn->high_water) {
         conn->drain = DRAIN_AT_LOW;
     }

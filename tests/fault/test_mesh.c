@@ -66,7 +66,7 @@ static void request(struct rig_conn *conn)
 
     if (sender->ops->request(sender, stream, &svc, 1, NULL, 0) == 0 &&
         sender->ops->data(sender, stream, FE_VIEW_LIT("body")) == 0 &&
-        sender->ops->end(sender, stream) == 0) {
+        sender->ops->end(sender, stream, NULL, 0) == 0) {
         (void)!rig_carry(conn);
     }
 }

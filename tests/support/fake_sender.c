@@ -85,8 +85,11 @@ static int data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
     return rc;
 }
 
-static int end(struct fe_sender *sender, uint32_t stream)
+static int end(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
+               size_t n_trailers)
 {
+    (void)trailers;
+    (void)n_trailers;
     struct fake_sender *fake = fake_of(sender);
     int rc = take_error(fake);
 

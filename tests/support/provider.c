@@ -154,7 +154,7 @@ void provider_end(struct provider *provider)
 {
     struct fe_sender *sender = &provider->session.sender;
 
-    assert_int_equal(sender->ops->end(sender, provider->stream), 0);
+    assert_int_equal(sender->ops->end(sender, provider->stream, NULL, 0), 0);
     assert_true(flush(provider));
 }
 

@@ -38,7 +38,12 @@ static struct fe_chain *on_out(void *io)
 
 static void on_flush(void *io)
 {
-    assert(((struct rig_conn *)io)->link != NULL || ((struct rig_conn *)io)->out.len == 0);
+    struct rig_conn *conn = io;
+
+    assert(conn->link != NULL || conn->out.len == 0);
+    if (conn->link != NULL) {
+        fe_link_on_flush(conn->link);
+    }
 }
 
 static void on_set_reading(void *io, bool reading)

@@ -233,6 +233,7 @@ static void sim_flush(void *io)
 {
     struct sim_end *end = io;
 
+    fe_link_on_flush(end->link);
     if (!fe_timer_is_armed(&end->end)) {
         push(end);
     }

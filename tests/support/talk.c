@@ -122,6 +122,9 @@ static void say_event(struct talk *talk, const char *who, const struct fe_event 
             say(talk, " %u", (unsigned)event->u.nodes.ids[i].addr.port);
         }
         break;
+    default:
+        say(talk, "%s: event %d", who, (int)event->type);
+        break;
     }
     say(talk, "\n");
 }
@@ -177,7 +180,7 @@ static int send_body(struct fe_sender *sender, uint32_t stream)
         body[i] = (uint8_t)i;
     }
     rv = sender->ops->data(sender, stream, fe_view_of(body, sizeof(body)));
-    return rv == 0 ? sender->ops->end(sender, stream) : rv;
+    return rv == 0 ? sender->ops->end(sender, stream, NULL, 0) : rv;
 }
 
 static int ask(struct talk *talk)

@@ -451,7 +451,7 @@ static void test_slow_reader_stops_the_connection(void **state)
             rig_sender(conn)->ops->data(rig_sender(conn), stream, fe_view_of(bytes, sizeof(bytes))),
             0);
     }
-    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream), 0);
+    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream, NULL, 0), 0);
     assert_int_equal(rig_carry(conn), 0);
     assert_false(conn->is_reading);
     assert_true(conn->sent.len > 0);
@@ -502,7 +502,7 @@ static void test_stream_that_is_over_is_settled(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     conn = open_request(&rig, &reader, &stream);
-    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream), 0);
+    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream, NULL, 0), 0);
     assert_int_equal(rig_carry(conn), 0);
     assert_int_equal(fe_stream_respond(reader.stream, NULL, 0), 0);
     assert_int_equal(fe_stream_end(reader.stream), 0);
@@ -549,7 +549,7 @@ static void test_drain_takes_no_more(void **state)
     assert_int_equal(rig.n_requests, 1);
     assert_int_equal(conn->n_unhandled, 1);
     assert_int_equal(fe_mesh_n_streams(rig.mesh), 1); /* what runs goes on */
-    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream), 0);
+    assert_int_equal(rig_sender(conn)->ops->end(rig_sender(conn), stream, NULL, 0), 0);
     assert_int_equal(rig_carry(conn), 0);
     assert_int_equal(reader.n_ended, 1);
     rig_make_self(&rig, &other, 3);

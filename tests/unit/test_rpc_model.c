@@ -159,8 +159,11 @@ static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view b
     return 0;
 }
 
-static int send_end(struct fe_sender *sender, uint32_t stream)
+static int send_end(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
+                    size_t n_trailers)
 {
+    (void)trailers;
+    (void)n_trailers;
     struct slot *slot = slot_of(world_of(sender), stream);
 
     assert_false(slot->sent_end);

@@ -137,7 +137,7 @@ static void initiator_says_what_the_vectors_say(void **state)
     assert_int_equal(
         s.session.sender.ops->request(&s.session.sender, stream, &service, 1, &accept, 1), 0);
     expect_sent(&s, "initiator_request");
-    assert_int_equal(s.session.sender.ops->end(&s.session.sender, stream), 0);
+    assert_int_equal(s.session.sender.ops->end(&s.session.sender, stream, NULL, 0), 0);
     expect_sent(&s, "initiator_end");
     feed(&s, "responder_response");
     expect_event(&s, FE_EVENT_RESPONSE);
@@ -188,7 +188,7 @@ static void responder_says_what_the_vectors_say(void **state)
     expect_sent(&s, "responder_response");
     assert_int_equal(sender->ops->data(sender, s.event.stream, FE_VIEW_LIT("Hello world!")), 0);
     expect_sent(&s, "responder_data");
-    assert_int_equal(sender->ops->end(sender, s.event.stream), 0);
+    assert_int_equal(sender->ops->end(sender, s.event.stream, NULL, 0), 0);
     expect_sent(&s, "responder_end");
     scripted_deinit(&s);
 }
