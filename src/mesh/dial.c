@@ -104,6 +104,12 @@ static void try_later(struct fe_dial *dial)
         return;
     }
     fe_addr_format(&dial->addr, addr);
+    if (dial->is_hopeless) {
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Not reconnecting to %s: it would be refused again.",
+               addr);
+        fe_dial_give_up(dial);
+        return;
+    }
     if (dial->n_attempts == (unsigned)n_allowed) {
         fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %d times reconnecting to %s. Giving up.",
                n_allowed, addr);
@@ -168,15 +174,17 @@ int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr, struct fe_dial
     return 0;
 }
 
-int fe_dial_seed(struct fe_mesh *mesh, const struct fe_addr *addr)
+int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed)
 {
-    struct fe_dial *dial = dial_alloc(mesh, addr);
+    struct fe_dial *dial = dial_alloc(mesh, &seed->addr);
 
     if (dial == NULL) {
         return FLATEND_ENOMEM;
     }
     dial->is_kept = true;
     dial->seed = FE_SEED_UNTRIED;
+    dial->is_pinned = seed->is_pinned;
+    memcpy(dial->key, seed->key, FE_KEY_LEN);
     if (fe_link_dial(dial) != 0) {
         try_later(dial);
     }

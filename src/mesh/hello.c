@@ -1,5 +1,5 @@
-/* The peer says who it is and what it offers (docs/PROTOCOL.md §1.3): once on every link, and again
- * as often as it likes. */
+/* The peer says who it is and what it offers (docs/PROTOCOL.md §1.3, §2.3): once on every link, and
+ * again as often as it likes. */
 #include "mesh/internal.h"
 
 static const char *name_of(const struct fe_link *link, char buf[FE_ADDR_TEXT_MAX])
@@ -25,19 +25,21 @@ bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN])
            memcmp(link->peer.id.public_key, key, FE_KEY_LEN) == 0;
 }
 
-/* For the log, as far as it fits. */
+/* For the log: false when there is no room. */
+static bool note_service(struct fe_buf *text, struct fe_view name)
+{
+    return fe_buf_reserve(text, name.len + 1) == 0 &&
+           (text->len == 0 || fe_buf_append(text, " ", 1) == 0) &&
+           fe_buf_append(text, name.ptr, name.len) == 0;
+}
+
 static void note_services(struct fe_link *link, struct fe_names services)
 {
     struct fe_buf *text = &link->services;
     struct fe_view name;
 
     fe_buf_reset(text);
-    while (fe_names_next(&services, &name)) {
-        if (fe_buf_reserve(text, name.len + 1) != 0 ||
-            (text->len > 0 && fe_buf_append(text, " ", 1) != 0) ||
-            fe_buf_append(text, name.ptr, name.len) != 0) {
-            return;
-        }
+    while (fe_names_next(&services, &name) && note_service(text, name)) {
     }
 }
 
@@ -62,12 +64,13 @@ static bool is_our_own(const struct fe_link *link, const struct fe_id *id)
 
 /* A node that listens on all interfaces does not know its address; the connection does
  * (docs/PROTOCOL.md §1.4). */
-static void adopt_identity(struct fe_link *link, const struct fe_id *id)
+static void adopt_identity(struct fe_link *link, const struct fe_id *id, bool is_proven)
 {
     if (id == NULL) {
         return;
     }
     link->peer.is_anonymous = false;
+    link->peer.is_proven = is_proven;
     link->peer.id = *id;
     if (fe_addr_is_unspecified(&id->addr)) {
         link->peer.id.addr = link->addr;
@@ -80,7 +83,7 @@ static void adopt_identity(struct fe_link *link, const struct fe_id *id)
 static int enter(struct fe_link *link, struct fe_names services, struct flatend_error *err)
 {
     struct fe_mesh *mesh = link->mesh;
-    int rv = fe_registry_offer(&mesh->registry, &link->peer, services);
+    int rv = link->is_leaving ? 0 : fe_registry_offer(&mesh->registry, &link->peer, services);
 
     if (rv != 0) {
         return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
@@ -92,6 +95,32 @@ static int enter(struct fe_link *link, struct fe_names services, struct flatend_
         }
     }
     note_services(link, services);
+    return 0;
+}
+
+static void note_offers(struct fe_link *link, struct fe_offers offers)
+{
+    struct fe_buf *text = &link->services;
+    struct fe_offer offer;
+
+    fe_buf_reset(text);
+    while (fe_offers_next(&offers, &offer) && note_service(text, offer.name)) {
+    }
+}
+
+int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct flatend_error *err)
+{
+    int rv;
+
+    if (link->is_leaving) {
+        return 0;
+    }
+    rv = fe_registry_replace(&link->mesh->registry, &link->peer, offers);
+    if (rv != 0) {
+        return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
+    }
+    note_offers(link, offers);
+    fe_link_log(link, "", " has changed what it offers.");
     return 0;
 }
 
@@ -110,13 +139,17 @@ int fe_link_on_hello(struct fe_link *link, const struct fe_event *event, struct 
         fe_link_close(link, false);
         return 0;
     }
-    adopt_identity(link, id);
+    adopt_identity(link, id, event->u.hello.is_proven);
     link->state = FE_LINK_READY;
     fe_timer_stop(link->mesh->timers, &link->timer);
-    rv = enter(link, event->u.hello.services, err);
+    rv = fe_peer_on_event(&link->peer, event, err);
+    if (rv == 0) {
+        rv = enter(link, event->u.hello.services, err);
+    }
     if (rv != 0) {
         return rv;
     }
+    fe_alive_start(link);
     log_ready(link);
     if (link->dial != NULL) {
         fe_dial_on_ready(link->dial);

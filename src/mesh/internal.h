@@ -3,7 +3,9 @@
  *     mesh.c      the node: what it holds, accepting, closing
  *     join.c      from the first addresses to on_joined
  *     link.c      one connection, from open to gone
- *     hello.c     the peer of a connection says who it is
+ *     hello.c     the peer of a connection says who it is and what it offers
+ *     alive.c     whether it is still there
+ *     leave.c     saying goodbye, and hearing it
  *     dial.c      an address that is dialed, and dialed again when it is lost
  *     discover.c  asking the mesh for the nodes near us
  *
@@ -29,6 +31,12 @@ enum {
     FE_MESH_SERVICES_TEXT_MAX = 256, /* of the services a log line names */
 };
 
+/* What a PING is about. */
+enum {
+    FE_PING_ALIVE,
+    FE_PING_GOODBYE,
+};
+
 /* ---- link.c ------------------------------------------------------------------------------- */
 
 /*            on_open             Handshake
@@ -48,6 +56,13 @@ enum fe_link_state {
     FE_LINK_CLOSING,  /* we have ended it; waiting for on_close */
 };
 
+/* Our GOAWAY on a link. */
+enum fe_goodbye {
+    FE_GOODBYE_NONE,
+    FE_GOODBYE_SENT,  /* requests that the peer sent before it knew may still come */
+    FE_GOODBYE_HEARD, /* the peer has seen it: none will */
+};
+
 struct fe_link {
     struct fe_list node; /* in mesh->links */
     struct fe_mesh *mesh;
@@ -56,7 +71,12 @@ struct fe_link {
     enum fe_link_state state;
     struct fe_addr addr;   /* dialed, or the connection came from */
     struct fe_timer timer; /* bounds every state but READY and CLOSING */
-    bool has_session;      /* from HELLO on, until the end: `session` and `peer` are initialised */
+    struct fe_timer alive; /* READY: when to look whether the peer is */
+    uint64_t heard_ms;     /* when something came last */
+    uint64_t probed_ms;    /* when it was asked last whether it is there */
+    enum fe_goodbye goodbye;
+    bool is_leaving;  /* the peer has said goodbye: nothing new is asked of it */
+    bool has_session; /* from HELLO on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
     bool is_broken;           /* output was lost: to be closed at the end of this turn */
@@ -75,11 +95,21 @@ void fe_link_close(struct fe_link *link, bool drain);
 /* Tells the owners of streams that are over. */
 void fe_link_settle(struct fe_link *link);
 
+/* A fault, of the peer or of ours: one line in the log, and the link is closed. */
+void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err);
+
+/* Something was appended to the output. */
+void fe_link_flush(struct fe_link *link);
+
 /* ---- hello.c ------------------------------------------------------------------------------ */
 
 /* The peer's Handshake. A fault is returned: the link is to be closed. */
 int fe_link_on_hello(struct fe_link *link, const struct fe_event *event,
                      struct flatend_error *err) FE_MUST_USE;
+
+/* What the peer offers from now on. */
+int fe_link_on_services(struct fe_link *link, struct fe_offers offers,
+                        struct flatend_error *err) FE_MUST_USE;
 
 /* A line for the node's user: `before`, whom it is about, `after`, "Services: [a b]". The peer is
  * called by the address that was dialed, else the one it advertises, else "<anon>". */
@@ -87,6 +117,29 @@ void fe_link_log(const struct fe_link *link, const char *before, const char *aft
 
 /* The link is ready, and the peer has proven to be the node with this key. */
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
+
+/* ---- alive.c ------------------------------------------------------------------------------- */
+
+/* The link is READY, or no longer. Old peers cannot be asked, and are not watched. */
+void fe_alive_start(struct fe_link *link);
+void fe_alive_stop(struct fe_link *link);
+
+/* ---- leave.c ------------------------------------------------------------------------------- */
+
+/* Says goodbye to the peer of a READY link. */
+void fe_leave_tell(struct fe_link *link);
+
+/* The answer to a ping: perhaps to the one behind our goodbye. */
+void fe_leave_on_pong(struct fe_link *link, uint64_t token);
+
+/* The peer says goodbye. */
+void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event);
+
+/* Whether a request that comes now is to be taken. */
+bool fe_leave_takes_requests(const struct fe_link *link);
+
+/* Calls on_drained if it is due. */
+void fe_leave_report(struct fe_mesh *mesh);
 
 /* ---- dial.c ------------------------------------------------------------------------------- */
 
@@ -119,7 +172,10 @@ struct fe_dial {
     struct fe_link *link; /* DIALING, CONNECTED */
     enum fe_dial_state state;
     enum fe_seed_state seed;
-    bool is_kept;        /* dialed again when lost: it was given to join, or has answered once */
+    bool is_kept;     /* dialed again when lost: it was given to join, or has answered once */
+    bool is_hopeless; /* one side does not let the other in: that will not change by itself */
+    bool is_pinned;   /* only the node with this key will do */
+    uint8_t key[FE_KEY_LEN];
     unsigned n_attempts; /* since it was lost */
     struct fe_timer timer;
 };
@@ -130,7 +186,7 @@ int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr,
 
 /* Starts to dial an address given to fe_mesh_join, and tries again if that fails. FLATEND_ENOMEM:
  * there is no dial. */
-int fe_dial_seed(struct fe_mesh *mesh, const struct fe_addr *addr) FE_MUST_USE;
+int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed) FE_MUST_USE;
 
 /* Forgets the dial; its link, if there is one, lives on without it. */
 void fe_dial_free(struct fe_dial *dial);
@@ -219,6 +275,13 @@ enum fe_mesh_state {
     FE_MESH_CLOSED,
 };
 
+/* What to tell of fe_mesh_drain. */
+enum fe_drain {
+    FE_DRAIN_NONE,
+    FE_DRAIN_RUNNING,
+    FE_DRAIN_REPORTED,
+};
+
 struct fe_mesh {
     struct fe_mesh_config config;
     struct fe_transport transport;
@@ -231,6 +294,7 @@ struct fe_mesh {
     const struct fe_mesh_ops *ops;
     void *arg;
     enum fe_mesh_state state;
+    enum fe_drain drain;
     struct fe_list links;
     size_t n_links;
     struct fe_list dials;

@@ -38,7 +38,7 @@ static void undo(struct fe_mesh *mesh)
     }
 }
 
-int fe_mesh_join(struct fe_mesh *mesh, const struct fe_addr *addrs, size_t n)
+int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n)
 {
     if (mesh->state != FE_MESH_RUNNING || mesh->join.state != FE_JOIN_NONE) {
         return FLATEND_ESTATE;
@@ -46,7 +46,7 @@ int fe_mesh_join(struct fe_mesh *mesh, const struct fe_addr *addrs, size_t n)
     mesh->join =
         (struct fe_join){.state = FE_JOIN_RUNNING, .n_addrs = n, .n_untried = n, .n_unsettled = n};
     for (size_t i = 0; i < n; i++) {
-        int rv = fe_dial_seed(mesh, &addrs[i]);
+        int rv = fe_dial_seed(mesh, &seeds[i]);
 
         if (rv != 0) {
             undo(mesh);

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static void transport_flush(struct fe_link *link)
+void fe_link_flush(struct fe_link *link)
 {
     link->mesh->transport.ops->flush(link->io);
 }
@@ -34,6 +34,7 @@ void fe_link_close(struct fe_link *link, bool drain)
         fe_registry_remove(&mesh->registry, &link->peer);
     }
     fe_timer_stop(mesh->timers, &link->timer);
+    fe_alive_stop(link);
     if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
         drain = false;
     }
@@ -41,15 +42,20 @@ void fe_link_close(struct fe_link *link, bool drain)
     mesh->transport.ops->close(link->io, drain);
 }
 
-/* The one line about a fault. */
-static void fail(struct fe_link *link, int code, const struct flatend_error *err)
+/* Where one of the two does not let the other in, what says so may still be on its way out. */
+void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
 {
+    bool is_denied = code == FLATEND_EDENIED;
     char addr[FE_ADDR_TEXT_MAX];
+
+    if (is_denied && link->dial != NULL) {
+        link->dial->is_hopeless = true;
+    }
 
     fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection with %s: %s.",
            fe_addr_format(&link->addr, addr),
            err->text[0] != '\0' ? err->text : flatend_strerror(code));
-    fe_link_close(link, false);
+    fe_link_close(link, is_denied);
 }
 
 /* That nobody answers is ordinary: dial.c says what it does about it. */
@@ -73,7 +79,7 @@ static void on_timer(struct fe_timer *timer)
         break;
     case FE_LINK_HELLO:
         fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
-        fail(link, FLATEND_ETIMEDOUT, &err);
+        fe_link_fail(link, FLATEND_ETIMEDOUT, &err);
         break;
     case FE_LINK_DRAINING:
         fe_link_close(link, false);
@@ -93,7 +99,7 @@ static void on_peer_request(struct fe_peer *peer, struct fe_stream *stream,
     struct fe_link *link = peer->owner;
     struct fe_mesh *mesh = link->mesh;
 
-    if (mesh->state == FE_MESH_RUNNING) {
+    if (fe_leave_takes_requests(link)) {
         mesh->ops->on_request(mesh->arg, peer, stream, services, headers);
     }
 }
@@ -115,7 +121,7 @@ static void on_peer_output(struct fe_peer *peer)
     struct fe_link *link = peer->owner;
 
     if (is_open(link)) {
-        transport_flush(link);
+        fe_link_flush(link);
     }
     if (!link->is_in_peer) {
         settle_later(link);
@@ -145,7 +151,7 @@ void fe_link_settle(struct fe_link *link)
     fe_peer_settle(&link->peer);
     link->is_in_peer = false;
     if (link->is_broken && is_open(link)) {
-        fail(link, FLATEND_ENOMEM, &err);
+        fe_link_fail(link, FLATEND_ENOMEM, &err);
     }
 }
 
@@ -161,6 +167,7 @@ static struct fe_link *link_new(struct fe_mesh *mesh)
     }
     link->mesh = mesh;
     fe_timer_init(&link->timer, on_timer);
+    fe_timer_init(&link->alive, NULL);
     if (fe_mesh_start_timer(mesh, &link->timer, FE_MESH_HANDSHAKE_MS) != 0) {
         free(link);
         return NULL;
@@ -182,6 +189,7 @@ static void link_free(struct fe_link *link)
     }
     fe_list_remove(&link->unsettled);
     fe_timer_stop(mesh->timers, &link->timer);
+    fe_alive_stop(link);
     fe_buf_deinit(&link->services);
     free(link);
 }
@@ -194,6 +202,9 @@ static int start_session(struct fe_link *link, bool is_initiator)
 
     if (rv != 0) {
         return rv;
+    }
+    if (link->dial != NULL && link->dial->is_pinned) {
+        fe_session_pin(&link->session, link->dial->key);
     }
     fe_peer_init(&link->peer, &link->session.sender, mesh->pool, mesh->map_seed, &peer_ops, link);
     link->peer.is_anonymous = true;
@@ -264,10 +275,10 @@ void fe_link_on_open(struct fe_link *link, int code)
         rv = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
     }
     if (rv != 0) {
-        fail(link, rv, &err);
+        fe_link_fail(link, rv, &err);
         return;
     }
-    transport_flush(link);
+    fe_link_flush(link);
 }
 
 /* ---- reading ---- */
@@ -290,6 +301,14 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
     switch (event->type) {
     case FE_EVENT_FIND_NODE:
         return on_find_node(link, event);
+    case FE_EVENT_SERVICES:
+        return fe_link_on_services(link, event->u.offers, err);
+    case FE_EVENT_GOAWAY:
+        fe_leave_on_goaway(link, event);
+        return 0;
+    case FE_EVENT_PONG:
+        fe_leave_on_pong(link, event->u.ping);
+        return 0;
     case FE_EVENT_NODES:
         fe_discovery_on_nodes(link->mesh, link, event->token, event->u.nodes.ids, event->u.nodes.n);
         return 0;
@@ -323,6 +342,7 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
         return;
     }
     assert(link->state != FE_LINK_DIALING);
+    link->heard_ms = link->mesh->now_ms(link->mesh->now_arg);
     fe_session_feed(&link->session, data, len);
     link->is_in_peer = true;
     rv = run_events(link, &err);
@@ -334,10 +354,10 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
         rv = fe_err_set(&err, FLATEND_EPROTO, "asks without reading the answers");
     }
     if (rv != 0) {
-        fail(link, rv, &err);
+        fe_link_fail(link, rv, &err);
         return;
     }
-    transport_flush(link);
+    fe_link_flush(link);
 }
 
 void fe_link_on_flush(struct fe_link *link)
@@ -381,6 +401,9 @@ void fe_link_on_close(struct fe_link *link, int code)
                       mesh->state == FE_MESH_CLOSING ? FLATEND_ECANCELED : FLATEND_ECLOSED);
         fe_peer_deinit(&link->peer);
         fe_session_deinit(&link->session);
+    }
+    if (link->goodbye == FE_GOODBYE_SENT && mesh->state != FE_MESH_CLOSING) {
+        fe_mesh_wake(mesh); /* perhaps the last one that was waited for */
     }
     fe_discovery_on_lost(mesh, link);
     dial = link->dial;

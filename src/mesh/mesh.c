@@ -19,6 +19,7 @@ static void on_wakeup(struct fe_timer *timer)
         fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
     }
     fe_join_report(mesh);
+    fe_leave_report(mesh);
     if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
         mesh->state = FE_MESH_CLOSED;
         mesh->ops->on_closed(mesh->arg); /* the mesh may be gone after it */
@@ -57,6 +58,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_trans
     fe_list_init(&mesh->dials);
     fe_list_init(&mesh->unsettled);
     fe_registry_init(&mesh->registry, &mesh->rng);
+    fe_registry_set_clock(&mesh->registry, now_ms, now_arg);
     fe_kad_table_init(&mesh->table, fe_mesh_key(mesh));
     fe_discovery_init(mesh);
     return mesh;
@@ -95,7 +97,44 @@ void fe_mesh_drain(struct fe_mesh *mesh)
 {
     if (mesh->state == FE_MESH_RUNNING) {
         mesh->state = FE_MESH_DRAINING;
+        mesh->drain = FE_DRAIN_RUNNING;
         stop_growing(mesh);
+        FE_LIST_FOREACH (node, next, &mesh->links) {
+            fe_leave_tell(FE_CONTAINER_OF(node, struct fe_link, node));
+        }
+        fe_mesh_wake(mesh);
+    }
+}
+
+/* Without memory for all of it the peer keeps what it knew: its requests are then refused. */
+static void tell_services(struct fe_link *link)
+{
+    const struct fe_self *self = &link->mesh->config.self;
+    struct fe_sender *sender = &link->session.sender;
+    struct fe_offer offers[FE_SERVICES_MAX];
+    struct flatend_error err = {0};
+    int rv;
+
+    if (link->state != FE_LINK_READY || !sender->is_full) {
+        return;
+    }
+    for (size_t i = 0; i < self->n_services; i++) {
+        offers[i] = (struct fe_offer){self->services[i], FE_WEIGHT_DEFAULT};
+    }
+    rv = sender->ops->services(sender, offers, self->n_services);
+    if (rv != 0) {
+        fe_link_fail(link, rv, &err);
+    } else {
+        fe_link_flush(link);
+    }
+}
+
+void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, size_t n)
+{
+    mesh->config.self.services = services;
+    mesh->config.self.n_services = n;
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        tell_services(FE_CONTAINER_OF(node, struct fe_link, node));
     }
 }
 

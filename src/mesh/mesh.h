@@ -16,8 +16,16 @@ enum {
     FE_MESH_BOOTSTRAP_LINKS = 16, /* peers asked at once while discovering */
 };
 
+/* An address to join the mesh by, and who has to be there. */
+struct fe_seed {
+    struct fe_addr addr;
+    bool is_pinned;
+    uint8_t key[FE_KEY_LEN]; /* if pinned */
+};
+
 struct fe_mesh_config {
     struct fe_self self;
+    unsigned dead_after_ms; /* a peer that was silent for so long, though probed; 0: never */
     int reconnect_attempts;
     double reconnect_backoff_factor;
     unsigned reconnect_backoff_min_ms;
@@ -30,6 +38,8 @@ struct fe_mesh_ops {
                        struct fe_names services, struct fe_headers headers);
     /* fe_mesh_join is complete: how many of its addresses answered, of how many. */
     void (*on_joined)(void *arg, size_t n_connected, size_t n_addrs);
+    /* fe_mesh_drain has reached every peer: no request is on its way here any more. */
+    void (*on_drained)(void *arg);
     /* fe_mesh_close is complete: no link is left. */
     void (*on_closed)(void *arg);
 };
@@ -52,10 +62,15 @@ void fe_mesh_free(struct fe_mesh *mesh);
 /* Dials the addresses, says hello, discovers from there. Once. on_joined comes later, exactly once:
  * when each address has answered or all its attempts have failed, and discovery has come to an end,
  * or when the mesh drains or closes. FLATEND_ESTATE, FLATEND_ENOMEM. */
-int fe_mesh_join(struct fe_mesh *mesh, const struct fe_addr *addrs, size_t n) FE_MUST_USE;
+int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n) FE_MUST_USE;
 
-/* Takes no more requests: they are answered with `handled` 0. Streams that run go on. Nothing is
- * dialed or accepted any more. */
+/* What this node offers from now on: borrowed, as the services of the configuration were. Peers are
+ * told, but for old ones, which learn only what the node offered when they met. */
+void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, size_t n);
+
+/* Asks every peer to send no more requests (GOAWAY). Those that were on their way are still taken;
+ * then on_drained comes, once. Old peers cannot be asked: theirs are answered with `handled` 0.
+ * Streams that run go on. Nothing is dialed or accepted any more. */
 void fe_mesh_drain(struct fe_mesh *mesh);
 
 /* Closes every link, sending what they still hold when `drain` (for two seconds at most). Streams

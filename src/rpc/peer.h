@@ -42,6 +42,7 @@ struct fe_peer {
     struct fe_pool *pool;
     uint64_t handle; /* unique in the node, for flatend_provider */
     bool is_anonymous;
+    bool is_proven;     /* `id` was proven for this very session, not only at some time */
     struct fe_id id;    /* unless anonymous */
     unsigned n_streams; /* open now, both directions: the load that balancing compares */
     /* private to src/rpc */

@@ -94,6 +94,7 @@ static int on_hello(struct fe_session *session, struct fe_view body, struct fe_e
     session->peer_id = handshake.id;
     session->state = FE_SESSION_OPEN;
     event->type = FE_EVENT_HELLO;
+    event->u.hello.is_proven = false; /* the signature says nothing of this session */
     event->u.hello.id = handshake.has_id ? &session->peer_id : NULL;
     event->u.hello.services = handshake.services;
     return 0;

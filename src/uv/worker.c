@@ -179,6 +179,11 @@ uint64_t fe_worker_now(const struct fe_worker *worker)
     return uv_now(worker->loop);
 }
 
+uint64_t fe_clock_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
 struct fe_timers *fe_worker_timers(struct fe_worker *worker)
 {
     return &worker->timers;

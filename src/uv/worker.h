@@ -24,6 +24,9 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
 /* Milliseconds of a monotonic clock, as of this turn of the loop. */
 uint64_t fe_worker_now(const struct fe_worker *worker);
 
+/* The same clock for any thread, and not the loop's idea of it. */
+uint64_t fe_clock_ms(void);
+
 /* Timers on that clock: start them in this heap, the worker runs it. */
 struct fe_timers *fe_worker_timers(struct fe_worker *worker);
 struct fe_pool *fe_worker_pool(struct fe_worker *worker);

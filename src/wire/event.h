@@ -43,7 +43,10 @@ struct fe_offer {
     uint16_t weight; /* of its share of requests, relative to other providers; FE_WEIGHT_DEFAULT */
 };
 
-enum { FE_WEIGHT_DEFAULT = 100 };
+enum {
+    FE_WEIGHT_DEFAULT = 100,
+    FE_SERVICES_MAX = 255, /* of one node: their number is one byte in a Handshake */
+};
 
 bool fe_offers_next(struct fe_offers *offers, struct fe_offer *offer);
 

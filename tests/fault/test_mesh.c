@@ -3,6 +3,7 @@
  * completion that was promised comes exactly once. */
 #include "support/fault.h"
 #include "support/rig.h"
+#include "support/seeds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,7 +85,7 @@ static void step_join(struct life *life)
 {
     struct fe_addr addrs[] = {life->selves[1].id.addr, life->selves[1].id.addr};
 
-    life->join = fe_mesh_join(life->rig.mesh, addrs, 2);
+    life->join = join_addrs(life->rig.mesh, addrs, 2);
 }
 
 static bool is_alive(const struct rig_conn *conn)
@@ -237,7 +238,7 @@ static struct rig_conn *open_dialed(struct rig *rig, struct fe_self *self)
     struct rig_conn *conn;
 
     rig_make_self(rig, self, 2);
-    assert_int_equal(fe_mesh_join(rig->mesh, &self->id.addr, 1), 0);
+    assert_int_equal(join_addrs(rig->mesh, &self->id.addr, 1), 0);
     conn = rig_conn(rig, 0);
     assert_int_equal(rig_open(conn, self), 0);
     assert_int_equal(rig_carry(conn), 0);
@@ -319,7 +320,7 @@ static void test_dial_fails(void **state)
     addrs[0] = rig.self.id.addr;
     addrs[1] = rig.self.id.addr;
     rig.dial_code = FLATEND_ELIMIT;
-    assert_int_equal(fe_mesh_join(rig.mesh, addrs, 2), 0);
+    assert_int_equal(join_addrs(rig.mesh, addrs, 2), 0);
     rig_run(&rig, 60000);
     assert_int_equal(rig.n_conns, 0);
     assert_int_equal(rig.n_joined, 1);

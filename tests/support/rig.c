@@ -104,6 +104,11 @@ static void on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream
     }
 }
 
+static void on_drained(void *arg)
+{
+    (void)arg;
+}
+
 static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
 {
     struct rig *rig = arg;
@@ -121,6 +126,7 @@ static void on_closed(void *arg)
 static const struct fe_mesh_ops mesh_ops = {
     .on_request = on_request,
     .on_joined = on_joined,
+    .on_drained = on_drained,
     .on_closed = on_closed,
 };
 

@@ -1,5 +1,7 @@
 #include "support/sim.h"
 
+#include "support/seeds.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,6 +312,11 @@ static void on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream
     node->n_requests++;
 }
 
+static void on_drained(void *arg)
+{
+    (void)arg;
+}
+
 static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
 {
     struct sim_node *node = arg;
@@ -331,6 +338,7 @@ static void on_closed(void *arg)
 static const struct fe_mesh_ops mesh_ops = {
     .on_request = on_request,
     .on_joined = on_joined,
+    .on_drained = on_drained,
     .on_closed = on_closed,
 };
 
@@ -442,7 +450,7 @@ void sim_join(struct sim *sim, size_t index, size_t bootstrap)
     struct sim_node *node = sim_node(sim, index);
     struct fe_addr addr = sim_addr(bootstrap);
 
-    if (fe_mesh_join(node->mesh, &addr, 1) != 0) {
+    if (join_addrs(node->mesh, &addr, 1) != 0) {
         abort();
     }
     node->n_joins++;

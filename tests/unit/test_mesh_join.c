@@ -1,5 +1,6 @@
 /* Joining: the first addresses, dialing again, discovery. */
 #include "support/rig.h"
+#include "support/seeds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@ static void join_one(struct rig *rig)
 {
     struct fe_addr addr = addr_of(2);
 
-    assert_int_equal(fe_mesh_join(rig->mesh, &addr, 1), 0);
+    assert_int_equal(join_addrs(rig->mesh, &addr, 1), 0);
     assert_int_equal(rig->n_conns, 1);
     assert_true(fe_addr_equal(&rig_conn(rig, 0)->addr, &addr));
 }
@@ -74,8 +75,8 @@ static void test_join_nowhere(void **state)
 
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
-    assert_int_equal(fe_mesh_join(rig.mesh, NULL, 0), 0);
-    assert_int_equal(fe_mesh_join(rig.mesh, NULL, 0), FLATEND_ESTATE);
+    assert_int_equal(join_addrs(rig.mesh, NULL, 0), 0);
+    assert_int_equal(join_addrs(rig.mesh, NULL, 0), FLATEND_ESTATE);
     assert_int_equal(rig.n_joined, 0);
     rig_run(&rig, 0);
     assert_int_equal(rig.n_joined, 1);
@@ -112,7 +113,7 @@ static void test_one_of_two_does_not_answer(void **state)
     rig.config.reconnect_attempts = 1;
     assert_int_equal(rig_start(&rig), 0);
     rig_make_self(&rig, &self, 2);
-    assert_int_equal(fe_mesh_join(rig.mesh, addrs, 2), 0);
+    assert_int_equal(join_addrs(rig.mesh, addrs, 2), 0);
     open_conn(rig_conn(&rig, 0), &self);
     assert_int_equal(rig_conn(&rig, 0)->find_token, 0); /* the other was not even tried once */
     rig_refuse(rig_conn(&rig, 1));
@@ -321,7 +322,7 @@ static void test_dial_that_cannot_begin(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig.dial_code = FLATEND_EUNREACHABLE;
-    assert_int_equal(fe_mesh_join(rig.mesh, &addr, 1), 0);
+    assert_int_equal(join_addrs(rig.mesh, &addr, 1), 0);
     assert_int_equal(logged_delay(&rig), 500);
     rig.dial_code = 0;
     rig_run(&rig, 500);
@@ -581,7 +582,7 @@ static void test_limit_of_links(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig.mesh->n_links += FE_MESH_LINKS_MAX;
-    assert_int_equal(fe_mesh_join(rig.mesh, &addr, 1), 0);
+    assert_int_equal(join_addrs(rig.mesh, &addr, 1), 0);
     assert_int_equal(rig.n_conns, 0);
     rig.mesh->n_links -= FE_MESH_LINKS_MAX;
     rig_run(&rig, 500);

@@ -1,0 +1,73 @@
+/* Saying goodbye before a connection ends, so that no request is lost (docs/PROTOCOL.md §2.7).
+ *
+ * Happy path: GOAWAY, and a PING behind it; the peer stops asking, and its answer to the PING comes
+ * after everything that it had asked before. Then nothing more can come, and what runs may end.
+ *
+ * Failure modes: the peer is old: it cannot be told, and is answered with `handled` 0. The link is
+ * lost meanwhile: nothing will come over it either. */
+#include "mesh/internal.h"
+
+bool fe_leave_takes_requests(const struct fe_link *link)
+{
+    return link->mesh->state == FE_MESH_RUNNING ||
+           (link->mesh->state == FE_MESH_DRAINING && link->goodbye == FE_GOODBYE_SENT);
+}
+
+void fe_leave_tell(struct fe_link *link)
+{
+    struct fe_sender *sender = &link->session.sender;
+    struct flatend_error err = {0};
+    int rv;
+
+    if (link->state != FE_LINK_READY || !sender->is_full) {
+        return;
+    }
+    link->goodbye = FE_GOODBYE_SENT;
+    rv = sender->ops->goaway(sender, UINT32_MAX, FE_REASON_NONE, FE_VIEW_LIT("shutting down"));
+    if (rv == 0) {
+        rv = sender->ops->ping(sender, FE_PING_GOODBYE);
+    }
+    if (rv != 0) {
+        fe_link_fail(link, rv, &err);
+        return;
+    }
+    fe_link_flush(link);
+}
+
+void fe_leave_on_pong(struct fe_link *link, uint64_t token)
+{
+    if (token == FE_PING_GOODBYE && link->goodbye == FE_GOODBYE_SENT) {
+        link->goodbye = FE_GOODBYE_HEARD;
+        fe_mesh_wake(link->mesh);
+    }
+}
+
+void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event)
+{
+    struct fe_mesh *mesh = link->mesh;
+    char text[FE_ADDR_TEXT_MAX];
+
+    link->is_leaving = true;
+    fe_registry_remove(&mesh->registry, &link->peer);
+    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s takes no more requests: %s.",
+           fe_addr_format(&link->addr, text), fe_reason_text(event->u.goaway.reason));
+}
+
+static bool is_waited_for(const struct fe_link *link)
+{
+    return link->state == FE_LINK_READY && link->goodbye == FE_GOODBYE_SENT;
+}
+
+void fe_leave_report(struct fe_mesh *mesh)
+{
+    if (mesh->drain != FE_DRAIN_RUNNING) {
+        return;
+    }
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        if (is_waited_for(FE_CONTAINER_OF(node, struct fe_link, node))) {
+            return;
+        }
+    }
+    mesh->drain = FE_DRAIN_REPORTED;
+    mesh->ops->on_drained(mesh->arg);
+}
