@@ -134,12 +134,33 @@ FLATEND_API int flatend_secret_key_load(struct flatend_secret_key *key, const ch
 FLATEND_API int flatend_secret_key_save(const struct flatend_secret_key *key, const char *path,
                                         struct flatend_error *error) FLATEND_MUST_USE;
 
+/* The public half of a secret key: what the owner of the key is known by. */
+struct flatend_public_key {
+    uint8_t bytes[FLATEND_PUBLIC_KEY_LEN];
+};
+
+enum { FLATEND_PUBLIC_KEY_TEXT = 65 }; /* 64 hexadecimal digits and a NUL */
+
+/* The public half. Any thread. */
+FLATEND_API void flatend_secret_key_public(const struct flatend_secret_key *key,
+                                           struct flatend_public_key *public_key);
+
+/* A public key as 64 hexadecimal digits, and back. FLATEND_EKEY: `text` is anything else. Any
+ * thread. */
+FLATEND_API void flatend_public_key_format(const struct flatend_public_key *key,
+                                           char text[FLATEND_PUBLIC_KEY_TEXT]);
+FLATEND_API int flatend_public_key_parse(struct flatend_public_key *key,
+                                         const char *text) FLATEND_MUST_USE;
+
 /* Who a peer is. A node without a secret key is anonymous: `public_key` is zero, `host` is "". */
 struct flatend_id {
     uint8_t public_key[FLATEND_PUBLIC_KEY_LEN];
     char host[46]; /* the address at which it can be reached: "10.0.0.2", "::1" */
     uint16_t port;
     bool is_anonymous;
+    /* The peer has proven for this very connection that the key is its own. False for peers of the
+     * old protocol, whose proof can be replayed: do not base a decision on such a key. */
+    bool is_proven;
 };
 
 /* ---- the node ----------------------------------------------------------------------------- */
@@ -190,6 +211,15 @@ struct flatend_service {
     unsigned flags; /* enum flatend_service_flags */
 };
 
+/* Only nodes with one of these keys may provide the service. */
+struct flatend_service_rule {
+    const char *service;
+    const struct flatend_public_key *keys;
+    size_t n_keys;
+};
+
+enum { FLATEND_MESH_SECRET_MIN = 16 }; /* bytes */
+
 struct flatend_options {
     size_t size; /* set by FLATEND_OPTIONS_INIT */
 
@@ -215,6 +245,26 @@ struct flatend_options {
     unsigned reconnect_backoff_min_ms; /* default 500 */
     unsigned reconnect_backoff_max_ms; /* default 1000 */
 
+    /* Whom this node trusts (docs/security.md). Everything here concerns proven keys, so all of it
+     * but the rules keeps nodes of the old protocol out. */
+
+    /* A secret that all nodes of the mesh share, at least FLATEND_MESH_SECRET_MIN bytes, best 32
+     * random ones: who does not have it neither gets in nor learns anything. Default NULL: none. */
+    const void *mesh_secret;
+    size_t mesh_secret_len;
+    /* Accept no nodes of the old protocol. Default false. */
+    bool require_secure;
+    /* The keys of the nodes that may be peers, whoever dialed. Default none: all may. */
+    const struct flatend_public_key *allowed_keys;
+    size_t n_allowed_keys;
+    /* Who may provide which service. A service without a rule may be provided by anybody. */
+    const struct flatend_service_rule *service_rules;
+    size_t n_service_rules;
+
+    /* A peer from which nothing has come for this long, although it was asked, is gone. Not noticed
+     * for peers of the old protocol, which cannot be asked. Default 15000; 0: never ask. */
+    unsigned dead_after_ms;
+
     /* Threads for handlers, started when needed. Default 16, at most 1024. */
     unsigned handler_threads;
 
@@ -237,8 +287,8 @@ struct flatend_options {
     {                                                                                              \
         .size = sizeof(struct flatend_options), .reconnect_attempts = 8,                           \
         .reconnect_backoff_factor = 1.25, .reconnect_backoff_min_ms = 500,                         \
-        .reconnect_backoff_max_ms = 1000, .handler_threads = 16, .shutdown_timeout_ms = 10000,     \
-        .log_level = FLATEND_LOG_INFO,                                                             \
+        .reconnect_backoff_max_ms = 1000, .dead_after_ms = 15000, .handler_threads = 16,           \
+        .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO,                               \
     }
 
 /* Makes a node from `options`, all of which is checked and copied. On failure `*node` is NULL and
@@ -247,10 +297,12 @@ struct flatend_options {
 FLATEND_API int flatend_node_new(const struct flatend_options *options, struct flatend_node **node,
                                  struct flatend_error *error) FLATEND_MUST_USE;
 
-/* Listens, connects to `addrs` ("host:port" each) and discovers the mesh from there. Returns when
- * every address was tried: 0 if none was given or at least one answered. An address that does not
- * answer is tried again as a lost peer is. FLATEND_EADDRINUSE, FLATEND_EUNREACHABLE, ...; after
- * a failure the node can only be freed. Any thread but the node's own; once a node. */
+/* Listens, connects to `addrs` and discovers the mesh from there. An address is "host:port", or
+ * "KEY@host:port", where KEY is the public key (64 hexadecimal digits) that the node there has to
+ * prove. Returns when every address was tried: 0 if none was given or at least one answered. An
+ * address that does not answer is tried again as a lost peer is. FLATEND_EADDRINUSE,
+ * FLATEND_EUNREACHABLE, ...; after a failure the node can only be freed. Any thread but the node's
+ * own; once a node. */
 FLATEND_API int flatend_node_start(struct flatend_node *node, const char *const *addrs,
                                    size_t n_addrs, struct flatend_error *error) FLATEND_MUST_USE;
 
@@ -275,6 +327,16 @@ FLATEND_API void flatend_node_free(struct flatend_node *node);
 FLATEND_API int flatend_node_listen_addr(struct flatend_node *node, size_t index, char *buf,
                                          size_t cap) FLATEND_MUST_USE;
 
+/* Offers one more service, or stops offering one, on a node that runs; what is being served goes
+ * on. Peers are told, but for those of the old protocol, which learn what a node offers only when
+ * they connect. FLATEND_EEXIST, FLATEND_ENOENT; FLATEND_EINVAL as for flatend_node_new;
+ * FLATEND_ELIMIT: too many or too long names; FLATEND_ESTATE: the node does not run;
+ * FLATEND_ENOMEM. Any thread; on the application's loop they must be called there. */
+FLATEND_API int flatend_node_add_service(struct flatend_node *node,
+                                         const struct flatend_service *service) FLATEND_MUST_USE;
+FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
+                                            const char *name) FLATEND_MUST_USE;
+
 /* ---- in a handler ------------------------------------------------------------------------- */
 
 /* Name and value of one header; the value has `value_len` bytes and a NUL behind them. */
@@ -292,7 +354,9 @@ FLATEND_API const char *flatend_context_service(const struct flatend_context *ct
 
 /* The value of a request header by its lower-case name, or NULL. From the gateway come the HTTP
  * headers, "params.NAME" for route parameters, "query.NAME" for query parameters, ":method" and
- * ":path". With several of one name, the last. Valid until the handler returns. */
+ * ":path". "peer.id" is set by this node: the requester's public key in hexadecimal digits if it
+ * has proven it (flatend_id.is_proven), else it is absent. With several of one name, the last.
+ * Valid until the handler returns. */
 FLATEND_API const char *flatend_context_header(const struct flatend_context *ctx, const char *name);
 
 /* All request headers in the order received. */
@@ -308,6 +372,15 @@ FLATEND_API ssize_t flatend_context_read(struct flatend_context *ctx, void *buf,
  * with a NUL behind it. */
 FLATEND_API int flatend_context_read_all(struct flatend_context *ctx, size_t limit,
                                          const char **data, size_t *len) FLATEND_MUST_USE;
+
+/* The headers that came behind the request's body, once a read has returned 0; none before. */
+FLATEND_API const struct flatend_header *flatend_context_trailers(struct flatend_context *ctx,
+                                                                  size_t *n);
+
+/* Milliseconds until the requester stops waiting for the response's headers (its `timeout_ms`, or
+ * the route's timeout), 0 if that time has come; UINT_MAX if it did not say. When it comes before
+ * the first write, the request is canceled. */
+FLATEND_API unsigned flatend_context_remaining_ms(struct flatend_context *ctx);
 
 /* Sets a response header, replacing one of the same name, or adds another one (Set-Cookie).
  * FLATEND_ESTATE after the first write, FLATEND_EINVAL for a name or value that HTTP forbids,
@@ -327,6 +400,11 @@ FLATEND_API int flatend_context_write(struct flatend_context *ctx, const void *d
 FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     FLATEND_PRINTF(2, 3);
 
+/* Adds a header behind the response's body; peers of the old protocol do not get it. Before the
+ * handler returns. FLATEND_EINVAL, FLATEND_ETOOBIG, FLATEND_ENOMEM. */
+FLATEND_API int flatend_context_add_trailer(struct flatend_context *ctx, const char *name,
+                                            const char *value);
+
 /* Ends the request with an error. Before the first write: `status` and the JSON body
  * {"error": "message"}, in place of the headers set so far; the message is cut at 511 bytes. After
  * it: the stream is aborted, so that the requester sees a failure and not a short body (old peers,
@@ -334,7 +412,9 @@ FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *
 FLATEND_API int flatend_context_fail(struct flatend_context *ctx, int status, const char *format,
                                      ...) FLATEND_PRINTF(3, 4);
 
-/* True once the requester is gone: a long computation may stop. */
+/* True once the requester is gone, or does not want the response any more, or its time is up: a
+ * long computation may stop. Blocked reads and writes return by themselves then, and so do those of
+ * calls made on behalf of this request (flatend_request.parent). */
 FLATEND_API bool flatend_context_is_canceled(const struct flatend_context *ctx);
 
 /* ---- calling services --------------------------------------------------------------------- */
@@ -347,7 +427,10 @@ struct flatend_request {
     const void *body; /* the whole body, or NULL: write it with flatend_stream_write */
     size_t body_len;
     uint64_t provider;   /* a `flatend_provider.handle`, or 0: any provider */
-    unsigned timeout_ms; /* until the response headers; 0: no limit */
+    unsigned timeout_ms; /* until the response headers; 0: no limit. The provider is told */
+    /* The request on whose behalf this one is made, or NULL: when it is canceled so is this one,
+     * and what is left of its time is the most that this one gets. */
+    struct flatend_context *parent;
 };
 
 /* Sends a request and returns its stream, which the caller closes. With `body` given, the request
@@ -363,6 +446,11 @@ FLATEND_API int flatend_push(struct flatend_node *node, const struct flatend_req
  * gone. */
 FLATEND_API int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len);
 
+/* Adds a header behind the request's body; providers of the old protocol do not get it. Before the
+ * body is complete, else FLATEND_ESTATE. FLATEND_EINVAL, FLATEND_ETOOBIG, FLATEND_ENOMEM. */
+FLATEND_API int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name,
+                                           const char *value);
+
 /* Ends the request body. */
 FLATEND_API int flatend_stream_finish(struct flatend_stream *stream);
 
@@ -375,6 +463,11 @@ FLATEND_API int flatend_stream_response(struct flatend_stream *stream, int *stat
 /* Reads response body: how many bytes, 0 at the end, or a negative code. */
 FLATEND_API ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf,
                                         size_t cap) FLATEND_MUST_USE;
+
+/* The headers that came behind the response's body, once a read has returned 0; none before. They
+ * live as long as the stream. */
+FLATEND_API const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stream,
+                                                                 size_t *n);
 
 /* Reads the rest of the response, at most `limit` bytes; the memory is the stream's. */
 FLATEND_API int flatend_stream_read_all(struct flatend_stream *stream, size_t limit,

@@ -1,6 +1,7 @@
 /* Closing, on the node's thread. The states are drawn in internal.h.
  *
- * Happy path: listeners close, the mesh takes no more requests; what runs ends by itself; then no
+ * Happy path: listeners close, peers are asked to send no more requests, and what they had sent
+ * before is still served; what runs ends by itself; then no
  * more mail is taken, the calls of the application are canceled, the connections send what they
  * still hold and close; the handlers' threads are joined; on_closed.
  *
@@ -14,7 +15,7 @@ static void on_fenced(struct fe_mail *mail);
 
 static bool is_idle(const struct flatend_node *node)
 {
-    return node->n_contexts == 0 && node->n_calls == 0;
+    return node->n_contexts == 0 && node->n_calls == 0 && node->is_mesh_drained;
 }
 
 /* Everything that was mailed before `fn` runs has been received then. */
@@ -56,8 +57,11 @@ static void on_drain_timer(struct fe_timer *timer)
 {
     struct flatend_node *node = FE_CONTAINER_OF(timer, struct flatend_node, drain_timer);
 
-    fe_log(&node->settings.log, FLATEND_LOG_WARN,
-           "Shutting down: %zu request(s) did not end in time.", node->n_contexts + node->n_calls);
+    if (node->n_contexts + node->n_calls > 0) {
+        fe_log(&node->settings.log, FLATEND_LOG_WARN,
+               "Shutting down: %zu request(s) did not end in time.",
+               node->n_contexts + node->n_calls);
+    }
     enter_closing(node);
 }
 
@@ -75,6 +79,14 @@ static void on_fenced(struct fe_mail *mail)
         node->is_mesh_closed = true;
     }
     fe_node_check_closed(node);
+}
+
+void fe_node_on_mesh_drained(void *arg)
+{
+    struct flatend_node *node = arg;
+
+    node->is_mesh_drained = true;
+    fe_node_check_drained(node);
 }
 
 void fe_node_on_mesh_closed(void *arg)
@@ -123,6 +135,8 @@ void fe_node_close_on(struct flatend_node *node, void (*on_closed_fn)(void *arg)
     fe_node_stop_listening(node);
     if (node->mesh != NULL) {
         fe_mesh_drain(node->mesh);
+    } else {
+        node->is_mesh_drained = true;
     }
     /* Without memory for the timer nothing would end the waiting: so there is none. */
     if (is_idle(node) ||

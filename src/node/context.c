@@ -73,6 +73,14 @@ bool flatend_context_is_canceled(const struct flatend_context *ctx)
     return fe_handoff_code(&self->io) != 0;
 }
 
+const struct flatend_header *flatend_context_trailers(struct flatend_context *ctx, size_t *n)
+{
+    bool is_complete = ctx->service->is_inline || fe_handoff_is_read(&ctx->io);
+
+    *n = is_complete ? ctx->request_trailers.n : 0;
+    return is_complete ? ctx->request_trailers.headers : NULL;
+}
+
 /* ---- the response ---- */
 
 int flatend_context_set_header(struct flatend_context *ctx, const char *name, const char *value)
@@ -101,6 +109,11 @@ int flatend_context_set_status(struct flatend_context *ctx, int status)
     }
     ctx->head.status = status;
     return 0;
+}
+
+int flatend_context_add_trailer(struct flatend_context *ctx, const char *name, const char *value)
+{
+    return fe_response_head_add(&ctx->trailers, name, value);
 }
 
 /* An inline handler's response waits, in one piece, until it returns. */

@@ -22,8 +22,10 @@ enum fe_response_phase {
 struct flatend_context {
     struct fe_list link; /* in the node's `contexts`, or in `spare` */
     struct flatend_node *node;
-    const struct fe_service *service;
+    struct fe_service *service; /* a reference */
     struct flatend_id id;
+    char key[FLATEND_PUBLIC_KEY_TEXT]; /* that the requester has proven */
+    uint64_t deadline_ms;              /* for the response's head; FE_TIME_NEVER: none */
     struct fe_arena arena;
     struct fe_received_head request;
     struct fe_handoff io;
@@ -31,13 +33,38 @@ struct flatend_context {
     /* the handler's */
     enum fe_response_phase phase;
     struct fe_response_head head;
+    struct fe_response_head trailers;
     struct fe_buf body; /* of flatend_context_read_all */
     struct fe_job job;
 
     /* the node's thread */
     struct fe_stream *stream; /* NULL once it is gone */
     bool is_head_sent;
+    struct fe_timer deadline;
+    struct fe_list children;                  /* calls that were made on behalf of this request */
+    struct fe_arena behind;                   /* for what comes behind the request's body */
+    struct fe_received_head request_trailers; /* written before the body is complete */
 };
+
+/* ---- cancel.c ---- */
+
+void fe_context_on_deadline(struct fe_timer *timer);
+
+/* Starts the clock of a request that says how long its sender waits. FLATEND_ENOMEM. */
+int fe_context_start_deadline(struct flatend_context *ctx) FE_MUST_USE;
+
+/* The request is over, for whatever reason: what was called on its behalf is not needed either. */
+void fe_context_cancel_children(struct flatend_context *ctx);
+
+/* What the requester is told of a code. */
+enum fe_reason fe_context_reason(int code);
+
+/* ---- serve.c ---- */
+
+/* The requester sees a failure, and not a short body; the handler learns `code`. */
+void fe_context_give_up(struct flatend_context *ctx, int code);
+
+/* ---- context.c ---- */
 
 /* Calls the handler, and ends the response that it left open. Returns what is to be wished besides
  * what the handler has written. */

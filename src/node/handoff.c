@@ -179,6 +179,16 @@ int fe_handoff_code(struct fe_handoff *handoff)
     return code;
 }
 
+bool fe_handoff_is_read(struct fe_handoff *handoff)
+{
+    bool is_read;
+
+    lock(handoff);
+    is_read = handoff->is_complete && handoff->in.len == 0;
+    unlock(handoff);
+    return is_read;
+}
+
 /* ---- the node's side ---- */
 
 unsigned fe_handoff_receive(struct fe_handoff *handoff)

@@ -75,6 +75,9 @@ bool fe_handoff_leave(struct fe_handoff *handoff) FE_MUST_USE;
 
 int fe_handoff_code(struct fe_handoff *handoff);
 
+/* Everything incoming is there, and was read. */
+bool fe_handoff_is_read(struct fe_handoff *handoff);
+
 /* ---- the node's side ---- */
 
 /* To be called first when the mail has come: what the other side wishes, what it wrote is in

@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     NAME_MAX_LEN = 255,                    /* its length is one byte on the wire */
+    TIMEOUT_DIGITS_MAX = 10,               /* of milliseconds: 115 days */
     HEADERS_MIN = 8,                       /* room for the first headers of a response */
     HEADER_OVERHEAD = 3,                   /* lengths of name and value */
     STATUS_SIZE = HEADER_OVERHEAD + 7 + 3, /* ":status" and its three digits */
@@ -43,6 +45,40 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
     }
     *end = '\0';
     return 0;
+}
+
+void fe_received_head_vouch(struct fe_received_head *head, const char *key)
+{
+    static const char prefix[] = "peer.";
+    size_t n = 0;
+
+    for (size_t i = 0; i < head->n; i++) {
+        if (strncasecmp(head->headers[i].name, prefix, sizeof(prefix) - 1) != 0) {
+            head->headers[n++] = head->headers[i];
+        }
+    }
+    if (key != NULL) {
+        head->headers[n++] =
+            (struct flatend_header){.name = "peer.id", .value = key, .value_len = strlen(key)};
+    }
+    head->n = n;
+}
+
+uint64_t fe_received_head_timeout(const struct fe_received_head *head)
+{
+    const struct flatend_header *header = fe_received_head_find(head, "timeout-ms");
+    uint64_t ms = 0;
+
+    if (header == NULL || header->value_len < 1 || header->value_len > TIMEOUT_DIGITS_MAX) {
+        return UINT64_MAX;
+    }
+    for (size_t i = 0; i < header->value_len; i++) {
+        if (header->value[i] < '0' || header->value[i] > '9') {
+            return UINT64_MAX;
+        }
+        ms = ms * 10 + (uint64_t)(header->value[i] - '0');
+    }
+    return ms;
 }
 
 const struct flatend_header *fe_received_head_find(const struct fe_received_head *head,

@@ -26,6 +26,13 @@ struct fe_received_head {
 int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
                           struct fe_headers headers) FE_MUST_USE;
 
+/* Leaves out what only this node may say of a peer ("peer.*"), under whatever spelling, and says
+ * it: "peer.id" is `key`; NULL: nothing is said. Once. */
+void fe_received_head_vouch(struct fe_received_head *head, const char *key);
+
+/* The value of `timeout-ms`; UINT64_MAX if it is absent or no number. */
+uint64_t fe_received_head_timeout(const struct fe_received_head *head);
+
 /* The last header of that name, or NULL. */
 const struct flatend_header *fe_received_head_find(const struct fe_received_head *head,
                                                    const char *name);

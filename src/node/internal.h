@@ -63,7 +63,8 @@ struct flatend_node {
     /* The node's thread. */
     struct fe_mesh *mesh; /* NULL before start */
     struct fe_rng rng;
-    struct fe_map services; /* name -> struct fe_service */
+    struct fe_map services;  /* name -> struct fe_service */
+    struct fe_view *offered; /* their names as the mesh has them; NULL: those of the options */
     struct fe_node_listener *listeners;
     size_t n_listeners; /* not closed yet */
     struct fe_handler_pool pool;
@@ -75,9 +76,10 @@ struct flatend_node {
     size_t n_calls;       /* of them, not complete */
     uint64_t last_peer;   /* whose id `last_id` is */
     struct flatend_id last_id;
+    char last_key[FLATEND_PUBLIC_KEY_TEXT];
 
     /* start.c */
-    struct fe_addr *seeds;
+    struct fe_seed *seeds;
     size_t n_seeds;
     size_t n_resolving;
     struct flatend_error start_error; /* why the last address did not answer */
@@ -87,6 +89,7 @@ struct flatend_node {
     /* close.c */
     struct fe_timer drain_timer;
     struct fe_mail fence;
+    bool is_mesh_drained; /* no request is on its way here any more */
     bool is_mesh_closed;
     void (*on_closed)(void *arg);
     void *closed_arg;
@@ -131,6 +134,7 @@ void fe_node_check_closed(struct flatend_node *node);
 /* Ends the waiting for what still runs. */
 void fe_node_hurry(struct flatend_node *node);
 
+void fe_node_on_mesh_drained(void *arg);
 void fe_node_on_mesh_closed(void *arg);
 
 /* ---- thread.c ---- */
@@ -145,6 +149,17 @@ void fe_node_ask_hurry(struct flatend_node *node);
 struct fe_transport fe_node_transport(struct flatend_node *node);
 int fe_node_listen(struct flatend_node *node, struct flatend_error *error) FE_MUST_USE;
 void fe_node_stop_listening(struct flatend_node *node);
+
+/* ---- services.c ---- */
+
+int fe_node_init_services(struct flatend_node *node) FE_MUST_USE;
+void fe_node_deinit_services(struct flatend_node *node);
+
+/* NULL: we do not have it. */
+struct fe_service *fe_node_find_service(const struct flatend_node *node, struct fe_view name);
+
+struct fe_service *fe_service_ref(struct fe_service *service);
+void fe_service_unref(struct fe_service *service);
 
 /* ---- serve.c ---- */
 

@@ -63,24 +63,6 @@ int fe_node_post(struct flatend_node *node, struct fe_mail *mail)
     return rv;
 }
 
-static int init_services(struct flatend_node *node)
-{
-    struct fe_settings *settings = &node->settings;
-    uint8_t seed[16];
-
-    fe_rng_fill(&node->rng, seed, sizeof(seed));
-    fe_map_init(&node->services, seed);
-    for (size_t i = 0; i < settings->n_services; i++) {
-        int rv = fe_map_insert(&node->services, &settings->services[i].by_name);
-
-        if (rv != 0) {
-            fe_map_deinit(&node->services);
-            return rv;
-        }
-    }
-    return 0;
-}
-
 static int init_locks(struct flatend_node *node)
 {
     if (pthread_mutex_init(&node->lock, NULL) != 0) {
@@ -101,13 +83,13 @@ static int init_parts(struct flatend_node *node)
     if (rv != 0) {
         return rv;
     }
-    rv = init_services(node);
+    rv = fe_node_init_services(node);
     if (rv == 0) {
         rv = fe_handler_pool_init(&node->pool, node->settings.handler_threads);
         if (rv == 0) {
             return 0;
         }
-        fe_map_deinit(&node->services);
+        fe_node_deinit_services(node);
     }
     (void)pthread_cond_destroy(&node->changed);
     (void)pthread_mutex_destroy(&node->lock);
@@ -150,7 +132,7 @@ void fe_node_destroy(struct flatend_node *node)
 {
     assert(node->n_contexts == 0 && fe_list_is_empty(&node->calls) && node->mesh == NULL);
     fe_handler_pool_deinit(&node->pool);
-    fe_map_deinit(&node->services);
+    fe_node_deinit_services(node);
     fe_settings_deinit(&node->settings);
     free(node->listeners);
     free(node->seeds); /* of a node that was closed before it had started */

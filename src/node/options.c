@@ -4,7 +4,11 @@
 #include "uv/resolve.h"
 
 /* A factor beyond this, or a delay beyond a day, is a mistake. */
-enum { BACKOFF_FACTOR_MAX = 1000, BACKOFF_MS_MAX = 24 * 60 * 60 * 1000 };
+enum {
+    BACKOFF_FACTOR_MAX = 1000,
+    BACKOFF_MS_MAX = 24 * 60 * 60 * 1000,
+    DEAD_AFTER_MS_MAX = BACKOFF_MS_MAX,
+};
 
 static int no_memory(struct flatend_error *error)
 {
@@ -35,6 +39,10 @@ static int check_numbers(const struct flatend_options *options, struct flatend_e
         return fe_err_set(error, FLATEND_EINVAL,
                           "reconnect_backoff_min_ms: must be at most reconnect_backoff_max_ms");
     }
+    if (options->dead_after_ms > DEAD_AFTER_MS_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "dead_after_ms: must be at most %d",
+                          DEAD_AFTER_MS_MAX);
+    }
     if (options->handler_threads < 1 || options->handler_threads > FE_HANDLER_THREADS_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "handler_threads: must be from 1 to %d",
                           FE_HANDLER_THREADS_MAX);
@@ -51,6 +59,7 @@ static void copy_numbers(struct fe_settings *settings, const struct flatend_opti
     settings->reconnect_backoff_factor = options->reconnect_backoff_factor;
     settings->reconnect_backoff_min_ms = options->reconnect_backoff_min_ms;
     settings->reconnect_backoff_max_ms = options->reconnect_backoff_max_ms;
+    settings->dead_after_ms = options->dead_after_ms;
     settings->handler_threads = options->handler_threads;
     settings->shutdown_timeout_ms = options->shutdown_timeout_ms;
     settings->log = (struct fe_log){options->log, options->log_arg, options->log_level};
@@ -133,22 +142,19 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
     return 0;
 }
 
-static int check_service(const struct flatend_service *service, size_t i,
-                         struct flatend_error *error)
+int fe_service_check(const struct flatend_service *service, struct flatend_error *error)
 {
     size_t len = service->name == NULL ? 0 : strlen(service->name);
 
     if (len < 1 || len > FE_SERVICE_NAME_MAX) {
-        return fe_err_set(error, FLATEND_EINVAL, "services[%zu]: the name must have 1 to %d bytes",
-                          i, FE_SERVICE_NAME_MAX);
+        return fe_err_set(error, FLATEND_EINVAL, "the name must have 1 to %d bytes",
+                          FE_SERVICE_NAME_MAX);
     }
     if (service->handler == NULL) {
-        return fe_err_set(error, FLATEND_EINVAL, "services[%zu]: '%s' has no handler", i,
-                          service->name);
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has no handler", service->name);
     }
     if ((service->flags & ~(unsigned)FLATEND_SERVICE_INLINE) != 0) {
-        return fe_err_set(error, FLATEND_EINVAL, "services[%zu]: '%s' has unknown flags", i,
-                          service->name);
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has unknown flags", service->name);
     }
     return 0;
 }
@@ -170,6 +176,7 @@ static int copy_service(struct fe_settings *settings, const struct flatend_servi
         .handler = service->handler,
         .arg = service->arg,
         .is_inline = (service->flags & FLATEND_SERVICE_INLINE) != 0,
+        .n_refs = 1,
     };
     if (copy->name == NULL) {
         return no_memory(error);
@@ -194,9 +201,11 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
         return no_memory(error);
     }
     for (size_t i = 0; i < n; i++) {
-        int rv = check_service(&options->services[i], i, error);
+        int rv = fe_service_check(&options->services[i], error);
 
-        if (rv == 0) {
+        if (rv != 0) {
+            (void)fe_err_wrap(error, "services[%zu]", i);
+        } else {
             rv = copy_service(settings, &options->services[i], error);
         }
         if (rv != 0) {
@@ -236,6 +245,9 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
     if (rv == 0) {
         rv = copy_services(settings, options, error);
     }
+    if (rv == 0) {
+        rv = fe_settings_copy_trust(settings, options, error);
+    }
     if (rv != 0) {
         fe_settings_deinit(settings);
     }
@@ -245,5 +257,6 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
 void fe_settings_deinit(struct fe_settings *settings)
 {
     fe_wipe(&settings->secret_key, sizeof(settings->secret_key));
+    fe_wipe(settings->trust.secret, sizeof(settings->trust.secret));
     fe_arena_deinit(&settings->arena);
 }

@@ -10,11 +10,14 @@
 
 #include <stdlib.h>
 
+#include "node/context.h"
+
 void fe_outgoing_free(struct flatend_stream *stream)
 {
     fe_handoff_deinit(&stream->io);
     fe_buf_deinit(&stream->body);
     fe_arena_deinit(&stream->arena);
+    fe_arena_deinit(&stream->behind);
     free(stream);
 }
 
@@ -22,6 +25,7 @@ void fe_outgoing_free(struct flatend_stream *stream)
 static void set_over(struct flatend_stream *stream)
 {
     stream->state = FE_OUTGOING_OVER;
+    fe_list_remove(&stream->sibling);
     stream->node->n_calls--;
     fe_node_check_drained(stream->node);
 }
@@ -51,7 +55,12 @@ static size_t on_data(struct fe_call *call, struct fe_view data)
 static void on_end(struct fe_call *call)
 {
     struct flatend_stream *stream = call->owner;
+    int rv =
+        fe_received_head_init(&stream->response_trailers, &stream->arena, fe_call_trailers(call));
 
+    if (rv != 0) {
+        fe_handoff_fail(&stream->io, rv);
+    }
     fe_handoff_complete(&stream->io);
     fe_handoff_mute(&stream->io);
     set_over(stream);
@@ -83,7 +92,7 @@ static void pump(struct flatend_stream *stream, unsigned wishes)
     if (rv == 0 && (wishes & FE_WISH_FINISH) != 0 && stream->io.sending.len == 0 &&
         !stream->is_finished) {
         stream->is_finished = true;
-        rv = fe_call_finish(&stream->call);
+        rv = fe_call_finish_with(&stream->call, stream->trailers.headers, stream->trailers.n);
     }
     if (rv != 0) {
         fe_call_cancel(&stream->call);
@@ -117,6 +126,14 @@ static void set_started(struct flatend_stream *stream, int code)
     (void)pthread_mutex_unlock(&stream->io.lock);
 }
 
+/* Whether the request on whose behalf this is is over already. Its handler waits in flatend_push,
+ * so that it is there. */
+static int parent_code(const struct flatend_stream *stream)
+{
+    return stream->parent != NULL && flatend_context_is_canceled(stream->parent) ? FLATEND_ECANCELED
+                                                                                 : 0;
+}
+
 static void start_call(struct flatend_stream *stream, unsigned wishes)
 {
     struct flatend_node *node = stream->node;
@@ -125,12 +142,20 @@ static void start_call(struct flatend_stream *stream, unsigned wishes)
 
     stream->request.deadline_ms =
         stream->timeout_ms > 0 ? fe_worker_now(worker) + stream->timeout_ms : FE_TIME_NEVER;
+    rv = parent_code(stream);
+    if (rv != 0) {
+        set_started(stream, rv);
+        return;
+    }
     rv = fe_call_start(&stream->call, fe_mesh_registry(node->mesh), fe_worker_timers(worker),
                        fe_worker_pool(worker), &stream->request, &call_ops, stream);
     if (rv == 0) {
         stream->state = FE_OUTGOING_RUNNING;
         node->n_calls++;
         fe_list_push_back(&node->calls, &stream->link);
+        if (stream->parent != NULL) {
+            fe_list_push_back(&stream->parent->children, &stream->sibling);
+        }
         pump(stream, wishes);
     }
     set_started(stream, rv);
@@ -144,6 +169,15 @@ static void leave(struct flatend_stream *stream)
         set_over(stream);
     }
     fe_outgoing_free(stream);
+}
+
+void fe_outgoing_cancel(struct flatend_stream *stream)
+{
+    if (stream->state == FE_OUTGOING_RUNNING) {
+        fe_call_cancel(&stream->call);
+        fe_handoff_fail(&stream->io, FLATEND_ECANCELED);
+        set_over(stream);
+    }
 }
 
 void fe_outgoing_on_mail(struct fe_mail *mail)

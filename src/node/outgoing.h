@@ -23,6 +23,7 @@ struct flatend_stream {
     struct fe_arena arena; /* the request, and then the response's head */
     struct fe_call_request request;
     unsigned timeout_ms;
+    struct flatend_context *parent; /* until the call has started */
     struct fe_handoff io;
     /* under io.lock */
     bool is_started;
@@ -30,11 +31,16 @@ struct flatend_stream {
     bool has_response;
     /* written before has_response */
     struct fe_received_head response;
+    /* written before the response is complete */
+    struct fe_received_head response_trailers;
     /* the owner's thread */
-    bool is_body_complete; /* nothing may be written any more */
-    struct fe_buf body;    /* of flatend_stream_read_all */
+    bool is_body_complete;  /* nothing may be written any more */
+    struct fe_buf body;     /* of flatend_stream_read_all */
+    struct fe_arena behind; /* for what goes behind the request's body */
+    struct fe_response_head trailers;
     /* the node's thread */
-    struct fe_list link; /* in node->calls */
+    struct fe_list link;    /* in node->calls */
+    struct fe_list sibling; /* in the children of the request on whose behalf it is made */
     struct fe_call call;
     enum fe_outgoing_state state;
     bool is_finished;
@@ -42,6 +48,9 @@ struct flatend_stream {
 
 /* The handoff's mail, on the node's thread: the first one starts the call. */
 void fe_outgoing_on_mail(struct fe_mail *mail);
+
+/* The request on whose behalf it is made is over. */
+void fe_outgoing_cancel(struct flatend_stream *stream);
 
 void fe_outgoing_free(struct flatend_stream *stream);
 

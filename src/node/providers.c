@@ -1,10 +1,10 @@
 /* Who provides what, for other threads. */
 #include <stdlib.h>
 
-#include "node/internal.h"
+#include "node/errand.h"
 
 struct query {
-    struct fe_mail mail;
+    struct fe_errand errand;
     struct flatend_node *node;
     struct fe_view *services;
     size_t n_services;
@@ -12,14 +12,13 @@ struct query {
     struct flatend_provider *providers;
     size_t cap;
     size_t n;
-    bool is_done; /* under the node's lock */
 };
 
 void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
 {
     char host[FE_ADDR_TEXT_MAX];
 
-    *id = (struct flatend_id){.is_anonymous = peer->is_anonymous};
+    *id = (struct flatend_id){.is_anonymous = peer->is_anonymous, .is_proven = peer->is_proven};
     if (peer->is_anonymous) {
         return;
     }
@@ -29,8 +28,9 @@ void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
     id->port = peer->id.addr.port;
 }
 
-static void run_query(struct query *query)
+static void run_query(struct fe_errand *errand)
 {
+    struct query *query = FE_CONTAINER_OF(errand, struct query, errand);
     struct fe_registry *registry = fe_mesh_registry(query->node->mesh);
     size_t n =
         fe_registry_list(registry, query->services, query->n_services, query->peers, query->cap);
@@ -42,49 +42,14 @@ static void run_query(struct query *query)
     query->n = n;
 }
 
-static void on_query_mail(struct fe_mail *mail)
-{
-    struct query *query = FE_CONTAINER_OF(mail, struct query, mail);
-    struct flatend_node *node = query->node;
-
-    run_query(query);
-    (void)pthread_mutex_lock(&node->lock);
-    query->is_done = true;
-    (void)pthread_cond_broadcast(&node->changed);
-    (void)pthread_mutex_unlock(&node->lock);
-}
-
-/* Runs the query here if this is the node's thread, else mails it there and waits. */
-static int ask(struct query *query)
-{
-    struct flatend_node *node = query->node;
-    int rv;
-
-    if (fe_node_is_own_thread(node)) {
-        if (node->mesh == NULL) {
-            return FLATEND_ESTATE;
-        }
-        run_query(query);
-        return 0;
-    }
-    fe_mail_init(&query->mail, on_query_mail);
-    rv = fe_node_post(node, &query->mail);
-    if (rv != 0) {
-        return rv;
-    }
-    (void)pthread_mutex_lock(&node->lock);
-    while (!query->is_done) {
-        (void)pthread_cond_wait(&node->changed, &node->lock);
-    }
-    (void)pthread_mutex_unlock(&node->lock);
-    return 0;
-}
-
 ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
                                size_t n_services, struct flatend_provider *providers, size_t cap)
 {
-    struct query query = {
-        .node = node, .n_services = n_services, .providers = providers, .cap = cap};
+    struct query query = {.errand.run = run_query,
+                          .node = node,
+                          .n_services = n_services,
+                          .providers = providers,
+                          .cap = cap};
     int rv = FLATEND_ENOMEM;
 
     query.services = calloc(n_services + 1, sizeof(*query.services));
@@ -93,7 +58,7 @@ ssize_t flatend_node_providers(struct flatend_node *node, const char *const *ser
         for (size_t i = 0; i < n_services; i++) {
             query.services[i] = fe_view_str(services[i]);
         }
-        rv = ask(&query);
+        rv = fe_node_run(node, &query.errand);
     }
     free(query.services);
     free(query.peers);

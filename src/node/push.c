@@ -1,4 +1,5 @@
 /* Calling services from threads that may block: the owner's side of a call. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "node/outgoing.h"
@@ -31,14 +32,24 @@ static int copy_services(struct flatend_stream *stream, const struct flatend_req
     return 0;
 }
 
+/* docs/PROTOCOL.md §2.4: how long we wait, for whoever serves the request. */
+static int add_timeout(struct flatend_stream *stream, struct fe_header *header)
+{
+    const char *text = fe_arena_printf(&stream->arena, "%u", stream->timeout_ms);
+
+    if (text == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    *header = (struct fe_header){FE_VIEW_LIT("timeout-ms"), fe_view_str(text)};
+    stream->request.n_headers++;
+    return 0;
+}
+
 static int copy_headers(struct flatend_stream *stream, const struct flatend_request *request)
 {
-    struct fe_header *headers;
+    struct fe_header *headers =
+        fe_arena_alloc(&stream->arena, (request->n_headers + 1) * sizeof(*headers));
 
-    if (request->n_headers == 0) {
-        return 0;
-    }
-    headers = fe_arena_alloc(&stream->arena, request->n_headers * sizeof(*headers));
     if (headers == NULL) {
         return FLATEND_ENOMEM;
     }
@@ -53,7 +64,7 @@ static int copy_headers(struct flatend_stream *stream, const struct flatend_requ
     }
     stream->request.headers = headers;
     stream->request.n_headers = request->n_headers;
-    return 0;
+    return stream->timeout_ms > 0 ? add_timeout(stream, &headers[request->n_headers]) : 0;
 }
 
 /* What is sure to be too large for a record need not be copied. */
@@ -103,6 +114,18 @@ static ssize_t preload(struct flatend_stream *stream, const struct flatend_reque
     return (ssize_t)n;
 }
 
+/* At most what is left to the request on whose behalf it is; one whose time is up has 1 ms. */
+static unsigned timeout_of(const struct flatend_request *request)
+{
+    unsigned left =
+        request->parent != NULL ? flatend_context_remaining_ms(request->parent) : UINT_MAX;
+
+    if (left == UINT_MAX || (request->timeout_ms > 0 && request->timeout_ms < left)) {
+        return request->timeout_ms;
+    }
+    return left > 0 ? left : 1;
+}
+
 static struct flatend_stream *stream_new(struct flatend_node *node,
                                          const struct flatend_request *request)
 {
@@ -116,12 +139,16 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
         return NULL;
     }
     stream->node = node;
-    stream->timeout_ms = request->timeout_ms;
+    stream->parent = request->parent;
+    stream->timeout_ms = timeout_of(request);
     stream->request.provider = request->provider;
     stream->is_body_complete = request->body != NULL;
     fe_arena_init(&stream->arena, 0);
+    fe_arena_init(&stream->behind, 0);
+    fe_response_head_init(&stream->trailers, &stream->behind);
     fe_buf_init(&stream->body, 0);
     fe_list_init(&stream->link);
+    fe_list_init(&stream->sibling);
     if (copy_services(stream, request) != 0 || copy_headers(stream, request) != 0) {
         fe_outgoing_free(stream);
         return NULL;
@@ -215,6 +242,12 @@ int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t
     return len == 0 ? 0 : fe_handoff_write(&stream->io, data, len);
 }
 
+int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, const char *value)
+{
+    return stream->is_body_complete ? FLATEND_ESTATE
+                                    : fe_response_head_add(&stream->trailers, name, value);
+}
+
 int flatend_stream_finish(struct flatend_stream *stream)
 {
     stream->is_body_complete = true;
@@ -254,6 +287,14 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
 ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf, size_t cap)
 {
     return fe_handoff_read(&stream->io, buf, cap);
+}
+
+const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stream, size_t *n)
+{
+    bool is_complete = fe_handoff_is_read(&stream->io);
+
+    *n = is_complete ? stream->response_trailers.n : 0;
+    return is_complete ? stream->response_trailers.headers : NULL;
 }
 
 void flatend_stream_close(struct flatend_stream *stream)

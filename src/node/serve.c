@@ -37,6 +37,9 @@ static struct flatend_context *context_alloc(struct flatend_node *node)
     ctx->node = node;
     ctx->job.run = run_job;
     fe_arena_init(&ctx->arena, ARENA_MAX);
+    fe_arena_init(&ctx->behind, ARENA_MAX);
+    fe_list_init(&ctx->children);
+    fe_timer_init(&ctx->deadline, fe_context_on_deadline);
     fe_buf_init(&ctx->body, 0);
     fe_list_init(&ctx->link);
     fe_list_init(&ctx->job.link);
@@ -48,6 +51,7 @@ static void context_free(struct flatend_context *ctx)
     fe_handoff_deinit(&ctx->io);
     fe_buf_deinit(&ctx->body);
     fe_arena_deinit(&ctx->arena);
+    fe_arena_deinit(&ctx->behind);
     free(ctx);
 }
 
@@ -55,11 +59,15 @@ static void context_release(struct flatend_context *ctx)
 {
     struct flatend_node *node = ctx->node;
 
+    fe_timer_stop(fe_worker_timers(node->worker), &ctx->deadline);
+    fe_context_cancel_children(ctx);
+    fe_service_unref(ctx->service);
     fe_list_remove(&ctx->link);
     if (node->n_spare < SPARE_MAX) {
         fe_handoff_reset(&ctx->io);
         fe_buf_deinit(&ctx->body);
         fe_arena_reset(&ctx->arena);
+        fe_arena_reset(&ctx->behind);
         fe_list_push_front(&node->spare, &ctx->link);
         node->n_spare++;
     } else {
@@ -80,18 +88,24 @@ void fe_node_free_spare(struct flatend_node *node)
 }
 
 /* The ids of peers are formatted once for many requests in a row. */
-static const struct flatend_id *id_of(struct flatend_node *node, const struct fe_peer *peer)
+static void identify(struct flatend_context *ctx, const struct fe_peer *peer)
 {
+    struct flatend_node *node = ctx->node;
+
     if (node->last_peer != peer->handle) {
+        struct flatend_public_key key;
+
         fe_public_id(peer, &node->last_id);
+        memcpy(key.bytes, node->last_id.public_key, sizeof(key.bytes));
+        flatend_public_key_format(&key, node->last_key);
         node->last_peer = peer->handle;
     }
-    return &node->last_id;
+    ctx->id = node->last_id;
+    memcpy(ctx->key, node->last_key, sizeof(ctx->key));
 }
 
 /* A context for the request; NULL: out of memory. */
-static struct flatend_context *context_new(struct flatend_node *node,
-                                           const struct fe_service *service,
+static struct flatend_context *context_new(struct flatend_node *node, struct fe_service *service,
                                            const struct fe_peer *peer, struct fe_headers headers)
 {
     struct fe_list *link = fe_list_pop_front(&node->spare);
@@ -108,17 +122,21 @@ static struct flatend_context *context_new(struct flatend_node *node,
     }
     node->n_contexts++;
     fe_list_push_back(&node->contexts, &ctx->link);
-    ctx->service = service;
-    ctx->id = *id_of(node, peer);
+    ctx->service = fe_service_ref(service);
+    identify(ctx, peer);
     ctx->phase = FE_RESPONSE_HEAD;
     ctx->stream = NULL;
     ctx->is_head_sent = false;
     fe_handoff_set_pool(&ctx->io, service->is_inline ? fe_worker_pool(node->worker) : NULL);
     fe_response_head_init(&ctx->head, &ctx->arena);
-    if (fe_received_head_init(&ctx->request, &ctx->arena, headers) != 0) {
+    fe_response_head_init(&ctx->trailers, &ctx->arena);
+    ctx->request_trailers = (struct fe_received_head){0};
+    if (fe_received_head_init(&ctx->request, &ctx->arena, headers) != 0 ||
+        fe_context_start_deadline(ctx) != 0) {
         context_release(ctx);
         return NULL;
     }
+    fe_received_head_vouch(&ctx->request, ctx->id.is_proven ? ctx->key : NULL);
     return ctx;
 }
 
@@ -141,15 +159,16 @@ static int send_head(struct flatend_context *ctx)
         rv = fe_stream_respond(ctx->stream, ctx->head.headers, ctx->head.n);
     }
     ctx->is_head_sent = rv == 0;
+    fe_timer_stop(fe_worker_timers(ctx->node->worker), &ctx->deadline);
     return rv;
 }
 
-/* The requester sees a failure, and not a short body. */
-static void give_up(struct flatend_context *ctx, int code)
+void fe_context_give_up(struct flatend_context *ctx, int code)
 {
-    fe_stream_cancel(ctx->stream);
+    fe_stream_reset(ctx->stream, fe_context_reason(code));
     ctx->stream = NULL;
     fe_handoff_fail(&ctx->io, code);
+    fe_context_cancel_children(ctx);
 }
 
 /* Without a head the requester would see a request that was refused, and might ask another node:
@@ -159,7 +178,7 @@ static void abort_response(struct flatend_context *ctx, unsigned wishes)
     if ((wishes & FE_WISH_HEAD) != 0) {
         (void)send_head(ctx); /* given up in either case */
     }
-    give_up(ctx, FLATEND_ECANCELED);
+    fe_context_give_up(ctx, FLATEND_ERESET);
 }
 
 static int send_response(struct flatend_context *ctx, unsigned wishes)
@@ -170,10 +189,10 @@ static int send_response(struct flatend_context *ctx, unsigned wishes)
         rv = fe_handoff_send(&ctx->io, write_stream, ctx->stream);
     }
     if (rv == 0 && (wishes & FE_WISH_FINISH) != 0 && ctx->io.sending.len == 0) {
-        rv = fe_stream_end(ctx->stream);
+        rv = fe_stream_end_with(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
         if (rv == 0) {
             /* Nothing that may still come is of interest. */
-            fe_stream_cancel(ctx->stream);
+            fe_stream_reset(ctx->stream, FE_REASON_NONE);
             ctx->stream = NULL;
         }
     }
@@ -191,7 +210,7 @@ static void pump(struct flatend_context *ctx, unsigned wishes)
         int rv = send_response(ctx, wishes);
 
         if (rv != 0) {
-            give_up(ctx, rv);
+            fe_context_give_up(ctx, rv);
         }
     }
     if (ctx->stream == NULL && (wishes & FE_WISH_LEAVE) != 0) {
@@ -247,10 +266,20 @@ static size_t on_pooled_data(struct fe_stream *stream, struct fe_view data)
     return fe_handoff_offer(&ctx->io, data);
 }
 
+/* What came behind the body. */
+static int take_trailers(struct flatend_context *ctx, const struct fe_stream *stream)
+{
+    return fe_received_head_init(&ctx->request_trailers, &ctx->behind, fe_stream_trailers(stream));
+}
+
 static void on_pooled_end(struct fe_stream *stream)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
+    int rv = take_trailers(ctx, stream);
 
+    if (rv != 0) {
+        fe_handoff_fail(&ctx->io, rv);
+    }
     fe_handoff_complete(&ctx->io);
 }
 
@@ -260,6 +289,9 @@ static void on_pooled_close(struct fe_stream *stream, int code)
 
     ctx->stream = NULL;
     fe_handoff_fail(&ctx->io, code != 0 ? code : FLATEND_ECLOSED);
+    if (code != 0) {
+        fe_context_cancel_children(ctx);
+    }
     pump(ctx, fe_handoff_collect(&ctx->io));
 }
 
@@ -306,7 +338,7 @@ static void on_inline_end(struct fe_stream *stream)
     struct flatend_context *ctx = fe_stream_owner(stream);
 
     if ((ctx->io.wishes & FE_WISH_LEAVE) == 0) {
-        finish_inline(ctx, fe_context_run(ctx));
+        finish_inline(ctx, take_trailers(ctx, stream) == 0 ? fe_context_run(ctx) : FE_WISH_ABORT);
     }
 }
 
@@ -337,25 +369,22 @@ static const struct fe_stream_ops inline_ops = {
 /* ---- requests ---- */
 
 /* docs/PROTOCOL.md §1.3: the first of the named services that we have. */
-static const struct fe_service *find_service(struct flatend_node *node, struct fe_names names)
+static struct fe_service *find_service(const struct flatend_node *node, struct fe_names names)
 {
     struct fe_view name;
+    struct fe_service *service = NULL;
 
-    while (fe_names_next(&names, &name)) {
-        struct fe_map_node *found = fe_map_find(&node->services, name);
-
-        if (found != NULL) {
-            return FE_CONTAINER_OF(found, struct fe_service, by_name);
-        }
+    while (service == NULL && fe_names_next(&names, &name)) {
+        service = fe_node_find_service(node, name);
     }
-    return NULL;
+    return service;
 }
 
 void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
                         struct fe_names names, struct fe_headers headers)
 {
     struct flatend_node *node = arg;
-    const struct fe_service *service = find_service(node, names);
+    struct fe_service *service = find_service(node, names);
     struct flatend_context *ctx;
 
     if (service == NULL) {
@@ -380,7 +409,7 @@ void fe_node_cancel_contexts(struct flatend_node *node)
         struct flatend_context *ctx = FE_CONTAINER_OF(link, struct flatend_context, link);
 
         if (ctx->stream != NULL) {
-            give_up(ctx, FLATEND_ECANCELED);
+            fe_context_give_up(ctx, FLATEND_ECANCELED);
         }
         /* Whoever has left already, or never came, does not wait for anything. */
         if (ctx->service->is_inline || (fe_handoff_collect(&ctx->io) & FE_WISH_LEAVE) != 0) {

@@ -51,6 +51,7 @@ static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
 static const struct fe_mesh_ops mesh_ops = {
     .on_request = fe_node_on_request,
     .on_joined = on_joined,
+    .on_drained = fe_node_on_mesh_drained,
     .on_closed = fe_node_on_mesh_closed,
 };
 
@@ -62,6 +63,8 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         .self.is_anonymous = settings->is_anonymous,
         .self.services = settings->service_names,
         .self.n_services = settings->n_services,
+        .self.trust = &settings->trust,
+        .dead_after_ms = settings->dead_after_ms,
         .reconnect_attempts = settings->reconnect_attempts,
         .reconnect_backoff_factor = settings->reconnect_backoff_factor,
         .reconnect_backoff_min_ms = settings->reconnect_backoff_min_ms,
@@ -102,18 +105,28 @@ static void join_if_resolved(struct flatend_node *node)
     }
 }
 
+/* A host name that is being looked up. */
+struct lookup {
+    struct flatend_node *node;
+    struct fe_seed seed; /* all but its address */
+};
+
 static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
                         const struct flatend_error *err)
 {
-    struct flatend_node *node = arg;
+    struct lookup *lookup = arg;
+    struct flatend_node *node = lookup->node;
+    struct fe_seed seed = lookup->seed;
 
+    free(lookup);
     node->n_resolving--;
     if (node->on_started == NULL) {
         fe_node_check_closed(node);
         return;
     }
     if (n > 0) {
-        node->seeds[node->n_seeds++] = addrs[0];
+        seed.addr = addrs[0];
+        node->seeds[node->n_seeds++] = seed;
     } else {
         node->start_error = *err;
         fe_log(&node->settings.log, FLATEND_LOG_WARN, "Not connecting: %s.", err->text);
@@ -122,37 +135,108 @@ static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
 }
 
 /* ":9000" as an address to dial means this machine. */
-static void add_seed(struct flatend_node *node, const struct fe_addr *addr)
+static void add_seed(struct flatend_node *node, const struct fe_addr *addr, struct fe_seed seed)
 {
     static const struct fe_addr loopback = {.family = FE_IPV4, .ip = {127, 0, 0, 1}};
-    struct fe_addr *seed = &node->seeds[node->n_seeds++];
 
-    *seed = fe_addr_is_unspecified(addr) ? loopback : *addr;
-    seed->port = addr->port;
+    seed.addr = fe_addr_is_unspecified(addr) ? loopback : *addr;
+    seed.addr.port = addr->port;
+    node->seeds[node->n_seeds++] = seed;
+}
+
+/* "KEY@host:port": what is behind the key, and the key in `seed`. NULL: it is none. */
+static const char *take_pin(const char *text, struct fe_seed *seed, struct flatend_error *error)
+{
+    const char *at = strchr(text, '@');
+    char digits[FLATEND_PUBLIC_KEY_TEXT];
+    struct flatend_public_key key;
+
+    if (at == NULL) {
+        return text;
+    }
+    if (at - text != FLATEND_PUBLIC_KEY_TEXT - 1) {
+        (void)fe_err_set(error, FLATEND_EADDR, "'%s': a key has %d hexadecimal digits", text,
+                         FLATEND_PUBLIC_KEY_TEXT - 1);
+        return NULL;
+    }
+    memcpy(digits, text, FLATEND_PUBLIC_KEY_TEXT - 1);
+    digits[FLATEND_PUBLIC_KEY_TEXT - 1] = '\0';
+    if (flatend_public_key_parse(&key, digits) != 0) {
+        (void)fe_err_set(error, FLATEND_EADDR, "'%s': not a key before the '@'", text);
+        return NULL;
+    }
+    memcpy(seed->key, key.bytes, FE_KEY_LEN);
+    seed->is_pinned = true;
+    return at + 1;
+}
+
+static int start_lookup(struct flatend_node *node, const char *text, struct fe_seed seed,
+                        struct flatend_error *error)
+{
+    struct lookup *lookup = malloc(sizeof(*lookup));
+    int rv;
+
+    if (lookup == NULL) {
+        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    }
+    *lookup = (struct lookup){node, seed};
+    rv = fe_resolve(node->worker, text, on_resolved, lookup, error);
+    if (rv != 0) {
+        free(lookup);
+    } else {
+        node->n_resolving++;
+    }
+    return rv;
+}
+
+static int look_up_one(struct flatend_node *node, const char *text, struct flatend_error *error)
+{
+    struct fe_seed seed = {0};
+    struct fe_addr addr;
+    int rv;
+
+    text = take_pin(text, &seed, error);
+    if (text == NULL) {
+        return FLATEND_EADDR;
+    }
+    rv = fe_addr_parse(&addr, text, error);
+    if (rv == 0) {
+        add_seed(node, &addr, seed);
+    } else if (rv == FLATEND_ENOENT) {
+        rv = start_lookup(node, text, seed, error);
+    }
+    return rv;
 }
 
 static int look_up(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
                    struct flatend_error *error)
 {
+    int rv = 0;
+
     node->seeds = calloc(n_addrs + 1, sizeof(*node->seeds));
     if (node->seeds == NULL) {
         return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
     }
-    for (size_t i = 0; i < n_addrs; i++) {
-        struct fe_addr addr;
-        int rv = fe_addr_parse(&addr, addrs[i], error);
+    for (size_t i = 0; rv == 0 && i < n_addrs; i++) {
+        rv = look_up_one(node, addrs[i], error);
+    }
+    return rv;
+}
 
-        if (rv == 0) {
-            add_seed(node, &addr);
-        } else if (rv == FLATEND_ENOENT) {
-            rv = fe_resolve(node->worker, addrs[i], on_resolved, node, error);
-            node->n_resolving += rv == 0;
-        }
-        if (rv != 0) {
-            return rv;
+/* Once, and only where it is not just this machine that can reach the node. */
+static void warn_of_strangers(const struct flatend_node *node)
+{
+    if (!fe_settings_trust_everybody(&node->settings)) {
+        return;
+    }
+    for (size_t i = 0; i < node->n_listeners; i++) {
+        if (!fe_addr_is_loopback(&node->listeners[i].addr)) {
+            fe_log(&node->settings.log, FLATEND_LOG_WARN,
+                   "Anybody who reaches this node may join it and provide any service: set a mesh "
+                   "secret, allowed keys or rules for services.");
+            return;
         }
     }
-    return 0;
 }
 
 static void log_listeners(struct flatend_node *node)
@@ -195,6 +279,7 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
     node->takes_mail = true;
     (void)pthread_mutex_unlock(&node->lock);
     log_listeners(node);
+    warn_of_strangers(node);
     node->on_started = on_started;
     node->started_arg = arg;
     join_if_resolved(node);
