@@ -7,6 +7,8 @@
 
 int fe_command_run(const struct fe_options *options);
 int fe_command_check(const struct fe_options *options);
+int fe_command_keygen(const struct fe_options *options);
+int fe_command_id(const struct fe_options *options);
 
 /* The configuration that the options name, with the node's address settled. Without a file and
  * without -c, the defaults: then `*is_missing` is set. The errors of fe_config_load and

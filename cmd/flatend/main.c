@@ -46,6 +46,10 @@ int main(int argc, char **argv)
         return FE_EXIT_OK;
     case FE_VERB_CHECK:
         return fe_command_check(&options);
+    case FE_VERB_KEYGEN:
+        return fe_command_keygen(&options);
+    case FE_VERB_ID:
+        return fe_command_id(&options);
     case FE_VERB_RUN:
         return fe_command_run(&options);
     }

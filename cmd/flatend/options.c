@@ -7,14 +7,22 @@
 static const char HELP[] =
     "Usage: flatend [OPTIONS]\n"
     "       flatend check [OPTIONS]\n"
+    "       flatend keygen [--mesh-secret] PATH\n"
+    "       flatend id [OPTIONS] [PATH]\n"
     "\n"
     "Runs an API gateway: a node of the mesh, and HTTP listeners that pass requests on to\n"
-    "services. 'flatend check' only says whether the configuration is valid.\n"
+    "services.\n"
+    "\n"
+    "  check               only says whether the configuration is valid\n"
+    "  keygen PATH         writes a new secret key to PATH, and prints its public key\n"
+    "  id [PATH]           prints the public key of the secret key in PATH, or of the one that\n"
+    "                      the configuration names\n"
     "\n"
     "  -c, --config PATH   configuration file (default config.toml)\n"
     "      --host IP       address for other nodes, unless the file has 'addr' (default "
     "127.0.0.1)\n"
     "  -p, --port PORT     port for other nodes, unless the file has 'addr' (default 9000)\n"
+    "      --mesh-secret   keygen: write the secret of a mesh instead of a node's key\n"
     "  -h, --help          print this help\n"
     "  -V, --version       print the version\n"
     "\n"
@@ -62,13 +70,44 @@ static int parse_host(const char *text, struct fe_addr *addr)
     return FLATEND_OK;
 }
 
-static int parse_verb(int argc, char **argv, enum fe_verb *verb)
+/* What a verb wants behind it. */
+enum operand { NO_OPERAND, MAY_OPERAND, MUST_OPERAND };
+
+static const struct {
+    const char *name;
+    enum fe_verb verb;
+    enum operand operand;
+} VERBS[] = {
+    {"check", FE_VERB_CHECK, NO_OPERAND},
+    {"keygen", FE_VERB_KEYGEN, MUST_OPERAND},
+    {"id", FE_VERB_ID, MAY_OPERAND},
+};
+
+static int parse_operand(struct fe_options *options, int argc, char **argv, enum operand operand)
 {
-    if (optind < argc && strcmp(argv[optind], "check") == 0) {
-        *verb = FE_VERB_CHECK;
-        optind++;
+    if (operand != NO_OPERAND && optind < argc) {
+        options->operand = argv[optind++];
+    } else if (operand == MUST_OPERAND) {
+        return fail_usage("expected a path", "nothing");
     }
-    return optind < argc ? fail_usage("expected 'check' or no argument", argv[optind]) : FLATEND_OK;
+    return optind < argc ? fail_usage("expected no further argument", argv[optind]) : FLATEND_OK;
+}
+
+static int parse_verb(struct fe_options *options, int argc, char **argv)
+{
+    const char *const name = argv[optind];
+
+    if (optind == argc) {
+        return FLATEND_OK;
+    }
+    for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
+        if (strcmp(name, VERBS[i].name) == 0) {
+            optind++;
+            options->verb = VERBS[i].verb;
+            return parse_operand(options, argc, argv, VERBS[i].operand);
+        }
+    }
+    return fail_usage("expected 'check', 'keygen', 'id' or no argument", name);
 }
 
 static int parse_option(struct fe_options *options, int option, const char *value)
@@ -82,6 +121,9 @@ static int parse_option(struct fe_options *options, int option, const char *valu
         return parse_host(value, &options->addr);
     case 'p':
         return parse_port(value, &options->addr.port);
+    case 'm':
+        options->is_mesh_secret = true;
+        return FLATEND_OK;
     case 'h':
         options->verb = FE_VERB_HELP;
         return FLATEND_OK;
@@ -97,9 +139,13 @@ static int parse_option(struct fe_options *options, int option, const char *valu
 int fe_options_parse(struct fe_options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'}, {"host", required_argument, NULL, 'H'},
-        {"port", required_argument, NULL, 'p'},   {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"host", required_argument, NULL, 'H'},
+        {"port", required_argument, NULL, 'p'},
+        {"mesh-secret", no_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
     };
     int code = FLATEND_OK;
     int option;
@@ -115,5 +161,10 @@ int fe_options_parse(struct fe_options *options, int argc, char **argv)
     if (code != FLATEND_OK || options->verb != FE_VERB_RUN) {
         return code;
     }
-    return parse_verb(argc, argv, &options->verb);
+    code = parse_verb(options, argc, argv);
+    if (code == FLATEND_OK && options->is_mesh_secret && options->verb != FE_VERB_KEYGEN) {
+        fputs("flatend: --mesh-secret belongs to 'keygen'\nTry 'flatend --help'.\n", stderr);
+        code = FLATEND_EINVAL;
+    }
+    return code;
 }

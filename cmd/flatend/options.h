@@ -14,6 +14,8 @@ enum {
 enum fe_verb {
     FE_VERB_RUN,
     FE_VERB_CHECK,
+    FE_VERB_KEYGEN,
+    FE_VERB_ID,
     FE_VERB_HELP,
     FE_VERB_VERSION,
 };
@@ -23,6 +25,8 @@ struct fe_options {
     const char *config_path;
     bool has_config_path; /* given, so that a missing file is a failure */
     struct fe_addr addr;  /* --host and --port */
+    const char *operand;  /* of the verb: a path, or NULL */
+    bool is_mesh_secret;  /* --mesh-secret */
 };
 
 /* Parses; on failure it has said to standard error what is wrong. FLATEND_EINVAL. */

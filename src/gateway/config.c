@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "gateway/config_http.h"
+#include "gateway/config_mesh.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -15,6 +16,7 @@ enum { DEFAULT_PORT = 9000 };
 /* The file as it is written. */
 struct form {
     struct fe_config_text addr;
+    struct fe_toml_value mesh;
     struct fe_toml_value http;
 };
 
@@ -26,7 +28,16 @@ static int keep_http(const struct fe_config_reader *r, const struct fe_toml_valu
     return fe_config_expect(r, value, FE_TOML_ARRAY, "an array of tables: [[http]]");
 }
 
+static int keep_mesh(const struct fe_config_reader *r, const struct fe_toml_value *value,
+                     void *into)
+{
+    struct fe_toml_value *const mesh = into;
+    *mesh = *value;
+    return fe_config_expect(r, value, FE_TOML_TABLE, "a table: [mesh]");
+}
+
 static const struct fe_config_key KEYS[] = {
+    {"mesh", keep_mesh, offsetof(struct form, mesh)},
     {"addr", fe_config_read_addr_text, offsetof(struct form, addr)},
     {"http", keep_http, offsetof(struct form, http)},
 };
@@ -38,6 +49,7 @@ static struct fe_config *config_new(void)
         config->n_refs = 1;
         config->addr = (struct fe_addr){FE_IPV4, {127, 0, 0, 1}, DEFAULT_PORT};
         fe_arena_init(&config->arena, 0);
+        fe_config_mesh_init(&config->mesh);
     }
     return config;
 }
@@ -56,6 +68,7 @@ void fe_config_unref(struct fe_config *config)
     for (size_t i = 0; i < config->n_http; i++) {
         fe_router_free(config->http[i].router);
     }
+    fe_config_mesh_deinit(&config->mesh);
     fe_arena_deinit(&config->arena);
     free(config);
 }
@@ -114,6 +127,9 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
         code = fe_config_read_addr(r, &form.addr, &config->addr);
         config->has_addr = true;
         config->addr_pos = form.addr.pos;
+    }
+    if (code == FLATEND_OK && form.mesh.type == FE_TOML_TABLE) {
+        code = fe_config_read_mesh(r, &form.mesh, &config->mesh);
     }
     return code != FLATEND_OK ? code : read_listeners(r, &form.http, config);
 }

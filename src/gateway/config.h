@@ -18,6 +18,8 @@ enum {
     FE_CONFIG_ROUTES_MAX = 4096,  /* of one listener */
     FE_CONFIG_SERVICES_MAX = 255, /* of one route: docs/PROTOCOL.md 1.2, a count of one byte */
     FE_CONFIG_SERVICE_NAME_MAX = 255,
+    FE_CONFIG_MESH_SERVICES_MAX = 4096,
+    FE_CONFIG_DEAD_AFTER_MAX_MS = 24 * 60 * 60 * 1000,
     FE_CONFIG_HEADER_SIZE_MIN = 1024,
     FE_CONFIG_HEADER_SIZE_MAX = 16 << 20,
 };
@@ -45,9 +47,10 @@ struct fe_config_route {
     struct fe_view rest; /* of a directory: the parameter that holds the path below it */
     bool no_cache;       /* of services too */
     bool browse;
-    uint64_t timeout_ms; /* until a service's first byte; default 30 s, 0: none */
-    uint64_t body_min;   /* of the route, else of the listener for POST, PUT, PATCH to services */
-    uint64_t body_max;   /* of the route, else of the listener, else UINT64_MAX */
+    uint64_t timeout_ms;         /* until a service's first byte; default 30 s, 0: none */
+    struct fe_view timeout_text; /* the same in digits, for the service */
+    uint64_t body_min; /* of the route, else of the listener for POST, PUT, PATCH to services */
+    uint64_t body_max; /* of the route, else of the listener, else UINT64_MAX */
     struct fe_toml_pos pos; /* of `path` */
 };
 
@@ -70,12 +73,29 @@ struct fe_config_http {
     struct fe_router *router; /* its routes are the `struct fe_config_route` above */
 };
 
+/* Who the node is, and whom it trusts. */
+struct fe_config_mesh {
+    const char *key_path; /* of the secret key; NULL: a new one with each start */
+    struct fe_toml_pos key_pos;
+    char *secret; /* NULL: none */
+    size_t secret_len;
+    bool require_secure;
+    const struct flatend_public_key *allowed;
+    size_t n_allowed; /* 0: all */
+    const struct flatend_service_rule *rules;
+    size_t n_rules;
+    const char *const *peers; /* to join: "host:port", "KEY@host:port" */
+    size_t n_peers;
+    unsigned dead_after_ms; /* default 15 s, 0: never */
+};
+
 struct fe_config {
     unsigned n_refs;
     struct fe_arena arena;
     struct fe_addr addr; /* for other nodes; default 127.0.0.1:9000 */
     bool has_addr;       /* given in the file: flags then do not apply */
     struct fe_toml_pos addr_pos;
+    struct fe_config_mesh mesh;
     struct fe_config_http *http;
     size_t n_http;
 };

@@ -208,6 +208,7 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
                          const struct fe_config_limits *listener, struct fe_config_route *route)
 {
     struct route_form form = {.timeout.n = DEFAULT_TIMEOUT_MS};
+    const char *timeout_text;
     int code =
         fe_config_read_table(r, table, "[[http.routes]]", ROUTE_KEYS, COUNT(ROUTE_KEYS), &form);
     memset(route, 0, sizeof(*route));
@@ -232,5 +233,10 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
     route->no_cache = form.no_cache.on;
     route->browse = form.browse.on;
     route->timeout_ms = form.timeout.n;
+    timeout_text = fe_arena_printf(r->arena, "%llu", (unsigned long long)form.timeout.n);
+    if (timeout_text == NULL) {
+        return fe_config_no_memory(r);
+    }
+    route->timeout_text = fe_view_str(timeout_text);
     return code != FLATEND_OK ? code : settle_limits(r, &form.limits, listener, route);
 }

@@ -46,33 +46,75 @@ static void on_node_started(void *arg, int code)
 {
     struct fe_gateway *gateway = arg;
 
-    if (code != 0) { /* only memory can be short: there is nobody to join */
-        fe_log(&gateway->log, FLATEND_LOG_ERROR, "The node did not start: %s.",
+    if (code !=
+        0) { /* peers of the configuration that do not answer: others may come by themselves */
+        fe_log(&gateway->log, FLATEND_LOG_ERROR, "The node is on its own: %s.",
                flatend_strerror(code));
     }
 }
 
-static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
+/* The identity of the configuration, made on the first start; or one for this time only. */
+static int take_key(const struct fe_gateway *gateway, struct flatend_secret_key *key,
+                    struct flatend_error *err)
 {
-    struct flatend_options options = FLATEND_OPTIONS_INIT;
-    struct flatend_secret_key key;
-    char text[FE_ADDR_TEXT_MAX];
-    const char *const addr = fe_addr_format(&gateway->config->addr, text);
-    int code = flatend_secret_key_generate(&key);
+    const char *path = gateway->config->mesh.key_path;
+    int code = path != NULL ? flatend_secret_key_load(key, path, err) : FLATEND_ENOENT;
 
+    if (code != FLATEND_ENOENT) {
+        return code;
+    }
+    code = flatend_secret_key_generate(key);
     if (code != 0) {
         return fe_err_set(err, code, "secret key: %s", flatend_strerror(code));
     }
-    options.secret_key = &key;
+    if (path != NULL) {
+        code = flatend_secret_key_save(key, path, err);
+    }
+    if (code == 0 && path != NULL) {
+        fe_log(&gateway->log, FLATEND_LOG_INFO, "Made a new identity in '%s'.", path);
+    }
+    return code;
+}
+
+static int make_node(struct fe_gateway *gateway, const struct flatend_secret_key *key,
+                     struct flatend_error *err)
+{
+    const struct fe_config_mesh *mesh = &gateway->config->mesh;
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    char text[FE_ADDR_TEXT_MAX];
+    const char *const addr = fe_addr_format(&gateway->config->addr, text);
+
+    options.secret_key = key;
     options.bind_addrs = &addr;
     options.n_bind_addrs = 1;
+    options.mesh_secret = mesh->secret;
+    options.mesh_secret_len = mesh->secret_len;
+    options.require_secure = mesh->require_secure;
+    options.allowed_keys = mesh->allowed;
+    options.n_allowed_keys = mesh->n_allowed;
+    options.service_rules = mesh->rules;
+    options.n_service_rules = mesh->n_rules;
+    options.dead_after_ms = mesh->dead_after_ms;
     options.log = gateway->log.fn;
     options.log_arg = gateway->log.arg;
     options.log_level = gateway->log.level;
-    code = fe_node_new_on(&options, gateway->worker, &gateway->node, err);
+    return fe_node_new_on(&options, gateway->worker, &gateway->node, err);
+}
+
+static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
+{
+    const struct fe_config_mesh *mesh = &gateway->config->mesh;
+    struct flatend_secret_key key;
+    int code = take_key(gateway, &key, err);
+
+    if (code != 0) {
+        return code;
+    }
+    code = make_node(gateway, &key, err);
     fe_wipe(&key, sizeof(key));
     if (code == 0) {
-        code = fe_node_start_on(gateway->node, NULL, 0, on_node_started, gateway, err);
+        code = fe_node_start_on(gateway->node, mesh->peers, mesh->n_peers, on_node_started, gateway,
+                                err);
     }
     if (code == 0) {
         gateway->mesh = (struct fe_mesh_access){

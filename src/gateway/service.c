@@ -76,6 +76,9 @@ static void respond_with_code(struct fe_exchange *ex, const struct fe_config_rou
     case FLATEND_ELIMIT:
         fe_problem_respond(ex, 503, "too much is going on");
         break;
+    case FLATEND_ERESET:
+        refuse(ex, route, 502, "the request was given up by the node of");
+        break;
     default:
         refuse(ex, route, 502, "the connection was lost to the node of");
         break;
@@ -87,13 +90,26 @@ static void stop_deadline(struct relay *relay)
     fe_timer_stop(relay->mesh->timers, &relay->deadline);
 }
 
+/* What the service is told. */
+static enum fe_reason reason_of(int code)
+{
+    switch (code) {
+    case FLATEND_ETIMEDOUT:
+        return FE_REASON_TIMEOUT;
+    case FLATEND_ETOOBIG:
+        return FE_REASON_TOO_LARGE;
+    default:
+        return FE_REASON_CANCEL;
+    }
+}
+
 /* The call is over or has to be; tells the client as far as that is still possible. */
 static void fail(struct relay *relay, int code)
 {
     struct fe_exchange *ex = relay->ex;
 
     stop_deadline(relay);
-    fe_call_cancel(&relay->call);
+    fe_call_reset(&relay->call, reason_of(code));
     fe_log(relay->mesh->log, FLATEND_LOG_DEBUG, "%.*s %.*s: %s.", (int)ex->request.method_text.len,
            (const char *)ex->request.method_text.ptr, (int)ex->request.path.len,
            (const char *)ex->request.path.ptr, flatend_strerror(code));
@@ -263,8 +279,15 @@ static void call_on_end(struct fe_call *call)
 
 static void call_on_fail(struct fe_call *call, int code, bool responded)
 {
+    struct relay *relay = call->owner;
+
     (void)responded; /* the exchange knows better whether the client has seen anything */
-    fail(call->owner, code);
+    if (code == FLATEND_ETOOBIG && !relay->ex->responded) {
+        stop_deadline(relay);
+        fe_problem_respond(relay->ex, 413, "the service found the request too large");
+        return;
+    }
+    fail(relay, code);
 }
 
 /* ---- the start ---------------------------------------------------------------------------- */
@@ -303,6 +326,15 @@ static bool check_length(struct fe_exchange *ex, const struct fe_config_route *r
     return true;
 }
 
+/* How long the service has; with a body to come nobody knows yet when that begins. */
+static void add_timeout(const struct fe_config_route *route, struct fe_transcript *transcript)
+{
+    if (route->timeout_ms > 0) {
+        transcript->headers[transcript->n++] =
+            (struct fe_header){FE_VIEW_LIT("timeout-ms"), route->timeout_text};
+    }
+}
+
 static int start_call(struct relay *relay, const struct fe_match *match, struct fe_view remote)
 {
     const struct fe_request *http = &relay->ex->request;
@@ -318,6 +350,9 @@ static int start_call(struct relay *relay, const struct fe_match *match, struct 
 
     if (code != 0) {
         return code == FLATEND_ELIMIT ? FLATEND_ETOOBIG : code;
+    }
+    if (http->content_length == 0) {
+        add_timeout(relay->route, &transcript);
     }
     request.headers = transcript.headers;
     request.n_headers = transcript.n;

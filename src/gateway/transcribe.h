@@ -14,6 +14,8 @@ enum {
     FE_CONNECTION_OPTIONS_MAX = 16,
     /* Fields of a response; old peers have room for about as many. */
     FE_RESPONSE_FIELDS_MAX = 256,
+    /* Headers that the caller may add to a transcript. */
+    FE_TRANSCRIPT_SPARE = 1,
 };
 
 struct fe_transcript {

@@ -57,7 +57,9 @@ static bool is_hop_by_hop(struct fe_view name)
 static bool is_reserved(struct fe_view name)
 {
     return fe_view_has_prefix(name, FE_VIEW_LIT(":")) || fe_view_has_prefix(name, PARAMS_PREFIX) ||
-           fe_view_has_prefix(name, QUERY_PREFIX) || fe_view_has_prefix(name, FE_VIEW_LIT("peer."));
+           fe_view_has_prefix(name, QUERY_PREFIX) ||
+           fe_view_has_prefix(name, FE_VIEW_LIT("peer.")) ||
+           fe_view_equal(name, FE_VIEW_LIT("timeout-ms"));
 }
 
 static int note_connection(struct transcriber *t)
@@ -308,7 +310,7 @@ int fe_transcribe_request(const struct fe_request *request, const struct fe_matc
     if (code != 0) {
         return code;
     }
-    cap = request->fields.n + n_query + match->n_params + N_PSEUDO;
+    cap = request->fields.n + n_query + match->n_params + N_PSEUDO + FE_TRANSCRIPT_SPARE;
     transcript->n = 0;
     transcript->headers = fe_arena_alloc(arena, cap * sizeof(*transcript->headers));
     if (transcript->headers == NULL) {
