@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Program } from "./program.js";
+import { Program, run } from "./program.js";
 
 export const repository = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
@@ -33,8 +33,9 @@ function toml(table) {
     return values.map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
 }
 
-// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]],
-// `descriptors` is how many it may have.
+// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]]; `mesh` is
+// [mesh], and its `services` the tables below it. `descriptors` is how many it may have, `prefix` what
+// the command is run by, `host` where its node listens.
 export class Gateway {
     constructor(t, settings) {
         this.t = t;
@@ -61,7 +62,7 @@ export class Gateway {
     }
 
     get address() {
-        return `127.0.0.1:${this.nodePort}`;
+        return `${this.settings.host ?? "127.0.0.1"}:${this.nodePort}`;
     }
 
     url(path) {
@@ -70,8 +71,11 @@ export class Gateway {
 
     config() {
         const { routes = [], http = {}, timeout = {}, min = {}, max = {} } = this.settings;
+        const { services = [], ...mesh } = this.settings.mesh ?? {};
         return (
-            `addr = "${this.address}"\n\n[[http]]\naddr = "127.0.0.1:${this.httpPort}"\n` +
+            `addr = "${this.address}"\n\n[mesh]\n${toml(mesh)}` +
+            services.map((service) => `\n[[mesh.services]]\n${toml(service)}`).join("") +
+            `\n[[http]]\naddr = "127.0.0.1:${this.httpPort}"\n` +
             `${toml(http)}\n[http.timeout]\n${toml(timeout)}\n[http.min]\n${toml(min)}\n` +
             `[http.max]\n${toml(max)}` +
             routes.map((route) => `\n[[http.routes]]\n${toml(route)}`).join("")
@@ -82,11 +86,15 @@ export class Gateway {
     async start() {
         const path = join(this.folder, "config.toml");
         writeFileSync(path, this.config());
-        const command = [join(this.settings.release ? release : build, "flatend"), "--config", path];
-        if (this.settings.descriptors) {
-            command.unshift("prlimit", `--nofile=${this.settings.descriptors}`);
-        }
-        this.program = new Program(this.t, command[0], command.slice(1), { cwd: this.folder });
+        const limit = this.settings.descriptors
+            ? ["prlimit", `--nofile=${this.settings.descriptors}`]
+            : [];
+        const prefix = [...(this.settings.prefix ?? []), ...limit];
+        const command = join(this.settings.release ? release : build, "flatend");
+        this.program = new Program(this.t, ...withPrefix(prefix, command, ["--config", path]), {
+            cwd: this.folder,
+            env: { ...process.env, ...this.settings.env },
+        });
         await this.program.waitFor("Listening for HTTP requests on");
     }
 
@@ -96,6 +104,42 @@ export class Gateway {
             new RegExp(`has connected to you\\. Services: \\[.*\\b${service}\\b.*\\]`),
         );
     }
+}
+
+// A node of ours that tests steer (peers/peer.c says how).
+export class Peer extends Program {
+    static commandLine(args, prefix = []) {
+        return withPrefix(prefix, join(build, "tests/peer"), args);
+    }
+
+    static async start(t, args, { prefix = [], ...options } = {}) {
+        const peer = new Peer(t, ...Peer.commandLine(args, prefix), options);
+        await peer.waitFor("ready");
+        return peer;
+    }
+
+    // Sends a command, and waits for what became of it: "OK", "ENOENT" ...
+    async command(line) {
+        this.child.stdin.write(`${line}\n`);
+        const answer = await this.waitFor(`${line}: `);
+        return answer.slice(answer.indexOf(`${line}: `) + line.length + 2);
+    }
+}
+
+// Makes a secret key in `folder`: { path, id }.
+export async function makeKey(t, folder, name) {
+    const path = join(folder, name);
+    const { code, output } = await run(t, join(build, "flatend"), ["keygen", path]);
+    if (code !== 0) {
+        throw new Error(output);
+    }
+    return { path, id: output };
+}
+
+// The command and its arguments, run by another command if there is one.
+function withPrefix(prefix, command, args) {
+    const [first, ...rest] = [...prefix, command, ...args];
+    return [first, rest];
 }
 
 // An example of ours as a service behind `gateway`, connected.
