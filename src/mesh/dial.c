@@ -4,7 +4,8 @@
  * the peer answers or the attempts are used up.
  *
  * Failure modes: an address that discovery has heard of and that never answered is forgotten at
- * once; without memory for the timer the address is given up. */
+ * once; one where we are not let in is asked again at leisure; without memory for the timer the
+ * address is given up. */
 #include "mesh/internal.h"
 
 #include <stdio.h>
@@ -104,28 +105,26 @@ static void try_later(struct fe_dial *dial)
         return;
     }
     fe_addr_format(&dial->addr, addr);
-    if (dial->is_hopeless) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN, "Not reconnecting to %s: it would be refused again.",
-               addr);
-        fe_dial_give_up(dial);
-        return;
-    }
     if (dial->n_attempts == (unsigned)n_allowed) {
         fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %d times reconnecting to %s. Giving up.",
                n_allowed, addr);
         fe_dial_give_up(dial);
         return;
     }
-    delay_ms = delay_before(mesh, dial->n_attempts);
-    fe_log(&mesh->log, FLATEND_LOG_INFO, "Trying to reconnect to %s. Sleeping for %s.", addr,
-           format_delay(delay_ms, text));
+    delay_ms = dial->is_refused ? FE_MESH_REFUSED_MS : delay_before(mesh, dial->n_attempts);
+    fe_log(&mesh->log, FLATEND_LOG_INFO,
+           dial->is_refused ? "Not let in by %s. Asking again in %s."
+                            : "Trying to reconnect to %s. Sleeping for %s.",
+           addr, format_delay(delay_ms, text));
     if (fe_mesh_start_timer(mesh, &dial->timer, delay_ms) != 0) {
         fe_log(&mesh->log, FLATEND_LOG_WARN, "Not reconnecting to %s: out of memory.", addr);
         fe_dial_give_up(dial);
         return;
     }
     dial->state = FE_DIAL_WAITING;
-    if (dial->seed == FE_SEED_UNTRIED) {
+    if (dial->is_refused) {
+        settle(dial, false); /* nobody waits for a minute */
+    } else if (dial->seed == FE_SEED_UNTRIED) {
         dial->seed = FE_SEED_TRIED;
         fe_join_on_tried(mesh);
     }
@@ -135,7 +134,9 @@ static void on_timer(struct fe_timer *timer)
 {
     struct fe_dial *dial = FE_CONTAINER_OF(timer, struct fe_dial, timer);
 
-    dial->n_attempts++;
+    /* After a refusal the attempts are counted anew: it was an answer. */
+    dial->n_attempts = dial->is_refused ? 0 : dial->n_attempts + 1;
+    dial->is_refused = false;
     dial->state = FE_DIAL_DIALING;
     if (fe_link_dial(dial) != 0) {
         try_later(dial);

@@ -133,7 +133,8 @@ int fe_link_on_hello(struct fe_link *link, const struct fe_event *event, struct 
         return enter(link, event->u.hello.services, err); /* the session saw to the identity */
     }
     if (is_our_own(link, id)) {
-        if (link->dial != NULL) {
+        /* Not proven, it may be a recording of ours: then the address is not given up for it. */
+        if (link->dial != NULL && event->u.hello.is_proven) {
             fe_dial_give_up(link->dial);
         }
         fe_link_close(link, false);

@@ -24,6 +24,9 @@ enum {
     FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
     FE_MESH_DISCOVER_MS = 30000, /* one discovery, whatever peers do */
     FE_MESH_LINGER_MS = 2000,    /* a closing link may still send what it holds */
+    /* From a refusal to the next attempt. It will hardly be another answer; but whoever is on the
+     * way can forge a refusal, and must not part two nodes for good. */
+    FE_MESH_REFUSED_MS = 60000,
     /* Output that may wait on one link. Bodies stop long before (FE_SESSION_OUT_MAX); this is the
      * heads of FE_PEER_STREAMS_MAX streams of 4,096 bytes each. A peer that makes us answer more
      * than that does not read its answers. */
@@ -173,7 +176,7 @@ struct fe_dial {
     enum fe_dial_state state;
     enum fe_seed_state seed;
     bool is_kept;     /* dialed again when lost: it was given to join, or has answered once */
-    bool is_hopeless; /* one side does not let the other in: that will not change by itself */
+    bool is_refused;     /* one side did not let the other in: there is no hurry */
     bool is_pinned;   /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     unsigned n_attempts; /* since it was lost */

@@ -49,7 +49,7 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
     char addr[FE_ADDR_TEXT_MAX];
 
     if (is_denied && link->dial != NULL) {
-        link->dial->is_hopeless = true;
+        link->dial->is_refused = true;
     }
 
     fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection with %s: %s.",

@@ -38,7 +38,7 @@ function assertOnlyInFlight(failures, cutAt, concurrency = 8) {
 
 test("a link is cut without a word, and healed", { timeout: 120_000 }, async (t) => {
     const { network, gateway, peers, load } = await spread(t, ["one"]);
-    const near = await Peer.start(t, ["-S", "name", "-n", "near", `127.0.0.1:${gateway.nodePort}`],
+    const near = await Peer.start(t, ["-S", "name", "-n", "near", gateway.address],
         { prefix: network.in("gateway") });
     await gateway.joined("name");
     const cutAt = Date.now();
@@ -56,7 +56,7 @@ test("a link is cut without a word, and healed", { timeout: 120_000 }, async (t)
 
 test("a link that flaps", { timeout: 120_000 }, async (t) => {
     const { network, gateway, peers, load } = await spread(t, ["one"]);
-    await Peer.start(t, ["-S", "name", "-n", "near", `127.0.0.1:${gateway.nodePort}`],
+    await Peer.start(t, ["-S", "name", "-n", "near", gateway.address],
         { prefix: network.in("gateway") });
     await gateway.joined("name");
     for (let i = 0; i < 3; i++) {
