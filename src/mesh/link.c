@@ -237,6 +237,21 @@ int fe_link_dial(struct fe_dial *dial)
     return 0;
 }
 
+/* Connections that say nothing must not keep others out: the one that has been silent for longest
+ * goes. */
+static bool make_room(struct fe_mesh *mesh)
+{
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
+
+        if (link->state == FE_LINK_HELLO && link->dial == NULL) {
+            fe_link_close(link, false);
+            return true;
+        }
+    }
+    return false;
+}
+
 struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
 {
     struct fe_link *link;
@@ -244,7 +259,7 @@ struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
     if (mesh->state != FE_MESH_RUNNING) {
         return NULL;
     }
-    if (mesh->n_links >= FE_MESH_LINKS_MAX) {
+    if (mesh->n_links >= FE_MESH_LINKS_MAX && !make_room(mesh)) {
         fe_log(&mesh->log, FLATEND_LOG_WARN, "Refused a connection: there are %d already.",
                FE_MESH_LINKS_MAX);
         return NULL;

@@ -333,6 +333,27 @@ static void test_limit_of_links(void **state)
     rig_deinit(&rig);
 }
 
+static void test_silent_links_make_room(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *silent;
+    struct rig_conn *next;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    silent = rig_accept(&rig, &self);
+    assert_non_null(silent);
+    rig.mesh->n_links += FE_MESH_LINKS_MAX;
+    next = rig_accept(&rig, &self);
+    assert_non_null(next);
+    assert_int_equal(silent->n_closes, 1);
+    assert_int_equal(next->n_closes, 0);
+    rig.mesh->n_links -= FE_MESH_LINKS_MAX;
+    rig_deinit(&rig);
+}
+
 /* ---- streams ---- */
 
 static uint32_t request(struct rig_conn *conn)
@@ -664,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_no_deadline_once_it_is_ready),
         cmocka_unit_test(test_peer_that_does_not_read),
         cmocka_unit_test(test_limit_of_links),
+        cmocka_unit_test(test_silent_links_make_room),
         cmocka_unit_test(test_request_nobody_takes),
         cmocka_unit_test(test_slow_reader_stops_the_connection),
         cmocka_unit_test(test_writer_waits_for_the_output),
