@@ -23,6 +23,15 @@ enum {
 
 struct fe_registry;
 
+/* How requests to a peer went of late: see fe_registry_report. */
+struct fe_health {
+    unsigned n_failures;  /* in a row */
+    unsigned n_successes; /* in a row, while `n_ejections` is not forgotten */
+    unsigned n_ejections; /* one after the other */
+    bool is_ejected;
+    uint64_t until_ms; /* while it is ejected */
+};
+
 struct fe_peer_ops {
     /* A request came. Call fe_stream_accept before returning to take it; else it is answered with
      * `handled` 0. The views live until this call returns. */
@@ -66,6 +75,7 @@ struct fe_peer {
     struct fe_map_node by_handle;
     struct fe_list offers; /* its entries in the registry */
     unsigned n_offers;
+    struct fe_health health; /* as the registry sees it */
 };
 
 void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,

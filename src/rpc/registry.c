@@ -1,4 +1,4 @@
-#include "rpc/registry.h"
+#include "rpc/providers.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -6,39 +6,17 @@
 
 enum {
     NAME_MAX_LEN = 255,   /* a name's length is one byte on the wire */
-    NAMES_MAX = 255,      /* names in one request: their number is one byte on the wire */
     PEER_OFFERS_MAX = 255 /* services of one peer: as many as one Handshake can name */
-};
-
-/* A service, for as long as anybody offers it. */
-struct service {
-    struct fe_map_node node; /* the key is `name` */
-    struct offer **offers;
-    size_t n_offers;
-    size_t cap;
-    size_t name_len;
-    uint8_t name[];
-};
-
-/* That one peer provides one service. */
-struct offer {
-    struct fe_list link; /* in peer->offers */
-    struct fe_peer *peer;
-    struct service *service;
-    size_t index; /* in service->offers */
-};
-
-/* The providers of several services, counted through: service by service. */
-struct candidates {
-    const struct service *services[NAMES_MAX];
-    size_t n_services;
-    size_t n;
 };
 
 void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng)
 {
-    *registry = (struct fe_registry){.rng = *rng, .next_handle = 1};
-    fe_rng_fill(&registry->rng, registry->seed, sizeof(registry->seed));
+    uint64_t seed;
+
+    *registry = (struct fe_registry){.next_handle = 1};
+    fe_rng_fill(rng, registry->seed, sizeof(registry->seed));
+    fe_rng_fill(rng, &seed, sizeof(seed));
+    registry->dice = fe_rng_from_seed(&registry->seeded, seed);
     fe_map_init(&registry->services, registry->seed);
     fe_map_init(&registry->handles, registry->seed);
 }
@@ -50,16 +28,16 @@ void fe_registry_deinit(struct fe_registry *registry)
     fe_map_deinit(&registry->handles);
 }
 
-static struct service *find_service(const struct fe_registry *registry, struct fe_view name)
+struct fe_service *fe_service_find(const struct fe_registry *registry, struct fe_view name)
 {
     struct fe_map_node *node = fe_map_find(&registry->services, name);
 
-    return node == NULL ? NULL : FE_CONTAINER_OF(node, struct service, node);
+    return node == NULL ? NULL : FE_CONTAINER_OF(node, struct fe_service, node);
 }
 
-static struct service *new_service(struct fe_registry *registry, struct fe_view name)
+static struct fe_service *new_service(struct fe_registry *registry, struct fe_view name)
 {
-    struct service *service = calloc(1, sizeof(*service) + name.len);
+    struct fe_service *service = calloc(1, sizeof(*service) + name.len);
 
     if (service == NULL) {
         return NULL;
@@ -74,70 +52,90 @@ static struct service *new_service(struct fe_registry *registry, struct fe_view 
     return service;
 }
 
-static void free_service_if_unused(struct fe_registry *registry, struct service *service)
+static void free_service_if_unused(struct fe_registry *registry, struct fe_service *service)
 {
-    if (service->n_offers > 0) {
+    if (service->n_entries > 0) {
         return;
     }
     fe_map_remove(&registry->services, &service->node);
-    free(service->offers);
+    free(service->entries);
     free(service);
 }
 
-static bool is_offered(const struct fe_peer *peer, const struct service *service)
+/* The peer's entry for a service, or NULL. One of the two lists is short: else a peer that names
+ * many services again and again would make us look through all of them for each. */
+static struct fe_offer_entry *find_entry(const struct fe_peer *peer,
+                                         const struct fe_service *service)
 {
+    if (service->n_entries < peer->n_offers) {
+        for (size_t i = 0; i < service->n_entries; i++) {
+            if (service->entries[i]->peer == peer) {
+                return service->entries[i];
+            }
+        }
+        return NULL;
+    }
     FE_LIST_FOREACH (link, tmp, &peer->offers) {
-        if (FE_CONTAINER_OF(link, struct offer, link)->service == service) {
-            return true;
+        struct fe_offer_entry *entry = FE_CONTAINER_OF(link, struct fe_offer_entry, link);
+
+        if (entry->service == service) {
+            return entry;
         }
     }
-    return false;
+    return NULL;
 }
 
-static int reserve_offer(struct service *service)
+static int reserve_entry(struct fe_service *service)
 {
     size_t cap = service->cap == 0 ? 4 : service->cap * 2;
-    struct offer **offers;
+    struct fe_offer_entry **entries;
 
-    if (service->n_offers < service->cap) {
+    if (service->n_entries < service->cap) {
         return 0;
     }
-    offers = realloc(service->offers, cap * sizeof(*offers)); /* at most one a connection */
-    if (offers == NULL) {
+    entries = realloc(service->entries, cap * sizeof(*entries)); /* at most one a connection */
+    if (entries == NULL) {
         return FLATEND_ENOMEM;
     }
-    service->offers = offers;
+    service->entries = entries;
     service->cap = cap;
     return 0;
 }
 
-static int add_offer(struct service *service, struct fe_peer *peer)
+static int add_entry(struct fe_service *service, struct fe_peer *peer, uint16_t weight)
 {
-    struct offer *offer;
+    struct fe_offer_entry *entry;
 
-    if (reserve_offer(service) != 0) {
+    if (reserve_entry(service) != 0) {
         return FLATEND_ENOMEM;
     }
-    offer = malloc(sizeof(*offer));
-    if (offer == NULL) {
+    entry = malloc(sizeof(*entry));
+    if (entry == NULL) {
         return FLATEND_ENOMEM;
     }
-    *offer = (struct offer){.peer = peer, .service = service, .index = service->n_offers};
-    service->offers[service->n_offers++] = offer;
-    fe_list_push_back(&peer->offers, &offer->link);
+    *entry = (struct fe_offer_entry){
+        .peer = peer,
+        .service = service,
+        .index = service->n_entries,
+        .weight = weight,
+    };
+    service->entries[service->n_entries++] = entry;
+    fe_list_push_back(&peer->offers, &entry->link);
     peer->n_offers++;
     return 0;
 }
 
-static int offer_name(struct fe_registry *registry, struct fe_peer *peer, struct fe_view name)
+/* One service more; what is offered already stays as it is. */
+static int offer_name(struct fe_registry *registry, struct fe_peer *peer, struct fe_view name,
+                      uint16_t weight)
 {
-    struct service *service = find_service(registry, name);
+    struct fe_service *service = fe_service_find(registry, name);
     int rc;
 
     if (name.len == 0 || name.len > NAME_MAX_LEN) {
         return FLATEND_EINVAL;
     }
-    if (service != NULL && is_offered(peer, service)) {
+    if (service != NULL && find_entry(peer, service) != NULL) {
         return 0;
     }
     if (peer->n_offers == PEER_OFFERS_MAX) {
@@ -149,129 +147,114 @@ static int offer_name(struct fe_registry *registry, struct fe_peer *peer, struct
             return FLATEND_ENOMEM;
         }
     }
-    rc = add_offer(service, peer);
+    rc = add_entry(service, peer, weight);
     free_service_if_unused(registry, service);
     return rc;
+}
+
+/* Gives the peer its handle, unless it has one. */
+static int enter(struct fe_registry *registry, struct fe_peer *peer)
+{
+    int rc;
+
+    assert(peer->registry == NULL || peer->registry == registry);
+    if (peer->registry != NULL) {
+        return 0;
+    }
+    peer->handle = registry->next_handle;
+    peer->by_handle.key = fe_view_of(&peer->handle, sizeof(peer->handle));
+    rc = fe_map_insert(&registry->handles, &peer->by_handle);
+    if (rc != 0) {
+        return rc;
+    }
+    registry->next_handle++;
+    peer->registry = registry;
+    peer->health = (struct fe_health){0};
+    return 0;
 }
 
 int fe_registry_offer(struct fe_registry *registry, struct fe_peer *peer, struct fe_names services)
 {
     struct fe_view name;
-    int rc;
+    int rc = enter(registry, peer);
 
-    assert(peer->registry == NULL || peer->registry == registry);
-    if (peer->registry == NULL) {
-        peer->handle = registry->next_handle;
-        peer->by_handle.key = fe_view_of(&peer->handle, sizeof(peer->handle));
-        rc = fe_map_insert(&registry->handles, &peer->by_handle);
-        if (rc != 0) {
-            return rc;
-        }
-        registry->next_handle++;
-        peer->registry = registry;
+    while (rc == 0 && fe_names_next(&services, &name)) {
+        rc = offer_name(registry, peer, name, FE_WEIGHT_DEFAULT);
     }
-    while (fe_names_next(&services, &name)) {
-        rc = offer_name(registry, peer, name);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    return 0;
+    return rc;
 }
 
-static void withdraw(struct fe_registry *registry, struct offer *offer)
+static void withdraw(struct fe_registry *registry, struct fe_offer_entry *entry)
 {
-    struct service *service = offer->service;
-    struct offer *last = service->offers[--service->n_offers];
+    struct fe_service *service = entry->service;
+    struct fe_offer_entry *last = service->entries[--service->n_entries];
 
-    service->offers[offer->index] = last;
-    last->index = offer->index;
+    service->entries[entry->index] = last;
+    last->index = entry->index;
+    fe_list_remove(&entry->link);
+    entry->peer->n_offers--;
     free_service_if_unused(registry, service);
-    free(offer);
+    free(entry);
+}
+
+/* Marks what is still offered, with its present weight. */
+static void mark(struct fe_registry *registry, struct fe_peer *peer, struct fe_offers offers)
+{
+    struct fe_offer offer;
+
+    FE_LIST_FOREACH (link, tmp, &peer->offers) {
+        FE_CONTAINER_OF(link, struct fe_offer_entry, link)->is_stale = true;
+    }
+    while (fe_offers_next(&offers, &offer)) {
+        struct fe_service *service = fe_service_find(registry, offer.name);
+        struct fe_offer_entry *entry = service == NULL ? NULL : find_entry(peer, service);
+
+        if (entry != NULL) {
+            entry->is_stale = false;
+            entry->weight = offer.weight;
+        }
+    }
+}
+
+int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer, struct fe_offers offers)
+{
+    struct fe_offer offer;
+    int rc;
+
+    if (offers.n > PEER_OFFERS_MAX) {
+        return FLATEND_ELIMIT;
+    }
+    rc = enter(registry, peer);
+    if (rc != 0) {
+        return rc;
+    }
+    mark(registry, peer, offers);
+    FE_LIST_FOREACH (link, tmp, &peer->offers) {
+        struct fe_offer_entry *entry = FE_CONTAINER_OF(link, struct fe_offer_entry, link);
+
+        if (entry->is_stale) {
+            withdraw(registry, entry);
+        }
+    }
+    while (rc == 0 && fe_offers_next(&offers, &offer)) {
+        rc = offer_name(registry, peer, offer.name, offer.weight);
+    }
+    return rc;
 }
 
 void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)
 {
-    struct fe_list *link;
-
     if (peer->registry == NULL) {
         return;
     }
     assert(peer->registry == registry);
-    while ((link = fe_list_pop_front(&peer->offers)) != NULL) {
-        withdraw(registry, FE_CONTAINER_OF(link, struct offer, link));
+    FE_LIST_FOREACH (link, tmp, &peer->offers) {
+        withdraw(registry, FE_CONTAINER_OF(link, struct fe_offer_entry, link));
     }
-    peer->n_offers = 0;
+    registry->n_ejected -= peer->health.is_ejected;
+    peer->health.is_ejected = false;
     fe_map_remove(&registry->handles, &peer->by_handle);
     peer->registry = NULL;
-}
-
-static void gather(const struct fe_registry *registry, const struct fe_view *names, size_t n_names,
-                   struct candidates *candidates)
-{
-    candidates->n = 0;
-    candidates->n_services = 0;
-    for (size_t i = 0; i < n_names && i < NAMES_MAX; i++) {
-        const struct service *service = find_service(registry, names[i]);
-
-        if (service != NULL) {
-            candidates->services[candidates->n_services++] = service;
-            candidates->n += service->n_offers;
-        }
-    }
-}
-
-static struct fe_peer *candidate(const struct candidates *candidates, size_t index)
-{
-    size_t i = 0;
-
-    while (index >= candidates->services[i]->n_offers) {
-        index -= candidates->services[i++]->n_offers;
-    }
-    return candidates->services[i]->offers[index]->peer;
-}
-
-static bool is_excluded(const struct fe_peer *peer, const uint64_t *excluded, size_t n_excluded)
-{
-    for (size_t i = 0; i < n_excluded; i++) {
-        if (excluded[i] == peer->handle) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The first candidate from a random place on that is neither excluded nor `other`. */
-static struct fe_peer *draw(struct fe_registry *registry, const struct candidates *candidates,
-                            const uint64_t *excluded, size_t n_excluded,
-                            const struct fe_peer *other)
-{
-    size_t start = candidates->n > 1 ? fe_rng_below(&registry->rng, (uint32_t)candidates->n) : 0;
-
-    for (size_t i = 0; i < candidates->n; i++) {
-        struct fe_peer *peer = candidate(candidates, (start + i) % candidates->n);
-
-        if (peer != other && !is_excluded(peer, excluded, n_excluded)) {
-            return peer;
-        }
-    }
-    return NULL;
-}
-
-struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
-                                   size_t n_services, const uint64_t *excluded, size_t n_excluded)
-{
-    struct candidates candidates;
-    struct fe_peer *first;
-    struct fe_peer *second;
-
-    gather(registry, services, n_services, &candidates);
-    first = draw(registry, &candidates, excluded, n_excluded, NULL);
-    if (first == NULL || candidates.n == 1) {
-        return first;
-    }
-    second = draw(registry, &candidates, excluded, n_excluded, first);
-    return second != NULL && second->n_streams < first->n_streams ? second : first;
 }
 
 struct fe_peer *fe_registry_find(struct fe_registry *registry, uint64_t handle)
@@ -293,42 +276,21 @@ static bool is_same_node(const struct fe_peer *a, const struct fe_peer *b)
 size_t fe_registry_list(struct fe_registry *registry, const struct fe_view *services,
                         size_t n_services, struct fe_peer **peers, size_t cap)
 {
-    struct candidates candidates;
+    struct fe_candidates candidates;
     size_t n = 0;
 
-    gather(registry, services, n_services, &candidates);
+    fe_candidates_gather(registry, services, n_services, &candidates);
     for (size_t i = 0; i < candidates.n; i++) {
-        struct fe_peer *peer = candidate(&candidates, i);
+        struct fe_peer *peer = fe_candidate_at(&candidates, i)->peer;
         bool is_new = true;
 
         /* Quadratic, but asked for by people and not per request. */
         for (size_t j = 0; j < i && is_new; j++) {
-            is_new = !is_same_node(peer, candidate(&candidates, j));
+            is_new = !is_same_node(peer, fe_candidate_at(&candidates, j)->peer);
         }
         if (is_new && n++ < cap) {
             peers[n - 1] = peer;
         }
     }
     return n;
-}
-
-void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg)
-{
-    registry->now_ms = now_ms;
-    registry->now_arg = arg;
-}
-
-int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer, struct fe_offers offers)
-{
-    (void)registry;
-    (void)peer;
-    (void)offers;
-    return 0;
-}
-
-void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int code)
-{
-    (void)registry;
-    (void)peer;
-    (void)code;
 }

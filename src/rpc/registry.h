@@ -17,17 +17,21 @@ enum {
 struct fe_registry {
     struct fe_map services; /* name -> its providers */
     struct fe_map handles;  /* handle -> peer */
-    struct fe_rng rng;
+    struct fe_rng_seeded seeded;
+    struct fe_rng dice; /* balancing has no secrets, and must not cost a system call */
     uint8_t seed[16];
     uint64_t next_handle;
+    unsigned n_ejected;
     uint64_t (*now_ms)(void *arg); /* NULL: nobody is ejected */
     void *now_arg;
 };
 
+/* Must not move from here on. */
 void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng);
 void fe_registry_deinit(struct fe_registry *registry);
 
-/* The clock for ejection. */
+/* The clock for ejection. It is read when a request fails and while somebody is ejected, never
+ * else. */
 void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg);
 
 /* `peer` offers these services from now on, besides earlier ones; at most 255 in all a peer
@@ -42,12 +46,16 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer);
 int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer,
                         struct fe_offers offers) FE_MUST_USE;
 
-/* How a request to `peer` went: 0, or the code it failed with. Only what says something about the
- * provider counts. `peer` may have left the registry. */
+/* How a request to `peer` went: 0 when a response began, or the code that it failed with before.
+ * Only what says something about the provider counts: FLATEND_ETIMEDOUT, FLATEND_ERESET,
+ * FLATEND_ECLOSED, FLATEND_EUNHANDLED. After FE_EJECT_AFTER of them in a row it is ejected; once it
+ * is back, one more ejects it for twice as long, until it has answered FE_EJECT_AFTER times in a
+ * row. `peer` may have left the registry. */
 void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int code);
 
 /* Of the providers of any of `services` that are neither in `excluded` nor ejected: two chosen at
- * random, and of these the one with fewer streams open for its weight. NULL: none. */
+ * random, and of these the one with fewer streams open for its weight. If there is none, one of
+ * weight 0; then one that is ejected. NULL: all are excluded. */
 struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
                                    size_t n_services, const uint64_t *excluded, size_t n_excluded);
 

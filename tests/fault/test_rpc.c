@@ -119,6 +119,44 @@ static void an_offer_that_fails_can_be_made_again(void **state)
     assert_true(nth > 9);
 }
 
+static int replace(struct fe_registry *registry, struct fe_peer *peer)
+{
+    return fe_registry_replace(
+        registry, peer, (struct fe_offers){FE_VIEW_LIT("\1c\0\1\1d\0\1\1e\0\1\1f\0\1\1g\0\1"), 5});
+}
+
+static void a_list_that_fails_can_be_given_again(void **state)
+{
+    static struct trace trace;
+    size_t nth;
+
+    (void)state;
+    for (nth = 1; fe_fault_arm(nth); nth++) {
+        struct fe_rng_seeded seeded;
+        struct fe_rng rng = fe_rng_from_seed(&seeded, 1);
+        struct fe_registry registry;
+        struct fake_peer fake;
+        int rc;
+
+        fe_registry_init(&registry, &rng);
+        fake_peer_init(&fake, &trace, 1);
+        fake.peer.is_anonymous = true;
+        rc = offer(&registry, &fake.peer);
+        if (rc == 0) {
+            rc = replace(&registry, &fake.peer);
+        }
+        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        assert_int_equal(replace(&registry, &fake.peer), 0);
+        assert_int_equal(fake.peer.n_offers, 5);
+        assert_int_equal(registry.services.n, 5);
+        fake_peer_deinit(&fake);
+        assert_int_equal(registry.services.n, 0);
+        assert_int_equal(registry.handles.n, 0);
+        fe_registry_deinit(&registry);
+    }
+    assert_true(nth > 12);
+}
+
 /* ---- calls ---- */
 
 struct outcome {
@@ -272,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_is_lost_or_complete),
+        cmocka_unit_test(a_list_that_fails_can_be_given_again),
         cmocka_unit_test(an_offer_that_fails_can_be_made_again),
         cmocka_unit_test(a_call_fails_once_or_succeeds),
     };
