@@ -23,6 +23,9 @@ static void give_memory(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
 
+    free(stream->kept_trailers);
+    stream->kept_trailers = NULL;
+    peer->n_trailers -= stream->n_kept_trailers;
     if (peer->n_spare == FE_PEER_SPARE_MAX) {
         free(stream);
         return;
@@ -47,7 +50,9 @@ struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_their
         .out = is_theirs ? FE_HALF_HEAD : FE_HALF_BODY,
     };
     fe_list_init(&stream->link);
+    fe_buf_init(&stream->few, FE_STREAM_FEW_MAX);
     fe_chain_init(&stream->waiting, peer->pool);
+    fe_stream_start_windows(stream);
     stream->node.key = fe_view_of(&stream->id, sizeof(stream->id));
     if (fe_map_insert(&peer->streams, &stream->node) != 0) {
         give_memory(stream);
@@ -55,14 +60,23 @@ struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_their
     }
     peer->n_streams++;
     peer->n_theirs += is_theirs;
+    peer->recent = stream;
     return stream;
 }
 
-struct fe_stream *fe_stream_find(const struct fe_peer *peer, uint32_t id)
+struct fe_stream *fe_stream_find(struct fe_peer *peer, uint32_t id)
 {
-    struct fe_map_node *node = fe_map_find(&peer->streams, fe_view_of(&id, sizeof(id)));
+    struct fe_map_node *node;
 
-    return node == NULL ? NULL : FE_CONTAINER_OF(node, struct fe_stream, node);
+    if (peer->recent != NULL && peer->recent->id == id) {
+        return peer->recent;
+    }
+    node = fe_map_find(&peer->streams, fe_view_of(&id, sizeof(id)));
+    if (node == NULL) {
+        return NULL;
+    }
+    peer->recent = FE_CONTAINER_OF(node, struct fe_stream, node);
+    return peer->recent;
 }
 
 /* Nobody can reach the stream any more; its memory follows when no caller is at it. */
@@ -82,7 +96,12 @@ static void bury(struct fe_stream *stream)
 /* Out of the map once the peer has nothing more to say on it. */
 static void unmap(struct fe_stream *stream)
 {
-    fe_map_remove(&stream->peer->streams, &stream->node);
+    struct fe_peer *peer = stream->peer;
+
+    fe_map_remove(&peer->streams, &stream->node);
+    if (peer->recent == stream) {
+        peer->recent = NULL;
+    }
 }
 
 static void forget_oldest(struct fe_peer *peer)
@@ -112,7 +131,8 @@ static void retire(struct fe_stream *stream)
     }
 }
 
-/* Gives back what an open stream holds, except its place in the map while it may be late. */
+/* Gives back what an open stream holds, except its place in the map while it may be late: where ids
+ * grow, nobody needs to be remembered. */
 static void release(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
@@ -120,7 +140,7 @@ static void release(struct fe_stream *stream)
     peer->n_streams--;
     peer->n_theirs -= stream->is_theirs;
     fe_list_remove(&stream->link);
-    if (stream->in == FE_HALF_MUTED) {
+    if (stream->in == FE_HALF_MUTED || peer->has_windows) {
         stream->in = FE_HALF_ENDED;
     }
     fe_stream_discard(stream);

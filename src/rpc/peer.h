@@ -19,7 +19,20 @@ enum {
     FE_PEER_CROWDED_MAX = 4096,
     /* Stream objects kept for the next request. */
     FE_PEER_SPARE_MAX = 64,
+    /* Trailers that may wait behind the bodies of slow readers, in all streams together: no window
+     * counts them. A stream whose own do not fit any more is reset. */
+    FE_PEER_TRAILERS_MAX = 1024 * 1024,
+    /* Requests that the peer may reset before their response has begun. Each has started a handler,
+     * which does not end as fast as it was asked to, so that FE_PEER_STREAMS_MAX is no bound on
+     * them. Twice that many: all clients of a gateway may leave at once, and come again. */
+    FE_PEER_HASTY_MAX = 2 * FE_PEER_STREAMS_MAX,
+    /* A response that begins makes up for so many of them: those who ask two providers and reset
+     * the slower one, or have little patience, never get near the limit. */
+    FE_PEER_HASTY_CREDIT = 16,
 };
+
+/* What a window can grow to, as in HTTP/2 (RFC 9113 §6.9.1). */
+#define FE_WINDOW_MAX ((uint32_t)INT32_MAX)
 
 struct fe_registry;
 
@@ -51,9 +64,12 @@ struct fe_peer {
     struct fe_pool *pool;
     uint64_t handle; /* unique in the node, for flatend_provider */
     bool is_anonymous;
-    bool is_proven;     /* `id` was proven for this very session, not only at some time */
-    struct fe_id id;    /* unless anonymous */
-    unsigned n_streams; /* open now, both directions: the load that balancing compares */
+    bool is_proven;       /* `id` was proven for this very session, not only at some time */
+    struct fe_id id;      /* unless anonymous */
+    unsigned n_streams;   /* open now, both directions: the load that balancing compares */
+    uint32_t last_theirs; /* if it has windows: the peer's newest request; 0: none yet */
+    /* What to tell the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
+    enum fe_reason fault_reason;
     /* private to src/rpc */
     struct fe_map streams;  /* by id: ours and the peer's, open, closed or late */
     struct fe_list blocked; /* streams that wait for space */
@@ -65,11 +81,20 @@ struct fe_peer {
     unsigned n_theirs;      /* the peer's streams among n_streams */
     unsigned n_late;
     unsigned n_spare;
-    unsigned n_full;    /* streams that make us stop reading */
-    unsigned n_crowded; /* heads sent since the output was last writable */
-    size_t n_waiting;   /* body bytes that wait in all streams together */
+    unsigned n_full;          /* streams that make us stop reading */
+    unsigned n_crowded;       /* heads sent since the output was last writable */
+    unsigned n_hasty;         /* requests that the peer reset too early, less what made up for it */
+    size_t n_waiting;         /* body bytes that wait in all streams together */
+    size_t n_trailers;        /* bytes of trailers that wait likewise */
+    bool has_windows;         /* its sender is_full, and HELLO was seen */
+    struct fe_flow flow;      /* as announced, at most FE_WINDOW_MAX */
+    uint32_t window_out;      /* body bytes that the peer still takes, on all streams together */
+    uint32_t window_in;       /* that it may still send */
+    uint32_t returned;        /* done with here, and not granted again yet */
+    uint32_t next_ours;       /* the id of our next request */
+    struct fe_stream *recent; /* the last one found by its id: packets come in rows. Or NULL */
     uint64_t n_forgotten;
-    int fault; /* a cancel could not be sent: the next fe_peer_on_event returns this */
+    int fault; /* something could not be sent: the next fe_peer_on_event returns this */
     bool is_closed;
     struct fe_registry *registry; /* NULL: in none */
     struct fe_map_node by_handle;
@@ -81,8 +106,10 @@ struct fe_peer {
 void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,
                   const uint8_t map_seed[16], const struct fe_peer_ops *ops, void *owner);
 
-/* Reacts to HELLO (what both sides announced for flow control), REQUEST, RESPONSE, DATA, END,
- * RESET, WINDOW; the other events are the owner's. A fault of the peer (`err` says which) or
+/* Reacts to HELLO (what both sides announced for flow control; the first one counts), REQUEST,
+ * RESPONSE, DATA, END, RESET, WINDOW; and to GOAWAY, after which the peer is in no registry and
+ * requests that it did not accept have ended with FLATEND_EUNHANDLED. The other events are the
+ * owner's. A fault of the peer (`err` says which: FLATEND_EPROTO, FLATEND_ELIMIT) or
  * FLATEND_ENOMEM: the connection is to be closed. */
 int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event,
                      struct flatend_error *err) FE_MUST_USE;
@@ -91,8 +118,9 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event,
 void fe_peer_on_writable(struct fe_peer *peer);
 
 /* Delivers the on_close of streams whose owner ended them outside of any callback. All other calls
- * above do the same on their way out. */
-void fe_peer_settle(struct fe_peer *peer);
+ * above do the same on their way out. FLATEND_ENOMEM: something could not be sent, and the peer
+ * waits for it; the connection is to be closed. So says the next event, but it may never come. */
+int fe_peer_settle(struct fe_peer *peer);
 
 /* False while a reader that does not keep up makes us stop reading the connection: of old peers
  * only. */

@@ -19,8 +19,10 @@
  * request is swallowed.
  *
  * Towards a peer whose sender is_full each direction has a window of its own, which the reader's
- * taking opens again, and a stream that is given up says so (RESET). An old peer knows neither:
- * what a slow reader leaves there holds back the whole connection. */
+ * taking opens again, and a stream that is given up says so (RESET). The side that ends a response
+ * while the request is open, and the side that sees it, say RESET with FE_REASON_NONE, which is no
+ * failure then. An old peer knows neither: what a slow reader leaves there holds back the whole
+ * connection. */
 #ifndef FE_RPC_STREAM_H
 #define FE_RPC_STREAM_H
 
@@ -37,7 +39,8 @@ struct fe_stream_ops {
      */
     void (*on_response)(struct fe_stream *stream, struct fe_headers headers);
     /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume,
-     * which may be called from in here. */
+     * which may be called from in here. The view lives until this returns, also if the stream was
+     * given up in here. */
     size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
     /* The peer's body is complete; comes after all of it was taken. fe_stream_trailers tells what
      * came behind it. */
@@ -48,7 +51,8 @@ struct fe_stream_ops {
 };
 
 /* Sends a request on `peer` and returns its stream. FLATEND_ETOOBIG: the headers do not fit the
- * dialect, FLATEND_ENOMEM, FLATEND_ECLOSED; no stream then. */
+ * dialect, FLATEND_ELIMIT: the peer takes no more streams at once, or does not read its output,
+ * FLATEND_ENOMEM, FLATEND_ECLOSED; no stream then. */
 int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
                    const struct fe_header *headers, size_t n_headers,
                    const struct fe_stream_ops *ops, void *owner,
@@ -72,22 +76,26 @@ int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
 int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
                        size_t n_trailers) FE_MUST_USE;
 
-/* Within on_end: the headers behind the peer's body; mostly none. */
+/* Within on_end, and the on_close(0) of a stream of ours that follows it: the headers behind the
+ * peer's body; mostly none. */
 struct fe_headers fe_stream_trailers(const struct fe_stream *stream);
 
 /* Ready to take more: delivers what waits (from within this call). */
 void fe_stream_resume(struct fe_stream *stream);
 
 /* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
- * are swallowed. No callback follows; the stream is gone. A request's body just ends: old peers
- * know no abort. A response becomes `handled` 0, which the requester sees as a failure (if it is
- * one of us, also after the head: on_close(FLATEND_ERESET)). Before the head that
- * means that nothing was done, and the request may go elsewhere: respond first if something was. */
-void fe_stream_cancel(struct fe_stream *stream);
-
-/* The same with a reason, which a peer that knows RESET is told; fe_stream_cancel is
- * FE_REASON_CANCEL. The peer sees fe_reason_code of it. */
+ * are swallowed. No callback follows; the stream is gone.
+ *
+ * A peer that knows RESET is told the reason, unless both directions had ended, and its owner gets
+ * fe_reason_code of it: only FE_REASON_REFUSED, before the head, says that nothing was done and
+ * that the request may go elsewhere.
+ *
+ * Towards an old peer the reason is lost. A request's body just ends: old peers know no abort. A
+ * response becomes `handled` 0, which the requester sees as a failure (if it is one of us, also
+ * after the head: on_close(FLATEND_ERESET)). Before the head that means that nothing was done, and
+ * the request may go elsewhere: respond first if something was. */
 void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
+void fe_stream_cancel(struct fe_stream *stream); /* FE_REASON_CANCEL */
 
 void *fe_stream_owner(const struct fe_stream *stream);
 struct fe_peer *fe_stream_peer(const struct fe_stream *stream);

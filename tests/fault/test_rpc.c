@@ -74,6 +74,67 @@ static void a_stream_is_lost_or_complete(void **state)
     assert_true(nth > 5);
 }
 
+/* Windows, trailers that wait, resets and early answers. */
+static int full_streams_of_both_sides(struct fake_peer *fake, struct fake_owner *ours,
+                                      struct fake_owner *theirs)
+{
+    const struct fe_header trailer = {FE_VIEW_LIT("a"), FE_VIEW_LIT("b")};
+
+    TRY(fake_open(fake, ours));
+    TRY(fake_write(ours, "ping") < 0 ? FLATEND_ENOMEM : 0);
+    fake->acceptor = theirs;
+    TRY(feed_request(fake, 2));
+    ours->appetite = 1;
+    TRY(feed_response(fake, 1, true));
+    TRY(feed_data(fake, 1, "few")); /* two bytes wait, then more than a few, then trailers */
+    TRY(feed_bytes(fake, 1, 20000));
+    TRY(feed_end_with(fake, 1, FE_VIEW_LIT("\1a\0\1b"), 1));
+    TRY(feed_bytes(fake, 2, 65536));
+    TRY(fe_stream_respond(theirs->stream, NULL, 0));
+    TRY(fe_stream_end_with(theirs->stream, &trailer, 1));
+    TRY(feed_bytes(fake, 2, 65536)); /* too late, and given back */
+    ours->appetite = SIZE_MAX;
+    fe_stream_resume(ours->stream);
+    TRY(feed_request(fake, 4)); /* nobody takes it */
+    TRY(feed_reset(fake, 4, FE_REASON_CANCEL));
+    return 0;
+}
+
+static void a_stream_with_windows_is_lost_or_complete(void **state)
+{
+    static const struct fe_flow flow = {100000, 100000, 100000, 100000, 10};
+    static struct trace trace;
+    size_t nth;
+
+    (void)state;
+    trace.is_off = true;
+    for (nth = 1; fe_fault_arm(nth); nth++) {
+        struct fake_peer fake;
+        struct fake_owner ours;
+        struct fake_owner theirs;
+        int rc;
+
+        fake_peer_init_full(&fake, &trace, 1, &flow);
+        fake_owner_init(&ours, &trace);
+        fake_owner_init(&theirs, &trace);
+        rc = full_streams_of_both_sides(&fake, &ours, &theirs);
+        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        if (rc == 0) {
+            assert_int_equal(ours.code, 0);
+            assert_int_equal(theirs.code, 0);
+            assert_int_equal(fake.peer.window_in + fake.peer.returned, flow.connection_in);
+        }
+        fe_peer_close(&fake.peer, FLATEND_ENOMEM);
+        assert_null(ours.stream);
+        assert_null(theirs.stream);
+        assert_int_equal(fake.peer.n_streams, 0);
+        assert_int_equal(fake.peer.n_waiting, 0);
+        assert_int_equal(fake.peer.n_trailers, 0);
+        fake_peer_deinit(&fake);
+    }
+    assert_true(nth > 7);
+}
+
 /* ---- registry ---- */
 
 static int offer(struct fe_registry *registry, struct fe_peer *peer)
@@ -310,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_is_lost_or_complete),
+        cmocka_unit_test(a_stream_with_windows_is_lost_or_complete),
         cmocka_unit_test(a_list_that_fails_can_be_given_again),
         cmocka_unit_test(an_offer_that_fails_can_be_made_again),
         cmocka_unit_test(a_call_fails_once_or_succeeds),

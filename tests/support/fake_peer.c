@@ -111,6 +111,17 @@ void fake_peer_init(struct fake_peer *fake, struct trace *trace, uint32_t first_
     fe_peer_init(&fake->peer, &fake->sender.sender, &fake->pool, seed, &ops, fake);
 }
 
+void fake_peer_init_full(struct fake_peer *fake, struct trace *trace, uint32_t first_stream,
+                         const struct fe_flow *flow)
+{
+    const struct fe_event hello = {.type = FE_EVENT_HELLO};
+
+    fake_peer_init(fake, trace, first_stream);
+    fake->sender.sender.is_full = true;
+    fake->sender.sender.flow = *flow;
+    assert_int_equal(fe_peer_on_event(&fake->peer, &hello, &fake->err), 0);
+}
+
 void fake_peer_deinit(struct fake_peer *fake)
 {
     fe_peer_close(&fake->peer, FLATEND_ECLOSED);
@@ -127,7 +138,7 @@ int fake_open(struct fake_peer *fake, struct fake_owner *owner)
 {
     struct fe_view service = FE_VIEW_LIT("echo");
 
-    owner->id = fake->sender.next_stream;
+    owner->id = fake->peer.has_windows ? fake->peer.next_ours : fake->sender.next_stream;
     return fe_stream_open(&fake->peer, &service, 1, NULL, 0, &stream_ops, owner, &owner->stream);
 }
 
@@ -142,6 +153,14 @@ void fake_cancel(struct fake_owner *owner)
 
     owner->stream = NULL;
     fe_stream_cancel(stream);
+}
+
+void fake_reset(struct fake_owner *owner, enum fe_reason reason)
+{
+    struct fe_stream *stream = owner->stream;
+
+    owner->stream = NULL;
+    fe_stream_reset(stream, reason);
 }
 
 static int feed(struct fake_peer *fake, const struct fe_event *event)
@@ -191,6 +210,36 @@ int feed_bytes(struct fake_peer *fake, uint32_t stream, size_t len)
 int feed_end(struct fake_peer *fake, uint32_t stream)
 {
     struct fe_event event = {.type = FE_EVENT_END, .stream = stream};
+
+    return feed(fake, &event);
+}
+
+int feed_end_with(struct fake_peer *fake, uint32_t stream, struct fe_view trailers,
+                  uint16_t n_trailers)
+{
+    struct fe_event event = {
+        .type = FE_EVENT_END, .stream = stream, .u.trailers = {trailers, n_trailers}};
+
+    return feed(fake, &event);
+}
+
+int feed_reset(struct fake_peer *fake, uint32_t stream, uint32_t reason)
+{
+    struct fe_event event = {.type = FE_EVENT_RESET, .stream = stream, .u.reset.reason = reason};
+
+    return feed(fake, &event);
+}
+
+int feed_window(struct fake_peer *fake, uint32_t stream, uint32_t increment)
+{
+    struct fe_event event = {.type = FE_EVENT_WINDOW, .stream = stream, .u.increment = increment};
+
+    return feed(fake, &event);
+}
+
+int feed_goaway(struct fake_peer *fake, uint32_t last)
+{
+    struct fe_event event = {.type = FE_EVENT_GOAWAY, .u.goaway.last = last};
 
     return feed(fake, &event);
 }

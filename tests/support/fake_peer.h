@@ -44,6 +44,10 @@ struct fake_peer {
 /* The peer's handles and names are left to the test. Ids of ours start at `first_stream`. */
 void fake_peer_init(struct fake_peer *fake, struct trace *trace, uint32_t first_stream);
 
+/* The same with a peer that has windows, and has said HELLO. */
+void fake_peer_init_full(struct fake_peer *fake, struct trace *trace, uint32_t first_stream,
+                         const struct fe_flow *flow);
+
 /* Closes the peer if the test has not. */
 void fake_peer_deinit(struct fake_peer *fake);
 
@@ -53,9 +57,10 @@ void fake_owner_init(struct fake_owner *owner, struct trace *trace);
 /* Opens a stream to the service "echo". */
 int fake_open(struct fake_peer *fake, struct fake_owner *owner);
 
-/* fe_stream_write of text; fe_stream_cancel, after which the owner has none. */
+/* fe_stream_write of text; fe_stream_cancel and fe_stream_reset, after which the owner has none. */
 ssize_t fake_write(struct fake_owner *owner, const char *text);
 void fake_cancel(struct fake_owner *owner);
+void fake_reset(struct fake_owner *owner, enum fe_reason reason);
 
 /* Events; each returns what fe_peer_on_event does. */
 int feed_request(struct fake_peer *fake, uint32_t stream);
@@ -63,5 +68,11 @@ int feed_response(struct fake_peer *fake, uint32_t stream, bool handled);
 int feed_data(struct fake_peer *fake, uint32_t stream, const char *text);
 int feed_bytes(struct fake_peer *fake, uint32_t stream, size_t len);
 int feed_end(struct fake_peer *fake, uint32_t stream);
+/* `trailers`: encoded, n_trailers of them. */
+int feed_end_with(struct fake_peer *fake, uint32_t stream, struct fe_view trailers,
+                  uint16_t n_trailers);
+int feed_reset(struct fake_peer *fake, uint32_t stream, uint32_t reason);
+int feed_window(struct fake_peer *fake, uint32_t stream, uint32_t increment);
+int feed_goaway(struct fake_peer *fake, uint32_t last);
 
 #endif

@@ -88,12 +88,13 @@ static int data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
 static int end(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
                size_t n_trailers)
 {
-    (void)trailers;
-    (void)n_trailers;
     struct fake_sender *fake = fake_of(sender);
     int rc = take_error(fake);
 
-    if (rc == 0) {
+    if (rc == 0 && n_trailers > 0 && sender->is_full) {
+        trace_add(fake->trace, "end(%u,%.*s)", stream, (int)trailers[0].name.len,
+                  (const char *)trailers[0].name.ptr);
+    } else if (rc == 0) {
         trace_add(fake->trace, "end(%u)", stream);
     }
     return rc;
@@ -124,6 +125,40 @@ static int nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *i
     return rc;
 }
 
+static int reset(struct fe_sender *sender, uint32_t stream, enum fe_reason reason,
+                 struct fe_view text)
+{
+    static const char *const names[] = {
+        [FE_REASON_NONE] = "NONE",       [FE_REASON_CANCEL] = "CANCEL",
+        [FE_REASON_REFUSED] = "REFUSED", [FE_REASON_TIMEOUT] = "TIMEOUT",
+        [FE_REASON_FLOW] = "FLOW",       [FE_REASON_INTERNAL] = "INTERNAL",
+        [FE_REASON_DENIED] = "DENIED",   [FE_REASON_TOO_LARGE] = "TOO_LARGE",
+    };
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    (void)text;
+    assert_true(sender->is_full);
+    if (rc == 0) {
+        trace_add(fake->trace, "reset(%u,%s)", stream, names[reason]);
+    }
+    return rc;
+}
+
+static int window(struct fe_sender *sender, uint32_t stream, uint32_t increment)
+{
+    struct fake_sender *fake = fake_of(sender);
+    int rc = take_error(fake);
+
+    assert_true(sender->is_full);
+    if (rc == 0) {
+        assert_in_range(increment, 1, INT32_MAX);
+        fake->n_granted += stream == 0 ? increment : 0;
+        trace_add(fake->trace, "window(%u,%u)", stream, increment);
+    }
+    return rc;
+}
+
 static size_t space(const struct fe_sender *sender)
 {
     return ((const struct fake_sender *)sender)->space;
@@ -140,6 +175,8 @@ void fake_sender_init(struct fake_sender *fake, struct trace *trace, uint32_t fi
         .find_node = find_node,
         .nodes = nodes,
         .space = space,
+        .reset = reset,
+        .window = window,
     };
 
     *fake = (struct fake_sender){

@@ -1,6 +1,10 @@
 /* A session's sending side without a session: writes what is sent into a trace.
  *
  *     request(1,echo) response(2) response(2,unhandled) data(1,hello) data(1,#2048) end(1)
+ *
+ * and, once it is_full:
+ *
+ *     end(1,first-trailer) reset(1,CANCEL) window(0,32768)
  */
 #ifndef TESTS_SUPPORT_FAKE_SENDER_H
 #define TESTS_SUPPORT_FAKE_SENDER_H
@@ -15,6 +19,7 @@ struct fake_sender {
     size_t space;         /* what may be sent; data takes from it unless it is SIZE_MAX */
     int error;            /* not 0: what is to be sent next is not, and this is returned once */
     size_t n_sent;        /* packets of any kind */
+    size_t n_granted;     /* by WINDOW to the connection */
 };
 
 void fake_sender_init(struct fake_sender *fake, struct trace *trace, uint32_t first_stream);

@@ -212,13 +212,13 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     assert_false(slot->is_stalled || slot->has_end || slot->is_in_data);
     assert_true(slot->is_theirs || slot->has_head);
     assert_in_range(data.len, 1, slot->n_fed - slot->n_taken);
-    check_body(slot->id, slot->n_taken, data);
     if (!world->is_draining && below(world, 2) == 0) {
         n = below(world, (uint32_t)data.len + 1);
     }
     slot->is_in_data = true;
     slot->is_stalled = n < data.len;
     act_inside(world);
+    check_body(slot->id, slot->n_taken, data);
     slot->is_in_data = false;
     slot->n_taken += (uint32_t)n;
     return n;
