@@ -30,6 +30,14 @@ static void fail(struct fe_call *call, int code)
     call->ops->on_fail(call, code, responded);
 }
 
+/* What the present attempt tells about its provider: once for each, before the response's body. */
+static void report(struct fe_call *call, int code)
+{
+    if (call->state == FE_CALL_WAITING) {
+        fe_registry_report(call->registry, fe_stream_peer(call->stream), code);
+    }
+}
+
 /* `handled` 0 says the least: a provider that failed otherwise may have done something. */
 static void note_failure(struct fe_call *call, int code)
 {
@@ -104,7 +112,7 @@ static int replay(struct fe_call *call)
         }
     }
     if (call->body == FE_CALL_BODY_FINISHED) {
-        return fe_stream_end(call->stream);
+        return fe_stream_end_with(call->stream, call->trailers, call->n_trailers);
     }
     return 0;
 }
@@ -161,6 +169,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
 {
     struct fe_call *call = fe_stream_owner(stream);
 
+    report(call, 0);
     call->state = FE_CALL_RESPONDED;
     fe_timer_stop(call->timers, &call->timer);
     if (!is_replaying(call)) {
@@ -179,7 +188,9 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
 /* on_close follows at once, and is where the call ends: the owner may free it there. */
 static void on_end(struct fe_stream *stream)
 {
-    (void)stream;
+    struct fe_call *call = fe_stream_owner(stream);
+
+    call->received = fe_stream_trailers(stream);
 }
 
 static bool may_retry(const struct fe_call *call, int code)
@@ -197,6 +208,7 @@ static void on_close(struct fe_stream *stream, int code)
         call->ops->on_end(call);
         return;
     }
+    report(call, code);
     note_failure(call, code);
     if (may_retry(call, code)) {
         retry(call);
@@ -217,7 +229,8 @@ static void on_deadline(struct fe_timer *timer)
 {
     struct fe_call *call = FE_CONTAINER_OF(timer, struct fe_call, timer);
 
-    fe_stream_cancel(call->stream);
+    report(call, FLATEND_ETIMEDOUT);
+    fe_stream_reset(call->stream, FE_REASON_TIMEOUT);
     fail(call, FLATEND_ETIMEDOUT);
 }
 
@@ -289,7 +302,7 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
     return n;
 }
 
-int fe_call_finish(struct fe_call *call)
+int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
 {
     int rc = 0;
 
@@ -298,12 +311,24 @@ int fe_call_finish(struct fe_call *call)
     }
     assert(call->body != FE_CALL_BODY_FINISHED);
     if (!is_replaying(call)) {
-        rc = fe_stream_end(call->stream);
+        rc = fe_stream_end_with(call->stream, trailers, n_trailers);
     }
     if (rc == 0) {
         call->body = FE_CALL_BODY_FINISHED;
+        call->trailers = trailers;
+        call->n_trailers = n_trailers;
     }
     return rc;
+}
+
+int fe_call_finish(struct fe_call *call)
+{
+    return fe_call_finish_with(call, NULL, 0);
+}
+
+struct fe_headers fe_call_trailers(const struct fe_call *call)
+{
+    return call->received;
 }
 
 void fe_call_resume(struct fe_call *call)
@@ -313,30 +338,16 @@ void fe_call_resume(struct fe_call *call)
     }
 }
 
-void fe_call_cancel(struct fe_call *call)
+void fe_call_reset(struct fe_call *call, enum fe_reason reason)
 {
     if (call->state == FE_CALL_ENDED) {
         return;
     }
-    fe_stream_cancel(call->stream);
+    fe_stream_reset(call->stream, reason);
     end(call);
 }
 
-int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
+void fe_call_cancel(struct fe_call *call)
 {
-    (void)trailers;
-    (void)n_trailers;
-    return fe_call_finish(call);
-}
-
-struct fe_headers fe_call_trailers(const struct fe_call *call)
-{
-    (void)call;
-    return (struct fe_headers){0};
-}
-
-void fe_call_reset(struct fe_call *call, enum fe_reason reason)
-{
-    (void)reason;
-    fe_call_cancel(call);
+    fe_call_reset(call, FE_REASON_CANCEL);
 }

@@ -2,8 +2,8 @@
  * deadline for the first byte of the response. What the gateway and flatend_push stand on.
  *
  * Safe to retry means that nothing of the response was seen and one of: nothing was sent; the
- * provider answered `handled` 0; the request is idempotent. What was sent of the body has to be
- * still at hand, which it is as long as it is at most FE_CALL_REPLAY_MAX bytes.
+ * provider refused it, by `handled` 0 or by RESET; the request is idempotent. What was sent of the
+ * body has to be still at hand, which it is as long as it is at most FE_CALL_REPLAY_MAX bytes.
  *
  *              start                  response head           its end
  *     (none) ─────────▶ WAITING ─────────────────▶ RESPONDED ─────────▶ ENDED: on_end
@@ -34,7 +34,8 @@ struct fe_call_ops {
     size_t (*on_data)(struct fe_call *call, struct fe_view data); /* returns how many were taken */
     void (*on_writable)(struct fe_call *call);
     void (*on_end)(struct fe_call *call); /* fe_call_trailers tells what came behind the body */
-    /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, or what the connection
+    /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, another that the
+     * provider's reason for a RESET stands for (fe_reason_code), or what the connection
      * was closed with (FLATEND_ECLOSED, FLATEND_EPROTO ...). When several providers were tried, the
      * one that may have done something speaks. `responded`: the head of the response had been
      * delivered. */
@@ -73,9 +74,12 @@ struct fe_call {
     /* private to src/rpc */
     struct fe_timer timer;
     struct fe_stream *stream;
-    struct fe_chain replay; /* the body so far, while `is_replayable` */
-    size_t n_replayed;      /* bytes of it that the present stream has taken */
-    bool is_replayable;     /* a retry can begin from the start */
+    const struct fe_header *trailers; /* behind the body, once that is finished */
+    size_t n_trailers;
+    struct fe_headers received; /* trailers of the response, from its end to on_end */
+    struct fe_chain replay;     /* the body so far, while `is_replayable` */
+    size_t n_replayed;          /* bytes of it that the present stream has taken */
+    bool is_replayable;         /* a retry can begin from the start */
     uint64_t tried[FE_CALL_ATTEMPTS_MAX];
     unsigned n_tried;
     int code; /* why there is no response yet, for on_fail */
