@@ -45,12 +45,15 @@ void fe_leave_on_pong(struct fe_link *link, uint64_t token)
 void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event)
 {
     struct fe_mesh *mesh = link->mesh;
+    struct fe_view why = fe_view_str(fe_reason_text(event->u.goaway.reason));
     char text[FE_ADDR_TEXT_MAX];
 
     link->is_leaving = true;
-    fe_registry_remove(&mesh->registry, &link->peer);
-    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s takes no more requests: %s.",
-           fe_addr_format(&link->addr, text), fe_reason_text(event->u.goaway.reason));
+    if (event->u.goaway.text.len > 0) {
+        why = event->u.goaway.text;
+    }
+    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s takes no more requests: %.*s.",
+           fe_addr_format(&link->addr, text), (int)why.len, (const char *)why.ptr);
 }
 
 static bool is_waited_for(const struct fe_link *link)

@@ -42,20 +42,30 @@ void fe_link_close(struct fe_link *link, bool drain)
     mesh->transport.ops->close(link->io, drain);
 }
 
-/* Where one of the two does not let the other in, what says so may still be on its way out. */
+/* What the peer is told is what the log says. False: it cannot be told. */
+static bool tell_fault(struct fe_link *link, int code, const struct flatend_error *err)
+{
+    struct fe_sender *sender = &link->session.sender;
+    enum fe_reason reason = code == FLATEND_EPROTO ? link->peer.fault_reason : FE_REASON_INTERNAL;
+
+    if (code == FLATEND_EDENIED) {
+        return true; /* the session has said so */
+    }
+    return link->state == FE_LINK_READY && sender->is_full &&
+           sender->ops->goaway(sender, link->peer.last_theirs, reason, fe_view_str(err->text)) == 0;
+}
+
 void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
 {
-    bool is_denied = code == FLATEND_EDENIED;
     char addr[FE_ADDR_TEXT_MAX];
 
-    if (is_denied && link->dial != NULL) {
+    if (code == FLATEND_EDENIED && link->dial != NULL) {
         link->dial->is_refused = true;
     }
-
     fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection with %s: %s.",
            fe_addr_format(&link->addr, addr),
            err->text[0] != '\0' ? err->text : flatend_strerror(code));
-    fe_link_close(link, is_denied);
+    fe_link_close(link, tell_fault(link, code, err));
 }
 
 /* That nobody answers is ordinary: dial.c says what it does about it. */
@@ -146,11 +156,12 @@ static const struct fe_peer_ops peer_ops = {
 void fe_link_settle(struct fe_link *link)
 {
     struct flatend_error err = {0};
+    int rv;
 
     link->is_in_peer = true;
-    fe_peer_settle(&link->peer);
+    rv = fe_peer_settle(&link->peer);
     link->is_in_peer = false;
-    if (link->is_broken && is_open(link)) {
+    if ((rv != 0 || link->is_broken) && is_open(link)) {
         fe_link_fail(link, FLATEND_ENOMEM, &err);
     }
 }
@@ -320,7 +331,7 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
         return fe_link_on_services(link, event->u.offers, err);
     case FE_EVENT_GOAWAY:
         fe_leave_on_goaway(link, event);
-        return 0;
+        return fe_peer_on_event(&link->peer, event, err);
     case FE_EVENT_PONG:
         fe_leave_on_pong(link, event->u.ping);
         return 0;
