@@ -119,7 +119,7 @@ static void say(struct target *target, struct fe_view plaintext, bool is_cut)
     record[1] = (uint8_t)(len >> 16);
     record[2] = (uint8_t)(len >> 8);
     record[3] = (uint8_t)len;
-    if (fe_aead_seal(target->peer, nonce, &plaintext, 1, record + 4) != 0) {
+    if (fe_aead_seal(target->peer, nonce, (struct fe_view){0}, &plaintext, 1, record + 4) != 0) {
         abort();
     }
     target->n_sealed++;

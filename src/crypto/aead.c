@@ -39,12 +39,27 @@ void fe_aead_free(struct fe_aead *aead)
     }
 }
 
-int fe_aead_seal(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN],
+int fe_aead_rekey(struct fe_aead *aead, const uint8_t key[FE_AEAD_KEY_LEN])
+{
+    return EVP_CipherInit_ex2(aead->ctx, NULL, key, NULL, -1, NULL) == 1 ? 0 : FLATEND_ENOMEM;
+}
+
+/* The nonce, and what is only authenticated. */
+static bool begin(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], struct fe_view ad)
+{
+    int n;
+
+    assert(ad.len <= INT_MAX);
+    return EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, -1, NULL) == 1 &&
+           (ad.len == 0 || EVP_CipherUpdate(aead->ctx, NULL, &n, ad.ptr, (int)ad.len) == 1);
+}
+
+int fe_aead_seal(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], struct fe_view ad,
                  const struct fe_view *parts, size_t n_parts, uint8_t *out)
 {
     int n;
 
-    if (EVP_EncryptInit_ex2(aead->ctx, NULL, NULL, nonce, NULL) != 1) {
+    if (!begin(aead, nonce, ad)) {
         return FLATEND_ENOMEM;
     }
     for (size_t i = 0; i < n_parts; i++) {
@@ -64,8 +79,8 @@ int fe_aead_seal(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN],
     return 0;
 }
 
-int fe_aead_open(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], uint8_t *data,
-                 size_t len)
+int fe_aead_open(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], struct fe_view ad,
+                 uint8_t *data, size_t len)
 {
     uint8_t *tag;
     int n;
@@ -75,7 +90,7 @@ int fe_aead_open(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], u
     }
     len -= FE_AEAD_TAG_LEN;
     tag = data + len;
-    if (EVP_DecryptInit_ex2(aead->ctx, NULL, NULL, nonce, NULL) != 1 ||
+    if (!begin(aead, nonce, ad) ||
         EVP_CIPHER_CTX_ctrl(aead->ctx, EVP_CTRL_AEAD_SET_TAG, FE_AEAD_TAG_LEN, tag) != 1 ||
         (len > 0 && EVP_DecryptUpdate(aead->ctx, data, &n, data, (int)len) != 1) ||
         EVP_DecryptFinal_ex(aead->ctx, tag, &n) != 1) {

@@ -39,6 +39,21 @@ void fe_hash(struct fe_view data, uint8_t digest[FE_HASH_LEN])
     (void)crypto_generichash(digest, FE_HASH_LEN, data.ptr, data.len, NULL, 0);
 }
 
+void fe_hash_parts(const uint8_t *key, const struct fe_view *parts, size_t n_parts,
+                   uint8_t digest[FE_HASH_LEN])
+{
+    crypto_generichash_state state;
+
+    (void)crypto_generichash_init(&state, key, key != NULL ? FE_HASH_LEN : 0, FE_HASH_LEN);
+    for (size_t i = 0; i < n_parts; i++) {
+        if (parts[i].len > 0) {
+            (void)crypto_generichash_update(&state, parts[i].ptr, parts[i].len);
+        }
+    }
+    (void)crypto_generichash_final(&state, digest, FE_HASH_LEN);
+    fe_wipe(&state, sizeof(state));
+}
+
 void fe_ed25519_keypair(const struct fe_rng *rng, struct flatend_secret_key *key)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];

@@ -40,7 +40,7 @@ int fe_record_finish(struct fe_session *session, struct fe_record *record)
 
     assert(fe_writer_is_complete(&record->plaintext));
     make_nonce(session->sent, nonce);
-    rv = fe_aead_seal(session->seal, nonce, &part, 1, plaintext);
+    rv = fe_aead_seal(session->seal, nonce, (struct fe_view){0}, &part, 1, plaintext);
     if (rv != 0) {
         return rv;
     }
@@ -151,7 +151,7 @@ int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct
         return rv;
     }
     make_nonce(session->received, nonce);
-    rv = fe_aead_open(session->open, nonce, record, len);
+    rv = fe_aead_open(session->open, nonce, (struct fe_view){0}, record, len);
     if (rv != 0) {
         return fe_err_set(err, rv, "record %llu of %zu bytes: %s",
                           (unsigned long long)session->received, len, flatend_strerror(rv));

@@ -36,6 +36,29 @@ static void hash_is_blake2b_256(void **state)
     expect_equal(digest, sizeof(digest), "hash_200");
 }
 
+/* However the input is cut, with a key and without, even over its own input. */
+static void hash_of_parts(void **state)
+{
+    struct vector input, key;
+    uint8_t digest[FE_HASH_LEN];
+
+    (void)state;
+    load(&input, "hash_200_input");
+    load(&key, "session_key");
+    for (size_t cut = 0; cut <= input.len; cut++) {
+        const struct fe_view parts[] = {fe_view_of(input.bytes, cut),
+                                        fe_view_skip(vector_view(&input), cut)};
+
+        fe_hash_parts(NULL, parts, 2, digest);
+        expect_equal(digest, sizeof(digest), "hash_200");
+        fe_hash_parts(key.bytes, parts, 2, digest);
+        expect_equal(digest, sizeof(digest), "hash_200_keyed");
+    }
+    memcpy(digest, key.bytes, sizeof(digest));
+    fe_hash_parts(digest, &(struct fe_view){input.bytes, input.len}, 1, digest);
+    expect_equal(digest, sizeof(digest), "hash_200_keyed");
+}
+
 static void fill_from_vector(void *arg, void *buf, size_t len)
 {
     const struct vector *vector = arg;
@@ -142,7 +165,7 @@ static void parts_are_sealed_as_one(void **state)
         const struct fe_view parts[] = {fe_view_of(s.plaintext.bytes, cut),
                                         fe_view_skip(vector_view(&s.plaintext), cut)};
 
-        assert_int_equal(fe_aead_seal(s.aead, s.nonce, parts, 2, out), 0);
+        assert_int_equal(fe_aead_seal(s.aead, s.nonce, (struct fe_view){0}, parts, 2, out), 0);
         expect_equal(out, s.plaintext.len + FE_AEAD_TAG_LEN, "sealed_0");
     }
     fe_aead_free(s.aead);
@@ -157,11 +180,13 @@ static void each_nonce_seals_differently(void **state)
     seal_init(&s, true);
     part = vector_view(&s.plaintext);
     s.nonce[7] = 1;
-    assert_int_equal(fe_aead_seal(s.aead, s.nonce, &part, 1, s.plaintext.bytes), 0);
+    assert_int_equal(
+        fe_aead_seal(s.aead, s.nonce, (struct fe_view){0}, &part, 1, s.plaintext.bytes), 0);
     expect_equal(s.plaintext.bytes, part.len + FE_AEAD_TAG_LEN, "sealed_1");
     s.nonce[6] = 1;
     s.nonce[7] = 2;
-    assert_int_equal(fe_aead_seal(s.aead, s.nonce, NULL, 0, s.plaintext.bytes), 0);
+    assert_int_equal(fe_aead_seal(s.aead, s.nonce, (struct fe_view){0}, NULL, 0, s.plaintext.bytes),
+                     0);
     expect_equal(s.plaintext.bytes, FE_AEAD_TAG_LEN, "sealed_empty_258");
     fe_aead_free(s.aead);
 }
@@ -174,12 +199,14 @@ static void what_was_sealed_opens_in_place(void **state)
     (void)state;
     seal_init(&s, false);
     load(&sealed, "sealed_0");
-    assert_int_equal(fe_aead_open(s.aead, s.nonce, sealed.bytes, sealed.len), 0);
+    assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, sealed.len),
+                     0);
     expect_equal(sealed.bytes, sealed.len - FE_AEAD_TAG_LEN, "plaintext");
     load(&sealed, "sealed_empty_258");
     s.nonce[6] = 1;
     s.nonce[7] = 2;
-    assert_int_equal(fe_aead_open(s.aead, s.nonce, sealed.bytes, sealed.len), 0);
+    assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, sealed.len),
+                     0);
     fe_aead_free(s.aead);
 }
 
@@ -197,14 +224,16 @@ static void what_was_changed_does_not_open(void **state)
     for (size_t at = 0; at < len; at++) {
         load(&sealed, "sealed_0");
         sealed.bytes[at] ^= 1;
-        assert_int_equal(fe_aead_open(s.aead, s.nonce, sealed.bytes, len), FLATEND_EDECRYPT);
+        assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, len),
+                         FLATEND_EDECRYPT);
     }
     for (size_t cut = 0; cut < len; cut++) {
         load(&sealed, "sealed_0");
-        assert_int_equal(fe_aead_open(s.aead, s.nonce, sealed.bytes, cut), FLATEND_EDECRYPT);
+        assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, cut),
+                         FLATEND_EDECRYPT);
     }
     load(&sealed, "sealed_0");
-    assert_int_equal(fe_aead_open(s.aead, s.nonce, sealed.bytes, len), 0);
+    assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, len), 0);
     fe_aead_free(s.aead);
 }
 
@@ -212,6 +241,66 @@ static void nothing_can_be_freed(void **state)
 {
     (void)state;
     fe_aead_free(NULL);
+}
+
+static void associated_data_is_authenticated(void **state)
+{
+    static const uint8_t length[] = {0, 0, 0, 116}, other[] = {0, 0, 0, 117};
+    const struct fe_view ad = fe_view_of(length, sizeof(length));
+    struct fe_view part;
+    struct vector sealed;
+    struct seal s;
+    uint8_t out[VECTOR_MAX];
+
+    (void)state;
+    seal_init(&s, true);
+    part = vector_view(&s.plaintext);
+    assert_int_equal(fe_aead_seal(s.aead, s.nonce, ad, &part, 1, out), 0);
+    expect_equal(out, s.plaintext.len + FE_AEAD_TAG_LEN, "sealed_0_ad");
+    fe_aead_free(s.aead);
+
+    seal_init(&s, false);
+    load(&sealed, "sealed_0_ad");
+    assert_int_equal(
+        fe_aead_open(s.aead, s.nonce, fe_view_of(other, sizeof(other)), sealed.bytes, sealed.len),
+        FLATEND_EDECRYPT);
+    load(&sealed, "sealed_0_ad");
+    assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, sealed.len),
+                     FLATEND_EDECRYPT);
+    load(&sealed, "sealed_0_ad");
+    assert_int_equal(fe_aead_open(s.aead, s.nonce, ad, sealed.bytes, sealed.len), 0);
+    assert_memory_equal(sealed.bytes, s.plaintext.bytes, s.plaintext.len);
+    fe_aead_free(s.aead);
+}
+
+/* As if the context had been made with it. */
+static void a_context_takes_another_key(void **state)
+{
+    static const uint8_t zero[FE_AEAD_KEY_LEN];
+    struct vector key, sealed;
+    struct fe_view part;
+    struct seal s;
+    uint8_t out[VECTOR_MAX];
+
+    (void)state;
+    load(&key, "session_key");
+    seal_init(&s, true);
+    part = vector_view(&s.plaintext);
+    assert_int_equal(fe_aead_rekey(s.aead, zero), 0);
+    assert_int_equal(fe_aead_seal(s.aead, s.nonce, (struct fe_view){0}, &part, 1, out), 0);
+    load(&sealed, "sealed_0");
+    assert_memory_not_equal(out, sealed.bytes, sealed.len);
+    assert_int_equal(fe_aead_rekey(s.aead, key.bytes), 0);
+    assert_int_equal(fe_aead_seal(s.aead, s.nonce, (struct fe_view){0}, &part, 1, out), 0);
+    expect_equal(out, sealed.len, "sealed_0");
+    fe_aead_free(s.aead);
+
+    seal_init(&s, false);
+    assert_int_equal(fe_aead_rekey(s.aead, zero), 0);
+    assert_int_equal(fe_aead_rekey(s.aead, key.bytes), 0);
+    assert_int_equal(fe_aead_open(s.aead, s.nonce, (struct fe_view){0}, sealed.bytes, sealed.len),
+                     0);
+    fe_aead_free(s.aead);
 }
 
 static void the_system_is_random(void **state)
@@ -232,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hash_is_blake2b_256),
+        cmocka_unit_test(hash_of_parts),
         cmocka_unit_test(both_sides_agree_on_a_key),
         cmocka_unit_test(points_of_small_order_are_refused),
         cmocka_unit_test(signatures_are_ed25519),
@@ -242,6 +332,8 @@ int main(void)
         cmocka_unit_test(what_was_changed_does_not_open),
         cmocka_unit_test(nothing_can_be_freed),
         cmocka_unit_test(the_system_is_random),
+        cmocka_unit_test(associated_data_is_authenticated),
+        cmocka_unit_test(a_context_takes_another_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,8 @@ static void the_largest_record_passes(void **state)
     fe_write_u32(&writer, FE_SESSION_RECORD_MAX);
     bytes[4 + 4] = 9; /* an opcode that does not exist: the record was opened, and looked at */
     part = fe_view_of(bytes + 4, PLAINTEXT);
-    assert_int_equal(fe_aead_seal(from->session.seal, nonce, &part, 1, bytes + 4), 0);
+    assert_int_equal(
+        fe_aead_seal(from->session.seal, nonce, (struct fe_view){0}, &part, 1, bytes + 4), 0);
     assert_int_equal(
         pair_feed(pair, PAIR_RESPONDER, bytes, 4 + FE_SESSION_RECORD_MAX, NULL, NULL, &err),
         FLATEND_EPROTO);
