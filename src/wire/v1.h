@@ -36,6 +36,7 @@ struct fe_v1_handshake {
     struct fe_view id_bytes; /* the ID as it was sent, which is what the signature covers */
     struct fe_names services;
     struct fe_view signature; /* with has_id: FE_SIGNATURE_LEN bytes, not verified */
+    struct fe_view rest;      /* what follows: an extension (docs/PROTOCOL.md §2.1), or anything */
 };
 
 struct fe_v1_request {
@@ -55,7 +56,7 @@ struct fe_v1_data {
     struct fe_view bytes; /* empty: the end of the stream */
 };
 
-/* Bytes behind the signature are ignored, as both old implementations do. */
+/* Bytes behind the signature are not looked at: both old implementations ignore them. */
 int fe_v1_handshake_decode(struct fe_view body, struct fe_v1_handshake *handshake) FE_MUST_USE;
 int fe_v1_request_decode(struct fe_view body, struct fe_v1_request *request) FE_MUST_USE;
 int fe_v1_response_decode(struct fe_view body, struct fe_v1_response *response) FE_MUST_USE;
@@ -71,8 +72,13 @@ int fe_v1_id_decode(struct fe_reader *reader, struct fe_id *id) FE_MUST_USE;
 size_t fe_v1_id_size(const struct fe_id *id);
 void fe_v1_id_encode(struct fe_writer *writer, const struct fe_id *id);
 
+/* Names and headers. What was read is checked: whoever walks over it later need not do so again. */
+struct fe_names fe_v1_names_decode(struct fe_reader *reader);
+struct fe_headers fe_v1_headers_decode(struct fe_reader *reader);
 size_t fe_v1_names_size(const struct fe_view *names, size_t n);
 size_t fe_v1_headers_size(const struct fe_header *headers, size_t n);
+void fe_v1_names_encode(struct fe_writer *writer, const struct fe_view *names, size_t n);
+void fe_v1_headers_encode(struct fe_writer *writer, const struct fe_header *headers, size_t n);
 
 /* `id` and `signature` are NULL for an anonymous node. */
 size_t fe_v1_handshake_size(const struct fe_id *id, const struct fe_view *services, size_t n);

@@ -18,8 +18,7 @@ static bool read_flag(struct fe_reader *reader)
     return value == 1;
 }
 
-/* Walks over the elements, so that whoever iterates over them later need not check again. */
-static struct fe_names read_names(struct fe_reader *reader)
+struct fe_names fe_v1_names_decode(struct fe_reader *reader)
 {
     struct fe_names names = {.n = fe_read_u8(reader)};
     const uint8_t *start = reader->ptr;
@@ -32,7 +31,7 @@ static struct fe_names read_names(struct fe_reader *reader)
     return names;
 }
 
-static struct fe_headers read_headers(struct fe_reader *reader)
+struct fe_headers fe_v1_headers_decode(struct fe_reader *reader)
 {
     struct fe_headers headers = {.n = fe_read_u16(reader)};
     const uint8_t *start = reader->ptr;
@@ -79,10 +78,11 @@ int fe_v1_handshake_decode(struct fe_view body, struct fe_v1_handshake *handshak
         }
         handshake->id_bytes = fe_view_of(start, (size_t)(reader.ptr - start));
     }
-    handshake->services = read_names(&reader);
+    handshake->services = fe_v1_names_decode(&reader);
     if (handshake->has_id) {
         handshake->signature = fe_read_bytes(&reader, FE_SIGNATURE_LEN);
     }
+    handshake->rest = fe_view_of(reader.ptr, reader.left);
     return reader.is_failed ? FLATEND_EPROTO : 0;
 }
 
@@ -91,8 +91,8 @@ int fe_v1_request_decode(struct fe_view body, struct fe_v1_request *request)
     struct fe_reader reader = fe_reader_of(body);
 
     request->stream = fe_read_u32(&reader);
-    request->services = read_names(&reader);
-    request->headers = read_headers(&reader);
+    request->services = fe_v1_names_decode(&reader);
+    request->headers = fe_v1_headers_decode(&reader);
     return complete(&reader);
 }
 
@@ -102,7 +102,7 @@ int fe_v1_response_decode(struct fe_view body, struct fe_v1_response *response)
 
     response->stream = fe_read_u32(&reader);
     response->is_handled = read_flag(&reader);
-    response->headers = read_headers(&reader);
+    response->headers = fe_v1_headers_decode(&reader);
     return complete(&reader);
 }
 

@@ -33,7 +33,7 @@ size_t fe_v1_names_size(const struct fe_view *names, size_t n)
     return size;
 }
 
-static void write_names(struct fe_writer *writer, const struct fe_view *names, size_t n)
+void fe_v1_names_encode(struct fe_writer *writer, const struct fe_view *names, size_t n)
 {
     fe_write_u8(writer, (uint8_t)n);
     for (size_t i = 0; i < n; i++) {
@@ -58,7 +58,7 @@ size_t fe_v1_headers_size(const struct fe_header *headers, size_t n)
     return size;
 }
 
-static void write_headers(struct fe_writer *writer, const struct fe_header *headers, size_t n)
+void fe_v1_headers_encode(struct fe_writer *writer, const struct fe_header *headers, size_t n)
 {
     fe_write_u16(writer, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
@@ -90,7 +90,7 @@ void fe_v1_handshake_encode(struct fe_writer *writer, const struct fe_id *id,
     if (id != NULL) {
         fe_v1_id_encode(writer, id);
     }
-    write_names(writer, services, n);
+    fe_v1_names_encode(writer, services, n);
     if (id != NULL) {
         fe_write_bytes(writer, fe_view_of(signature, FE_SIGNATURE_LEN));
     }
@@ -107,8 +107,8 @@ void fe_v1_request_encode(struct fe_writer *writer, uint32_t stream, const struc
                           size_t n_services, const struct fe_header *headers, size_t n_headers)
 {
     fe_write_u32(writer, stream);
-    write_names(writer, services, n_services);
-    write_headers(writer, headers, n_headers);
+    fe_v1_names_encode(writer, services, n_services);
+    fe_v1_headers_encode(writer, headers, n_headers);
 }
 
 size_t fe_v1_response_size(const struct fe_header *headers, size_t n)
@@ -121,7 +121,7 @@ void fe_v1_response_encode(struct fe_writer *writer, uint32_t stream, bool is_ha
 {
     fe_write_u32(writer, stream);
     fe_write_u8(writer, is_handled ? 1 : 0);
-    write_headers(writer, headers, n);
+    fe_v1_headers_encode(writer, headers, n);
 }
 
 size_t fe_v1_data_size(struct fe_view bytes)
