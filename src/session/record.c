@@ -1,10 +1,13 @@
 #include "session/record.h"
 
+#include "wire/v2.h"
+
 #include <assert.h>
 
 enum {
     LENGTH_SIZE = 4,
-    CIPHERTEXT_MIN = 4 + FE_AEAD_TAG_LEN, /* a plaintext starts with its seq */
+    OLD_MIN = 4 + FE_AEAD_TAG_LEN,                    /* a plaintext starts with its seq */
+    SECURE_MIN = FE_V2_HEADER_SIZE + FE_AEAD_TAG_LEN, /* a record holds a packet */
 };
 
 /* u64 counter, u32 zero. */
@@ -49,6 +52,55 @@ int fe_record_finish(struct fe_session *session, struct fe_record *record)
     return 0;
 }
 
+/* The length of a record as it stands before it: the associated data of the secure dialect. */
+static struct fe_view write_length(uint8_t *at, size_t len)
+{
+    struct fe_writer writer = fe_writer_of(at, LENGTH_SIZE);
+
+    fe_write_u32(&writer, (uint32_t)len);
+    return fe_view_of(at, LENGTH_SIZE);
+}
+
+/* After so many records the direction goes on under the next key, from nonce 0 (§2.2). */
+static int renew(struct fe_aead *aead, uint8_t key[FE_AEAD_KEY_LEN], uint64_t *counter)
+{
+    if (*counter < FE_V2_REKEY_RECORDS) {
+        return 0;
+    }
+    fe_v2_next_key(key);
+    *counter = 0;
+    return fe_aead_rekey(aead, key);
+}
+
+int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size_t n_parts)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    size_t len = FE_AEAD_TAG_LEN;
+    struct fe_view ad;
+    uint8_t *out;
+    int rv;
+
+    for (size_t i = 0; i < n_parts; i++) {
+        len += parts[i].len;
+    }
+    out = fe_chain_reserve(session->out, LENGTH_SIZE + len);
+    if (out == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    ad = write_length(out, len);
+    rv = renew(session->seal, session->seal_key, &session->sent);
+    if (rv == 0) {
+        make_nonce(session->sent, nonce);
+        rv = fe_aead_seal(session->seal, nonce, ad, parts, n_parts, out + LENGTH_SIZE);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    session->sent++;
+    fe_chain_commit(session->out, LENGTH_SIZE + len);
+    return 0;
+}
+
 int fe_record_gather(struct fe_session *session, size_t want)
 {
     size_t missing = want - session->in.len;
@@ -63,11 +115,15 @@ int fe_record_gather(struct fe_session *session, size_t want)
     return n == missing ? 1 : 0;
 }
 
-static int check_length(uint32_t len, struct flatend_error *err)
+static int check_length(const struct fe_session *session, uint32_t len, struct flatend_error *err)
 {
-    if (len < CIPHERTEXT_MIN || len > FE_SESSION_RECORD_MAX) {
-        return fe_err_set(err, FLATEND_EPROTO, "record of %u bytes (expected %d to %d)",
-                          (unsigned)len, CIPHERTEXT_MIN, FE_SESSION_RECORD_MAX);
+    bool is_secure = session->sender.is_full;
+    uint32_t min = is_secure ? SECURE_MIN : OLD_MIN;
+    uint32_t max = is_secure ? FE_V2_RECORD_MAX : FE_SESSION_RECORD_MAX;
+
+    if (len < min || len > max) {
+        return fe_err_set(err, FLATEND_EPROTO, "record of %u bytes (expected %u to %u)",
+                          (unsigned)len, (unsigned)min, (unsigned)max);
     }
     return 0;
 }
@@ -89,7 +145,7 @@ static int take_fed(struct fe_session *session, uint8_t **record, size_t *len,
         return 0;
     }
     *len = length_at(session->fed);
-    rv = check_length((uint32_t)*len, err);
+    rv = check_length(session, (uint32_t)*len, err);
     if (rv != 0 || session->fed_len - LENGTH_SIZE < *len) {
         return rv;
     }
@@ -110,7 +166,7 @@ static int take_gathered(struct fe_session *session, uint8_t **record, size_t *l
     }
     if (rv > 0) {
         *len = length_at(session->in.data);
-        rv = check_length((uint32_t)*len, err);
+        rv = check_length(session, (uint32_t)*len, err);
         if (rv != 0) {
             return rv;
         }
@@ -133,25 +189,56 @@ static void drop_delivered(struct fe_buf *in)
     }
 }
 
-int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct flatend_error *err)
+int fe_record_take(struct fe_session *session, uint8_t **record, size_t *len,
+                   struct flatend_error *err)
 {
-    uint8_t nonce[FE_AEAD_NONCE_LEN];
-    uint8_t *record = NULL;
-    size_t len = 0;
     int rv = 0;
 
     drop_delivered(&session->in);
     if (session->in.len == 0) {
-        rv = take_fed(session, &record, &len, err);
+        rv = take_fed(session, record, len, err);
     }
     if (rv == 0) {
-        rv = take_gathered(session, &record, &len, err);
+        rv = take_gathered(session, record, len, err);
     }
+    return rv;
+}
+
+static int open_record(struct fe_session *session, bool is_secure, uint8_t *record, size_t len)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    uint8_t length[LENGTH_SIZE];
+    struct fe_view ad = {0};
+
+    if (is_secure) {
+        ad = write_length(length, len);
+    }
+    make_nonce(session->received, nonce);
+    return fe_aead_open(session->open, nonce, ad, record, len);
+}
+
+int fe_record_try(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN], bool is_secure,
+                  uint8_t *record, size_t len)
+{
+    int rv = fe_aead_rekey(session->open, key);
+
+    return rv == 0 ? open_record(session, is_secure, record, len) : rv;
+}
+
+int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct flatend_error *err)
+{
+    bool is_secure = session->sender.is_full;
+    uint8_t *record = NULL;
+    size_t len = 0;
+    int rv = fe_record_take(session, &record, &len, err);
+
     if (rv <= 0) {
         return rv;
     }
-    make_nonce(session->received, nonce);
-    rv = fe_aead_open(session->open, nonce, (struct fe_view){0}, record, len);
+    rv = is_secure ? renew(session->open, session->open_key, &session->received) : 0;
+    if (rv == 0) {
+        rv = open_record(session, is_secure, record, len);
+    }
     if (rv != 0) {
         return fe_err_set(err, rv, "record %llu of %zu bytes: %s",
                           (unsigned long long)session->received, len, flatend_strerror(rv));

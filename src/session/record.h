@@ -1,9 +1,14 @@
-/* Records of a session (docs/PROTOCOL.md §1.1): sealed in the output, opened where they arrived. */
+/* Records of a session (docs/PROTOCOL.md §1.1, §2.2): sealed in the output, opened where they
+ * arrived. */
 #ifndef FE_SESSION_RECORD_H
 #define FE_SESSION_RECORD_H
 
 #include "session/session.h"
 #include "wire/cursor.h"
+
+/* Records under one key of a secure session: then the next key. Far from what AES-GCM bears, and
+ * few enough that a key does not grow old. */
+#define FE_V2_REKEY_RECORDS (1U << 24)
 
 /* A record being written, in the output chain: between begin and finish nothing else may touch the
  * output. */
@@ -13,6 +18,8 @@ struct fe_record {
     struct fe_writer plaintext;
 };
 
+/* ---- the old dialect, and the first record of the initiator ---- */
+
 /* Reserves a record of `len` bytes of plaintext. FLATEND_ENOMEM. A record that is never finished
  * leaves no trace. */
 int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *record) FE_MUST_USE;
@@ -20,6 +27,25 @@ int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *re
 /* Encrypts what was written, which must be exactly `len` bytes. FLATEND_ENOMEM: nothing was sent.
  */
 int fe_record_finish(struct fe_session *session, struct fe_record *record) FE_MUST_USE;
+
+/* ---- the secure dialect ---- */
+
+/* One record whose plaintext is the concatenation of `parts` (1 to FE_BLOCK_SIZE - 20 bytes),
+ * encrypted from where they lie into the output. FLATEND_ENOMEM: nothing was sent. */
+int fe_record_seal(struct fe_session *session, const struct fe_view *parts,
+                   size_t n_parts) FE_MUST_USE;
+
+/* ---- receiving ---- */
+
+/* The next record, as it came: 1, 0 when it is not complete, or a fault. Valid until the next call.
+ */
+int fe_record_take(struct fe_session *session, uint8_t **record, size_t *len,
+                   struct flatend_error *err) FE_MUST_USE;
+
+/* Opens the first record of all in place with this key, which the session then has. The length is
+ * associated data in the secure dialect. FLATEND_EDECRYPT: the bytes are garbage. */
+int fe_record_try(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN], bool is_secure,
+                  uint8_t *record, size_t len) FE_MUST_USE;
 
 /* The next record, decrypted in place: 1, 0 when it is not complete, or a fault. The plaintext is
  * valid until the next call. */

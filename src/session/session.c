@@ -7,6 +7,9 @@
 
 #include "session/record.h"
 #include "session/v1.h"
+#include "session/v2.h"
+
+#include <stdlib.h>
 
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out)
@@ -40,6 +43,9 @@ void fe_session_deinit(struct fe_session *session)
     fe_aead_free(session->open);
     session->seal = NULL;
     session->open = NULL;
+    fe_v2_forget(session);
+    free(session->filling);
+    session->filling = NULL;
     fe_buf_deinit(&session->in);
 }
 
@@ -59,6 +65,11 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
     fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
     if (rv != 0) {
         return rv;
+    }
+    if (session->is_initiator) {
+        fe_v2_transcript_init(&session->transcript, shared, session->ephemeral_public, peer);
+    } else {
+        fe_v2_transcript_init(&session->transcript, shared, peer, session->ephemeral_public);
     }
     fe_hash(fe_view_of(shared, sizeof(shared)), key);
     session->seal = fe_aead_new(key, true);
@@ -88,8 +99,11 @@ static int agree(struct fe_session *session, struct flatend_error *err)
         return fe_err_set(err, rv, "key exchange: %s", flatend_strerror(rv));
     }
     session->state = FE_SESSION_HELLO;
+    if (session->self->speaks_old_only) {
+        fe_v2_forget(session);
+    }
     if (session->is_initiator) {
-        rv = fe_v1_send_hello(session);
+        rv = session->self->speaks_old_only ? fe_v1_send_hello(session) : fe_v2_send_hello(session);
         if (rv != 0) {
             return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
         }
@@ -97,14 +111,37 @@ static int agree(struct fe_session *session, struct flatend_error *err)
     return 1;
 }
 
+/* The first record tells what the peer speaks. */
+static int first_event(struct fe_session *session, struct fe_event *event,
+                       struct flatend_error *err)
+{
+    uint8_t *record;
+    size_t len;
+    int rv = fe_record_take(session, &record, &len, err);
+
+    if (rv <= 0) {
+        return rv;
+    }
+    rv = session->is_initiator ? fe_v2_on_answer(session, record, len, event, err)
+                               : fe_v2_on_hello(session, record, len, event, err);
+    return rv == 0 ? 1 : rv;
+}
+
 static int next_event(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
 {
     struct fe_view plaintext;
     int rv = session->state == FE_SESSION_KEYS ? agree(session, err) : 1;
 
-    if (rv > 0) {
-        rv = fe_record_next(session, &plaintext, err);
+    if (rv <= 0) {
+        return rv;
     }
+    if (session->state == FE_SESSION_HELLO && !session->self->speaks_old_only) {
+        return first_event(session, event, err);
+    }
+    if (session->sender.is_full) {
+        return fe_v2_next(session, event, err);
+    }
+    rv = fe_record_next(session, &plaintext, err);
     if (rv <= 0) {
         return rv;
     }
@@ -114,26 +151,32 @@ static int next_event(struct fe_session *session, struct fe_event *event, struct
 
 int fe_session_next(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
 {
+    struct flatend_error why = {0};
     int rv;
 
     if (session->state == FE_SESSION_FAILED) {
         return fe_err_set(err, FLATEND_ESTATE, "the session has failed");
     }
-    rv = next_event(session, event, err);
+    rv = next_event(session, event, &why);
     if (rv < 0) {
+        if (session->sender.is_full && session->state == FE_SESSION_OPEN && !session->is_refused) {
+            fe_v2_give_up(session, rv, why.text);
+        }
+        fe_v2_forget(session);
         session->state = FE_SESSION_FAILED;
+        if (err != NULL) {
+            *err = why;
+        }
     }
     return rv;
 }
 
 void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN])
 {
-    (void)session;
-    (void)key;
+    session->pin = key;
 }
 
 int fe_session_flush(struct fe_session *session)
 {
-    (void)session;
-    return 0;
+    return session->sender.is_full && session->state == FE_SESSION_OPEN ? fe_v2_flush(session) : 0;
 }

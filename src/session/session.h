@@ -12,15 +12,20 @@
 #include "base/rng.h"
 #include "crypto/crypto.h"
 #include "session/trust.h"
+#include "session/v2_keys.h"
 
 enum {
-    /* The largest record accepted (ciphertext with tag). Go peers send at most 4,096; Node.js peers
-     * have no limit of their own, their largest packet is a request with all its headers. */
+    /* The largest record accepted (ciphertext with tag) of an old peer. Go peers send at most
+     * 4,096; Node.js peers have no limit of their own, their largest packet is a request with all
+     * its headers. */
     FE_SESSION_RECORD_MAX = 256 * 1024,
     /* Body bytes that may wait in a connection's output before `space` is 0. */
     FE_SESSION_OUT_MAX = 256 * 1024,
     /* FindNode requests of ours that may wait for an answer at once. */
     FE_SESSION_PENDING_MAX = 16,
+    /* Pings of the peer that are answered between two flushes: one is what an honest peer sends in
+     * seconds. */
+    FE_SESSION_PINGS_MAX = 32,
 };
 
 /* What a node says of itself; borrowed by its sessions, and outlives them. */
@@ -31,6 +36,7 @@ struct fe_self {
     const struct fe_view *services; /* may be replaced while sessions live: fe_mesh_set_services */
     size_t n_services;              /* at most 255 */
     const struct fe_trust *trust;   /* NULL: everybody is welcome */
+    bool speaks_old_only;           /* as nodes did before there was part 2: for tests */
 };
 
 enum fe_session_state {
@@ -50,10 +56,14 @@ struct fe_session {
     /* private to src/session */
     uint8_t ephemeral_secret[FE_KEY_LEN];
     uint8_t ephemeral_public[FE_KEY_LEN];
-    struct fe_aead *seal; /* NULL until the keys are agreed */
+    struct fe_v2_transcript transcript; /* in HELLO; wiped when it is over */
+    const uint8_t *pin;                 /* NULL: any peer */
+    struct fe_aead *seal;               /* NULL until the keys are agreed */
     struct fe_aead *open;
-    uint64_t sent;     /* records sealed: the next nonce */
-    uint64_t received; /* records opened: the next nonce */
+    uint8_t seal_key[FE_AEAD_KEY_LEN]; /* of the secure session: the next ones come from them */
+    uint8_t open_key[FE_AEAD_KEY_LEN];
+    uint64_t sent;     /* records sealed with this key: the next nonce */
+    uint64_t received; /* records opened with this key: the next nonce */
     struct fe_buf in;  /* a record that arrived in pieces */
     uint8_t *fed;      /* what was fed and not yet looked at */
     size_t fed_len;
@@ -64,6 +74,15 @@ struct fe_session {
     uint32_t next_stream;
     uint32_t pending[FE_SESSION_PENDING_MAX]; /* seqs of our FindNodes; 0: free */
     uint32_t hello_seq;                       /* seq of our Handshake; 0 once answered */
+    /* Only in a secure session. */
+    struct fe_view packets; /* of the record that was opened last: what was not yet looked at */
+    uint32_t ended;         /* the stream whose END is the next event; 0: none */
+    uint32_t peer_stream;   /* the newest stream of the peer; 0: none yet */
+    unsigned n_pings;       /* answered since the last flush */
+    size_t plaintext_max;   /* of a record that we send */
+    uint8_t *filling;       /* the record that is being filled; NULL while there is none */
+    size_t filled;
+    size_t last_packet; /* where it starts in `filling`, if anything is filled */
 };
 
 /* Starts a session whose output goes to `out`: the initiator's key is appended at once.
@@ -71,11 +90,11 @@ struct fe_session {
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out) FE_MUST_USE;
 
-/* Who the peer has to be: borrowed. Before the first feed. */
+/* Who the peer has to be: borrowed; NULL: anybody. Before the first feed. */
 void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN]);
 
-/* The output is about to be written: seals the record that is being filled. FLATEND_ENOMEM: the
- * connection is lost. */
+/* The output is about to be written: seals the record that is being filled. Nothing that was asked
+ * of the sender is sure to be in the output before. FLATEND_ENOMEM: the connection is lost. */
 int fe_session_flush(struct fe_session *session) FE_MUST_USE;
 
 /* Wipes keys, frees. Any state. */

@@ -40,3 +40,15 @@ int fe_trust_check_service(const struct fe_trust *trust, const uint8_t *key, str
     }
     return 0;
 }
+
+int fe_trust_check_services(const struct fe_trust *trust, const uint8_t *key,
+                            struct fe_names services, struct flatend_error *err)
+{
+    struct fe_view name;
+    int rv = 0;
+
+    while (trust != NULL && rv == 0 && fe_names_next(&services, &name)) {
+        rv = fe_trust_check_service(trust, key, name, err);
+    }
+    return rv;
+}

@@ -35,4 +35,8 @@ int fe_trust_check_key(const struct fe_trust *trust, const uint8_t *key,
 int fe_trust_check_service(const struct fe_trust *trust, const uint8_t *key, struct fe_view service,
                            struct flatend_error *err) FE_MUST_USE;
 
+/* The same for all of them; `trust` may be NULL. */
+int fe_trust_check_services(const struct fe_trust *trust, const uint8_t *key,
+                            struct fe_names services, struct flatend_error *err) FE_MUST_USE;
+
 #endif

@@ -1,5 +1,6 @@
 #include "session/v1.h"
 
+#include "session/pending.h"
 #include "session/record.h"
 #include "wire/v1.h"
 
@@ -44,22 +45,43 @@ static int verify(const struct fe_v1_handshake *handshake)
     return rv;
 }
 
-static int check_id(const struct fe_v1_handshake *handshake, struct flatend_error *err)
+int fe_v1_check_id(const struct fe_id *id, struct flatend_error *err)
 {
     static const uint8_t anonymous_key[FE_KEY_LEN];
-    int rv;
 
-    if (memcmp(handshake->id.public_key, anonymous_key, FE_KEY_LEN) == 0) {
+    if (memcmp(id->public_key, anonymous_key, FE_KEY_LEN) == 0) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: an ID with the anonymous key");
     }
-    if (handshake->id.addr.port == 0) {
+    if (id->addr.port == 0) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: an ID with port 0");
     }
-    rv = verify(handshake);
-    if (rv != 0) {
-        return fe_err_set(err, rv, "Handshake: %s", flatend_strerror(rv));
-    }
     return 0;
+}
+
+static int check_identity(const struct fe_v1_handshake *handshake, struct flatend_error *err)
+{
+    int rv = fe_v1_check_id(&handshake->id, err);
+
+    if (rv == 0) {
+        rv = verify(handshake);
+        if (rv != 0) {
+            return fe_err_set(err, rv, "Handshake: %s", flatend_strerror(rv));
+        }
+    }
+    return rv;
+}
+
+/* Nothing that an old peer says is bound to this session: its key is not proven (§2.5). */
+static int check_trust(const struct fe_session *session, struct fe_names services,
+                       struct flatend_error *err)
+{
+    const struct fe_trust *trust = session->self->trust;
+
+    if (session->pin != NULL || (trust != NULL && fe_trust_wants_secure(trust))) {
+        return fe_err_set(err, FLATEND_EDENIED,
+                          "the peer has no secure session, and none other is allowed");
+    }
+    return fe_trust_check_services(trust, NULL, services, err);
 }
 
 /* Go peers repeat their Handshake on the same connection; who they are must not change by it. */
@@ -76,16 +98,17 @@ static int on_hello(struct fe_session *session, struct fe_view body, struct fe_e
                     struct flatend_error *err)
 {
     struct fe_v1_handshake handshake;
+    int rv;
 
     if (fe_v1_handshake_decode(body, &handshake) != 0) {
         return malformed(err, "Handshake");
     }
-    if (handshake.has_id) {
-        int rv = check_id(&handshake, err);
-
-        if (rv != 0) {
-            return rv;
-        }
+    rv = check_trust(session, handshake.services, err);
+    if (rv == 0 && handshake.has_id) {
+        rv = check_identity(&handshake, err);
+    }
+    if (rv != 0) {
+        return rv;
     }
     if (session->state == FE_SESSION_OPEN && !is_same_peer(session, &handshake)) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: the peer changed its identity");
@@ -145,7 +168,11 @@ static int on_data(struct fe_view body, struct fe_event *event)
 
     event->type = data.bytes.len > 0 ? FE_EVENT_DATA : FE_EVENT_END;
     event->stream = data.stream;
-    event->u.data = data.bytes;
+    if (event->type == FE_EVENT_DATA) {
+        event->u.data = data.bytes;
+    } else {
+        event->u.trailers = (struct fe_headers){0};
+    }
     return rv;
 }
 
@@ -170,6 +197,8 @@ static int on_nodes(struct fe_session *session, uint32_t *slot, struct fe_view b
 static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view body,
                      struct fe_event *event, struct flatend_error *err)
 {
+    uint32_t *slot;
+
     if (seq == session->hello_seq) {
         session->hello_seq = 0;
         return on_hello(session, body, event, err);
@@ -177,12 +206,11 @@ static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view bo
     if (session->state != FE_SESSION_OPEN) {
         return fe_err_set(err, FLATEND_EPROTO, "an answer before the Handshake");
     }
-    for (unsigned i = 0; i < FE_SESSION_PENDING_MAX; i++) {
-        if (session->pending[i] == seq) {
-            int rv = on_nodes(session, &session->pending[i], body, event);
+    slot = fe_pending_find(session, seq);
+    if (slot != NULL) {
+        int rv = on_nodes(session, slot, body, event);
 
-            return rv == 0 ? 0 : malformed(err, "FindNodeResponse");
-        }
+        return rv == 0 ? 0 : malformed(err, "FindNodeResponse");
     }
     return fe_err_set(err, FLATEND_EPROTO, "an answer to a request that was not made (seq %u)",
                       (unsigned)seq);

@@ -1,6 +1,7 @@
 #include "session/v1.h"
 
 #include "base/list.h"
+#include "session/pending.h"
 #include "session/record.h"
 #include "wire/v1.h"
 
@@ -11,13 +12,20 @@ static struct fe_session *session_of(const struct fe_sender *sender)
     return FE_CONTAINER_OF(sender, struct fe_session, sender);
 }
 
+/* Before the peer has said what it speaks nothing is sent: a new one takes no old packet. */
+static bool can_send(const struct fe_session *session)
+{
+    return session->state == FE_SESSION_OPEN ||
+           (session->state == FE_SESSION_HELLO && session->self->speaks_old_only);
+}
+
 /* A record for `size` bytes behind the seq. What does not fit is refused before anything changes.
  */
 static int begin(struct fe_session *session, uint32_t seq, size_t size, struct fe_record *record)
 {
     int rv;
 
-    if (session->seal == NULL) {
+    if (!can_send(session)) {
         return FLATEND_ESTATE;
     }
     if (size > FE_V1_PLAINTEXT_MAX - SEQ_SIZE) {
@@ -146,14 +154,9 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
 {
     struct fe_session *session = session_of(sender);
     struct fe_record record;
-    uint32_t *slot = NULL;
+    uint32_t *slot = fe_pending_find(session, 0);
     int rv;
 
-    for (unsigned i = 0; i < FE_SESSION_PENDING_MAX; i++) {
-        if (session->pending[i] == 0) {
-            slot = &session->pending[i];
-        }
-    }
     if (slot == NULL) {
         return FLATEND_ELIMIT;
     }
@@ -216,33 +219,32 @@ static void sign(const struct fe_self *self, uint8_t signature[FE_SIGNATURE_LEN]
     fe_ed25519_sign(&self->secret, fe_view_of(message, sizeof(message) - writer.left), signature);
 }
 
-static size_t hello_size(const struct fe_self *self)
+size_t fe_v1_hello_size(const struct fe_self *self)
 {
     return fe_v1_handshake_size(self->is_anonymous ? NULL : &self->id, self->services,
                                 self->n_services);
 }
 
-static int finish_hello(struct fe_session *session, struct fe_record *record)
+void fe_v1_hello_encode(struct fe_writer *writer, const struct fe_self *self)
 {
-    const struct fe_self *self = session->self;
     uint8_t signature[FE_SIGNATURE_LEN] = {0};
 
     if (!self->is_anonymous) {
         sign(self, signature);
     }
-    fe_v1_handshake_encode(&record->plaintext, self->is_anonymous ? NULL : &self->id,
-                           self->services, self->n_services, signature);
-    return fe_record_finish(session, record);
+    fe_v1_handshake_encode(writer, self->is_anonymous ? NULL : &self->id, self->services,
+                           self->n_services, signature);
 }
 
 int fe_v1_send_hello(struct fe_session *session)
 {
     struct fe_record record;
-    int rv = begin_packet(session, session->next_seq, FE_V1_HANDSHAKE, hello_size(session->self),
-                          &record);
+    int rv = begin_packet(session, session->next_seq, FE_V1_HANDSHAKE,
+                          fe_v1_hello_size(session->self), &record);
 
     if (rv == 0) {
-        rv = finish_hello(session, &record);
+        fe_v1_hello_encode(&record.plaintext, session->self);
+        rv = fe_record_finish(session, &record);
     }
     if (rv == 0) {
         session->hello_seq = take_seq(session);
@@ -253,7 +255,11 @@ int fe_v1_send_hello(struct fe_session *session)
 int fe_v1_answer_hello(struct fe_session *session, uint32_t seq)
 {
     struct fe_record record;
-    int rv = begin(session, seq, hello_size(session->self), &record);
+    int rv = begin(session, seq, fe_v1_hello_size(session->self), &record);
 
-    return rv == 0 ? finish_hello(session, &record) : rv;
+    if (rv != 0) {
+        return rv;
+    }
+    fe_v1_hello_encode(&record.plaintext, session->self);
+    return fe_record_finish(session, &record);
 }

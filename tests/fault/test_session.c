@@ -14,7 +14,7 @@ static size_t cut_pieces(void *arg, size_t left)
     return left < 700 ? left : 700;
 }
 
-static void each_allocation_fails_in_turn(talk_cut_fn cut)
+static void each_allocation_fails_in_turn(bool is_old, talk_cut_fn cut)
 {
     size_t n_faults = 0;
 
@@ -23,14 +23,14 @@ static void each_allocation_fails_in_turn(talk_cut_fn cut)
         struct talk talk;
         int rv;
 
-        talk_init(&talk, 1);
+        talk_init(&talk, 1, is_old);
         rv = talk_run(&talk, cut, NULL, &err);
         if (fe_fault_disarm()) {
             assert_int_equal(rv, FLATEND_ENOMEM);
             n_faults++;
         } else {
             assert_int_equal(rv, 0);
-            assert_string_equal(talk.trace, talk_expected);
+            assert_string_equal(talk.trace, talk_expected(is_old));
         }
         talk_deinit(&talk);
     }
@@ -40,13 +40,54 @@ static void each_allocation_fails_in_turn(talk_cut_fn cut)
 static void records_that_arrive_whole(void **state)
 {
     (void)state;
-    each_allocation_fails_in_turn(talk_whole);
+    each_allocation_fails_in_turn(true, talk_whole);
+    each_allocation_fails_in_turn(false, talk_whole);
 }
 
 static void records_that_arrive_in_pieces(void **state)
 {
     (void)state;
-    each_allocation_fails_in_turn(cut_pieces);
+    each_allocation_fails_in_turn(true, cut_pieces);
+    each_allocation_fails_in_turn(false, cut_pieces);
+}
+
+/* A responder whom the initiator's key does not please: whatever fails, nobody gets in. */
+static int be_refused(struct pair *pair)
+{
+    static const uint8_t nobody[1][FE_KEY_LEN];
+    static const struct fe_trust trust = {.allowed = nobody, .n_allowed = 1};
+    struct flatend_error err;
+    int rv;
+
+    pair->sides[PAIR_RESPONDER].self.trust = &trust;
+    rv = pair_start(pair);
+    for (int i = 0; rv == 0 && i < 4; i++) {
+        rv = pair_carry(pair, i & 1, 0, NULL, NULL, &err);
+    }
+    assert_int_not_equal(pair->sides[PAIR_RESPONDER].session.state, FE_SESSION_OPEN);
+    return rv;
+}
+
+static void a_refusal(void **state)
+{
+    size_t n_faults = 0;
+
+    (void)state;
+    for (size_t nth = 1; fe_fault_arm(nth); nth++) {
+        struct pair pair;
+        int rv;
+
+        pair_init(&pair, 1);
+        rv = be_refused(&pair);
+        if (fe_fault_disarm()) {
+            assert_true(rv == FLATEND_ENOMEM || rv == FLATEND_EDENIED);
+            n_faults++;
+        } else {
+            assert_int_equal(rv, FLATEND_EDENIED);
+        }
+        pair_deinit(&pair);
+    }
+    assert_true(n_faults > 5);
 }
 
 int main(void)
@@ -54,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_that_arrive_whole),
         cmocka_unit_test(records_that_arrive_in_pieces),
+        cmocka_unit_test(a_refusal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,7 +258,7 @@ static void test_requesters_are_told_apart(void **state)
 
     for (int i = 0; i < 2; i++) {
         assert_answer(pair, "describe", "", 200, "describe 0 none 1");
-        assert_answer(&by_name, "describe", "", 200, "describe 0 none 0");
+        assert_answer(&by_name, "describe", "", 200, "describe 1 none 0"); /* peer.id */
     }
     flatend_node_free(named);
 }

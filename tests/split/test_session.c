@@ -8,19 +8,26 @@
 
 enum { RANDOM_RUNS = 100, PIECE_MAX = 80 };
 
-static void expect_talk(uint64_t seed, talk_cut_fn cut, void *arg)
+static void expect_talk_in(bool is_old, uint64_t seed, talk_cut_fn cut, void *arg)
 {
     struct flatend_error err = {0};
     struct talk talk;
     int rv;
 
-    talk_init(&talk, seed);
+    talk_init(&talk, seed, is_old);
     rv = talk_run(&talk, cut, arg, &err);
     if (rv != 0) {
         fail_msg("%d: %s", rv, err.text);
     }
-    assert_string_equal(talk.trace, talk_expected);
+    assert_string_equal(talk.trace, talk_expected(is_old));
     talk_deinit(&talk);
+}
+
+/* In both dialects. */
+static void expect_talk(uint64_t seed, talk_cut_fn cut, void *arg)
+{
+    expect_talk_in(true, seed, cut, arg);
+    expect_talk_in(false, seed, cut, arg);
 }
 
 static void whole(void **state)

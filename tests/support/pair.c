@@ -26,6 +26,13 @@ void pair_init(struct pair *pair, uint64_t seed)
     responder->self.n_services = 2;
 }
 
+void pair_init_old(struct pair *pair, uint64_t seed)
+{
+    pair_init(pair, seed);
+    pair->sides[PAIR_INITIATOR].self.speaks_old_only = true;
+    pair->sides[PAIR_RESPONDER].self.speaks_old_only = true;
+}
+
 void pair_deinit(struct pair *pair)
 {
     for (int i = 0; i < 2; i++) {
@@ -85,7 +92,11 @@ int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event
                struct flatend_error *err)
 {
     struct fe_chain *out = &pair->sides[from].out;
+    int flushed = fe_session_flush(&pair->sides[from].session);
 
+    if (flushed != 0) {
+        return flushed;
+    }
     while (out->len > 0) {
         struct fe_view front = fe_chain_front(out);
         size_t n = piece != 0 && piece < front.len ? piece : front.len;

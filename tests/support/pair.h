@@ -23,6 +23,8 @@ struct pair {
 /* Two nodes with identities; the initiator offers no service, the responder "echo" and "pipe". The
  * same seed makes the same bytes. Nothing is started. */
 void pair_init(struct pair *pair, uint64_t seed);
+/* The same with two nodes that know nothing of the secure session. */
+void pair_init_old(struct pair *pair, uint64_t seed);
 void pair_deinit(struct pair *pair);
 
 /* Makes a side anonymous; before pair_start. */
@@ -31,9 +33,9 @@ void pair_make_anonymous(struct pair *pair, int side);
 /* Starts both sessions. FLATEND_ENOMEM. */
 int pair_start(struct pair *pair) FE_MUST_USE;
 
-/* Moves everything that `from` has written into the other side, in pieces of `piece` bytes (0: all
- * at once), each in memory of exactly its size, and hands each event to `on_event`. Returns 0, or
- * the other side's fault. */
+/* Moves everything that `from` has sent (its record that is being filled included) into the other
+ * side, in pieces of `piece` bytes (0: all at once), each in memory of exactly its size, and hands
+ * each event to `on_event`. Returns 0, or the other side's fault. */
 typedef void (*pair_event_fn)(void *arg, const struct fe_event *event);
 int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event, void *arg,
                struct flatend_error *err) FE_MUST_USE;

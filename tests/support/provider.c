@@ -36,6 +36,7 @@ static bool flush(struct provider *provider)
 {
     struct fe_view front;
 
+    assert_int_equal(fe_session_flush(&provider->session), 0);
     while ((front = fe_chain_front(&provider->out)).len > 0) {
         ssize_t n = send(provider->fd, front.ptr, front.len, MSG_NOSIGNAL);
 
@@ -93,8 +94,11 @@ void provider_join(struct provider *provider, const char *addr, const char *serv
     memset(provider, 0, sizeof(*provider));
     provider->rng = fe_rng_from_seed(&provider->seeded, 1);
     provider->service = fe_view_str(service);
-    provider->self =
-        (struct fe_self){.is_anonymous = true, .services = &provider->service, .n_services = 1};
+    /* An old one: it reads as much as comes, and grants nothing. */
+    provider->self = (struct fe_self){.is_anonymous = true,
+                                      .services = &provider->service,
+                                      .n_services = 1,
+                                      .speaks_old_only = true};
     fe_chain_init(&provider->out, NULL);
     dial(provider, addr);
     assert_int_equal(

@@ -315,14 +315,17 @@ static void mesh_reads(struct rig_conn *conn)
 
 int rig_carry(struct rig_conn *conn)
 {
-    while (conn->out.len > 0 || (conn->sent.len > 0 && conn->link != NULL && conn->is_reading)) {
+    do {
         int rv = far_end_reads(conn);
 
+        if (rv == 0 && conn->has_session) {
+            rv = fe_session_flush(&conn->session);
+        }
         if (rv != 0) {
             return rv;
         }
         mesh_reads(conn);
-    }
+    } while (conn->out.len > 0 || (conn->sent.len > 0 && conn->link != NULL && conn->is_reading));
     return 0;
 }
 

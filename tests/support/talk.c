@@ -7,25 +7,56 @@
 
 #include <cmocka.h>
 
-const char talk_expected[] = "responder: HELLO port 9000:\n"
-                             "initiator: HELLO port 9001: echo pipe\n"
-                             "responder: FIND_NODE 3\n"
-                             "responder: REQUEST 40000001: echo pipe, accept=*/* empty=\n"
-                             "responder: DATA 40000001 5000\n"
-                             "responder: END 40000001\n"
-                             "initiator: NODES 3: 9000 9001\n"
-                             "initiator: FIND_NODE 2\n"
-                             "initiator: RESPONSE 40000001 handled, type=text\n"
-                             "initiator: DATA 40000001 5000\n"
-                             "initiator: END 40000001\n"
-                             "initiator: RESPONSE 7 unhandled,\n"
-                             "responder: NODES 2:\n";
+static const char old_expected[] = "responder: HELLO port 9000:\n"
+                                   "initiator: HELLO port 9001: echo pipe\n"
+                                   "responder: FIND_NODE 3\n"
+                                   "responder: REQUEST 40000001: echo pipe, accept=*/* empty=\n"
+                                   "responder: DATA 40000001 5000\n"
+                                   "responder: END 40000001:\n"
+                                   "initiator: NODES 3: 9000 9001\n"
+                                   "initiator: FIND_NODE 2\n"
+                                   "initiator: RESPONSE 40000001 handled, type=text\n"
+                                   "initiator: DATA 40000001 5000\n"
+                                   "initiator: END 40000001:\n"
+                                   "initiator: RESPONSE 7 unhandled,\n"
+                                   "responder: NODES 2:\n";
 
-void talk_init(struct talk *talk, uint64_t seed)
+static const char secure_expected[] = "responder: HELLO port 9000 proven:\n"
+                                      "initiator: HELLO port 9001 proven: echo pipe\n"
+                                      "responder: FIND_NODE 1\n"
+                                      "responder: REQUEST 1: echo pipe, accept=*/* empty=\n"
+                                      "responder: DATA 1 5000\n"
+                                      "responder: END 1:\n"
+                                      "initiator: NODES 1: 9000 9001\n"
+                                      "initiator: FIND_NODE 1\n"
+                                      "initiator: RESPONSE 1 handled, type=text\n"
+                                      "initiator: DATA 1 5000\n"
+                                      "initiator: END 1: sum=9\n"
+                                      "initiator: RESPONSE 7 unhandled,\n"
+                                      "initiator: WINDOW 1 5000\n"
+                                      "initiator: WINDOW 0 5000\n"
+                                      "initiator: RESET 9: 1 enough\n"
+                                      "initiator: SERVICES echo=100 pipe=7\n"
+                                      "initiator: GOAWAY 1: 0 bye\n"
+                                      "responder: NODES 1:\n"
+                                      "responder: REQUEST 3: echo,\n"
+                                      "responder: END 3:\n"
+                                      "initiator: PONG 123456789abcdef0\n";
+
+const char *talk_expected(bool is_old)
+{
+    return is_old ? old_expected : secure_expected;
+}
+
+void talk_init(struct talk *talk, uint64_t seed, bool is_old)
 {
     talk->trace[0] = '\0';
     talk->len = 0;
-    pair_init(&talk->pair, seed);
+    if (is_old) {
+        pair_init_old(&talk->pair, seed);
+    } else {
+        pair_init(&talk->pair, seed);
+    }
 }
 
 void talk_deinit(struct talk *talk)
@@ -89,11 +120,51 @@ static void say_data(struct talk *talk, const char *who, const struct fe_event *
     say(talk, "%s%u\n", line, n_before + (unsigned)event->u.data.len);
 }
 
+static void say_offers(struct talk *talk, struct fe_offers offers)
+{
+    struct fe_offer offer;
+
+    while (fe_offers_next(&offers, &offer)) {
+        say(talk, " %.*s=%u", (int)offer.name.len, (const char *)offer.name.ptr,
+            (unsigned)offer.weight);
+    }
+}
+
+/* What only a full sender's peer says. */
+static void say_full_event(struct talk *talk, const char *who, const struct fe_event *event)
+{
+    switch (event->type) {
+    case FE_EVENT_RESET:
+        say(talk, "%s: RESET %x: %u %.*s", who, (unsigned)event->stream,
+            (unsigned)event->u.reset.reason, (int)event->u.reset.text.len,
+            (const char *)event->u.reset.text.ptr);
+        break;
+    case FE_EVENT_WINDOW:
+        say(talk, "%s: WINDOW %x %u", who, (unsigned)event->stream, (unsigned)event->u.increment);
+        break;
+    case FE_EVENT_SERVICES:
+        say(talk, "%s: SERVICES", who);
+        say_offers(talk, event->u.offers);
+        break;
+    case FE_EVENT_GOAWAY:
+        say(talk, "%s: GOAWAY %x: %u %.*s", who, (unsigned)event->u.goaway.last,
+            (unsigned)event->u.goaway.reason, (int)event->u.goaway.text.len,
+            (const char *)event->u.goaway.text.ptr);
+        break;
+    case FE_EVENT_PONG:
+        say(talk, "%s: PONG %llx", who, (unsigned long long)event->u.ping);
+        break;
+    default:
+        fail_msg("event %d", (int)event->type);
+    }
+}
+
 static void say_event(struct talk *talk, const char *who, const struct fe_event *event)
 {
     switch (event->type) {
     case FE_EVENT_HELLO:
-        say(talk, "%s: HELLO port %u:", who, (unsigned)event->u.hello.id->addr.port);
+        say(talk, "%s: HELLO port %u%s:", who, (unsigned)event->u.hello.id->addr.port,
+            event->u.hello.is_proven ? " proven" : "");
         say_names(talk, event->u.hello.services);
         break;
     case FE_EVENT_REQUEST:
@@ -111,7 +182,8 @@ static void say_event(struct talk *talk, const char *who, const struct fe_event 
         say_data(talk, who, event);
         return;
     case FE_EVENT_END:
-        say(talk, "%s: END %x", who, (unsigned)event->stream);
+        say(talk, "%s: END %x:", who, (unsigned)event->stream);
+        say_headers(talk, event->u.trailers);
         break;
     case FE_EVENT_FIND_NODE:
         say(talk, "%s: FIND_NODE %u", who, (unsigned)event->token);
@@ -123,7 +195,7 @@ static void say_event(struct talk *talk, const char *who, const struct fe_event 
         }
         break;
     default:
-        say(talk, "%s: event %d", who, (int)event->type);
+        say_full_event(talk, who, event);
         break;
     }
     say(talk, "\n");
@@ -142,7 +214,11 @@ static void on_responder_event(void *arg, const struct fe_event *event)
 static int carry(struct talk *talk, int from, talk_cut_fn cut, void *arg, struct flatend_error *err)
 {
     struct fe_chain *out = &talk->pair.sides[from].out;
+    int flushed = fe_session_flush(&talk->pair.sides[from].session);
 
+    if (flushed != 0) {
+        return flushed;
+    }
     while (out->len > 0) {
         struct fe_view front = fe_chain_front(out);
         size_t n = cut(arg, front.len);
@@ -160,18 +236,19 @@ static int carry(struct talk *talk, int from, talk_cut_fn cut, void *arg, struct
 
 static int carry_all(struct talk *talk, talk_cut_fn cut, void *arg, struct flatend_error *err)
 {
-    int rv = 0;
+    int rv;
 
-    while (rv == 0 && (talk->pair.sides[0].out.len > 0 || talk->pair.sides[1].out.len > 0)) {
+    do {
         rv = carry(talk, PAIR_INITIATOR, cut, arg, err);
         if (rv == 0) {
             rv = carry(talk, PAIR_RESPONDER, cut, arg, err);
         }
-    }
+    } while (rv == 0 && (talk->pair.sides[0].out.len > 0 || talk->pair.sides[1].out.len > 0 ||
+                         talk->pair.sides[0].session.filled > 0));
     return rv;
 }
 
-static int send_body(struct fe_sender *sender, uint32_t stream)
+static int send_body(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailer)
 {
     uint8_t body[TALK_BODY_LEN];
     int rv;
@@ -180,7 +257,7 @@ static int send_body(struct fe_sender *sender, uint32_t stream)
         body[i] = (uint8_t)i;
     }
     rv = sender->ops->data(sender, stream, fe_view_of(body, sizeof(body)));
-    return rv == 0 ? sender->ops->end(sender, stream, NULL, 0) : rv;
+    return rv == 0 ? sender->ops->end(sender, stream, trailer, trailer != NULL) : rv;
 }
 
 static int ask(struct talk *talk)
@@ -189,14 +266,16 @@ static int ask(struct talk *talk)
     const struct fe_view services[] = {FE_VIEW_LIT("echo"), FE_VIEW_LIT("pipe")};
     const struct fe_header headers[] = {{FE_VIEW_LIT("accept"), FE_VIEW_LIT("*/*")},
                                         {FE_VIEW_LIT("empty"), {0}}};
-    uint32_t stream = sender->ops->next_stream(sender);
     uint32_t token;
-    int rv = sender->ops->find_node(sender, talk->pair.sides[0].self.id.public_key, &token);
+    int rv;
+
+    talk->stream = sender->ops->next_stream(sender);
+    rv = sender->ops->find_node(sender, talk->pair.sides[0].self.id.public_key, &token);
 
     if (rv == 0) {
-        rv = sender->ops->request(sender, stream, services, 2, headers, 2);
+        rv = sender->ops->request(sender, talk->stream, services, 2, headers, 2);
     }
-    return rv == 0 ? send_body(sender, stream) : rv;
+    return rv == 0 ? send_body(sender, talk->stream, NULL) : rv;
 }
 
 static int answer(struct talk *talk)
@@ -204,19 +283,54 @@ static int answer(struct talk *talk)
     struct fe_sender *sender = pair_sender(&talk->pair, PAIR_RESPONDER);
     const struct fe_id ids[] = {talk->pair.sides[0].self.id, talk->pair.sides[1].self.id};
     const struct fe_header type = {FE_VIEW_LIT("type"), FE_VIEW_LIT("text")};
+    const struct fe_header sum = {FE_VIEW_LIT("sum"), FE_VIEW_LIT("9")};
     uint32_t token;
-    int rv = sender->ops->nodes(sender, 3, ids, 2);
+    int rv = sender->ops->nodes(sender, sender->is_full ? 1 : 3, ids, 2);
 
     if (rv == 0) {
         rv = sender->ops->find_node(sender, ids[0].public_key, &token);
     }
     if (rv == 0) {
-        rv = sender->ops->response(sender, 0x40000001, true, &type, 1);
+        rv = sender->ops->response(sender, talk->stream, true, &type, 1);
     }
     if (rv == 0) {
-        rv = send_body(sender, 0x40000001);
+        rv = send_body(sender, talk->stream, sender->is_full ? &sum : NULL);
     }
     return rv == 0 ? sender->ops->response(sender, 7, false, NULL, 0) : rv;
+}
+
+/* What the old dialect cannot say. */
+static int say_more(struct talk *talk)
+{
+    struct fe_sender *sender = pair_sender(&talk->pair, PAIR_RESPONDER);
+    const struct fe_offer offers[] = {{FE_VIEW_LIT("echo"), FE_WEIGHT_DEFAULT},
+                                      {FE_VIEW_LIT("pipe"), 7}};
+    int rv = sender->ops->window(sender, talk->stream, TALK_BODY_LEN);
+
+    if (rv == 0) {
+        rv = sender->ops->window(sender, 0, TALK_BODY_LEN);
+    }
+    if (rv == 0) {
+        rv = sender->ops->reset(sender, 9, FE_REASON_CANCEL, FE_VIEW_LIT("enough"));
+    }
+    if (rv == 0) {
+        rv = sender->ops->services(sender, offers, 2);
+    }
+    return rv == 0 ? sender->ops->goaway(sender, talk->stream, FE_REASON_NONE, FE_VIEW_LIT("bye"))
+                   : rv;
+}
+
+static int ask_more(struct talk *talk)
+{
+    struct fe_sender *sender = pair_sender(&talk->pair, PAIR_INITIATOR);
+    const struct fe_view echo = FE_VIEW_LIT("echo");
+    uint32_t stream = sender->ops->next_stream(sender);
+    int rv = sender->ops->request(sender, stream, &echo, 1, NULL, 0);
+
+    if (rv == 0) {
+        rv = sender->ops->end(sender, stream, NULL, 0);
+    }
+    return rv == 0 ? sender->ops->ping(sender, 0x123456789abcdef0) : rv;
 }
 
 int talk_run(struct talk *talk, talk_cut_fn cut, void *arg, struct flatend_error *err)
@@ -236,11 +350,17 @@ int talk_run(struct talk *talk, talk_cut_fn cut, void *arg, struct flatend_error
     if (rv == 0) {
         rv = answer(talk);
     }
+    if (rv == 0 && initiator->is_full) {
+        rv = say_more(talk);
+    }
     if (rv == 0) {
         rv = carry_all(talk, cut, arg, err);
     }
     if (rv == 0) {
-        rv = initiator->ops->nodes(initiator, 2, NULL, 0);
+        rv = initiator->ops->nodes(initiator, initiator->is_full ? 1 : 2, NULL, 0);
+    }
+    if (rv == 0 && initiator->is_full) {
+        rv = ask_more(talk);
     }
     return rv == 0 ? carry_all(talk, cut, arg, err) : rv;
 }

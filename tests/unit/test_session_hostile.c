@@ -15,7 +15,7 @@ static int setup(void **state)
     struct pair *pair = malloc(sizeof(*pair));
 
     assert_non_null(pair);
-    pair_init(pair, 1);
+    pair_init_old(pair, 1);
     *state = pair;
     return 0;
 }
@@ -165,7 +165,7 @@ static void a_record_with_any_byte_changed(void **state)
         struct pair pair;
         struct fe_sender *sender;
 
-        pair_init(&pair, 1);
+        pair_init_old(&pair, 1);
         assert_int_equal(pair_open(&pair), 0);
         sender = pair_sender(&pair, PAIR_INITIATOR);
         assert_int_equal(sender->ops->data(sender, 1, FE_VIEW_LIT("some bytes")), 0);
@@ -402,7 +402,7 @@ static void a_handshake_cut_at_any_byte(void **state)
         struct pair pair;
         struct fe_view hello;
 
-        pair_init(&pair, 1);
+        pair_init_old(&pair, 1);
         assert_int_equal(pair_open(&pair), 0);
         hello = make_hello(&pair, &pair.sides[PAIR_INITIATOR].self.id, plaintext);
         len = hello.len;
