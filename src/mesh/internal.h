@@ -175,9 +175,9 @@ struct fe_dial {
     struct fe_link *link; /* DIALING, CONNECTED */
     enum fe_dial_state state;
     enum fe_seed_state seed;
-    bool is_kept;     /* dialed again when lost: it was given to join, or has answered once */
-    bool is_refused;     /* one side did not let the other in: there is no hurry */
-    bool is_pinned;   /* only the node with this key will do */
+    bool is_kept;    /* dialed again when lost: it was given to join, or has answered once */
+    bool is_refused; /* one side did not let the other in: there is no hurry */
+    bool is_pinned;  /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     unsigned n_attempts; /* since it was lost */
     struct fe_timer timer;

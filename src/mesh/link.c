@@ -48,8 +48,8 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
     struct fe_sender *sender = &link->session.sender;
     enum fe_reason reason = code == FLATEND_EPROTO ? link->peer.fault_reason : FE_REASON_INTERNAL;
 
-    if (code == FLATEND_EDENIED) {
-        return true; /* the session has said so */
+    if (link->has_session && link->session.state == FE_SESSION_FAILED) {
+        return true; /* the session has said so, as far as it could */
     }
     return link->state == FE_LINK_READY && sender->is_full &&
            sender->ops->goaway(sender, link->peer.last_theirs, reason, fe_view_str(err->text)) == 0;

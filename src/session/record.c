@@ -1,6 +1,6 @@
 #include "session/record.h"
 
-#include "wire/v2.h"
+#include "session/v2.h"
 
 #include <assert.h>
 
@@ -61,15 +61,26 @@ static struct fe_view write_length(uint8_t *at, size_t len)
     return fe_view_of(at, LENGTH_SIZE);
 }
 
-/* After so many records the direction goes on under the next key, from nonce 0 (§2.2). */
+/* After so many records the direction goes on under the next key, from nonce 0 (§2.2).
+ * FLATEND_ENOMEM: nothing has changed, and nothing more may be sealed or opened: a nonce would come
+ * twice. */
 static int renew(struct fe_aead *aead, uint8_t key[FE_AEAD_KEY_LEN], uint64_t *counter)
 {
+    uint8_t next[FE_AEAD_KEY_LEN];
+    int rv;
+
     if (*counter < FE_V2_REKEY_RECORDS) {
         return 0;
     }
-    fe_v2_next_key(key);
-    *counter = 0;
-    return fe_aead_rekey(aead, key);
+    memcpy(next, key, sizeof(next));
+    fe_v2_next_key(next);
+    rv = fe_aead_rekey(aead, next);
+    if (rv == 0) {
+        memcpy(key, next, sizeof(next));
+        *counter = 0;
+    }
+    fe_wipe(next, sizeof(next));
+    return rv;
 }
 
 int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size_t n_parts)
@@ -120,6 +131,12 @@ static int check_length(const struct fe_session *session, uint32_t len, struct f
     bool is_secure = session->sender.is_full;
     uint32_t min = is_secure ? SECURE_MIN : OLD_MIN;
     uint32_t max = is_secure ? FE_V2_RECORD_MAX : FE_SESSION_RECORD_MAX;
+
+    /* Where no old peer is welcome, what comes first is a new one's: strangers get no more memory.
+     */
+    if (!is_secure && fe_v2_is_required(session)) {
+        max = FE_V2_RECORD_MIN;
+    }
 
     if (len < min || len > max) {
         return fe_err_set(err, FLATEND_EPROTO, "record of %u bytes (expected %u to %u)",

@@ -62,6 +62,10 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
     uint8_t key[FE_AEAD_KEY_LEN];
     int rv = fe_x25519(session->ephemeral_secret, peer, shared);
 
+    /* Our own key comes back only from a mirror, which would answer with our own records. */
+    if (rv == 0 && memcmp(peer, session->ephemeral_public, FE_KEY_LEN) == 0) {
+        rv = FLATEND_EKEY;
+    }
     fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
     if (rv != 0) {
         return rv;

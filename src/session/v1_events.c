@@ -2,6 +2,7 @@
 
 #include "session/pending.h"
 #include "session/record.h"
+#include "session/v2.h"
 #include "wire/v1.h"
 
 #include <stdlib.h>
@@ -77,7 +78,7 @@ static int check_trust(const struct fe_session *session, struct fe_names service
 {
     const struct fe_trust *trust = session->self->trust;
 
-    if (session->pin != NULL || (trust != NULL && fe_trust_wants_secure(trust))) {
+    if (fe_v2_is_required(session)) {
         return fe_err_set(err, FLATEND_EDENIED,
                           "the peer has no secure session, and none other is allowed");
     }

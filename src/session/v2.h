@@ -32,6 +32,9 @@ struct fe_v2_hello {
     struct fe_v2_extension extension;
 };
 
+/* No old peer will do. */
+bool fe_v2_is_required(const struct fe_session *session);
+
 /* NULL: there is none. */
 const uint8_t *fe_v2_mesh_secret(const struct fe_session *session);
 

@@ -71,25 +71,26 @@ int fe_v2_send_hello(struct fe_session *session)
 
 /* ---- which key ---- */
 
-/* Whether the record is under this key. If not it is as it was before, for the next one. */
-static bool opens(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN], bool is_secure,
-                  uint8_t *record, size_t len)
+/* FLATEND_EDECRYPT: the record is not under this key, and as it was before, for the next one. */
+static int open_with(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN], bool is_secure,
+                     uint8_t *record, size_t len)
 {
     uint8_t saved[FE_V2_RECORD_MIN]; /* what a new peer says first fits an old record */
+    int rv;
 
     if (len > sizeof(saved)) {
-        return false;
+        return FLATEND_EDECRYPT;
     }
     memcpy(saved, record, len);
-    if (fe_record_try(session, key, is_secure, record, len) == 0) {
-        return true;
+    rv = fe_record_try(session, key, is_secure, record, len);
+    if (rv != 0) {
+        memcpy(record, saved, len);
     }
-    memcpy(record, saved, len);
-    return false;
+    return rv;
 }
 
 /* The last that is tried: what it does not open is garbage. */
-static bool opens_with_k(struct fe_session *session, uint8_t *record, size_t len)
+static int open_with_k(struct fe_session *session, uint8_t *record, size_t len)
 {
     uint8_t key[FE_AEAD_KEY_LEN];
     int rv;
@@ -97,7 +98,13 @@ static bool opens_with_k(struct fe_session *session, uint8_t *record, size_t len
     fe_v2_hello_key(&session->transcript, NULL, key);
     rv = fe_record_try(session, key, false, record, len);
     fe_wipe(key, sizeof(key));
-    return rv == 0;
+    return rv;
+}
+
+/* What cannot be opened for want of memory says nothing about the peer. */
+static int no_memory(struct flatend_error *err)
+{
+    return fe_err_set(err, FLATEND_ENOMEM, "Handshake: %s", flatend_strerror(FLATEND_ENOMEM));
 }
 
 /* From here on it is an old session; its first record is the peer's Handshake. */
@@ -211,20 +218,23 @@ int fe_v2_on_hello(struct fe_session *session, uint8_t *record, size_t len, stru
 {
     const struct fe_view plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
     const uint8_t *secret = fe_v2_mesh_secret(session);
+    int rv = FLATEND_EDECRYPT;
 
     if (secret != NULL) {
         uint8_t key[FE_AEAD_KEY_LEN];
-        bool is_member;
 
         fe_v2_hello_key(&session->transcript, secret, key);
-        is_member = opens(session, key, false, record, len);
+        rv = open_with(session, key, false, record, len);
         fe_wipe(key, sizeof(key));
-        if (is_member) {
+        if (rv == 0) {
             return on_secure_hello(session, plaintext, event, err);
         }
     }
-    if (!opens_with_k(session, record, len)) {
-        return refuse_unknown_key(session, err);
+    if (rv == FLATEND_EDECRYPT) {
+        rv = open_with_k(session, record, len);
+    }
+    if (rv != 0) {
+        return rv == FLATEND_EDECRYPT ? refuse_unknown_key(session, err) : no_memory(err);
     }
     if (!is_secure_hello(plaintext)) {
         return go_on_as_old(session, plaintext, event, err);
@@ -267,8 +277,9 @@ static int on_refusal(struct fe_session *session, struct fe_view plaintext,
     if (fe_v2_refusal_decode(plaintext, &refusal) != 0) {
         return fe_err_set(err, FLATEND_EPROTO, "malformed refusal");
     }
-    session->is_refused = refusal.reason != FE_REASON_REFUSED; /* which may pass */
-    return fe_err_set(err, FLATEND_EDENIED, "refused by the peer: %.*s", (int)refusal.text.len,
+    session->is_refused = refusal.reason == FE_REASON_DENIED; /* anything else may pass */
+    return fe_err_set(err, session->is_refused ? FLATEND_EDENIED : FLATEND_EREFUSED,
+                      "refused by the peer: %.*s", (int)refusal.text.len,
                       (const char *)refusal.text.ptr);
 }
 
@@ -287,21 +298,28 @@ int fe_v2_on_answer(struct fe_session *session, uint8_t *record, size_t len, str
 {
     const struct fe_view plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
     uint8_t key[FE_AEAD_KEY_LEN];
-    bool is_refusal;
-    int rv;
+    int rv = open_with(session, session->open_key, true, record, len);
 
-    if (opens(session, session->open_key, true, record, len)) {
+    if (rv == 0) {
         rv = on_secure_answer(session, plaintext, event, err);
         return rv == 0 ? 0 : reject(session, rv, err);
     }
-    fe_v2_refuse_key(&session->transcript, key);
-    is_refusal = opens(session, key, true, record, len);
-    fe_wipe(key, sizeof(key));
-    if (is_refusal) {
-        return on_refusal(session, plaintext, err);
+    if (rv == FLATEND_EDECRYPT) {
+        fe_v2_refuse_key(&session->transcript, key);
+        rv = open_with(session, key, true, record, len);
+        fe_wipe(key, sizeof(key));
+        if (rv == 0) {
+            return on_refusal(session, plaintext, err);
+        }
     }
-    if (opens_with_k(session, record, len)) {
-        return go_on_as_old(session, plaintext, event, err);
+    if (rv == FLATEND_EDECRYPT) {
+        rv = open_with_k(session, record, len);
+        if (rv == 0) {
+            return go_on_as_old(session, plaintext, event, err);
+        }
+    }
+    if (rv != FLATEND_EDECRYPT) {
+        return no_memory(err);
     }
     rv = fe_err_set(err, FLATEND_EDECRYPT, "the peer's answer does not authenticate");
     return reject(session, rv, err);

@@ -9,6 +9,13 @@ _Static_assert(sizeof("flatend/" FLATEND_VERSION) <= FE_V2_AGENT_MAX, "an agent 
 
 enum { SIGNED_MAX = 19 + FE_HASH_LEN };
 
+bool fe_v2_is_required(const struct fe_session *session)
+{
+    const struct fe_trust *trust = session->self->trust;
+
+    return session->pin != NULL || (trust != NULL && fe_trust_wants_secure(trust));
+}
+
 const uint8_t *fe_v2_mesh_secret(const struct fe_session *session)
 {
     const struct fe_trust *trust = session->self->trust;

@@ -588,8 +588,8 @@ static void test_no_timeout_while_the_handler_is_behind(void **state)
     assert_true(fe_timers_next(&rig->timers) > rig->now_ms + 1);
 }
 
-/* What an idle connection gives back is not taken from the request that follows: an allocation of the
- * request's arena lives as long as it. */
+/* What an idle connection gives back is not taken from the request that follows: an allocation of
+ * the request's arena lives as long as it. */
 static void test_request_after_idle_keeps_its_memory(void **state)
 {
     struct h1_rig *rig = *state;

@@ -412,8 +412,8 @@ static void refusals_that_may_pass_and_that_may_not(void **state)
         bool is_refused;
     } cases[] = {
         {FE_VIEW_LIT("\0\0\0\10\2no"), FLATEND_EDENIED, "refused by the peer: no", true},
-        {FE_VIEW_LIT("\0\0\0\7\2no"), FLATEND_EDENIED, "refused by the peer: no", true},
-        {FE_VIEW_LIT("\0\0\0\2\4full"), FLATEND_EDENIED, "refused by the peer: full", false},
+        {FE_VIEW_LIT("\0\0\0\7\2no"), FLATEND_EREFUSED, "refused by the peer: no", false},
+        {FE_VIEW_LIT("\0\0\0\2\4full"), FLATEND_EREFUSED, "refused by the peer: full", false},
         {FE_VIEW_LIT("\0\0\0\10\3no"), FLATEND_EPROTO, "malformed refusal", false},
     };
     struct middle middle;
