@@ -119,32 +119,38 @@ static struct fe_view date(void *owner)
     return FE_VIEW_LIT("Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
-static const struct fe_h1_owner_ops owner_ops = {
+static const struct fe_http_owner_ops owner_ops = {
     on_exchange, flush, set_reading, close_connection, now_ms, written, has_taken_all, date,
 };
 
 /* Feeds the bytes in pieces of `piece` and keeps what is answered. */
 static void run(struct client *client, const uint8_t *data, size_t size, size_t piece)
 {
-    const struct fe_h1_limits limits = {.header_max = HEADER_MAX, .body_max = UINT64_MAX};
+    const struct fe_http_limits limits = {.header_max = HEADER_MAX, .body_max = UINT64_MAX};
     struct fe_timers timers;
-    struct fe_h1_server *server;
+    struct fe_http_server *server;
 
     *client = (struct client){.text = malloc(OUTPUT_MAX)};
     fe_timers_init(&timers);
     fe_chain_init(&client->out, NULL);
-    server =
-        fe_h1_server_new(&limits, &timers, &client->out, FE_VIEW_LIT("http"), &owner_ops, client);
+    server = fe_h1_server_new(&(struct fe_http_setup){
+        .limits = &limits,
+        .timers = &timers,
+        .out = &client->out,
+        .scheme = FE_VIEW_LIT("http"),
+        .ops = &owner_ops,
+        .owner = client,
+    });
     check(client->text != NULL && server != NULL);
     for (size_t at = 0; at < size; at += piece) {
         size_t n = size - at < piece ? size - at : piece;
 
-        fe_h1_server_feed(server, fe_view_of(data + at, n));
+        fe_http_server_feed(server, fe_view_of(data + at, n));
         client->len +=
             fe_chain_read(&client->out, client->text + client->len, OUTPUT_MAX - client->len);
-        fe_h1_server_on_drain(server);
+        fe_http_server_on_drain(server);
     }
-    fe_h1_server_free(server);
+    fe_http_server_free(server);
     check(client->ex == NULL);
     fe_chain_deinit(&client->out);
     fe_timers_deinit(&timers);

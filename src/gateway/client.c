@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "http/h1_server.h"
+
 /* ---- what the HTTP server asks for -------------------------------------------------------- */
 
 static void on_exchange(void *owner, struct fe_exchange *ex)
@@ -60,7 +62,7 @@ static struct fe_view date(void *owner)
     return fe_date_now(&((struct fe_client *)owner)->listener->date, now_ms(owner));
 }
 
-static const struct fe_h1_owner_ops server_ops = {
+static const struct fe_http_owner_ops server_ops = {
     .on_exchange = on_exchange,
     .flush = flush,
     .set_reading = set_reading,
@@ -75,17 +77,17 @@ static const struct fe_h1_owner_ops server_ops = {
 
 static void on_read(void *owner, uint8_t *data, size_t len)
 {
-    fe_h1_server_feed(((struct fe_client *)owner)->server, fe_view_of(data, len));
+    fe_http_server_feed(((struct fe_client *)owner)->server, fe_view_of(data, len));
 }
 
 static void on_eof(void *owner)
 {
-    fe_h1_server_on_eof(((struct fe_client *)owner)->server);
+    fe_http_server_on_eof(((struct fe_client *)owner)->server);
 }
 
 static void on_drain(void *owner)
 {
-    fe_h1_server_on_drain(((struct fe_client *)owner)->server);
+    fe_http_server_on_drain(((struct fe_client *)owner)->server);
 }
 
 static void on_close(void *owner, int code)
@@ -94,7 +96,7 @@ static void on_close(void *owner, int code)
     struct fe_http_listener *listener = client->listener;
 
     (void)code; /* clients come and go */
-    fe_h1_server_free(client->server);
+    fe_http_server_free(client->server);
     fe_list_remove(&client->link);
     free(client);
     fe_http_listener_on_gone(listener);
@@ -121,14 +123,20 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
     client->conn = conn;
     fe_conn_peer_addr(conn, &addr);
     (void)fe_addr_format(&addr, client->remote);
-    client->server = fe_h1_server_new(&listener->limits, fe_worker_timers(listener->worker),
-                                      fe_conn_out(conn), FE_VIEW_LIT("http"), &server_ops, client);
+    client->server = fe_h1_server_new(&(struct fe_http_setup){
+        .limits = &listener->limits,
+        .timers = fe_worker_timers(listener->worker),
+        .out = fe_conn_out(conn),
+        .scheme = FE_VIEW_LIT("http"),
+        .ops = &server_ops,
+        .owner = client,
+    });
     if (client->server == NULL) {
         free(client);
         return FLATEND_ENOMEM;
     }
     fe_list_push_back(&listener->clients, &client->link);
-    fe_conn_set_high_water(conn, FE_H1_OUT_HIGH_WATER);
+    fe_conn_set_high_water(conn, FE_HTTP_OUT_HIGH_WATER);
     fe_conn_accept(conn, &conn_ops, client);
     return 0;
 }
@@ -137,7 +145,7 @@ void fe_client_drain(struct fe_client *client)
 {
     bool was_finishing = client->is_finishing;
 
-    fe_h1_server_drain(client->server);
+    fe_http_server_drain(client->server);
     /* One that has just had its last answer is given the time to read it: closing on what it may
      * still send would reset the connection (RFC 9112 §9.6). An idle one need not be waited for. */
     if (!was_finishing && client->is_finishing && fe_conn_out(client->conn)->len == 0) {

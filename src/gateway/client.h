@@ -1,4 +1,4 @@
-/* One HTTP client: a connection of uv, and the HTTP/1.1 server that speaks on it. */
+/* One HTTP client: a connection of uv, and the server that speaks HTTP on it. */
 #ifndef FE_GATEWAY_CLIENT_H
 #define FE_GATEWAY_CLIENT_H
 
@@ -8,7 +8,7 @@ struct fe_client {
     struct fe_list link; /* in the listener's clients */
     struct fe_http_listener *listener;
     struct fe_conn *conn;
-    struct fe_h1_server *server;
+    struct fe_http_server *server;
     bool is_finishing; /* the last answer is given; what is left is to say goodbye */
     char remote[FE_ADDR_TEXT_MAX];
 };

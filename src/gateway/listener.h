@@ -5,7 +5,7 @@
 
 #include "gateway/date_now.h"
 #include "gateway/dispatch.h"
-#include "http/h1_server.h"
+#include "http/server.h"
 #include "uv/conn.h"
 
 /*     OPEN ── drain ──▶ DRAINING ── nobody is left ──▶ CLOSED: on_closed
@@ -22,7 +22,7 @@ struct fe_http_listener {
     struct fe_worker *worker;
     const struct fe_mesh_access *mesh;
     const struct fe_log *log;
-    struct fe_h1_limits limits;
+    struct fe_http_limits limits;
     struct fe_date_now date;
     enum fe_http_state state;
     struct fe_listener **sockets; /* by address of the configuration */

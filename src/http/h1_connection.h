@@ -13,7 +13,7 @@ enum {
     /* Writes are accepted up to here: so far beyond the high-water mark that the connection reports
      * the drain for which a writer then waits, and that an exchange, which begins below the mark,
      * has room for a short answer. */
-    FE_H1_OUT_MAX = FE_H1_OUT_HIGH_WATER + 64 * 1024,
+    FE_H1_OUT_MAX = FE_HTTP_OUT_HIGH_WATER + 64 * 1024,
     /* The rest of a body that nobody wants is read up to here, to keep the connection; beyond, a
      * new connection is cheaper for both. */
     FE_H1_DISCARD_MAX = 256 * 1024,
@@ -55,8 +55,9 @@ enum fe_h1_wait {
 };
 
 struct fe_h1_server {
-    const struct fe_h1_limits *limits;
-    const struct fe_h1_owner_ops *ops;
+    struct fe_http_server base;
+    const struct fe_http_limits *limits;
+    const struct fe_http_owner_ops *ops;
     void *owner;
     struct fe_chain *out;
     struct fe_h1_decoder decoder;

@@ -1,59 +1,16 @@
 #include "http/h1_connection.h"
 
+#include "base/list.h"
 #include "http/problem.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-struct fe_h1_server *fe_h1_server_new(const struct fe_h1_limits *limits, struct fe_timers *timers,
-                                      struct fe_chain *out, struct fe_view scheme,
-                                      const struct fe_h1_owner_ops *ops, void *owner)
-{
-    struct fe_h1_server *server = calloc(1, sizeof(*server));
-
-    if (server == NULL) {
-        return NULL;
-    }
-    server->limits = limits;
-    server->timers = timers;
-    server->out = out;
-    server->ops = ops;
-    server->owner = owner;
-    server->phase = FE_H1_WAIT;
-    server->ex.ops = &fe_h1_exchange_ops;
-    server->ex.request.scheme = scheme;
-    fe_arena_init(&server->ex.arena, 0);
-    fe_chain_init(&server->held, out->pool);
-    fe_h1_decoder_init(&server->decoder, limits->header_max, &server->ex.arena,
-                       &server->ex.request);
-    if (fe_h1_timeout_init(server) != 0) {
-        free(server);
-        return NULL;
-    }
-    return server;
-}
 
 /* The exchange is over; the handler hears nothing after this. */
 static void abort_handler(struct fe_h1_server *server, enum fe_h1_phase phase)
 {
     server->phase = phase;
     server->ex.handler_ops->on_abort(&server->ex);
-}
-
-void fe_h1_server_free(struct fe_h1_server *server)
-{
-    if (server == NULL) {
-        return;
-    }
-    assert(!server->is_running);
-    if (server->phase == FE_H1_EXCHANGE) {
-        abort_handler(server, FE_H1_CLOSED);
-    }
-    fe_h1_timeout_deinit(server);
-    fe_h1_decoder_deinit(&server->decoder);
-    fe_chain_deinit(&server->held);
-    fe_arena_deinit(&server->ex.arena);
-    free(server);
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -161,7 +118,7 @@ void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason)
 
 static bool step_wait(struct fe_h1_server *server)
 {
-    if (server->out->len > FE_H1_OUT_HIGH_WATER || !fe_h1_has_input(server)) {
+    if (server->out->len > FE_HTTP_OUT_HIGH_WATER || !fe_h1_has_input(server)) {
         return false; /* a client that does not read its answers gets no more of them */
     }
     if (fe_h1_decoder_is_idle(&server->decoder)) {
@@ -217,7 +174,7 @@ static bool step_exchange(struct fe_h1_server *server)
 {
     struct fe_exchange *ex = &server->ex;
 
-    if (server->is_blocked && server->out->len <= FE_H1_OUT_HIGH_WATER) {
+    if (server->is_blocked && server->out->len <= FE_HTTP_OUT_HIGH_WATER) {
         server->is_blocked = false;
         ex->handler_ops->on_writable(ex);
         return true;
@@ -329,8 +286,15 @@ void fe_h1_settle(struct fe_h1_server *server)
 
 /* ---- the owner's calls -------------------------------------------------------------------- */
 
-void fe_h1_server_feed(struct fe_h1_server *server, struct fe_view data)
+static struct fe_h1_server *server_of(struct fe_http_server *base)
 {
+    return FE_CONTAINER_OF(base, struct fe_h1_server, base);
+}
+
+static void feed(struct fe_http_server *base, struct fe_view data)
+{
+    struct fe_h1_server *server = server_of(base);
+
     server->fed = data;
     fe_h1_run(server);
     if (server->fed.len > 0) {
@@ -345,8 +309,10 @@ void fe_h1_server_feed(struct fe_h1_server *server, struct fe_view data)
     }
 }
 
-void fe_h1_server_on_eof(struct fe_h1_server *server)
+static void on_eof(struct fe_http_server *base)
 {
+    struct fe_h1_server *server = server_of(base);
+
     switch (server->phase) {
     case FE_H1_WAIT:
     case FE_H1_DISCARD:
@@ -366,15 +332,67 @@ void fe_h1_server_on_eof(struct fe_h1_server *server)
     }
 }
 
-void fe_h1_server_on_drain(struct fe_h1_server *server)
+static void on_drain(struct fe_http_server *base)
 {
-    fe_h1_run(server);
+    fe_h1_run(server_of(base));
 }
 
-void fe_h1_server_drain(struct fe_h1_server *server)
+static void drain(struct fe_http_server *base)
 {
+    struct fe_h1_server *server = server_of(base);
+
     server->is_draining = true;
     if (server->phase == FE_H1_WAIT) {
         fe_h1_finish(server);
     }
+}
+
+static void server_free(struct fe_http_server *base)
+{
+    struct fe_h1_server *server = server_of(base);
+
+    assert(!server->is_running);
+    if (server->phase == FE_H1_EXCHANGE) {
+        abort_handler(server, FE_H1_CLOSED);
+    }
+    fe_h1_timeout_deinit(server);
+    fe_h1_decoder_deinit(&server->decoder);
+    fe_chain_deinit(&server->held);
+    fe_arena_deinit(&server->ex.arena);
+    free(server);
+}
+
+static const struct fe_http_server_ops server_ops = {
+    .feed = feed,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .drain = drain,
+    .free = server_free,
+};
+
+struct fe_http_server *fe_h1_server_new(const struct fe_http_setup *setup)
+{
+    struct fe_h1_server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL) {
+        return NULL;
+    }
+    server->base.ops = &server_ops;
+    server->limits = setup->limits;
+    server->timers = setup->timers;
+    server->out = setup->out;
+    server->ops = setup->ops;
+    server->owner = setup->owner;
+    server->phase = FE_H1_WAIT;
+    server->ex.ops = &fe_h1_exchange_ops;
+    server->ex.request.scheme = setup->scheme;
+    fe_arena_init(&server->ex.arena, 0);
+    fe_chain_init(&server->held, setup->out->pool);
+    fe_h1_decoder_init(&server->decoder, setup->limits->header_max, &server->ex.arena,
+                       &server->ex.request);
+    if (fe_h1_timeout_init(server) != 0) {
+        free(server);
+        return NULL;
+    }
+    return &server->base;
 }

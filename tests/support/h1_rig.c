@@ -1,12 +1,14 @@
 #include "support/h1_rig.h"
 
+#include "http/h1_server.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-enum { LOW_WATER = FE_H1_OUT_HIGH_WATER / 4, START_MS = 1000000 };
+enum { LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4, START_MS = 1000000 };
 
 static struct h1_rig *rig_of(struct fe_exchange *ex)
 {
@@ -192,7 +194,7 @@ static struct fe_view date(void *owner)
     return FE_VIEW_LIT("Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
-static const struct fe_h1_owner_ops owner_ops = {
+static const struct fe_http_owner_ops owner_ops = {
     on_exchange, flush, set_reading, close_connection, now_ms, written, has_taken_all, date,
 };
 
@@ -210,14 +212,20 @@ bool h1_rig_init(struct h1_rig *rig)
     fe_pool_init(&rig->pool);
     fe_chain_init(&rig->out, &rig->pool);
     rig->output = malloc(H1_RIG_OUTPUT_MAX + 1);
-    rig->server = fe_h1_server_new(&rig->limits, &rig->timers, &rig->out, FE_VIEW_LIT("http"),
-                                   &owner_ops, rig);
+    rig->server = fe_h1_server_new(&(struct fe_http_setup){
+        .limits = &rig->limits,
+        .timers = &rig->timers,
+        .out = &rig->out,
+        .scheme = FE_VIEW_LIT("http"),
+        .ops = &owner_ops,
+        .owner = rig,
+    });
     return rig->output != NULL && rig->server != NULL;
 }
 
 void h1_rig_deinit(struct h1_rig *rig)
 {
-    fe_h1_server_free(rig->server);
+    fe_http_server_free(rig->server);
     fe_chain_deinit(&rig->out);
     fe_pool_deinit(&rig->pool);
     fe_timers_deinit(&rig->timers);
@@ -242,7 +250,7 @@ void h1_rig_feed(struct h1_rig *rig, const char *text)
     uint8_t *exact = own_malloc(len);
 
     memcpy(exact, text, len);
-    fe_h1_server_feed(rig->server, fe_view_of(exact, len));
+    fe_http_server_feed(rig->server, fe_view_of(exact, len));
     free(exact);
 }
 
@@ -264,7 +272,7 @@ void h1_rig_pass(struct h1_rig *rig, uint64_t ms)
 
 size_t h1_rig_take(struct h1_rig *rig, size_t max)
 {
-    bool was_high = rig->out.len > FE_H1_OUT_HIGH_WATER;
+    bool was_high = rig->out.len > FE_HTTP_OUT_HIGH_WATER;
     size_t room = H1_RIG_OUTPUT_MAX - rig->n_output;
     size_t n = fe_chain_read(&rig->out, rig->output + rig->n_output, max < room ? max : room);
 
@@ -272,7 +280,7 @@ size_t h1_rig_take(struct h1_rig *rig, size_t max)
     rig->written += n;
     rig->output[rig->n_output] = '\0';
     if (was_high && rig->out.len <= LOW_WATER) {
-        fe_h1_server_on_drain(rig->server);
+        fe_http_server_on_drain(rig->server);
     }
     return n;
 }

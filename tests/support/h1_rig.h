@@ -10,7 +10,7 @@
 #ifndef TESTS_SUPPORT_H1_RIG_H
 #define TESTS_SUPPORT_H1_RIG_H
 
-#include "http/h1_server.h"
+#include "http/server.h"
 #include "support/trace.h"
 
 #define H1_DATE  "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
@@ -22,11 +22,11 @@ enum { H1_RIG_OUTPUT_MAX = 4 * 1024 * 1024 };
 
 struct h1_rig {
     struct trace trace;
-    struct fe_h1_limits limits;
+    struct fe_http_limits limits;
     struct fe_timers timers;
     struct fe_pool pool;
     struct fe_chain out;
-    struct fe_h1_server *server;
+    struct fe_http_server *server;
     struct fe_exchange *ex; /* that runs, else NULL */
     uint64_t now_ms;
     uint64_t written;   /* by the client, from `out` */

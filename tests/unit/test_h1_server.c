@@ -1,4 +1,5 @@
 /* One connection and its exchanges, in the order of what a client may do. */
+#include "base/list.h"
 #include "http/h1_connection.h"
 #include "support/h1_rig.h"
 
@@ -244,7 +245,7 @@ static void test_pipelining_deep(void **state)
     rig->trace.is_off = true;
     h1_rig_feed(rig, requests);
     free(requests);
-    assert_true(rig->out.len < 2 * FE_H1_OUT_HIGH_WATER);
+    assert_true(rig->out.len < 2 * FE_HTTP_OUT_HIGH_WATER);
     assert_true(rig->n_exchanges < N);
     while (rig->out.len > 0) {
         n_read += h1_rig_take(rig, SIZE_MAX);
@@ -688,7 +689,7 @@ static void test_eof_idle(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, GET("/hello"));
-    fe_h1_server_on_eof(rig->server);
+    fe_http_server_on_eof(rig->server);
     trace_expect(&rig->trace, "exchange(/hello) close");
     h1_rig_expect(rig, H1_HELLO);
 }
@@ -698,7 +699,7 @@ static void test_eof_during_exchange(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, GET("/hold"));
-    fe_h1_server_on_eof(rig->server);
+    fe_http_server_on_eof(rig->server);
     trace_expect(&rig->trace, "exchange(/hold) abort close");
 }
 
@@ -708,7 +709,7 @@ static void test_eof_during_response(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
-    fe_h1_server_on_eof(rig->server);
+    fe_http_server_on_eof(rig->server);
     trace_expect(&rig->trace, "exchange(/hold) abort reset");
 }
 
@@ -717,7 +718,7 @@ static void test_free_aborts(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, GET("/hold"));
-    fe_h1_server_free(rig->server);
+    fe_http_server_free(rig->server);
     rig->server = NULL;
     trace_expect(&rig->trace, "exchange(/hold) abort");
 }
@@ -726,7 +727,7 @@ static void test_drain_idle(void **state)
 {
     struct h1_rig *rig = *state;
 
-    fe_h1_server_drain(rig->server);
+    fe_http_server_drain(rig->server);
     trace_expect(&rig->trace, "close");
 }
 
@@ -735,7 +736,7 @@ static void test_drain_running(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, GET("/hold") GET("/hello"));
-    fe_h1_server_drain(rig->server);
+    fe_http_server_drain(rig->server);
     trace_expect(&rig->trace, "exchange(/hold)");
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
     rig->ex->ops->end(rig->ex);
@@ -749,7 +750,7 @@ static void test_drain_discarding(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, POST("/early", "Content-Length: 3\r\n"));
-    fe_h1_server_drain(rig->server);
+    fe_http_server_drain(rig->server);
     h1_rig_feed(rig, "abc");
     trace_expect(&rig->trace, "exchange(/early) close");
 }
@@ -758,16 +759,17 @@ static void test_drain_discarding(void **state)
 static void test_idle_memory(void **state)
 {
     struct h1_rig *rig = *state;
+    struct fe_h1_server *server = FE_CONTAINER_OF(rig->server, struct fe_h1_server, base);
 
     h1_rig_feed(rig, "GET /hel");
     h1_rig_feed(rig, "lo HTTP/1.1\r\nHost: h\r\n\r\n");
     h1_rig_expect(rig, H1_HELLO);
-    assert_non_null(rig->server->ex.arena.chunks);
+    assert_non_null(server->ex.arena.chunks);
     h1_rig_pass(rig, 1000);
-    assert_null(rig->server->ex.arena.chunks);
-    assert_null(rig->server->decoder.section.data);
-    assert_null(rig->server->held.head);
-    assert_true(sizeof(*rig->server) <= 1024);
+    assert_null(server->ex.arena.chunks);
+    assert_null(server->decoder.section.data);
+    assert_null(server->held.head);
+    assert_true(sizeof(*server) <= 1024);
     h1_rig_feed(rig, GET("/hello")); /* and works as before */
     h1_rig_expect(rig, H1_HELLO);
 }
