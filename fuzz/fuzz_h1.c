@@ -35,7 +35,7 @@ static size_t on_body(struct fe_exchange *ex, struct fe_view data)
     return data.len;
 }
 
-static void on_body_end(struct fe_exchange *ex)
+static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct client *client = ex->handler;
     struct fe_response response = {.status = 200, .content_length = FE_BODY_UNKNOWN};
@@ -46,7 +46,7 @@ static void on_body_end(struct fe_exchange *ex)
     client->ex = NULL;
     check(ex->ops->respond(ex, &response) == 0);
     check(ex->ops->write(ex, ex->request.path) == (ssize_t)ex->request.path.len);
-    ex->ops->end(ex);
+    ex->ops->end(ex, trailers);
 }
 
 static void on_writable(struct fe_exchange *ex)

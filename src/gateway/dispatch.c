@@ -26,7 +26,7 @@ static void respond_options(struct fe_exchange *ex, struct fe_view allow)
         ex->ops->abort(ex);
         return;
     }
-    ex->ops->end(ex);
+    ex->ops->end(ex, NULL);
 }
 
 /* 308 lets no client turn a POST into a GET (RFC 9110 §15.4.9); older ones know only 301. */

@@ -204,10 +204,11 @@ static void respond_too_small(struct fe_exchange *ex, const struct fe_config_rou
 
 /* Of a body whose length was not announced this is the first moment at which it can be too small.
  * A response that has begun is let go on: the service had what it needed. */
-static void on_body_end(struct fe_exchange *ex)
+static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct relay *relay = ex->handler;
 
+    (void)trailers; /* the old dialect has no place for them */
     if (relay->n_body < relay->route->body_min && !ex->responded) {
         stop_deadline(relay);
         fe_call_cancel(&relay->call);
@@ -246,7 +247,7 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
         fail(relay, code);
     } else if (ex->request.method == FE_METHOD_HEAD) {
         fe_call_cancel(call); /* the rest is for nobody, and it may be endless */
-        ex->ops->end(ex);
+        ex->ops->end(ex, NULL);
     }
 }
 
@@ -274,7 +275,7 @@ static void call_on_end(struct fe_call *call)
     struct relay *relay = call->owner;
 
     stop_deadline(relay);
-    relay->ex->ops->end(relay->ex);
+    relay->ex->ops->end(relay->ex, NULL);
 }
 
 static void call_on_fail(struct fe_call *call, int code, bool responded)

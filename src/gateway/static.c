@@ -108,7 +108,7 @@ static bool answer_condition(struct fe_exchange *ex, struct reply *reply,
     if (ex->ops->respond(ex, &reply->response) != FLATEND_OK) {
         ex->ops->abort(ex);
     } else {
-        ex->ops->end(ex);
+        ex->ops->end(ex, NULL);
     }
     return true;
 }
@@ -224,7 +224,7 @@ static void redirect_to_slash(struct fe_exchange *ex)
         ex->ops->abort(ex);
         return;
     }
-    ex->ops->end(ex);
+    ex->ops->end(ex, NULL);
 }
 
 /* What the page shows can change without the directory's own time: it has no validators. Takes

@@ -75,7 +75,7 @@ static void pump(struct fe_exchange *ex)
         }
     }
     fe_transfer_free(transfer);
-    ex->ops->end(ex);
+    ex->ops->end(ex, NULL);
 }
 
 static void on_abort(struct fe_exchange *ex)

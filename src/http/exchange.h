@@ -27,8 +27,11 @@ struct fe_exchange_ops {
      * Where no body goes out (HEAD, 204, 304) everything is accepted and dropped. */
     ssize_t (*write)(struct fe_exchange *ex, struct fe_view data);
     /* The response is complete. The exchange is the protocol's again. With less than the announced
-     * length written it is an abort. */
-    void (*end)(struct fe_exchange *ex);
+     * length written it is an abort. `trailers`, used up by the time it returns, go where the
+     * protocol has a place for them (in HTTP/1.1 behind a chunked body only), without those that
+     * must not be trailers (http/trailers.h); NULL: none. A name or value that HTTP forbids makes
+     * it an abort. */
+    void (*end)(struct fe_exchange *ex, const struct fe_fields *trailers);
     /* The response cannot be completed: the client must see that it is not whole. */
     void (*abort)(struct fe_exchange *ex);
     /* Ready for request body: neither on_body nor on_body_end comes before the first call, which
@@ -41,7 +44,9 @@ struct fe_exchange_ops {
 struct fe_handler_ops {
     /* Request body; returns how many bytes were taken. Fewer than all: no more until resume. */
     size_t (*on_body)(struct fe_exchange *ex, struct fe_view data);
-    void (*on_body_end)(struct fe_exchange *ex);
+    /* `trailers` may be empty; they live in the exchange's arena. What must not be a trailer has
+     * been dropped. */
+    void (*on_body_end)(struct fe_exchange *ex, const struct fe_fields *trailers);
     /* Space again after a write took less than it was given. */
     void (*on_writable)(struct fe_exchange *ex);
     /* The client is gone, or broke the protocol, or was too slow. The exchange is over. */

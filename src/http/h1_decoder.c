@@ -1,6 +1,7 @@
 #include "http/h1_decoder.h"
 
 #include "http/syntax.h"
+#include "http/trailers.h"
 
 #include <assert.h>
 
@@ -160,6 +161,7 @@ static void chunk_start(struct fe_h1_decoder *decoder)
 
 static void body_start(struct fe_h1_decoder *decoder)
 {
+    decoder->trailers = (struct fe_fields){0};
     if (decoder->head.is_chunked) {
         decoder->n_ext = 0;
         chunk_start(decoder);
@@ -295,25 +297,32 @@ static int step_chunk_line(struct fe_h1_decoder *decoder, struct fe_view *in)
     return CONTINUE;
 }
 
-/* Checks each line of a trailer section as strictly as one of the head. */
-static int check_trailers(struct fe_h1_decoder *decoder, uint8_t *at, const uint8_t *end)
+/* Each line of a trailer section, as strictly as one of the head. Kept apart from the head: merged
+ * into it they would bypass every check made there (RFC 9110 §6.5.1). */
+static int parse_trailers(struct fe_h1_decoder *decoder, uint8_t *at, const uint8_t *end)
 {
     struct fe_field field;
+    unsigned n = 0;
 
     while (end - at > 2) {
         uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
 
+        if (++n > FE_FIELDS_MAX) {
+            return fe_h1_refuse(&decoder->fault, 431, "too many trailer lines");
+        }
         if (fe_h1_field_parse(at, (size_t)(lf - at) - 1, &field, &decoder->fault) != 0) {
             return FLATEND_EPROTO;
+        }
+        if (fe_trailer_is_allowed(field.name) &&
+            fe_fields_add(&decoder->trailers, decoder->arena, field.name, field.value) != 0) {
+            return FLATEND_ENOMEM;
         }
         at = lf + 1;
     }
     return 0;
 }
 
-/* trailer-section, RFC 9112 §7.1.2. What it says is dropped, as RFC 9110 §6.5.1 allows: nobody
- * behind the exchange asks for it, and merged into the head it would bypass every check made there.
- */
+/* trailer-section, RFC 9112 §7.1.2. */
 static int step_trailers(struct fe_h1_decoder *decoder, struct fe_view *in)
 {
     size_t max =
@@ -321,6 +330,7 @@ static int step_trailers(struct fe_h1_decoder *decoder, struct fe_view *in)
     struct fe_view whole;
     uint8_t *block;
     int result = section_gather(decoder, in, max, &whole);
+    int code;
 
     if (result != CONTINUE) {
         return result;
@@ -334,7 +344,11 @@ static int step_trailers(struct fe_h1_decoder *decoder, struct fe_view *in)
     if (block == NULL) {
         return no_memory(decoder);
     }
-    if (check_trailers(decoder, block, block + whole.len) != 0) {
+    code = parse_trailers(decoder, block, block + whole.len);
+    if (code == FLATEND_ENOMEM) {
+        return no_memory(decoder);
+    }
+    if (code != 0) {
         decoder->state = FE_H1_FAILED;
     }
     return CONTINUE;

@@ -41,7 +41,7 @@ enum fe_h1_state {
     FE_H1_CHUNK_DATA,
     FE_H1_CHUNK_DATA_CR,
     FE_H1_CHUNK_DATA_LF,
-    FE_H1_TRAILERS, /* gathered, checked and dropped */
+    FE_H1_TRAILERS, /* gathered and parsed */
     FE_H1_DONE,
     FE_H1_FAILED,
 };
@@ -61,16 +61,17 @@ struct fe_h1_decoder {
     enum fe_h1_state state;
     struct fe_h1_head head;
     struct fe_h1_fault fault;
-    struct fe_view body;    /* borrowed from the input */
-    uint64_t left;          /* bytes of the body, or of the chunk */
-    struct fe_buf section;  /* a head or trailer section that came in pieces */
-    size_t scanned;         /* of the section: known not to hold its end */
-    size_t line_start;      /* of the section's last, incomplete line */
-    unsigned n_empty_lines; /* before the request line */
-    unsigned n_digits;      /* of a chunk's size */
-    unsigned n_ext;         /* bytes of chunk extensions */
-    bool has_space;         /* after this chunk's size */
-    bool has_ext;           /* after this chunk's size: a ';' was seen */
+    struct fe_view body;       /* borrowed from the input */
+    struct fe_fields trailers; /* of a request that is complete; those that may be trailers */
+    uint64_t left;             /* bytes of the body, or of the chunk */
+    struct fe_buf section;     /* a head or trailer section that came in pieces */
+    size_t scanned;            /* of the section: known not to hold its end */
+    size_t line_start;         /* of the section's last, incomplete line */
+    unsigned n_empty_lines;    /* before the request line */
+    unsigned n_digits;         /* of a chunk's size */
+    unsigned n_ext;            /* bytes of chunk extensions */
+    bool has_space;            /* after this chunk's size */
+    bool has_ext;              /* after this chunk's size: a ';' was seen */
 };
 
 void fe_h1_decoder_init(struct fe_h1_decoder *decoder, size_t header_max, struct fe_arena *arena,

@@ -1,6 +1,7 @@
 #include "http/h1_encoder.h"
 
 #include "http/syntax.h"
+#include "http/trailers.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -239,9 +240,52 @@ int fe_h1_encode_chunk(struct fe_chain *out, struct fe_view data)
     return 0;
 }
 
-int fe_h1_encode_last_chunk(struct fe_chain *out)
+static int append(struct fe_chain *chain, struct fe_view v)
 {
-    return fe_chain_append(out, "0\r\n\r\n", 5);
+    return v.len > 0 ? fe_chain_append(chain, v.ptr, v.len) : 0;
+}
+
+/* trailer-section, RFC 9112 §7.1.2. */
+static int append_trailers(struct fe_chain *chain, const struct fe_fields *trailers)
+{
+    struct survey survey = {0};
+    int code = survey_fields(trailers, &survey);
+
+    for (size_t i = 0; code == 0 && i < trailers->n; i++) {
+        const struct fe_view parts[] = {trailers->items[i].name, FE_VIEW_LIT(": "),
+                                        trailers->items[i].value, FE_VIEW_LIT("\r\n")};
+
+        if (!fe_trailer_is_allowed(trailers->items[i].name)) {
+            continue;
+        }
+        for (size_t k = 0; code == 0 && k < sizeof(parts) / sizeof(parts[0]); k++) {
+            code = append(chain, parts[k]);
+        }
+    }
+    return code;
+}
+
+int fe_h1_encode_last_chunk(struct fe_chain *out, const struct fe_fields *trailers)
+{
+    struct fe_chain whole;
+    int code;
+
+    if (trailers == NULL || trailers->n == 0) {
+        return fe_chain_append(out, "0\r\n\r\n", 5);
+    }
+    fe_chain_init(&whole, out->pool);
+    code = append(&whole, FE_VIEW_LIT("0\r\n"));
+    if (code == 0) {
+        code = append_trailers(&whole, trailers);
+    }
+    if (code == 0) {
+        code = append(&whole, FE_VIEW_LIT("\r\n"));
+    }
+    if (code == 0) {
+        fe_chain_move(out, &whole);
+    }
+    fe_chain_deinit(&whole);
+    return code;
 }
 
 int fe_h1_encode_continue(struct fe_chain *out)

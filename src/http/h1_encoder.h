@@ -29,7 +29,9 @@ int fe_h1_encode_head(struct fe_chain *out, const struct fe_h1_response *respons
 
 /* A chunk of 1 to FE_H1_CHUNK_MAX bytes. */
 int fe_h1_encode_chunk(struct fe_chain *out, struct fe_view data) FE_MUST_USE;
-int fe_h1_encode_last_chunk(struct fe_chain *out) FE_MUST_USE;
+/* The end of the chunks, with those of the trailers (NULL: none) that may be trailers.
+ * FLATEND_EINVAL: as for the head. */
+int fe_h1_encode_last_chunk(struct fe_chain *out, const struct fe_fields *trailers) FE_MUST_USE;
 int fe_h1_encode_continue(struct fe_chain *out) FE_MUST_USE;
 
 #endif

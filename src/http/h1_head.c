@@ -169,7 +169,7 @@ static int parse_fields(struct head_parser *p, uint8_t *at, const uint8_t *end)
         if (len == 0) {
             return 0;
         }
-        if (fields->n == FE_H1_FIELDS_MAX) {
+        if (fields->n == FE_FIELDS_MAX) {
             return fe_h1_refuse(p->fault, 431, "too many header lines");
         }
         if (fe_h1_field_parse(at, len, &field, p->fault) != 0) {

@@ -4,10 +4,6 @@
 
 #include "http/message.h"
 
-/* A field costs an entry of the array and at least four bytes on the wire: more fields than this
- * are refused with 431, so that a head of the largest size stays cheap. Apache's limit is 100. */
-enum { FE_H1_FIELDS_MAX = 128 };
-
 /* What a client did wrong: the status and the line that it is told. Static text. */
 struct fe_h1_fault {
     int status;

@@ -120,14 +120,14 @@ static void abort_response(struct fe_exchange *ex)
     fe_h1_reset(server_of(ex));
 }
 
-static void end(struct fe_exchange *ex)
+static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fe_h1_server *server = server_of(ex);
     bool is_short = server->framing == FE_H1_FRAMING_LENGTH && server->left > 0;
 
     assert(ex->responded);
-    if (is_short ||
-        (server->framing == FE_H1_FRAMING_CHUNKS && fe_h1_encode_last_chunk(server->out) != 0)) {
+    if (is_short || (server->framing == FE_H1_FRAMING_CHUNKS &&
+                     fe_h1_encode_last_chunk(server->out, trailers) != 0)) {
         fe_h1_reset(server);
         return;
     }

@@ -187,7 +187,7 @@ static bool step_exchange(struct fe_h1_server *server)
         return deliver_body(server);
     case FE_H1_ON_END:
         server->body = FE_H1_BODY_DONE;
-        ex->handler_ops->on_body_end(ex);
+        ex->handler_ops->on_body_end(ex, &server->decoder.trailers);
         return true;
     case FE_H1_ON_FAULT:
         fe_h1_fail(server, server->decoder.fault.status, server->decoder.fault.reason);

@@ -5,6 +5,11 @@
 #include "base/arena.h"
 #include "base/view.h"
 
+/* A field costs an entry of the array and at least four bytes on the wire: requests with more
+ * fields than this are refused with 431, so that a head of the largest size stays cheap. Apache's
+ * limit is 100. */
+enum { FE_FIELDS_MAX = 128 };
+
 struct fe_field {
     struct fe_view name; /* lower case */
     struct fe_view value;

@@ -114,7 +114,7 @@ static void send(struct fe_exchange *ex, const struct fe_response *response, str
         ex->ops->abort(ex);
         return;
     }
-    ex->ops->end(ex);
+    ex->ops->end(ex, NULL);
 }
 
 static void respond(struct fe_exchange *ex, int status, const char *reason,

@@ -11,7 +11,7 @@
 
 #define EXPECTED                                                                                   \
     H1_HELLO "HTTP/1.1 200 OK\r\n" H1_DATE "transfer-encoding: chunked\r\n\r\n"                    \
-             "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n" H1_HELLO
+             "3\r\nabc\r\n3\r\ndef\r\n0\r\nx-a: b\r\nx-b: c\r\n\r\n" H1_HELLO
 
 /* How much of `expected` the client has read before anything else. */
 static size_t common_prefix(const char *read, const char *expected)
@@ -75,7 +75,7 @@ static void test_held(void **state)
                 struct fe_exchange *ex = rig.ex;
 
                 rig.ex = NULL;
-                ex->ops->end(ex);
+                ex->ops->end(ex, NULL);
                 h1_rig_pass(&rig, 0);
             }
         }

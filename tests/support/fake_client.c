@@ -77,10 +77,11 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)data.len;
 }
 
-static void end(struct fe_exchange *ex)
+static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fake_client *const fake = fake_of(ex);
 
+    assert_null(trailers); /* files have none */
     assert_true(fake->status != 0);
     if (has_body(fake) && fake->content_length != FE_BODY_UNKNOWN) {
         assert_int_equal(fake->body.len, fake->content_length);

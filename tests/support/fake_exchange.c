@@ -74,12 +74,13 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)n;
 }
 
-static void end(struct fe_exchange *ex)
+static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fake_exchange *fake = fake_of(ex);
 
     assert_true(ex->responded);
     fake->is_over = true;
+    assert_true(trailers == NULL || trailers->n == 0);
     trace_add(fake->trace, "end");
 }
 
@@ -142,9 +143,11 @@ size_t fake_exchange_body(struct fake_exchange *fake, const char *text)
 
 void fake_exchange_body_end(struct fake_exchange *fake)
 {
+    const struct fe_fields none = {0};
+
     assert_true(fake->wants_body && !fake->is_over);
     fake->wants_body = false;
-    fake->ex.handler_ops->on_body_end(&fake->ex);
+    fake->ex.handler_ops->on_body_end(&fake->ex, &none);
 }
 
 void fake_exchange_writable(struct fake_exchange *fake, size_t room)

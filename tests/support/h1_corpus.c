@@ -13,6 +13,8 @@
 #define HOST           "Host: h\r\n"
 #define POST           "POST / HTTP/1.1\r\n" HOST
 #define CHUNKED        POST "Transfer-Encoding: chunked\r\n\r\n"
+#define T4             "a:\r\na:\r\na:\r\na:\r\n"
+#define T16            T4 T4 T4 T4
 #define X16            "xxxxxxxxxxxxxxxx"
 #define X256           X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16
 #define X512           X256 X256
@@ -223,9 +225,16 @@ const struct h1_case h1_corpus[] = {
 
     /* ---- §7.1.2: trailers */
     {"trailers", BYTES(CHUNKED "0\r\nA: b\r\nC: d\r\n\r\nGET /2 HTTP/1.1\r\n" HOST "\r\n"),
-     "[POST / @h 1.1 keep chunked] . [GET /2 @h 1.1 keep 0] ."},
+     "[POST / @h 1.1 keep chunked] . a=b c=d [GET /2 @h 1.1 keep 0] ."},
     {"trailers change no framing", BYTES(CHUNKED "0\r\nContent-Length: 5\r\nHost: x\r\n\r\n"),
      "[POST / @h 1.1 keep chunked] ."},
+    {"no trailers after those of another", BYTES(CHUNKED "0\r\nA: b\r\n\r\n" CHUNKED "0\r\n\r\n"),
+     "[POST / @h 1.1 keep chunked] . a=b [POST / @h 1.1 keep chunked] ."},
+    {"trailers change no header",
+     BYTES(CHUNKED "0\r\nAuthorization: x\r\nB: \tc \r\nTE: d\r\n\r\n"),
+     "[POST / @h 1.1 keep chunked] . b=c"},
+    {"too many trailers", BYTES(CHUNKED "0\r\n" T16 T16 T16 T16 T16 T16 T16 T16 "a:\r\n\r\n"),
+     "[POST / @h 1.1 keep chunked] !431"},
     {"folded trailer", BYTES(CHUNKED "0\r\nA: b\r\n c\r\n\r\n"),
      "[POST / @h 1.1 keep chunked] !400"},
     {"malformed trailer", BYTES(CHUNKED "0\r\nA\r\n\r\n"), "[POST / @h 1.1 keep chunked] !400"},
@@ -282,6 +291,16 @@ static void write_head(struct h1_reading *reading, const struct fe_request *requ
     write_text(reading, "%s]", head->expects_continue ? " expect" : "");
 }
 
+static void write_trailers(struct h1_reading *reading, const struct fe_fields *trailers)
+{
+    for (size_t i = 0; i < trailers->n; i++) {
+        const struct fe_field *field = &trailers->items[i];
+
+        write_text(reading, " %.*s=%.*s", (int)field->name.len, (const char *)field->name.ptr,
+                   (int)field->value.len, (const char *)field->value.ptr);
+    }
+}
+
 /* One piece of input; false after a fault. */
 static bool read_piece(struct h1_reading *reading, struct fe_h1_decoder *decoder, struct fe_view in,
                        bool *in_body)
@@ -303,6 +322,7 @@ static bool read_piece(struct h1_reading *reading, struct fe_h1_decoder *decoder
             break;
         case FE_H1_ON_END:
             write_text(reading, " .");
+            write_trailers(reading, &decoder->trailers);
             fe_arena_reset(decoder->arena);
             fe_h1_decoder_next(decoder);
             break;

@@ -35,9 +35,17 @@ static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
     return n;
 }
 
-static void hold_on_body_end(struct fe_exchange *ex)
+static void hold_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    trace_add(&rig_of(ex)->trace, "end");
+    struct trace *trace = &rig_of(ex)->trace;
+
+    trace_add(trace, "end");
+    for (size_t i = 0; i < trailers->n; i++) {
+        const struct fe_field *field = &trailers->items[i];
+
+        trace_add(trace, "trailer(%.*s=%.*s)", (int)field->name.len, (const char *)field->name.ptr,
+                  (int)field->value.len, (const char *)field->value.ptr);
+    }
 }
 
 static void hold_on_writable(struct fe_exchange *ex)
@@ -53,12 +61,12 @@ static void on_abort(struct fe_exchange *ex)
     rig->ex = NULL;
 }
 
-static void end(struct h1_rig *rig)
+static void end(struct h1_rig *rig, const struct fe_fields *trailers)
 {
     struct fe_exchange *ex = rig->ex;
 
     rig->ex = NULL;
-    ex->ops->end(ex);
+    ex->ops->end(ex, trailers);
 }
 
 static void give_up(struct h1_rig *rig)
@@ -80,9 +88,9 @@ static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
     return (size_t)n;
 }
 
-static void echo_on_body_end(struct fe_exchange *ex)
+static void echo_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    end(rig_of(ex));
+    end(rig_of(ex), trailers);
 }
 
 static void echo_on_writable(struct fe_exchange *ex)
@@ -116,7 +124,7 @@ static void answer(struct h1_rig *rig, int status, uint64_t length, const char *
         give_up(rig);
         return;
     }
-    end(rig);
+    end(rig, NULL);
 }
 
 static bool is_path(const struct fe_exchange *ex, const char *path)

@@ -73,7 +73,7 @@ static void test_not_modified(void **state)
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 304, 77, "etag", "\"x\""), 0);
     assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("dropped")), 7);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\n" H1_DATE
                        "content-length: 77\r\n\r\n");
 }
@@ -84,7 +84,7 @@ static void test_own_date(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 299, 0, "Date", "now"), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 299 \r\nDate: now\r\ncontent-length: 0\r\n\r\n");
 }
 
@@ -103,7 +103,7 @@ static void test_hop_by_hop(void **state)
     for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++) {
         h1_rig_feed(rig, GET("/hold"));
         assert_int_equal(h1_rig_respond(rig, 200, 0, skipped[i].name, skipped[i].value), 0);
-        rig->ex->ops->end(rig->ex);
+        rig->ex->ops->end(rig->ex, NULL);
         rig->ex = NULL;
         h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
     }
@@ -121,7 +121,7 @@ static void test_named_by_connection(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(rig->ex->ops->respond(rig->ex, &response), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 200 OK\r\nx-end: 2\r\n" H1_DATE "content-length: 0\r\n\r\n");
 }
 
@@ -137,7 +137,7 @@ static void test_invalid_response(void **state)
     assert_int_equal(h1_rig_respond(rig, 600, 0, NULL, NULL), FLATEND_EINVAL);
     assert_int_equal(rig->out.len, 0);
     assert_int_equal(h1_rig_respond(rig, 502, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 502 Bad Gateway\r\n" H1_DATE "content-length: 0\r\n\r\n");
 }
 
@@ -152,11 +152,52 @@ static void test_large_head(void **state)
     value[LEN] = '\0';
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, 0, "x", value), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     while (h1_rig_take(rig, SIZE_MAX) > 0) {
     }
     assert_int_equal(rig->n_output, sizeof(HEAD_200("x: \r\ncontent-length: 0\r\n")) - 1 + LEN);
     free(value);
+}
+
+/* The handler is told of them apart from the head, and its own go behind the chunks. */
+static void test_trailers(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n"));
+    rig->ex->ops->resume(rig->ex);
+    h1_rig_feed(rig, "3\r\nabc\r\n0\r\nX-Sum: 1\r\nCookie: no\r\n\r\n");
+    trace_expect(&rig->trace, "exchange(/hold) body(abc) end trailer(x-sum=1)");
+    assert_null(fe_fields_find(&rig->ex->request.fields, FE_VIEW_LIT("x-sum")));
+}
+
+static void test_response_trailers(void **state)
+{
+    struct h1_rig *rig = *state;
+    struct fe_field fields[] = {
+        {FE_VIEW_LIT("x-sum"), FE_VIEW_LIT("1")},
+        {FE_VIEW_LIT("Content-Length"), FE_VIEW_LIT("5")},
+        {FE_VIEW_LIT("grpc-status"), FE_VIEW_LIT("0")},
+    };
+    const struct fe_fields trailers = {fields, 3, 3};
+
+    h1_rig_feed(rig, GET("/hold") GET("/hold") GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex, &trailers);
+    h1_rig_expect(
+        rig, HEAD_200("transfer-encoding: chunked\r\n") "0\r\nx-sum: 1\r\ngrpc-status: 0\r\n\r\n");
+    rig->ex = NULL;
+    h1_rig_pass(rig, 0); /* no chunks, no place for them */
+    assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex, &trailers);
+    h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
+    rig->ex = NULL;
+    h1_rig_pass(rig, 0);
+    fields[2].value = FE_VIEW_LIT("0\r\nx: y");
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex, &trailers);
+    h1_rig_expect(rig, HEAD_200("transfer-encoding: chunked\r\n"));
+    trace_expect(&rig->trace, "exchange(/hold) exchange(/hold) exchange(/hold) reset");
 }
 
 static void test_too_much_body(void **state)
@@ -167,7 +208,7 @@ static void test_too_much_body(void **state)
     assert_int_equal(h1_rig_respond(rig, 200, 3, NULL, NULL), 0);
     assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("abcd")), FLATEND_ETOOBIG);
     assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("abc")), 3);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     h1_rig_expect(rig, HEAD_200("content-length: 3\r\n") "abc");
 }
 
@@ -177,7 +218,7 @@ static void test_too_little_body(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, 3, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     trace_expect(&rig->trace, "exchange(/hold) reset");
 }
 
@@ -220,7 +261,7 @@ static void test_pipelining_in_order(void **state)
     h1_rig_feed(rig, GET("/hold") GET("/hello") GET("/none"));
     trace_expect(&rig->trace, "exchange(/hold)");
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     rig->ex = NULL;
     trace_expect(&rig->trace, ""); /* nothing from within the handler's call */
     h1_rig_pass(rig, 0);
@@ -739,7 +780,7 @@ static void test_drain_running(void **state)
     fe_http_server_drain(rig->server);
     trace_expect(&rig->trace, "exchange(/hold)");
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex);
+    rig->ex->ops->end(rig->ex, NULL);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "close");
     h1_rig_expect(rig, HEAD_200("content-length: 0\r\nconnection: close\r\n"));
@@ -790,6 +831,8 @@ int main(void)
         TEST(test_named_by_connection),
         TEST(test_invalid_response),
         TEST(test_large_head),
+        TEST(test_trailers),
+        TEST(test_response_trailers),
         TEST(test_too_much_body),
         TEST(test_too_little_body),
         TEST(test_abort),

@@ -132,8 +132,9 @@ static ssize_t record_write(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)n;
 }
 
-static void record_end(struct fe_exchange *ex)
+static void record_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
+    assert_null(trailers); /* problems have none */
     ((struct recorder *)ex->handler)->has_ended = true;
 }
 
