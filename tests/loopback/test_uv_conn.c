@@ -23,10 +23,12 @@ struct end {
     int open_code;
     int n_eofs;
     int n_drains;
+    int n_flushes;
     int n_closes;
     int close_code;
     bool finishes; /* once all is written, and when the other end has finished */
     bool aborts;   /* instead of closing */
+    bool is_late;  /* appends, at the end of the turn, what it writes first */
 };
 
 struct world {
@@ -114,6 +116,19 @@ static void on_eof(void *owner)
     }
 }
 
+/* Appends without a word: the end of the turn is when it leaves. */
+static void on_flush(void *owner)
+{
+    struct end *end = owner;
+    uint8_t first = byte_at(end->n_written);
+
+    end->n_flushes++;
+    if (end->is_late && end->n_written == 0) {
+        assert_int_equal(fe_chain_append(fe_conn_out(end->conn), &first, 1), 0);
+        end->n_written++;
+    }
+}
+
 static void on_drain(void *owner)
 {
     struct end *end = owner;
@@ -156,6 +171,7 @@ static const struct fe_conn_ops accepted_ops = {
     .on_open = on_open,
     .on_read = on_read,
     .on_eof = on_eof,
+    .on_flush = on_flush,
     .on_drain = on_drain,
     .on_close = on_accepted_close,
 };
@@ -166,7 +182,12 @@ static void on_accept(void *owner, struct fe_conn *conn)
 
     world->accepted.conn = conn;
     fe_conn_accept(conn, &accepted_ops, &world->accepted);
-    write_more(&world->accepted);
+    if (world->accepted.is_late) {
+        fe_conn_flush(conn);
+        fe_conn_flush(conn);
+    } else {
+        write_more(&world->accepted);
+    }
 }
 
 static void on_accept_refuse(void *owner, struct fe_conn *conn)
@@ -237,6 +258,22 @@ static void test_both_ways_at_once(void **state)
     assert_true(world.dialed.n_drains > 0);
     assert_int_equal(world.dialed.close_code, 0);
     assert_int_equal(world.accepted.close_code, 0);
+}
+
+/* Once a turn, however often it was asked for, and early enough to append to what is written. */
+static void test_flush_is_told(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, "127.0.0.1:0", &listener_ops);
+    world.dialed.close_after = 1;
+    world.accepted.n_to_write = 1;
+    world.accepted.is_late = true;
+    world_dial(&world);
+    world_run(&world);
+    assert_int_equal(world.accepted.n_flushes, 2); /* the second is of the end */
+    assert_int_equal(world.dialed.n_read, 1);
 }
 
 /* All interfaces means both families. */
@@ -369,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_close_while_reading),    cmocka_unit_test(test_abort_resets),
         cmocka_unit_test(test_not_accepted_is_closed), cmocka_unit_test(test_dial_refused),
         cmocka_unit_test(test_close_while_dialing),    cmocka_unit_test(test_address_in_use),
+        cmocka_unit_test(test_flush_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
