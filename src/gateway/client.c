@@ -62,6 +62,14 @@ static struct fe_view date(void *owner)
     return fe_date_now(&((struct fe_client *)owner)->listener->date, now_ms(owner));
 }
 
+static void on_abuse(void *owner, const char *what)
+{
+    struct fe_client *client = owner;
+
+    fe_log(client->listener->log, FLATEND_LOG_INFO, "Closing the HTTP connection of %s: %s.",
+           client->remote, what);
+}
+
 static const struct fe_http_owner_ops server_ops = {
     .on_exchange = on_exchange,
     .flush = flush,
@@ -71,6 +79,7 @@ static const struct fe_http_owner_ops server_ops = {
     .written = written,
     .has_taken_all = has_taken_all,
     .date = date,
+    .on_abuse = on_abuse,
 };
 
 /* ---- what the connection tells ------------------------------------------------------------ */
@@ -83,6 +92,11 @@ static void on_read(void *owner, uint8_t *data, size_t len)
 static void on_eof(void *owner)
 {
     fe_http_server_on_eof(((struct fe_client *)owner)->server);
+}
+
+static void on_flush(void *owner)
+{
+    fe_http_server_run(((struct fe_client *)owner)->server);
 }
 
 static void on_drain(void *owner)
@@ -105,6 +119,7 @@ static void on_close(void *owner, int code)
 static const struct fe_conn_ops conn_ops = {
     .on_read = on_read,
     .on_eof = on_eof,
+    .on_flush = on_flush,
     .on_drain = on_drain,
     .on_close = on_close,
 };

@@ -32,7 +32,9 @@ struct fe_http_limits {
 struct fe_http_owner_ops {
     /* Chooses the handler: see exchange.h. */
     void (*on_exchange)(void *owner, struct fe_exchange *ex);
-    void (*flush)(void *owner); /* `out` has grown */
+    /* `out` has grown, or will when fe_http_server_run is called, which the owner does at the end
+     * of this turn, before it sends. */
+    void (*flush)(void *owner);
     void (*set_reading)(void *owner, bool reading);
     /* No more is to be said. Without `reset`: send `out`, then end our direction, and go on
      * feeding: the server discards what still comes, so that the client can read the answer, and
@@ -46,6 +48,8 @@ struct fe_http_owner_ops {
     bool (*has_taken_all)(void *owner);
     /* The time of day as fe_http_date_format (http/date.h) writes it; at most a second old. */
     struct fe_view (*date)(void *owner);
+    /* The connection is being closed for what the client does; `what` is for the log. */
+    void (*on_abuse)(void *owner, const char *what);
 };
 
 /* What a server stands on. All of it outlives the server, which copies the struct itself. */
@@ -62,6 +66,7 @@ struct fe_http_server;
 
 struct fe_http_server_ops {
     void (*feed)(struct fe_http_server *server, struct fe_view data);
+    void (*run)(struct fe_http_server *server); /* NULL: there is never anything to do */
     void (*on_eof)(struct fe_http_server *server);
     void (*on_drain)(struct fe_http_server *server);
     void (*drain)(struct fe_http_server *server);
@@ -76,6 +81,15 @@ struct fe_http_server {
 static inline void fe_http_server_feed(struct fe_http_server *server, struct fe_view data)
 {
     server->ops->feed(server, data);
+}
+
+/* After the owner was asked to flush, once a turn: does what could not be done within a handler's
+ * call, and appends what waits to `out`. */
+static inline void fe_http_server_run(struct fe_http_server *server)
+{
+    if (server->ops->run != NULL) {
+        server->ops->run(server);
+    }
 }
 
 /* The client sends no more. Running exchanges are aborted: browsers and proxies that give up send

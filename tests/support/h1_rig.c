@@ -203,7 +203,14 @@ static struct fe_view date(void *owner)
 }
 
 static const struct fe_http_owner_ops owner_ops = {
-    on_exchange, flush, set_reading, close_connection, now_ms, written, has_taken_all, date,
+    .on_exchange = on_exchange,
+    .flush = flush,
+    .set_reading = set_reading,
+    .close = close_connection,
+    .now_ms = now_ms,
+    .written = written,
+    .has_taken_all = has_taken_all,
+    .date = date,
 };
 
 bool h1_rig_init(struct h1_rig *rig)
