@@ -1,5 +1,6 @@
 #include "http/h1_encoder.h"
 
+#include "http/hop_by_hop.h"
 #include "http/syntax.h"
 #include "http/trailers.h"
 
@@ -47,47 +48,6 @@ static void put_field(struct writer *w, struct fe_view name, struct fe_view valu
 static bool is_name(struct fe_view name, struct fe_view lower)
 {
     return name.len == lower.len && fe_view_equal_nocase(name, lower);
-}
-
-/* Fields that speak about one connection, and those that frame the body: ours to write. */
-static bool is_hop_by_hop(struct fe_view name)
-{
-    static const struct {
-        const char *name;
-        size_t len;
-    } names[] = {
-#define NAME(literal) {literal, sizeof(literal) - 1}
-        NAME("connection"),       NAME("keep-alive"),         NAME("te"),
-        NAME("proxy-connection"), NAME("proxy-authenticate"), NAME("trailer"),
-        NAME("upgrade"),          NAME("content-length"),     NAME("transfer-encoding"),
-#undef NAME
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (is_name(name, fe_view_of(names[i].name, names[i].len))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* RFC 9110 §7.6.1: what Connection names is for one hop too. */
-static bool is_in_connection(const struct fe_fields *fields, struct fe_view name)
-{
-    for (size_t i = 0; i < fields->n; i++) {
-        struct fe_view list = fields->items[i].value;
-        struct fe_view option;
-
-        if (!is_name(fields->items[i].name, FE_VIEW_LIT("connection"))) {
-            continue;
-        }
-        while (fe_list_next(&list, &option)) {
-            if (fe_view_equal_nocase(option, name)) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 /* What the fields are about, and how much room they need at most. */
@@ -156,8 +116,8 @@ static void put_head(struct writer *w, const struct fe_h1_response *response,
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
-        if (!is_hop_by_hop(field->name) &&
-            !(survey->has_connection && is_in_connection(fields, field->name))) {
+        if (!fe_is_hop_by_hop(field->name) &&
+            !(survey->has_connection && fe_is_named_by_connection(fields, field->name))) {
             put_field(w, field->name, field->value);
         }
     }
