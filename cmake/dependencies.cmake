@@ -36,6 +36,7 @@ endfunction()
 flatend_dependency(uv libuv uv_a)
 flatend_dependency(sodium libsodium sodium)
 flatend_dependency(crypto libcrypto crypto)
+flatend_dependency(nghttp2 libnghttp2 nghttp2)
 
 # The todo example.
 flatend_dependency(sqlite sqlite3 sqlite3)

@@ -84,7 +84,7 @@ static inline void fe_http_server_feed(struct fe_http_server *server, struct fe_
 }
 
 /* After the owner was asked to flush, once a turn: does what could not be done within a handler's
- * call, and appends what waits to `out`. */
+ * call, and appends what waits to `out`, which the owner sends then. */
 static inline void fe_http_server_run(struct fe_http_server *server)
 {
     if (server->ops->run != NULL) {

@@ -1,0 +1,223 @@
+/* Who answers the requests of an h2_rig. */
+#include "support/h2_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { PIECE = 16384 };
+
+static struct h2_rig *rig_of(struct fe_exchange *ex)
+{
+    return ex->handler;
+}
+
+static size_t index_of(const struct h2_rig *rig, const struct fe_exchange *ex)
+{
+    size_t i = 0;
+
+    while (i < rig->n_held && rig->held[i] != ex) {
+        i++;
+    }
+    return i;
+}
+
+/* The handler has ended the exchange, or was told of its end. */
+static void forget(struct h2_rig *rig, const struct fe_exchange *ex)
+{
+    size_t i = index_of(rig, ex);
+
+    assert_true(rig->n_running > 0);
+    rig->n_running--;
+    if (i < rig->n_held) {
+        rig->held[i] = NULL;
+    }
+}
+
+static void trace_body(struct h2_rig *rig, struct fe_view data)
+{
+    if (data.len > 32) {
+        trace_add(&rig->trace, "body(#%zu)", data.len);
+    } else {
+        trace_add(&rig->trace, "body(%.*s)", (int)data.len, (const char *)data.ptr);
+    }
+}
+
+static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct h2_rig *rig = rig_of(ex);
+    size_t n = data.len < rig->appetite ? data.len : rig->appetite;
+
+    trace_body(rig, fe_view_of(data.ptr, n));
+    return n;
+}
+
+static void hold_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    struct trace *trace = &rig_of(ex)->trace;
+
+    trace_add(trace, "end");
+    for (size_t i = 0; i < trailers->n; i++) {
+        const struct fe_field *field = &trailers->items[i];
+
+        trace_add(trace, "trailer(%.*s=%.*s)", (int)field->name.len, (const char *)field->name.ptr,
+                  (int)field->value.len, (const char *)field->value.ptr);
+    }
+}
+
+static void hold_on_writable(struct fe_exchange *ex)
+{
+    trace_add(&rig_of(ex)->trace, "writable");
+}
+
+static void on_abort(struct fe_exchange *ex)
+{
+    struct h2_rig *rig = rig_of(ex);
+
+    trace_add(&rig->trace, "abort");
+    forget(rig, ex);
+}
+
+static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    forget(rig_of(ex), ex);
+    ex->ops->end(ex, trailers);
+}
+
+static void give_up(struct fe_exchange *ex)
+{
+    forget(rig_of(ex), ex);
+    ex->ops->abort(ex);
+}
+
+static int respond(struct fe_exchange *ex, int status, uint64_t length)
+{
+    const struct fe_response response = {.status = status, .content_length = length};
+
+    return ex->ops->respond(ex, &response);
+}
+
+static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    ssize_t n = ex->ops->write(ex, data);
+
+    if (n < 0) {
+        give_up(ex);
+        return 0;
+    }
+    return (size_t)n;
+}
+
+static void echo_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    end(ex, trailers);
+}
+
+static void echo_on_writable(struct fe_exchange *ex)
+{
+    ex->ops->resume(ex);
+}
+
+/* Its length is in the path; what is left is where the handler would keep its state: the limit. */
+static void big_on_writable(struct fe_exchange *ex)
+{
+    static const uint8_t zeros[PIECE];
+
+    while (ex->body_max > 0) {
+        size_t want = ex->body_max < PIECE ? (size_t)ex->body_max : PIECE;
+        ssize_t n = ex->ops->write(ex, fe_view_of(zeros, want));
+
+        if (n < 0) {
+            give_up(ex);
+            return;
+        }
+        ex->body_max -= (uint64_t)n;
+        if ((size_t)n < want) {
+            return;
+        }
+    }
+    end(ex, NULL);
+}
+
+static const struct fe_handler_ops hold_ops = {hold_on_body, hold_on_body_end, hold_on_writable,
+                                               on_abort};
+static const struct fe_handler_ops echo_ops = {echo_on_body, echo_on_body_end, echo_on_writable,
+                                               on_abort};
+static const struct fe_handler_ops big_ops = {hold_on_body, hold_on_body_end, big_on_writable,
+                                              on_abort};
+
+int h2_rig_respond(struct h2_rig *rig, size_t index, int status, uint64_t length)
+{
+    assert_true(index < rig->n_held && rig->held[index] != NULL);
+    return respond(rig->held[index], status, length);
+}
+
+static void answer(struct fe_exchange *ex, int status, uint64_t length, const char *body)
+{
+    if (respond(ex, status, length) != 0 ||
+        ex->ops->write(ex, fe_view_str(body)) != (ssize_t)strlen(body)) {
+        give_up(ex);
+        return;
+    }
+    end(ex, NULL);
+}
+
+static void hold(struct h2_rig *rig, struct fe_exchange *ex)
+{
+    size_t i = index_of(rig, NULL); /* a place that is free again */
+
+    assert_true(i < H2_RIG_HELD_MAX);
+    rig->held[i] = ex;
+    if (i == rig->n_held) {
+        rig->n_held++;
+    }
+}
+
+static void dispatch(struct h2_rig *rig, struct fe_exchange *ex, const char *path)
+{
+    if (strcmp(path, "/hello") == 0 || strcmp(path, "/early") == 0) {
+        answer(ex, 200, 5, "hello");
+    } else if (strcmp(path, "/chunks") == 0) {
+        answer(ex, 200, FE_BODY_UNKNOWN, "hello");
+    } else if (strcmp(path, "/none") == 0) {
+        answer(ex, 204, 0, "");
+    } else if (strcmp(path, "/echo") == 0) {
+        ex->handler_ops = &echo_ops;
+        ex->ops->resume(ex);
+        if (respond(ex, 200, FE_BODY_UNKNOWN) != 0) {
+            give_up(ex);
+        }
+    } else if (strncmp(path, "/big/", 5) == 0) {
+        ex->handler_ops = &big_ops;
+        ex->body_max = strtoull(path + 5, NULL, 10);
+        if (respond(ex, 200, ex->body_max) != 0) {
+            give_up(ex);
+        } else {
+            big_on_writable(ex);
+        }
+    } else if (strcmp(path, "/abort") == 0) {
+        (void)respond(ex, 200, 10);
+        (void)ex->ops->write(ex, FE_VIEW_LIT("hello"));
+        give_up(ex);
+    } else {
+        hold(rig, ex);
+    }
+}
+
+void h2_rig_on_exchange(void *owner, struct fe_exchange *ex)
+{
+    struct h2_rig *rig = owner;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "%.*s", (int)ex->request.path.len,
+                   (const char *)ex->request.path.ptr);
+    assert_int_equal(ex->request.version, 20);
+    trace_add(&rig->trace, "exchange(%s)", path);
+    rig->n_running++;
+    ex->handler = rig;
+    ex->handler_ops = &hold_ops;
+    dispatch(rig, ex, path);
+}
