@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "http/h1_server.h"
+#include "http/h2_server.h"
 
 /* ---- what the HTTP server asks for -------------------------------------------------------- */
 
@@ -84,9 +85,64 @@ static const struct fe_http_owner_ops server_ops = {
 
 /* ---- what the connection tells ------------------------------------------------------------ */
 
+static struct fe_http_setup setup_of(struct fe_client *client)
+{
+    struct fe_http_listener *listener = client->listener;
+
+    return (struct fe_http_setup){
+        .limits = &listener->limits,
+        .timers = fe_worker_timers(listener->worker),
+        .out = fe_conn_out(client->conn),
+        .scheme = FE_VIEW_LIT("http"),
+        .ops = &server_ops,
+        .owner = client,
+    };
+}
+
+/* FLATEND_ENOMEM: as before. */
+static int change_to_h2(struct fe_client *client)
+{
+    struct fe_http_setup setup = setup_of(client);
+    struct fe_http_server *server = fe_h2_server_new(&setup, &client->listener->h2);
+
+    if (server == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    fe_http_server_free(client->server);
+    client->server = server;
+    return 0;
+}
+
+/* Which version it is shows with the first bytes; the server of HTTP/1.1 is there from the
+ * beginning, for the time that they may take, and is given none of them until then. */
+static void sniff(struct fe_client *client, struct fe_view data)
+{
+    enum fe_http_sniffed sniffed = fe_http_sniff(&client->sniff, data);
+    struct fe_view seen = fe_http_sniff_seen(&client->sniff);
+
+    if (sniffed == FE_HTTP_SNIFF_MORE && !client->is_finishing) {
+        return;
+    }
+    client->is_sniffing = false;
+    if (sniffed == FE_HTTP_SNIFF_2 && !client->is_finishing && change_to_h2(client) != 0) {
+        close_client(client, true);
+        return;
+    }
+    if (seen.len > 0) {
+        fe_http_server_feed(client->server, seen);
+    }
+    fe_http_server_feed(client->server, data);
+}
+
 static void on_read(void *owner, uint8_t *data, size_t len)
 {
-    fe_http_server_feed(((struct fe_client *)owner)->server, fe_view_of(data, len));
+    struct fe_client *client = owner;
+
+    if (client->is_sniffing) {
+        sniff(client, fe_view_of(data, len));
+    } else {
+        fe_http_server_feed(client->server, fe_view_of(data, len));
+    }
 }
 
 static void on_eof(void *owner)
@@ -129,6 +185,7 @@ static const struct fe_conn_ops conn_ops = {
 int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
 {
     struct fe_client *client = calloc(1, sizeof(*client));
+    struct fe_http_setup setup;
     struct fe_addr addr;
 
     if (client == NULL) {
@@ -138,14 +195,9 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
     client->conn = conn;
     fe_conn_peer_addr(conn, &addr);
     (void)fe_addr_format(&addr, client->remote);
-    client->server = fe_h1_server_new(&(struct fe_http_setup){
-        .limits = &listener->limits,
-        .timers = fe_worker_timers(listener->worker),
-        .out = fe_conn_out(conn),
-        .scheme = FE_VIEW_LIT("http"),
-        .ops = &server_ops,
-        .owner = client,
-    });
+    setup = setup_of(client);
+    client->is_sniffing = true;
+    client->server = fe_h1_server_new(&setup);
     if (client->server == NULL) {
         free(client);
         return FLATEND_ENOMEM;

@@ -3,12 +3,15 @@
 #define FE_GATEWAY_CLIENT_H
 
 #include "gateway/listener.h"
+#include "http/sniff.h"
 
 struct fe_client {
     struct fe_list link; /* in the listener's clients */
     struct fe_http_listener *listener;
     struct fe_conn *conn;
     struct fe_http_server *server;
+    struct fe_http_sniff sniff;
+    bool is_sniffing;  /* HTTP/1.1 is spoken, until the client turns out to speak HTTP/2 */
     bool is_finishing; /* the last answer is given; what is left is to say goodbye */
     char remote[FE_ADDR_TEXT_MAX];
 };

@@ -5,6 +5,7 @@
 
 #include "gateway/date_now.h"
 #include "gateway/dispatch.h"
+#include "http/h2_limits.h"
 #include "http/server.h"
 #include "uv/conn.h"
 
@@ -23,6 +24,7 @@ struct fe_http_listener {
     const struct fe_mesh_access *mesh;
     const struct fe_log *log;
     struct fe_http_limits limits;
+    struct fe_h2_counters h2;
     struct fe_date_now date;
     enum fe_http_state state;
     struct fe_listener **sockets; /* by address of the configuration */
