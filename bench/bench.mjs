@@ -7,8 +7,10 @@ import { chmodSync, writeFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { repository, scratch } from "../tests/e2e/lib/mesh.js";
 import { request } from "../tests/e2e/lib/http.js";
+import { request2, session } from "../tests/e2e/lib/http2.js";
 import { startBackend, startFlatend, startHaproxy, startNginxFiles, startNginxProxy } from "./contenders.mjs";
 import { machine, publish, table } from "./report.mjs";
+import { h2load } from "./h2load.mjs";
 import { wrk } from "./wrk.mjs";
 
 const pairs = Number(process.env.BENCH_PAIRS ?? 5);
@@ -26,10 +28,12 @@ function progress(text) {
 }
 
 // Everybody must do the same work: the same status, type and bytes.
-async function compare(contenders, path) {
+async function compare(contenders, path, tool) {
     const replies = [];
     for (const [name, base] of contenders) {
-        const { status, headers, body } = await request(base + path);
+        const { status, headers, body } = tool === h2load
+            ? await request2(session(t, { url: () => base }), path)
+            : await request(base + path);
         replies.push({ name, status, type: headers["content-type"], body });
     }
     for (const { name, status, type, body } of replies) {
@@ -40,13 +44,13 @@ async function compare(contenders, path) {
 }
 
 // Runs one load for all `contenders` in turn, `pairs` times; the first of them is ours.
-async function measure(load, contenders, path, metrics, shape) {
-    await compare(contenders, path);
+async function measure(load, contenders, path, metrics, shape, tool = wrk) {
+    await compare(contenders, path, tool);
     const runs = contenders.map(() => []);
     for (let pair = 0; pair < pairs; pair++) {
         for (const [i, [name, base]] of contenders.entries()) {
             progress(`${load}, ${name}, ${pair + 1} of ${pairs}`);
-            runs[i].push(await wrk(base + path, { ...shape, seconds }));
+            runs[i].push(await tool(base + path, { ...shape, seconds }));
         }
     }
     progress("");
@@ -77,6 +81,7 @@ async function main() {
     const haproxy = ["HAProxy to HTTP", await startHaproxy(t, folder, backend.plain)];
     const kept = ["nginx to HTTPS", await proxy("kept", "https", backend.tls, true)];
     const fresh = ["nginx to HTTPS, no keep-alive", await proxy("fresh", "https", backend.tls, false)];
+    const second = ["nginx to HTTP", await proxy("h2", "http", backend.plain, true, "http2")];
     const disk = ["nginx", await startNginxFiles(t, folder, files)];
 
     const many = { connections: 64, threads: 2 };
@@ -85,6 +90,8 @@ async function main() {
         ...(await measure("GET /hello, 64 connections", [ours, nginx, haproxy], "/hello", ["rate", "p99"], many)),
         ...(await measure("GET /hello, 1 connection", [ours, nginx, haproxy, kept, fresh], "/hello",
             ["p50", "p99"], one)),
+        ...(await measure("GET /hello, HTTP/2, 64 connections × 10", [ours, second], "/hello", ["rate"],
+            { ...many, streams: 10 }, h2load)),
         ...(await measure("file of 1 KiB, 64 connections", [ours, disk], "/small.txt", ["rate"], many)),
         ...(await measure("file of 1 MiB, 64 connections", [ours, disk], "/large.txt", ["rate"], many)),
     ];

@@ -81,7 +81,8 @@ export async function startBackend(t, folder) {
 }
 
 // nginx as reverse proxy, `scheme` http or https, keeping its connections to the backend or not.
-export async function startNginxProxy(t, folder, name, scheme, backend, keepsAlive) {
+// `version`: "http2" for HTTP/2 towards the clients.
+export async function startNginxProxy(t, folder, name, scheme, backend, keepsAlive, version = "") {
     const port = await freePort();
     return nginx(t, folder, name, port, `
     upstream hello {
@@ -89,7 +90,7 @@ export async function startNginxProxy(t, folder, name, scheme, backend, keepsAli
         ${keepsAlive ? "keepalive 64; keepalive_requests 1000000000;" : ""}
     }
     server {
-        listen 127.0.0.1:${port};
+        listen 127.0.0.1:${port} ${version};
         location / {
             proxy_pass ${scheme}://hello;
             ${keepsAlive ? 'proxy_http_version 1.1; proxy_set_header Connection "";' : ""}

@@ -27,7 +27,8 @@ export function machine() {
     return (
         `${os.cpus().length} × ${cpu.model.trim()}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ` +
         `${system}, Linux ${os.release()}; nginx ${version("/usr/sbin/nginx", "-v")}, ` +
-        `HAProxy ${version("/usr/sbin/haproxy", "-v")}, wrk ${version("wrk", "-v")}. ` +
+        `HAProxy ${version("/usr/sbin/haproxy", "-v")}, wrk ${version("wrk", "-v")}, ` +
+        `h2load ${version("h2load", "--version")}. ` +
         "The load comes from the same machine."
     );
 }
