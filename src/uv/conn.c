@@ -260,6 +260,9 @@ static void write_out(struct fe_conn *conn)
     }
     if (conn->ops != NULL && conn->ops->on_flush != NULL) {
         conn->ops->on_flush(conn->owner);
+        if (conn->state == CLOSING) {
+            return;
+        }
     }
     if (conn->out.len >= conn->high_water) {
         conn->drain = DRAIN_AT_LOW;

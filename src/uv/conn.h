@@ -21,8 +21,7 @@ struct fe_conn_ops {
     /* The output has fallen to the low-water mark (a quarter of what `fe_conn_set_high_water` set)
      * after it had been above the mark, or is empty after a partial write. */
     void (*on_drain)(void *owner);
-    /* Optional: the output is about to be written, and what is appended now leaves with it. May not
-     * close the connection. */
+    /* Optional: the output is about to be written, and what is appended now leaves with it. */
     void (*on_flush)(void *owner);
     /* Last of all, exactly once, never from within fe_conn_close: FLATEND_OK after our close,
      * else what ended it. The connection is freed after it. */
