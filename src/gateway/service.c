@@ -153,10 +153,14 @@ static int start_deadline(struct relay *relay)
 
 /* ---- the request's body: from the exchange to the call ------------------------------------ */
 
-static void finish(struct relay *relay)
+static void finish(struct relay *relay, const struct fe_fields *trailers)
 {
-    int code = fe_call_finish(&relay->call);
+    struct fe_transcript transcript;
+    int code = fe_transcribe_trailers(trailers, &relay->ex->arena, &transcript);
 
+    if (code == 0) {
+        code = fe_call_finish_with(&relay->call, transcript.headers, transcript.n);
+    }
     if (code == 0) {
         code = start_deadline(relay);
     }
@@ -208,14 +212,13 @@ static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers
 {
     struct relay *relay = ex->handler;
 
-    (void)trailers; /* the old dialect has no place for them */
     if (relay->n_body < relay->route->body_min && !ex->responded) {
         stop_deadline(relay);
         fe_call_cancel(&relay->call);
         respond_too_small(ex, relay->route);
         return;
     }
-    finish(relay);
+    finish(relay, trailers);
 }
 
 static void on_abort(struct fe_exchange *ex)
@@ -273,9 +276,15 @@ static void on_writable(struct fe_exchange *ex)
 static void call_on_end(struct fe_call *call)
 {
     struct relay *relay = call->owner;
+    struct fe_fields trailers = {0};
 
+    if (fe_transcribe_response_trailers(fe_call_trailers(call), &relay->ex->arena, &trailers) !=
+        0) {
+        fail(relay, FLATEND_ENOMEM);
+        return;
+    }
     stop_deadline(relay);
-    relay->ex->ops->end(relay->ex, NULL);
+    relay->ex->ops->end(relay->ex, &trailers);
 }
 
 static void call_on_fail(struct fe_call *call, int code, bool responded)
@@ -365,6 +374,7 @@ void fe_service_serve(struct fe_exchange *ex, const struct fe_config_route *rout
                       const struct fe_match *match, struct fe_view remote,
                       const struct fe_mesh_access *mesh)
 {
+    static const struct fe_fields none;
     struct relay *relay;
     int code;
 
@@ -390,7 +400,7 @@ void fe_service_serve(struct fe_exchange *ex, const struct fe_config_route *rout
     ex->handler = relay;
     ex->body_max = route->body_max;
     if (ex->request.content_length == 0) {
-        finish(relay);
+        finish(relay, &none);
     } else {
         ex->ops->resume(ex);
     }

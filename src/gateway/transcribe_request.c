@@ -328,3 +328,21 @@ int fe_transcribe_request(const struct fe_request *request, const struct fe_matc
     }
     return code;
 }
+
+int fe_transcribe_trailers(const struct fe_fields *fields, struct fe_arena *arena,
+                           struct fe_transcript *transcript)
+{
+    transcript->n = 0;
+    transcript->headers = fe_arena_alloc(arena, (fields->n + 1) * sizeof(*transcript->headers));
+    if (transcript->headers == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; i < fields->n; i++) {
+        const struct fe_field *field = &fields->items[i];
+
+        if (!is_reserved(field->name)) {
+            transcript->headers[transcript->n++] = (struct fe_header){field->name, field->value};
+        }
+    }
+    return 0;
+}

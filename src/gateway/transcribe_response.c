@@ -141,3 +141,18 @@ int fe_transcribe_response(struct fe_headers headers, bool no_cache, struct fe_a
     }
     return 0;
 }
+
+/* What HTTP does not let be a trailer is dropped by the protocol that sends them. */
+int fe_transcribe_response_trailers(struct fe_headers headers, struct fe_arena *arena,
+                                    struct fe_fields *fields)
+{
+    struct fe_header header;
+    int code = 0;
+
+    while (code == 0 && fields->n < FE_RESPONSE_FIELDS_MAX && fe_headers_next(&headers, &header)) {
+        if (!fe_view_has_prefix(header.name, FE_VIEW_LIT(":"))) {
+            code = fe_fields_add(fields, arena, header.name, header.value);
+        }
+    }
+    return code;
+}

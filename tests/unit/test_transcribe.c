@@ -344,6 +344,30 @@ static void test_too_many_response_fields(void **state)
     trace_expect(&world->trace, "too many header fields");
 }
 
+static void test_trailers(void **state)
+{
+    struct world *world = *state;
+    struct encoded encoded = {.n = 0};
+    struct fe_transcript transcript;
+    struct fe_fields fields = {0};
+    struct fe_headers headers;
+
+    add_field(world, "x-sum", "42");
+    add_field(world, "peer.id", "forged");
+    add_field(world, "timeout-ms", "1");
+    add_field(world, ":status", "200");
+    assert_int_equal(fe_transcribe_trailers(&world->request.fields, &world->arena, &transcript), 0);
+    assert_int_equal(transcript.n, 1);
+    assert_true(fe_view_equal(transcript.headers[0].name, FE_VIEW_LIT("x-sum")));
+
+    encode(&encoded, "x-sum", "42");
+    encode(&encoded, ":status", "500");
+    headers = (struct fe_headers){fe_view_of(encoded.bytes, encoded.len), encoded.n};
+    assert_int_equal(fe_transcribe_response_trailers(headers, &world->arena, &fields), 0);
+    assert_int_equal(fields.n, 1);
+    assert_true(fe_view_equal(fields.items[0].value, FE_VIEW_LIT("42")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +384,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_response_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trailers, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
