@@ -1,10 +1,13 @@
 #include "node/handoff.h"
 
+static void on_turn_end(struct fe_later *later);
+
 int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
                     void (*on_mail)(struct fe_mail *mail))
 {
-    *handoff = (struct fe_handoff){.worker = worker};
+    *handoff = (struct fe_handoff){.worker = worker, .in_max = FE_HANDOFF_IN_MAX};
     fe_mail_init(&handoff->mail, on_mail);
+    fe_later_init(&handoff->wake, on_turn_end);
     /* Blocks travel between threads: they come from malloc, not from a pool. */
     fe_chain_init(&handoff->in, NULL);
     fe_chain_init(&handoff->out, NULL);
@@ -21,9 +24,11 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
 
 void fe_handoff_reset(struct fe_handoff *handoff)
 {
+    fe_later_cancel(&handoff->wake);
     fe_chain_deinit(&handoff->in);
     fe_chain_deinit(&handoff->out);
     fe_chain_deinit(&handoff->sending);
+    handoff->in_max = FE_HANDOFF_IN_MAX;
     handoff->n_unsent = 0;
     handoff->wishes = 0;
     handoff->code = 0;
@@ -82,6 +87,7 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
         return FLATEND_EINVAL;
     }
     lock(handoff);
+    handoff->in_max = FE_HANDOFF_IN_READ_MAX;
     while (handoff->in.len == 0 && !handoff->is_complete && handoff->code == 0) {
         (void)pthread_cond_wait(&handoff->changed, &handoff->lock);
     }
@@ -90,7 +96,7 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
     } else {
         n = handoff->is_complete ? 0 : handoff->code;
     }
-    if (handoff->is_full && handoff->in.len <= FE_HANDOFF_IN_MAX / 2) {
+    if (handoff->is_full && handoff->in.len <= handoff->in_max / 2) {
         handoff->is_full = false;
         handoff->wishes |= FE_WISH_RESUME;
         post(handoff);
@@ -251,18 +257,31 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
     return rv;
 }
 
+static void on_turn_end(struct fe_later *later)
+{
+    struct fe_handoff *handoff = FE_CONTAINER_OF(later, struct fe_handoff, wake);
+
+    lock(handoff);
+    wake(handoff);
+    unlock(handoff);
+}
+
 size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data)
 {
     size_t n = data.len;
 
     lock(handoff);
     if (handoff->code == 0) {
-        if (n > FE_HANDOFF_IN_MAX - handoff->in.len) {
-            n = FE_HANDOFF_IN_MAX - handoff->in.len;
+        if (n > handoff->in_max - handoff->in.len) {
+            n = handoff->in_max - handoff->in.len;
         }
         handoff->code = fe_chain_append(&handoff->in, data.ptr, n);
         handoff->is_full = n < data.len;
-        wake(handoff);
+        if (handoff->in.len >= handoff->in_max / 2 || handoff->code != 0) {
+            wake(handoff);
+        } else {
+            fe_worker_later(handoff->worker, &handoff->wake);
+        }
     }
     unlock(handoff);
     return n;

@@ -13,8 +13,12 @@
 #include "uv/mailbox.h"
 
 enum {
-    /* Bytes that wait for a blocking reader before the peer is held back. */
+    /* Bytes that wait before the peer is held back: for a reader that has not begun (there may be a
+     * thousand, FE_POOL_QUEUE_MAX), and for one that reads (no more than there are threads). It is
+     * woken at once for half of that, for fewer at the end of the turn: waking a thread costs more
+     * than to receive a record, and a fast sender would wake it for each. */
     FE_HANDOFF_IN_MAX = 128 * 1024,
+    FE_HANDOFF_IN_READ_MAX = 512 * 1024,
     /* Bytes that wait for the network before a blocking writer is held back. */
     FE_HANDOFF_OUT_MAX = 256 * 1024,
 };
@@ -36,6 +40,7 @@ struct fe_handoff {
     /* under `lock` */
     struct fe_chain in;
     struct fe_chain out;
+    size_t in_max;   /* FE_HANDOFF_IN_MAX, once it is read FE_HANDOFF_IN_READ_MAX */
     size_t n_unsent; /* in `out` and in `sending` */
     unsigned wishes;
     int code;         /* why the stream is gone, once it is */
@@ -45,6 +50,7 @@ struct fe_handoff {
     bool is_posted;   /* the mail is under way */
     bool is_detached; /* the node is closed: there is nobody to post to */
     /* the node's thread only */
+    struct fe_later wake; /* of a reader, for what has come in this turn */
     struct fe_chain sending;
 };
 

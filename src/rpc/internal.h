@@ -80,7 +80,7 @@ enum {
     FE_STREAM_FEW_MAX = 4096,
     /* A stream's window grows to this part of the connection's at most: fewer streams than this
      * that stall, however fast they had been, leave something to the others. */
-    FE_STREAM_SHARE = 32,
+    FE_STREAM_SHARE = 16,
 };
 
 /* ---- life.c ---- */

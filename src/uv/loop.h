@@ -22,6 +22,7 @@ struct fe_worker {
     unsigned n_closing; /* of the four handles above, while the worker is freed */
     struct fe_timers timers;
     struct fe_pool pool;
+    struct fe_list later; /* what is to be done at the end of this turn */
     struct fe_list flush; /* connections with new output */
     pthread_mutex_t mail_lock;
     struct fe_list mail; /* under mail_lock */

@@ -33,6 +33,17 @@ static void on_again(uv_idle_t *again)
     (void)again;
 }
 
+static void run_later(struct fe_worker *worker)
+{
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&worker->later)) != NULL) {
+        struct fe_later *later = FE_CONTAINER_OF(link, struct fe_later, link);
+
+        later->fn(later);
+    }
+}
+
 /* The loop calls this once a turn, right before it waits for events: everything that callbacks have
  * appended since leaves here. Output appended by on_drain in here belongs to the next turn, which
  * must then come at once; so that one fast reader cannot keep the others from being read. */
@@ -40,6 +51,7 @@ static void on_turn(uv_prepare_t *turn)
 {
     struct fe_worker *worker = turn->data;
 
+    run_later(worker);
     fe_conn_flush_all(worker);
     if (fe_list_is_empty(&worker->flush)) {
         (void)uv_idle_stop(&worker->again);
@@ -95,6 +107,7 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     fe_timers_init(&worker->timers);
     fe_pool_init(&worker->pool);
     fe_list_init(&worker->flush);
+    fe_list_init(&worker->later);
     fe_list_init(&worker->mail);
     rv = init_handles(worker);
     if (rv != 0) {
@@ -171,6 +184,24 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
     free(worker);
     if (on_freed != NULL) {
         on_freed(arg);
+    }
+}
+
+void fe_later_init(struct fe_later *later, void (*fn)(struct fe_later *later))
+{
+    fe_list_init(&later->link);
+    later->fn = fn;
+}
+
+void fe_later_cancel(struct fe_later *later)
+{
+    fe_list_remove(&later->link);
+}
+
+void fe_worker_later(struct fe_worker *worker, struct fe_later *later)
+{
+    if (!fe_list_is_linked(&later->link)) {
+        fe_list_push_back(&worker->later, &later->link);
     }
 }
 

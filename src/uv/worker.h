@@ -4,6 +4,7 @@
 #define FE_UV_WORKER_H
 
 #include "base/chain.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/timer.h"
 
@@ -29,6 +30,18 @@ uint64_t fe_clock_ms(void);
 
 /* Timers on that clock: start them in this heap, the worker runs it. */
 struct fe_timers *fe_worker_timers(struct fe_worker *worker);
+
+/* Something to be done once at the end of this turn, before the output is written, however often it
+ * is asked for. */
+struct fe_later {
+    struct fe_list link;
+    void (*fn)(struct fe_later *later);
+};
+
+void fe_later_init(struct fe_later *later, void (*fn)(struct fe_later *later));
+void fe_later_cancel(struct fe_later *later);
+void fe_worker_later(struct fe_worker *worker, struct fe_later *later);
+
 struct fe_pool *fe_worker_pool(struct fe_worker *worker);
 
 #endif

@@ -18,11 +18,11 @@ enum {
     FE_V2_RECORD_MAX = 65536,
     /* What everybody must accept: a Handshake, which fits an old record (§1.1). */
     FE_V2_RECORD_MIN = 4096,
-    /* Body bytes that one stream may carry to us unasked: what a gigabit link holds in 4 ms, so
-     * that one stream fills it within a data centre. Memory that a stream can cost. */
-    FE_V2_STREAM_WINDOW = 512 * 1024,
-    /* And all together: sixteen streams at full speed. Memory that a connection can cost. */
-    FE_V2_CONNECTION_WINDOW = 8 * 1024 * 1024,
+    /* Body bytes that one stream may carry to us unasked, at first: small, so that many readers can
+     * stop without stopping the connection. One that keeps up is granted more (rpc/window.c). */
+    FE_V2_STREAM_WINDOW = 64 * 1024,
+    /* And all together. Memory that a connection can cost: 256 readers that have stopped. */
+    FE_V2_CONNECTION_WINDOW = 16 * 1024 * 1024,
     /* Streams that the peer may have open at once: more than a gateway has clients at a time, and
      * their state stays within a few MiB. */
     FE_V2_STREAMS_MAX = 4096,

@@ -501,7 +501,7 @@ static void test_writer_waits_for_the_output(void **state)
 {
     enum { BODY = 2 * FE_SESSION_OUT_MAX };
     uint8_t *body = calloc(1, BODY);
-    struct reader reader = {0};
+    struct reader reader = {.is_old = true}; /* whom no window holds back */
     struct rig rig;
     struct rig_conn *conn;
     uint32_t stream;

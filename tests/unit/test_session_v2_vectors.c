@@ -132,10 +132,10 @@ static void shake(struct scripted *s, bool is_initiator, const char *prefix)
 static void expect_flow(const struct fe_sender *sender)
 {
     assert_true(sender->is_full);
-    assert_int_equal(sender->flow.stream_out, 512 * 1024);
-    assert_int_equal(sender->flow.connection_out, 8 * 1024 * 1024);
-    assert_int_equal(sender->flow.stream_in, 512 * 1024);
-    assert_int_equal(sender->flow.connection_in, 8 * 1024 * 1024);
+    assert_int_equal(sender->flow.stream_out, 64 * 1024);
+    assert_int_equal(sender->flow.connection_out, 16 * 1024 * 1024);
+    assert_int_equal(sender->flow.stream_in, 64 * 1024);
+    assert_int_equal(sender->flow.connection_in, 16 * 1024 * 1024);
     assert_int_equal(sender->flow.streams_out, 4096);
 }
 

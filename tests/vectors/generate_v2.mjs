@@ -18,7 +18,7 @@ const NO_SIGNATURE = Buffer.alloc(0);
 const limits = [
   tlv(1, u32(0)),
   tlv(2, u32(65536)),
-  tlv(3, Buffer.concat([u32(512 * 1024), u32(8 * 1024 * 1024)])),
+  tlv(3, Buffer.concat([u32(64 * 1024), u32(16 * 1024 * 1024)])),
   tlv(4, u32(4096)),
   tlv(5, u16(1)),
 ];
