@@ -303,6 +303,13 @@ void fe_conn_flush(struct fe_conn *conn)
     }
 }
 
+void fe_conn_write_now(struct fe_conn *conn)
+{
+    if ((conn->state == OPEN || conn->state == FINISHING) && conn->n_waiting == 0) {
+        (void)write_now(conn);
+    }
+}
+
 void fe_conn_finish(struct fe_conn *conn)
 {
     if (conn->state == CONNECTING) {

@@ -41,6 +41,10 @@ void fe_conn_set_high_water(struct fe_conn *conn, size_t bytes); /* default 256 
 /* There is output: write it at the end of this turn. */
 void fe_conn_flush(struct fe_conn *conn);
 
+/* Writes now what the socket takes, for a connection that is closed next: all that a peer that
+ * reads could still get. Calls nothing back. */
+void fe_conn_write_now(struct fe_conn *conn);
+
 /* Stops and restarts reading; both idempotent. */
 void fe_conn_pause(struct fe_conn *conn);
 void fe_conn_resume(struct fe_conn *conn);
@@ -75,6 +79,8 @@ struct fe_listener_ops {
 int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
                      const struct fe_listener_ops *ops, void *owner, struct fe_listener **listener,
                      struct flatend_error *err) FE_MUST_USE;
+/* Could one listen there now? The errors of fe_listener_open, or 0. */
+int fe_listener_try(const struct fe_addr *addr) FE_MUST_USE;
 void fe_listener_addr(const struct fe_listener *listener, struct fe_addr *addr);
 void fe_listener_close(struct fe_listener *listener);
 

@@ -128,6 +128,17 @@ static int open_socket(const struct fe_addr *addr)
     return fd;
 }
 
+int fe_listener_try(const struct fe_addr *addr)
+{
+    int rv = open_socket(addr);
+
+    if (rv < 0) {
+        return fe_uv_code(rv);
+    }
+    (void)close(rv);
+    return 0;
+}
+
 static int start_listener(struct fe_listener *listener)
 {
     struct sockaddr_storage storage;
