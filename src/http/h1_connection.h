@@ -74,6 +74,7 @@ struct fe_h1_server {
     bool is_paused;     /* reading, by us */
 
     /* the response */
+    struct fe_view hsts;
     enum fe_h1_framing framing;
     uint64_t left;      /* of the announced length */
     bool is_blocked;    /* a write took less than it was given */

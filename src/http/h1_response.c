@@ -51,7 +51,8 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
                                   .framing = announced,
                                   .close = must_close,
                                   .keep_alive = !must_close && ex->request.version == 10,
-                                  .date = server->ops->date(server->owner)};
+                                  .date = server->ops->date(server->owner),
+                                  .hsts = server->hsts};
     int code;
 
     assert(!ex->responded);

@@ -386,6 +386,7 @@ struct fe_http_server *fe_h1_server_new(const struct fe_http_setup *setup)
     server->phase = FE_H1_WAIT;
     server->ex.ops = &fe_h1_exchange_ops;
     server->ex.request.scheme = setup->scheme;
+    server->hsts = setup->hsts;
     fe_arena_init(&server->ex.arena, 0);
     fe_chain_init(&server->held, setup->out->pool);
     fe_h1_decoder_init(&server->decoder, setup->limits->header_max, &server->ex.arena,

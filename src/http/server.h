@@ -58,6 +58,7 @@ struct fe_http_setup {
     struct fe_timers *timers;
     struct fe_chain *out;
     struct fe_view scheme; /* of the requests: "http" or "https" */
+    struct fe_view hsts;   /* Strict-Transport-Security of all responses; empty: none */
     const struct fe_http_owner_ops *ops;
     void *owner;
 };
