@@ -36,6 +36,8 @@ endfunction()
 flatend_dependency(uv libuv uv_a)
 flatend_dependency(sodium libsodium sodium)
 flatend_dependency(crypto libcrypto crypto)
+flatend_dependency(ssl libssl ssl)
+target_link_libraries(dep_ssl INTERFACE dep_crypto) # stands before it
 flatend_dependency(nghttp2 libnghttp2 nghttp2)
 
 # The todo example.
