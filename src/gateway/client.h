@@ -1,18 +1,24 @@
-/* One HTTP client: a connection of uv, and the server that speaks HTTP on it. */
+/* One HTTP client: a connection of uv, TLS on it or not, and the server that speaks HTTP. */
 #ifndef FE_GATEWAY_CLIENT_H
 #define FE_GATEWAY_CLIENT_H
 
 #include "gateway/listener.h"
 #include "http/sniff.h"
+#include "tls/tls.h"
 
 struct fe_client {
     struct fe_list link; /* in the listener's clients */
     struct fe_http_listener *listener;
     struct fe_conn *conn;
-    struct fe_http_server *server;
+    struct fe_http_server *server; /* NULL: until TLS has come about */
     struct fe_http_sniff sniff;
-    bool is_sniffing;  /* HTTP/1.1 is spoken, until the client turns out to speak HTTP/2 */
-    bool is_finishing; /* the last answer is given; what is left is to say goodbye */
+    bool is_sniffing;          /* HTTP/1.1 is spoken, until the client turns out to speak HTTP/2 */
+    struct fe_tls *tls;        /* NULL: clear text, or nothing has been received yet */
+    struct fe_chain plain;     /* with TLS: what the server says, to be encrypted */
+    struct fe_timer handshake; /* how long TLS may take to come about */
+    bool is_finishing;         /* the last answer is given; what is left is to say goodbye */
+    bool has_ended;            /* the client has said that it sends no more */
+    bool is_astray;            /* speaks clear text where TLS is expected */
     char remote[FE_ADDR_TEXT_MAX];
 };
 

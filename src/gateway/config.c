@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "gateway/config_http.h"
+#include "gateway/config_https.h"
 #include "gateway/config_mesh.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -16,6 +17,7 @@ enum { DEFAULT_PORT = 9000 };
 /* The file as it is written. */
 struct form {
     struct fe_config_text addr;
+    struct fe_config_text state_dir;
     struct fe_toml_value mesh;
     struct fe_toml_value http;
 };
@@ -39,6 +41,7 @@ static int keep_mesh(const struct fe_config_reader *r, const struct fe_toml_valu
 static const struct fe_config_key KEYS[] = {
     {"mesh", keep_mesh, offsetof(struct form, mesh)},
     {"addr", fe_config_read_addr_text, offsetof(struct form, addr)},
+    {"state_dir", fe_config_read_text, offsetof(struct form, state_dir)},
     {"http", keep_http, offsetof(struct form, http)},
 };
 
@@ -67,6 +70,9 @@ void fe_config_unref(struct fe_config *config)
     }
     for (size_t i = 0; i < config->n_http; i++) {
         fe_router_free(config->http[i].router);
+        for (size_t k = 0; k < config->http[i].n_certs; k++) {
+            fe_cert_unref(config->http[i].certs[k].cert);
+        }
     }
     fe_config_mesh_deinit(&config->mesh);
     fe_arena_deinit(&config->arena);
@@ -114,7 +120,7 @@ static int read_listeners(const struct fe_config_reader *r, const struct fe_toml
             code = check_addrs(r, config, http);
         }
     }
-    return code;
+    return code != FLATEND_OK ? code : fe_config_add_redirects(r, config);
 }
 
 static int read_config(const struct fe_config_reader *r, const struct fe_toml_value *root,
@@ -130,6 +136,12 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
     }
     if (code == FLATEND_OK && form.mesh.type == FE_TOML_TABLE) {
         code = fe_config_read_mesh(r, &form.mesh, &config->mesh);
+    }
+    config->state_dir = form.state_dir.pos.line != 0 ? (const char *)form.state_dir.text.ptr
+                                                     : fe_state_dir_default(r->arena);
+    config->state_dir_pos = form.state_dir.pos;
+    if (code == FLATEND_OK && config->state_dir == NULL) {
+        code = fe_config_no_memory(r);
     }
     return code != FLATEND_OK ? code : read_listeners(r, &form.http, config);
 }

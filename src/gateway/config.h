@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "gateway/toml.h"
 #include "http/router.h"
+#include "tls/cert.h"
 
 /* Bounds on what a file may ask for, so that a mistyped or generated one is refused, not obeyed. */
 enum {
@@ -15,6 +16,7 @@ enum {
     FE_CONFIG_LISTENERS_MAX = 64,
     FE_CONFIG_ADDRS_MAX = 64,     /* of one listener */
     FE_CONFIG_DOMAINS_MAX = 100,  /* of one listener: as many names as a certificate may have */
+    FE_CONFIG_CERTS_MAX = 100,    /* of one listener: as many as it may have domains */
     FE_CONFIG_ROUTES_MAX = 4096,  /* of one listener */
     FE_CONFIG_SERVICES_MAX = 255, /* of one route: docs/PROTOCOL.md 1.2, a count of one byte */
     FE_CONFIG_SERVICE_NAME_MAX = 255,
@@ -54,12 +56,39 @@ struct fe_config_route {
     struct fe_toml_pos pos; /* of `path` */
 };
 
+enum fe_https_mode {
+    FE_HTTPS_OFF,
+    FE_HTTPS_ON,    /* with the certificates below; without any, with what can be obtained */
+    FE_HTTPS_LOCAL, /* with certificates of the local CA */
+};
+
+/* `cert` and `key`. */
+struct fe_config_cert {
+    const char *chain_path; /* NUL-terminated, relative to the working directory */
+    const char *key_path;
+    struct fe_toml_pos pos;
+    struct fe_cert *cert; /* what the files held when the configuration was read */
+};
+
 struct fe_config_http {
-    struct fe_addr *addrs; /* `addr` and `addrs`, added up, each once; default :80 */
+    struct fe_addr *addrs; /* `addr` and `addrs`, added up, each once; default :80, or :443 */
     struct fe_toml_pos *addr_pos;
     size_t n_addrs;
     struct fe_view *domains; /* `domain` and `domains`, added up */
     size_t n_domains;
+    enum fe_https_mode https;
+    struct fe_toml_pos https_pos;
+    struct fe_config_cert *certs;
+    size_t n_certs;
+    struct fe_view hsts; /* the value of Strict-Transport-Security; empty: none */
+    bool has_redirect;   /* `redirect_http` is an address */
+    bool redirect_is_off;
+    struct fe_addr redirect;
+    struct fe_toml_pos redirect_pos;
+    /* Of a listener that only redirects, to the one of these that has the name, else to the first.
+     * Such listeners stand behind all others, and have no routes. */
+    const struct fe_config_http **targets;
+    size_t n_targets;
     bool redirect_trailing_slash;
     bool redirect_fixed_path;
     uint64_t read_ms; /* these four: default 10 s, 0: no limit */
@@ -96,8 +125,11 @@ struct fe_config {
     bool has_addr;       /* given in the file: flags then do not apply */
     struct fe_toml_pos addr_pos;
     struct fe_config_mesh mesh;
+    const char *state_dir; /* default: fe_state_dir_default */
+    struct fe_toml_pos state_dir_pos;
     struct fe_config_http *http;
-    size_t n_http;
+    size_t n_http;      /* with those that redirect */
+    size_t n_redirects; /* of them */
 };
 
 /* Reads and checks a file. On failure `err` holds "path:line:column: what was expected".
@@ -115,6 +147,15 @@ int fe_config_parse(const char *path, struct fe_view text, struct fe_config **co
  * FLATEND_EEXIST: a listener would be left without any. */
 int fe_config_settle(struct fe_config *config, const char *path, const struct fe_addr *addr,
                      const struct fe_log *log, struct flatend_error *err) FE_MUST_USE;
+
+/* Says what is not wrong but will be: certificates that have expired or do so soon, that do not
+ * cover a domain, keys that others can read. */
+void fe_config_warn(const struct fe_config *config, const char *path, int64_t now_s,
+                    const struct fe_log *log);
+
+/* $XDG_STATE_HOME/flatend, else /var/lib/flatend for root and ~/.local/state/flatend for others.
+ * NULL: out of memory. */
+const char *fe_state_dir_default(struct fe_arena *arena) FE_MUST_USE;
 
 struct fe_config *fe_config_ref(struct fe_config *config);
 void fe_config_unref(struct fe_config *config);

@@ -1,6 +1,8 @@
 /* [[http]]: one listener. */
 #include "gateway/config_http.h"
 
+#include "gateway/config_https.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define DEFAULT_TIMEOUT_MS  10000
@@ -22,8 +24,7 @@ struct max_form {
 
 /* The table as it is written. */
 struct http_form {
-    struct fe_config_flag https;
-    struct fe_config_texts domains;
+    struct fe_config_https_form https;
     struct fe_config_texts addrs;
     struct fe_config_flag redirect_trailing_slash;
     struct fe_config_flag redirect_fixed_path;
@@ -86,9 +87,14 @@ static int keep_routes(const struct fe_config_reader *r, const struct fe_toml_va
 }
 
 static const struct fe_config_key HTTP_KEYS[] = {
-    {"https", fe_config_read_flag, offsetof(struct http_form, https)},
-    {"domain", fe_config_add_text, offsetof(struct http_form, domains)},
-    {"domains", fe_config_add_texts, offsetof(struct http_form, domains)},
+    {"https", fe_config_read_https_mode, offsetof(struct http_form, https.https)},
+    {"domain", fe_config_add_text, offsetof(struct http_form, https.domains)},
+    {"domains", fe_config_add_texts, offsetof(struct http_form, https.domains)},
+    {"cert", fe_config_read_text, offsetof(struct http_form, https.pair.chain)},
+    {"key", fe_config_read_text, offsetof(struct http_form, https.pair.key)},
+    {"certificates", fe_config_keep_certificates, offsetof(struct http_form, https.certificates)},
+    {"redirect_http", fe_config_read_redirect, offsetof(struct http_form, https.redirect)},
+    {"hsts", fe_config_read_duration, offsetof(struct http_form, https.hsts)},
     {"addr", add_addr, offsetof(struct http_form, addrs)},
     {"addrs", fe_config_add_texts, offsetof(struct http_form, addrs)},
     {"redirect_trailing_slash", fe_config_read_flag,
@@ -143,7 +149,9 @@ static bool has_addr(const struct fe_config_http *http, const struct fe_addr *ad
 static int settle_addrs(const struct fe_config_reader *r, const struct fe_toml_value *table,
                         const struct http_form *form, struct fe_config_http *http)
 {
-    struct fe_config_text standard = {FE_VIEW_LIT(":80"), table->pos};
+    const bool is_https = form->https.https.mode != FE_HTTPS_OFF;
+    struct fe_config_text standard = {is_https ? FE_VIEW_LIT(":443") : FE_VIEW_LIT(":80"),
+                                      table->pos};
     const struct fe_config_texts addrs =
         form->addrs.n > 0 ? form->addrs : (struct fe_config_texts){&standard, 1};
     int code = FLATEND_OK;
@@ -166,25 +174,6 @@ static int settle_addrs(const struct fe_config_reader *r, const struct fe_toml_v
         }
     }
     return code;
-}
-
-static int settle_domains(const struct fe_config_reader *r, struct fe_config_texts *domains,
-                          struct fe_config_http *http)
-{
-    if (domains->n > FE_CONFIG_DOMAINS_MAX) {
-        return fe_config_fail(r, FLATEND_EINVAL, domains->items[FE_CONFIG_DOMAINS_MAX].pos,
-                              "more than %d domains in an [[http]]", FE_CONFIG_DOMAINS_MAX);
-    }
-    fe_config_merge_texts(domains);
-    http->domains = fe_arena_alloc(r->arena, (domains->n + 1) * sizeof(*http->domains));
-    if (http->domains == NULL) {
-        return fe_config_no_memory(r);
-    }
-    while (http->n_domains < domains->n) {
-        http->domains[http->n_domains] = domains->items[http->n_domains].text;
-        http->n_domains++;
-    }
-    return FLATEND_OK;
 }
 
 static int settle_sizes(const struct fe_config_reader *r, const struct http_form *form,
@@ -247,10 +236,6 @@ int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_v
     if (code != FLATEND_OK) {
         return code;
     }
-    if (form.https.on) {
-        return fe_config_fail(r, FLATEND_EINVAL, form.https.pos,
-                              "https is not supported yet: set it to false");
-    }
     http->redirect_trailing_slash = form.redirect_trailing_slash.on;
     http->redirect_fixed_path = form.redirect_fixed_path.on;
     http->read_ms = form.timeout.read.n;
@@ -263,7 +248,7 @@ int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_v
         code = settle_addrs(r, table, &form, http);
     }
     if (code == FLATEND_OK) {
-        code = settle_domains(r, &form.domains, http);
+        code = fe_config_settle_https(r, &form.https, http);
     }
     return code != FLATEND_OK ? code : settle_routes(r, &form, http);
 }

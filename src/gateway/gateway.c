@@ -1,15 +1,18 @@
 /* The life of a gateway.
  *
- * Happy path: the node listens, then each [[http]]; stop: the HTTP listeners drain, and when the
- * last of them has closed, so does the node, which requests may need until then; on_stopped.
+ * Happy path: the node listens, then each [[http]]; now and then certificates are looked after;
+ * stop: the HTTP listeners drain, and when the last of them has closed, so does the node, which
+ * requests may need until then; on_stopped.
  *
  * Failure modes: something cannot be opened: fe_gateway_free closes the rest. Draining takes too
  * long: the listeners see to that themselves, and a second stop ends it. */
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "crypto/crypto.h"
+#include "gateway/https.h"
 #include "gateway/listener.h"
 #include "node/node.h"
 
@@ -29,8 +32,12 @@ struct fe_gateway {
     struct flatend_node *node; /* NULL: none was made, or it is closed */
     struct fe_mesh_access mesh;
     struct fe_http_listener *listeners;
-    size_t n_listeners; /* on which open was called */
-    size_t n_open;      /* of them, not closed */
+    size_t n_listeners;     /* on which open was called */
+    size_t n_open;          /* of them, not closed */
+    struct fe_https *https; /* by listener; without a store where there is no HTTPS */
+    struct fe_tls_tickets *tickets;
+    struct fe_timer look; /* at the certificates */
+    uint64_t rotate_ms;   /* when tickets get their next key */
     void (*on_stopped)(void *arg);
     void *stopped_arg;
 };
@@ -131,40 +138,143 @@ static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
 
 static void on_listener_closed(void *arg);
 
+/* A redirect that nobody asked for: somebody else may be using that port. */
+static bool is_optional(const struct fe_config_http *http)
+{
+    return http->n_targets > 0 && !http->targets[0]->has_redirect;
+}
+
 static int start_listeners(struct fe_gateway *gateway, struct flatend_error *err)
 {
     const struct fe_config *config = gateway->config;
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < config->n_http; i++) {
+        const struct fe_http_listener_setup setup = {
+            .config = &config->http[i],
+            .worker = gateway->worker,
+            .mesh = &gateway->mesh,
+            .store = gateway->https[i].store,
+            .log = &gateway->log,
+            .on_closed = on_listener_closed,
+            .closed_arg = gateway,
+        };
+
         gateway->n_listeners++;
         gateway->n_open++;
-        code =
-            fe_http_listener_open(&gateway->listeners[i], &config->http[i], gateway->worker,
-                                  &gateway->mesh, &gateway->log, on_listener_closed, gateway, err);
+        code = fe_http_listener_open(&gateway->listeners[i], &setup, err);
+        if (code != 0 && is_optional(&config->http[i])) {
+            fe_log(&gateway->log, FLATEND_LOG_WARN, "Nothing redirects HTTP to HTTPS: %s.",
+                   err->text);
+            fe_http_listener_drain(&gateway->listeners[i]);
+            code = 0;
+        }
     }
     return code;
 }
+
+/* ---- certificates ------------------------------------------------------------------------- */
+
+static void look_at_certificates(struct fe_gateway *gateway, bool force)
+{
+    const int64_t now_s = (int64_t)time(NULL);
+
+    for (size_t i = 0; i < gateway->config->n_http; i++) {
+        if (gateway->https[i].store != NULL) {
+            fe_https_look(&gateway->https[i], now_s, force);
+        }
+    }
+}
+
+/* Once started, re-arming cannot fail: the heap has had room for it. */
+static int plan_look(struct fe_gateway *gateway)
+{
+    return fe_timer_start(fe_worker_timers(gateway->worker), &gateway->look,
+                          fe_worker_now(gateway->worker) + FE_HTTPS_LOOK_MS);
+}
+
+static void on_look(struct fe_timer *timer)
+{
+    struct fe_gateway *gateway = FE_CONTAINER_OF(timer, struct fe_gateway, look);
+
+    look_at_certificates(gateway, false);
+    if (fe_worker_now(gateway->worker) >= gateway->rotate_ms) {
+        gateway->rotate_ms = fe_worker_now(gateway->worker) + FE_TLS_TICKETS_ROTATE_MS;
+        if (fe_tls_tickets_rotate(gateway->tickets) != 0) {
+            fe_log(&gateway->log, FLATEND_LOG_WARN, "Session tickets keep their old key.");
+        }
+    }
+    if (plan_look(gateway) != 0) {
+        fe_log(&gateway->log, FLATEND_LOG_WARN, "Certificates are not looked after any more: %s.",
+               flatend_strerror(FLATEND_ENOMEM));
+    }
+}
+
+static int start_https(struct fe_gateway *gateway, struct flatend_error *err)
+{
+    const struct fe_config *config = gateway->config;
+    bool has_https = false;
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < config->n_http; i++) {
+        if (config->http[i].https == FE_HTTPS_OFF) {
+            continue;
+        }
+        if (!has_https) {
+            has_https = true;
+            code = fe_tls_tickets_new(&gateway->tickets);
+            if (code != 0) {
+                return fe_err_set(err, code, "https: %s", flatend_strerror(code));
+            }
+        }
+        code = fe_https_open(&gateway->https[i], &config->http[i], config->state_dir,
+                             gateway->tickets, (int64_t)time(NULL), &gateway->log, err);
+    }
+    if (code != 0 || !has_https) {
+        return code;
+    }
+    gateway->rotate_ms = fe_worker_now(gateway->worker) + FE_TLS_TICKETS_ROTATE_MS;
+    code = plan_look(gateway);
+    return code == 0 ? 0 : fe_err_set(err, code, "https: %s", flatend_strerror(code));
+}
+
+void fe_gateway_reread(struct fe_gateway *gateway)
+{
+    look_at_certificates(gateway, true);
+}
+
+/* ---- starting ----------------------------------------------------------------------------- */
 
 int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const struct fe_log *log,
                      struct fe_gateway **gateway, struct flatend_error *err)
 {
     struct fe_gateway *started = calloc(1, sizeof(*started));
+    struct flatend_error ignored = {0};
     int code;
 
+    err = err != NULL ? err : &ignored;
     *gateway = NULL;
     if (started != NULL) {
         started->listeners = calloc(config->n_http + 1, sizeof(*started->listeners));
+        started->https = calloc(config->n_http + 1, sizeof(*started->https));
     }
-    if (started == NULL || started->listeners == NULL) {
+    if (started == NULL || started->listeners == NULL || started->https == NULL) {
+        if (started != NULL) {
+            free(started->listeners);
+            free(started->https);
+        }
         free(started);
         return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
     }
     started->worker = worker;
     started->config = fe_config_ref(config);
     started->log = *log;
+    fe_timer_init(&started->look, on_look);
     *gateway = started;
     code = start_node(started, err);
+    if (code == 0) {
+        code = start_https(started, err);
+    }
     return code != 0 ? code : start_listeners(started, err);
 }
 
@@ -214,6 +324,7 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
     gateway->stopped_arg = arg;
     if (is_first) {
         gateway->state = DRAINING;
+        fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->look);
     }
     for (size_t i = 0; i < gateway->n_listeners; i++) {
         if (is_first) {
@@ -248,7 +359,12 @@ void fe_gateway_free(struct fe_gateway *gateway)
     for (size_t i = 0; i < gateway->n_listeners; i++) {
         fe_http_listener_deinit(&gateway->listeners[i]);
     }
+    for (size_t i = 0; i < gateway->config->n_http; i++) {
+        fe_https_close(&gateway->https[i]);
+    }
+    fe_tls_tickets_free(gateway->tickets);
     free(gateway->listeners);
+    free(gateway->https);
     fe_config_unref(gateway->config);
     free(gateway);
 }

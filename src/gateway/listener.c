@@ -11,6 +11,8 @@
 
 #include "gateway/client.h"
 
+enum { PRIVILEGED_PORT = 1024 };
+
 static void on_deadline(struct fe_timer *timer);
 
 static void on_accept(void *owner, struct fe_conn *conn)
@@ -40,37 +42,51 @@ static int open_socket(struct fe_http_listener *listener, const struct fe_addr *
     struct fe_addr bound;
     int code = fe_listener_open(listener->worker, addr, &socket_ops, listener, socket, err);
 
+    if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
+        const struct flatend_error reason = *err;
+
+        (void)fe_err_set(err, code,
+                         "%.120s: ports below 1024 need root or the capability "
+                         "CAP_NET_BIND_SERVICE",
+                         reason.text);
+    }
     if (code != 0) {
         return code;
     }
     listener->n_sockets++;
     listener->n_open++;
     fe_listener_addr(*socket, &bound);
-    fe_log(listener->log, FLATEND_LOG_INFO, "Listening for HTTP requests on '%s'.",
-           fe_addr_format(&bound, text));
+    (void)fe_addr_format(&bound, text);
+    if (listener->config->n_targets > 0) {
+        fe_log(listener->log, FLATEND_LOG_INFO, "Redirecting HTTP requests on '%s' to HTTPS.",
+               text);
+    } else {
+        fe_log(listener->log, FLATEND_LOG_INFO, "Listening for %s requests on '%s'.",
+               listener->store != NULL ? "HTTPS" : "HTTP", text);
+    }
     return 0;
 }
 
-int fe_http_listener_open(struct fe_http_listener *listener, const struct fe_config_http *config,
-                          struct fe_worker *worker, const struct fe_mesh_access *mesh,
-                          const struct fe_log *log, void (*on_closed)(void *arg), void *arg,
-                          struct flatend_error *err)
+int fe_http_listener_open(struct fe_http_listener *listener,
+                          const struct fe_http_listener_setup *setup, struct flatend_error *err)
 {
+    const struct fe_config_http *config = setup->config;
     int code = 0;
 
     *listener = (struct fe_http_listener){
         .config = config,
-        .worker = worker,
-        .mesh = mesh,
-        .log = log,
+        .worker = setup->worker,
+        .mesh = setup->mesh,
+        .store = setup->store,
+        .log = setup->log,
         .limits = {.header_max = config->header_max,
                    .body_max = UINT64_MAX, /* each route has its own */
                    .read_header_ms = config->read_header_ms,
                    .read_ms = config->read_ms,
                    .write_ms = config->write_ms,
                    .idle_ms = config->idle_ms},
-        .on_closed = on_closed,
-        .closed_arg = arg,
+        .on_closed = setup->on_closed,
+        .closed_arg = setup->closed_arg,
     };
     fe_list_init(&listener->clients);
     fe_timer_init(&listener->deadline, on_deadline);
@@ -130,6 +146,9 @@ static void limit_draining(struct fe_http_listener *listener)
 
 void fe_http_listener_drain(struct fe_http_listener *listener)
 {
+    if (listener->state != FE_HTTP_OPEN) {
+        return;
+    }
     listener->state = FE_HTTP_DRAINING;
     for (size_t i = 0; i < listener->n_sockets; i++) {
         fe_listener_close(listener->sockets[i]);

@@ -7,6 +7,7 @@
 #include "gateway/dispatch.h"
 #include "http/h2_limits.h"
 #include "http/server.h"
+#include "tls/store.h"
 #include "uv/conn.h"
 
 /*     OPEN ── drain ──▶ DRAINING ── nobody is left ──▶ CLOSED: on_closed
@@ -18,10 +19,22 @@ enum fe_http_state {
     FE_HTTP_CLOSED,
 };
 
+/* What a listener stands on; all of it outlives the listener. */
+struct fe_http_listener_setup {
+    const struct fe_config_http *config;
+    struct fe_worker *worker;
+    const struct fe_mesh_access *mesh;
+    struct fe_tls_store *store; /* NULL: clear text */
+    const struct fe_log *log;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
 struct fe_http_listener {
     const struct fe_config_http *config;
     struct fe_worker *worker;
     const struct fe_mesh_access *mesh;
+    struct fe_tls_store *store;
     const struct fe_log *log;
     struct fe_http_limits limits;
     struct fe_h2_counters h2;
@@ -37,15 +50,14 @@ struct fe_http_listener {
 };
 
 /* Listens on every address. On failure `err` names the address; what was opened is closed by
- * fe_http_listener_drain, as after a success. `config`, `mesh` and `log` outlive the listener,
- * which must not move. `on_closed` comes once after a drain, perhaps from within it. */
-int fe_http_listener_open(struct fe_http_listener *listener, const struct fe_config_http *config,
-                          struct fe_worker *worker, const struct fe_mesh_access *mesh,
-                          const struct fe_log *log, void (*on_closed)(void *arg), void *arg,
+ * fe_http_listener_drain, as after a success. The listener must not move. `on_closed` comes once
+ * after a drain, perhaps from within it. */
+int fe_http_listener_open(struct fe_http_listener *listener,
+                          const struct fe_http_listener_setup *setup,
                           struct flatend_error *err) FE_MUST_USE;
 
 /* Accepts nobody any more, closes connections without a request at once, the others after their
- * response or after `timeout.shutdown`. */
+ * response or after `timeout.shutdown`. Once. */
 void fe_http_listener_drain(struct fe_http_listener *listener);
 
 /* While draining: resets every connection. */
