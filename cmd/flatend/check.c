@@ -15,6 +15,7 @@ int fe_command_check(const struct fe_options *options)
     struct fe_config *config;
     struct flatend_error err;
     bool is_missing;
+    size_t n_listeners;
     size_t n_routes = 0;
 
     required.has_config_path = true; /* there must be something to check */
@@ -24,8 +25,10 @@ int fe_command_check(const struct fe_options *options)
     for (size_t i = 0; i < config->n_http; i++) {
         n_routes += config->http[i].n_routes;
     }
-    printf("%s is valid: %zu listener%s, %zu route%s\n", options->config_path, config->n_http,
-           plural(config->n_http), n_routes, plural(n_routes));
+    fe_command_foresee(config, options->config_path, &log);
+    n_listeners = config->n_http - config->n_redirects;
+    printf("%s is valid: %zu listener%s, %zu route%s\n", options->config_path, n_listeners,
+           plural(n_listeners), n_routes, plural(n_routes));
     fe_config_unref(config);
     return FE_EXIT_OK;
 }

@@ -7,6 +7,7 @@
 
 int fe_command_run(const struct fe_options *options);
 int fe_command_check(const struct fe_options *options);
+int fe_command_trust(const struct fe_options *options);
 int fe_command_keygen(const struct fe_options *options);
 int fe_command_id(const struct fe_options *options);
 
@@ -16,6 +17,10 @@ int fe_command_id(const struct fe_options *options);
 int fe_command_load(const struct fe_options *options, const struct fe_log *log,
                     struct fe_config **config, bool *is_missing,
                     struct flatend_error *err) FE_MUST_USE;
+
+/* Warns of what would go wrong at start although the configuration is valid: addresses that cannot
+ * be listened on, a state directory that cannot be written to. */
+void fe_command_foresee(const struct fe_config *config, const char *path, const struct fe_log *log);
 
 /* Says on standard error what went wrong; returns FE_EXIT_FAILURE. */
 int fe_command_fail(const struct flatend_error *err);

@@ -1,5 +1,6 @@
 /* flatend: the API gateway. */
 #include <stdio.h>
+#include <time.h>
 
 #include "command.h"
 
@@ -26,8 +27,10 @@ int fe_command_load(const struct fe_options *options, const struct fe_log *log,
     if (code != FLATEND_OK) {
         fe_config_unref(*config);
         *config = NULL;
+        return code;
     }
-    return code;
+    fe_config_warn(*config, path, (int64_t)time(NULL), log);
+    return FLATEND_OK;
 }
 
 int main(int argc, char **argv)
@@ -46,6 +49,8 @@ int main(int argc, char **argv)
         return FE_EXIT_OK;
     case FE_VERB_CHECK:
         return fe_command_check(&options);
+    case FE_VERB_TRUST:
+        return fe_command_trust(&options);
     case FE_VERB_KEYGEN:
         return fe_command_keygen(&options);
     case FE_VERB_ID:

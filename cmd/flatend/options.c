@@ -7,6 +7,7 @@
 static const char HELP[] =
     "Usage: flatend [OPTIONS]\n"
     "       flatend check [OPTIONS]\n"
+    "       flatend trust [OPTIONS]\n"
     "       flatend keygen [--mesh-secret] PATH\n"
     "       flatend id [OPTIONS] [PATH]\n"
     "\n"
@@ -14,6 +15,7 @@ static const char HELP[] =
     "services.\n"
     "\n"
     "  check               only says whether the configuration is valid\n"
+    "  trust               says how to make this machine trust https = \"local\"\n"
     "  keygen PATH         writes a new secret key to PATH, and prints its public key\n"
     "  id [PATH]           prints the public key of the secret key in PATH, or of the one that\n"
     "                      the configuration names\n"
@@ -79,6 +81,7 @@ static const struct {
     enum operand operand;
 } VERBS[] = {
     {"check", FE_VERB_CHECK, NO_OPERAND},
+    {"trust", FE_VERB_TRUST, NO_OPERAND},
     {"keygen", FE_VERB_KEYGEN, MUST_OPERAND},
     {"id", FE_VERB_ID, MAY_OPERAND},
 };
@@ -107,7 +110,7 @@ static int parse_verb(struct fe_options *options, int argc, char **argv)
             return parse_operand(options, argc, argv, VERBS[i].operand);
         }
     }
-    return fail_usage("expected 'check', 'keygen', 'id' or no argument", name);
+    return fail_usage("expected 'check', 'trust', 'keygen', 'id' or no argument", name);
 }
 
 static int parse_option(struct fe_options *options, int option, const char *value)

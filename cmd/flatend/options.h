@@ -14,6 +14,7 @@ enum {
 enum fe_verb {
     FE_VERB_RUN,
     FE_VERB_CHECK,
+    FE_VERB_TRUST,
     FE_VERB_KEYGEN,
     FE_VERB_ID,
     FE_VERB_HELP,

@@ -1,5 +1,5 @@
 /* flatend: runs the gateway until a signal ends it. The first SIGINT or SIGTERM lets running
- * requests finish, the second ends the process at once. */
+ * requests finish, the second ends the process at once. SIGHUP has certificates read anew. */
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -24,6 +24,10 @@ static void on_signal(void *arg, int signum)
 {
     struct run *const run = arg;
 
+    if (signum == SIGHUP) {
+        fe_gateway_reread(run->gateway);
+        return;
+    }
     if (run->is_stopping) {
         /* Whoever waits for this process must see that the signal ended it. */
         signal(signum, SIG_DFL);
@@ -56,7 +60,7 @@ static int open_all(struct run *run, struct fe_config *config, const struct fe_l
     if (code != FLATEND_OK) {
         return fe_err_set(err, code, "event loop: %s", flatend_strerror(code));
     }
-    code = fe_signals_open(run->worker, false, on_signal, run, &run->signals);
+    code = fe_signals_open(run->worker, true, on_signal, run, &run->signals);
     if (code != FLATEND_OK) {
         return fe_err_set(err, code, "signals: %s", flatend_strerror(code));
     }

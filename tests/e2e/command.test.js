@@ -81,7 +81,8 @@ test("check accepts every key there is", async (t) => {
 
 // [what, text, the part of it that is wrong, what the message must speak of]
 const mistakes = [
-    ["https", complete.replace("https = false", "https = true"), "true", /https/],
+    ["https without a name",
+        complete.replace("https = false", "https = true").replace(/^domains? =.*$/gm, ""), "true", /domain/],
     ["an unknown key", complete.replace("nocache", "nocash"), "nocash", /nocash.*nocache/],
     ["a wrong type", complete.replace('"config.toml"', "7"), "7\n", /string/],
     ["a bad duration", complete.replace('read = "10s"', 'read = "10 parsecs"'), '"10 parsecs"', /10 parsecs/],

@@ -33,9 +33,10 @@ function toml(table) {
     return values.map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
 }
 
-// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]]; `mesh` is
-// [mesh], and its `services` the tables below it. `descriptors` is how many it may have, `prefix` what
-// the command is run by, `host` where its node listens.
+// A gateway with these `routes`. `http`, `timeout`, `min` and `max` are the tables of [[http]],
+// `certificates` those of [[http.certificates]]; `mesh` is [mesh], and its `services` the tables below
+// it. `descriptors` is how many it may have, `prefix` what the command is run by, `host` where its node
+// listens.
 export class Gateway {
     constructor(t, settings) {
         this.t = t;
@@ -65,19 +66,27 @@ export class Gateway {
         return `${this.settings.host ?? "127.0.0.1"}:${this.nodePort}`;
     }
 
-    url(path) {
-        return `http://127.0.0.1:${this.httpPort}${path}`;
+    url(path, host = "127.0.0.1") {
+        const scheme = this.settings.http?.https ? "https" : "http";
+        return `${scheme}://${host}:${this.httpPort}${path}`;
+    }
+
+    // Of the local CA, made at the first start with https = "local".
+    get ca() {
+        return join(this.folder, "state/local/ca.pem");
     }
 
     config() {
-        const { routes = [], http = {}, timeout = {}, min = {}, max = {} } = this.settings;
+        const { routes = [], http = {}, timeout = {}, min = {}, max = {}, certificates = [] } =
+            this.settings;
         const { services = [], ...mesh } = this.settings.mesh ?? {};
         return (
-            `addr = "${this.address}"\n\n[mesh]\n${toml(mesh)}` +
+            `addr = "${this.address}"\nstate_dir = "state"\n\n[mesh]\n${toml(mesh)}` +
             services.map((service) => `\n[[mesh.services]]\n${toml(service)}`).join("") +
             `\n[[http]]\naddr = "127.0.0.1:${this.httpPort}"\n` +
             `${toml(http)}\n[http.timeout]\n${toml(timeout)}\n[http.min]\n${toml(min)}\n` +
             `[http.max]\n${toml(max)}` +
+            certificates.map((pair) => `\n[[http.certificates]]\n${toml(pair)}`).join("") +
             routes.map((route) => `\n[[http.routes]]\n${toml(route)}`).join("")
         );
     }
@@ -95,7 +104,7 @@ export class Gateway {
             cwd: this.folder,
             env: { ...process.env, ...this.settings.env },
         });
-        await this.program.waitFor("Listening for HTTP requests on");
+        await this.program.waitFor(/Listening for HTTPS? requests on/);
     }
 
     // Waits until some node that provides `service` has joined.

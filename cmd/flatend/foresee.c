@@ -1,0 +1,91 @@
+/* What the configuration does not say, and what would still go wrong at start. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "uv/conn.h"
+
+static void foresee_addr(const struct fe_addr *addr, struct fe_toml_pos pos, const char *path,
+                         const struct fe_log *log)
+{
+    enum { PRIVILEGED_PORT = 1024 };
+    char text[FE_ADDR_TEXT_MAX];
+    const int code = fe_listener_try(addr);
+
+    fe_addr_format(addr, text);
+    if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s:%u:%u: this user may not listen on %s: ports below 1024 need root or the "
+               "capability CAP_NET_BIND_SERVICE.",
+               path, pos.line, pos.column, text);
+    } else if (code == FLATEND_EADDRINUSE) {
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: something listens on %s already.", path, pos.line,
+               pos.column, text);
+    } else if (code != FLATEND_OK) {
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: cannot listen on %s: %s.", path, pos.line,
+               pos.column, text, flatend_strerror(code));
+    }
+}
+
+/* Cuts a path back to what is there of it. */
+static const char *existing_part(char *path)
+{
+    while (access(path, F_OK) != 0) {
+        char *const slash = strrchr(path, '/');
+
+        if (slash == NULL) {
+            return ".";
+        }
+        if (slash == path) {
+            return "/";
+        }
+        *slash = '\0';
+    }
+    return path;
+}
+
+/* Can the directory be written to, or made where it is to be? */
+static void foresee_state_dir(const struct fe_config *config, const char *path,
+                              const struct fe_log *log)
+{
+    char *const copy = strdup(config->state_dir);
+    const char *there;
+    struct stat st;
+    int number = 0;
+
+    if (copy == NULL) {
+        return;
+    }
+    there = existing_part(copy);
+    if (stat(there, &st) != 0 || access(there, W_OK | X_OK) != 0) {
+        number = errno;
+    } else if (!S_ISDIR(st.st_mode)) {
+        number = ENOTDIR;
+    }
+    if (number != 0) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s: the state directory '%s' cannot be used: '%s': %s. Set state_dir.", path,
+               config->state_dir, there, strerror(number));
+    }
+    free(copy);
+}
+
+void fe_command_foresee(const struct fe_config *config, const char *path, const struct fe_log *log)
+{
+    bool needs_state = false;
+
+    for (size_t i = 0; i < config->n_http; i++) {
+        const struct fe_config_http *const http = &config->http[i];
+
+        for (size_t k = 0; k < http->n_addrs; k++) {
+            foresee_addr(&http->addrs[k], http->addr_pos[k], path, log);
+        }
+        needs_state = needs_state || (http->https != FE_HTTPS_OFF && http->n_certs == 0);
+    }
+    if (needs_state) {
+        foresee_state_dir(config, path, log);
+    }
+}
