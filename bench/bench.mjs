@@ -8,7 +8,10 @@ import { join } from "node:path";
 import { repository, scratch } from "../tests/e2e/lib/mesh.js";
 import { request } from "../tests/e2e/lib/http.js";
 import { request2, session } from "../tests/e2e/lib/http2.js";
-import { startBackend, startFlatend, startHaproxy, startNginxFiles, startNginxProxy } from "./contenders.mjs";
+import { request as requestTls } from "../tests/e2e/lib/tls.js";
+import {
+    startBackend, startFlatend, startFlatendTls, startHaproxy, startNginxFiles, startNginxProxy, startNginxTls,
+} from "./contenders.mjs";
 import { machine, publish, table } from "./report.mjs";
 import { h2load } from "./h2load.mjs";
 import { wrk } from "./wrk.mjs";
@@ -31,10 +34,11 @@ function progress(text) {
 async function compare(contenders, path, tool) {
     const replies = [];
     for (const [name, base] of contenders) {
+        const ask = base.startsWith("https:") ? requestTls : request;
         const { status, headers, body } = tool === h2load
-            ? await request2(session(t, { url: () => base }), path)
-            : await request(base + path);
-        replies.push({ name, status, type: headers["content-type"], body });
+            ? await request2(session(t, { url: () => base }, { rejectUnauthorized: false }), path)
+            : await ask(base + path, { rejectUnauthorized: false });
+        replies.push({ name, status, type: headers["content-type"], body: body.toString("latin1") });
     }
     for (const { name, status, type, body } of replies) {
         assert.equal(status, 200, name);
@@ -84,6 +88,10 @@ async function main() {
     const second = ["nginx to HTTP", await proxy("h2", "http", backend.plain, true, "http2")];
     const disk = ["nginx", await startNginxFiles(t, folder, files)];
 
+    const ourTls = ["flatend", await startFlatendTls(t, folder, files)];
+    const tls = [ourTls, ["nginx", await startNginxTls(t, folder, files)]];
+    const secondTls = ["nginx to HTTP", await proxy("h2tls", "http", backend.plain, true, "ssl http2")];
+
     const many = { connections: 64, threads: 2 };
     const one = { connections: 1, threads: 1 };
     const results = [
@@ -94,6 +102,12 @@ async function main() {
             { ...many, streams: 10 }, h2load)),
         ...(await measure("file of 1 KiB, 64 connections", [ours, disk], "/small.txt", ["rate"], many)),
         ...(await measure("file of 1 MiB, 64 connections", [ours, disk], "/large.txt", ["rate"], many)),
+        ...(await measure("GET /hello, HTTP/2 over TLS, 64 connections × 10", [ourTls, secondTls], "/hello",
+            ["rate"], { ...many, streams: 10 }, h2load)),
+        ...(await measure("file of 1 KiB over TLS, a new connection each, 32 at a time", tls, "/small.txt",
+            ["rate"], { connections: 32, threads: 2, closes: true })),
+        ...(await measure("file of 1 KiB over TLS, 64 connections", tls, "/small.txt", ["rate"], many)),
+        ...(await measure("file of 1 MiB over TLS, 64 connections", tls, "/large.txt", ["rate"], many)),
     ];
 
     const text = `${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`;

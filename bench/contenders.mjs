@@ -81,21 +81,25 @@ export async function startBackend(t, folder) {
 }
 
 // nginx as reverse proxy, `scheme` http or https, keeping its connections to the backend or not.
-// `version`: "http2" for HTTP/2 towards the clients.
+// `version`: "http2" for HTTP/2 towards the clients, "ssl http2" for that over TLS.
 export async function startNginxProxy(t, folder, name, scheme, backend, keepsAlive, version = "") {
     const port = await freePort();
-    return nginx(t, folder, name, port, `
+    const base = await nginx(t, folder, name, port, `
     upstream hello {
         server ${backend};
         ${keepsAlive ? "keepalive 64; keepalive_requests 1000000000;" : ""}
     }
     server {
         listen 127.0.0.1:${port} ${version};
+        ssl_certificate ${folder}/cert.pem;
+        ssl_certificate_key ${folder}/key.pem;
+        ssl_protocols TLSv1.2 TLSv1.3;
         location / {
             proxy_pass ${scheme}://hello;
             ${keepsAlive ? 'proxy_http_version 1.1; proxy_set_header Connection "";' : ""}
         }
     }`);
+    return version.startsWith("ssl") ? base.replace("http:", "https:") : base;
 }
 
 export async function startNginxFiles(t, folder, files) {
@@ -106,6 +110,21 @@ export async function startNginxFiles(t, folder, files) {
         root ${files};
         charset utf-8;
     }`);
+}
+
+// As startNginxFiles, over TLS, with the versions that we have: nginx 1.22 leaves out 1.3 by itself.
+export async function startNginxTls(t, folder, files) {
+    const port = await freePort();
+    const base = await nginx(t, folder, "tls", port, `
+    server {
+        listen 127.0.0.1:${port} ssl;
+        ssl_certificate ${folder}/cert.pem;
+        ssl_certificate_key ${folder}/key.pem;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        root ${files};
+        charset utf-8;
+    }`);
+    return base.replace("http:", "https:");
 }
 
 export async function startHaproxy(t, folder, backend) {
@@ -138,6 +157,20 @@ backend back
 export async function startFlatend(t, files) {
     const gateway = await Gateway.start(t, {
         release: true,
+        routes: [
+            { path: "GET /hello", service: "hello_world" },
+            { path: "GET /", static: files },
+        ],
+    });
+    await example(t, "hello_world", gateway, { release: true });
+    return gateway.url("");
+}
+
+// The same over TLS, with the certificate of startBackend.
+export async function startFlatendTls(t, folder, files) {
+    const gateway = await Gateway.start(t, {
+        release: true,
+        http: { https: true, cert: join(folder, "cert.pem"), key: join(folder, "key.pem") },
         routes: [
             { path: "GET /hello", service: "hello_world" },
             { path: "GET /", static: files },

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-// Loads `url` over HTTP/2 in clear text with `connections` of `streams` requests each at a time, for
+// Loads `url` over HTTP/2 with `connections` of `streams` requests each at a time, for
 // `seconds`: { rate (requests a second) }. Throws if a single request failed.
 export async function h2load(url, { connections, streams, threads, seconds }) {
     const { stdout } = await promisify(execFile)("h2load", [

@@ -9,14 +9,15 @@ function milliseconds(text) {
     return Number(number) * UNITS[unit];
 }
 
-// Loads `url` with `connections` for `seconds`: { rate (requests a second), p50, p99 (ms) }. Throws if
-// a single request failed.
-export async function wrk(url, { connections, threads, seconds }) {
+// Loads `url` with `connections` for `seconds`: { rate (requests a second), p50, p99 (ms) }; with
+// `closes` each request has a connection of its own. Throws if a single request failed.
+export async function wrk(url, { connections, threads, seconds, closes = false }) {
     const { stdout } = await promisify(execFile)("wrk", [
         "--latency",
         `-t${threads}`,
         `-c${connections}`,
         `-d${seconds}s`,
+        ...(closes ? ["-H", "Connection: close"] : []),
         url,
     ]);
     if (/Socket errors|Non-2xx/.test(stdout)) {
