@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { build, repository, scratch } from "./lib/mesh.js";
 import { run } from "./lib/program.js";
+import { makeCertificate } from "./lib/tls.js";
 
 const read = (path) => readFileSync(join(repository, path), "utf8");
 
@@ -53,11 +54,13 @@ test("the API's page lists every function, and none that is not there", () => {
 });
 
 test("the configurations of the documentation are valid", async (t) => {
-    const texts = [...blocks("README.md", "toml"), ...blocks("docs/configuration.md", "toml")];
-    assert.ok(texts.length >= 2);
+    const pages = ["README.md", "docs/configuration.md", "docs/https.md"];
+    const texts = pages.flatMap((page) => blocks(page, "toml"));
+    assert.ok(texts.length >= 5);
     for (const text of texts) {
         const cwd = scratch(t);
         mkdirSync(join(cwd, "public"));
+        makeCertificate(cwd, "example", ["example.com", "www.example.com"]);
         writeFileSync(join(cwd, "config.toml"), text);
         const { code, output } = await run(t, join(build, "flatend"), ["check"], { cwd });
         assert.equal(code, 0, output);
