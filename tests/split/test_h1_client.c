@@ -1,0 +1,98 @@
+/* The whole corpus of responses, however it is cut. */
+#include "base/rng.h"
+#include "support/h1_client_corpus.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { N_RANDOM = 20, SHORT = 400 };
+
+static void check(const struct h1_client_case *c, h1_client_cut_fn cut, void *arg)
+{
+    struct h1_client_reading reading;
+
+    assert_true(h1_client_read(&reading, c, cut, arg));
+    if (strcmp(reading.text, c->expected) != 0) {
+        fail_msg("%s: expected %s, read %s", c->name, c->expected, reading.text);
+    }
+}
+
+static void test_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < h1_client_corpus_n; i++) {
+        check(&h1_client_corpus[i], NULL, NULL);
+    }
+}
+
+static size_t cut_one(void *arg, size_t left)
+{
+    (void)arg;
+    (void)left;
+    return 1;
+}
+
+static void test_byte_by_byte(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < h1_client_corpus_n; i++) {
+        check(&h1_client_corpus[i], cut_one, NULL);
+    }
+}
+
+/* The first piece has `*arg` bytes, the second the rest. */
+static size_t cut_once(void *arg, size_t left)
+{
+    size_t *first = arg;
+    size_t n = *first > 0 && *first < left ? *first : left;
+
+    *first = 0;
+    return n;
+}
+
+static void test_each_single_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < h1_client_corpus_n; i++) {
+        const size_t len = strlen(h1_client_corpus[i].bytes);
+
+        for (size_t at = 1; at < len && len < SHORT; at++) {
+            size_t first = at;
+
+            check(&h1_client_corpus[i], cut_once, &first);
+        }
+    }
+}
+
+static size_t cut_at_random(void *arg, size_t left)
+{
+    return 1 + fe_rng_below(arg, (uint32_t)(left < 30 ? left : 30));
+}
+
+static void test_random_cuts(void **state)
+{
+    struct fe_rng_seeded seeded;
+    struct fe_rng rng = fe_rng_from_seed(&seeded, 9112);
+
+    (void)state;
+    for (size_t i = 0; i < h1_client_corpus_n; i++) {
+        for (size_t n = 0; n < N_RANDOM; n++) {
+            check(&h1_client_corpus[i], cut_at_random, &rng);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_each_single_cut),
+        cmocka_unit_test(test_random_cuts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
