@@ -29,6 +29,8 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
 
     if (client->is_astray) {
         fe_problem_respond(ex, 400, "this address speaks HTTPS: use https://");
+    } else if (fe_acme_answer_serve(listener->answers, ex)) {
+        return; /* whatever else is served there */
     } else if (listener->config->n_targets > 0) {
         fe_redirect_serve(ex, listener->config);
     } else {

@@ -19,6 +19,7 @@ struct form {
     struct fe_config_text addr;
     struct fe_config_text state_dir;
     struct fe_toml_value mesh;
+    struct fe_config_acme acme;
     struct fe_toml_value http;
 };
 
@@ -42,6 +43,7 @@ static const struct fe_config_key KEYS[] = {
     {"mesh", keep_mesh, offsetof(struct form, mesh)},
     {"addr", fe_config_read_addr_text, offsetof(struct form, addr)},
     {"state_dir", fe_config_read_text, offsetof(struct form, state_dir)},
+    {"acme", fe_config_read_acme, offsetof(struct form, acme)},
     {"http", keep_http, offsetof(struct form, http)},
 };
 
@@ -127,7 +129,11 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
                        struct fe_config *config)
 {
     struct form form = {0};
-    int code = fe_config_read_table(r, root, "the configuration", KEYS, COUNT(KEYS), &form);
+    int code;
+
+    fe_config_acme_init(&form.acme);
+    code = fe_config_read_table(r, root, "the configuration", KEYS, COUNT(KEYS), &form);
+    config->acme = form.acme;
 
     if (code == FLATEND_OK && form.addr.pos.line != 0) {
         code = fe_config_read_addr(r, &form.addr, &config->addr);

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "gateway/config_acme.h"
 #include "gateway/toml.h"
 #include "http/router.h"
 #include "tls/cert.h"
@@ -127,6 +128,7 @@ struct fe_config {
     struct fe_config_mesh mesh;
     const char *state_dir; /* default: fe_state_dir_default */
     struct fe_toml_pos state_dir_pos;
+    struct fe_config_acme acme;
     struct fe_config_http *http;
     size_t n_http;      /* with those that redirect */
     size_t n_redirects; /* of them */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "crypto/crypto.h"
+#include "gateway/acme_agent.h"
 #include "gateway/https.h"
 #include "gateway/listener.h"
 #include "node/node.h"
@@ -32,8 +33,9 @@ struct fe_gateway {
     struct flatend_node *node; /* NULL: none was made, or it is closed */
     struct fe_mesh_access mesh;
     struct fe_http_listener *listeners;
-    size_t n_listeners;     /* on which open was called */
-    size_t n_open;          /* of them, not closed */
+    size_t n_listeners; /* on which open was called */
+    size_t n_open;      /* of them and of the agents, not closed */
+    struct fe_acme_agency agency;
     struct fe_https *https; /* by listener; without a store where there is no HTTPS */
     struct fe_tls_tickets *tickets;
     struct fe_timer look; /* at the certificates */
@@ -155,6 +157,7 @@ static int start_listeners(struct fe_gateway *gateway, struct flatend_error *err
             .worker = gateway->worker,
             .mesh = &gateway->mesh,
             .store = gateway->https[i].store,
+            .answers = &gateway->agency.answers,
             .log = &gateway->log,
             .on_closed = on_listener_closed,
             .closed_arg = gateway,
@@ -238,6 +241,24 @@ static int start_https(struct fe_gateway *gateway, struct flatend_error *err)
     return code == 0 ? 0 : fe_err_set(err, code, "https: %s", flatend_strerror(code));
 }
 
+/* Where there are no certificates of one's own. */
+static int start_agents(struct fe_gateway *gateway, struct flatend_error *err)
+{
+    const struct fe_config *config = gateway->config;
+
+    for (size_t i = 0; i < config->n_http; i++) {
+        if (config->http[i].https == FE_HTTPS_ON && config->http[i].n_certs == 0) {
+            int code = fe_acme_agency_add(&gateway->agency, &gateway->https[i]);
+
+            if (code != 0) {
+                return fe_err_set(err, code, "https: %s", flatend_strerror(code));
+            }
+            gateway->n_open++;
+        }
+    }
+    return 0;
+}
+
 void fe_gateway_reread(struct fe_gateway *gateway)
 {
     look_at_certificates(gateway, true);
@@ -270,10 +291,14 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     started->config = fe_config_ref(config);
     started->log = *log;
     fe_timer_init(&started->look, on_look);
+    fe_acme_agency_init(&started->agency, worker, config, &started->log);
     *gateway = started;
     code = start_node(started, err);
     if (code == 0) {
         code = start_https(started, err);
+    }
+    if (code == 0) {
+        code = start_agents(started, err);
     }
     return code != 0 ? code : start_listeners(started, err);
 }
@@ -326,6 +351,9 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
         gateway->state = DRAINING;
         fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->look);
     }
+    if (is_first) {
+        fe_acme_agency_stop(&gateway->agency, on_listener_closed, gateway);
+    }
     for (size_t i = 0; i < gateway->n_listeners; i++) {
         if (is_first) {
             fe_http_listener_drain(&gateway->listeners[i]);
@@ -362,6 +390,7 @@ void fe_gateway_free(struct fe_gateway *gateway)
     for (size_t i = 0; i < gateway->config->n_http; i++) {
         fe_https_close(&gateway->https[i]);
     }
+    fe_acme_agency_deinit(&gateway->agency);
     fe_tls_tickets_free(gateway->tickets);
     free(gateway->listeners);
     free(gateway->https);

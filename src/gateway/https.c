@@ -135,20 +135,6 @@ static int open_local(struct fe_https *https, const char *state_dir, int64_t now
     return 0;
 }
 
-static int open_self_signed(struct fe_https *https, int64_t now_s)
-{
-    const struct fe_config_http *const config = https->config;
-    int code = make(https, now_s);
-
-    if (code == 0) {
-        fe_log(https->log, FLATEND_LOG_WARN,
-               "There is no certificate for '%.*s' yet: serving a self-signed one, which browsers "
-               "refuse.",
-               (int)config->domains[0].len, (const char *)config->domains[0].ptr);
-    }
-    return code;
-}
-
 /* ---- life --------------------------------------------------------------------------------- */
 
 /* Tickets of one listener are no good at another, which may have other certificates. */
@@ -169,7 +155,7 @@ int fe_https_open(struct fe_https *https, const struct fe_config_http *config,
     if (code == 0 && config->n_certs > 0) {
         code = open_files(https);
     } else if (code == 0 && config->https == FE_HTTPS_ON) {
-        code = open_self_signed(https, now_s);
+        code = make(https, now_s); /* until ACME has a better one */
     } else if (code == 0) {
         code = open_local(https, state_dir, now_s, err);
         if (code != 0) {
@@ -193,6 +179,16 @@ void fe_https_close(struct fe_https *https)
     free(https->sources);
     fe_local_ca_close(https->ca);
     *https = (struct fe_https){0};
+}
+
+int fe_https_use(struct fe_https *https, struct fe_cert *cert)
+{
+    const int code = fe_tls_store_set(https->store, &cert, 1);
+
+    if (code == 0) {
+        https->renew_s = INT64_MAX;
+    }
+    return code;
 }
 
 void fe_https_look(struct fe_https *https, int64_t now_s, bool force)

@@ -30,6 +30,9 @@ int fe_https_open(struct fe_https *https, const struct fe_config_http *config,
                   const struct fe_log *log, struct flatend_error *err) FE_MUST_USE;
 void fe_https_close(struct fe_https *https);
 
+/* Serves a certificate that came from elsewhere, of which it takes a reference. FLATEND_ENOMEM. */
+int fe_https_use(struct fe_https *https, struct fe_cert *cert) FE_MUST_USE;
+
 /* Time has passed. `force`: read the files even if they look the same. Failures are logged. */
 void fe_https_look(struct fe_https *https, int64_t now_s, bool force);
 

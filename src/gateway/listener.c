@@ -78,6 +78,7 @@ int fe_http_listener_open(struct fe_http_listener *listener,
         .worker = setup->worker,
         .mesh = setup->mesh,
         .store = setup->store,
+        .answers = setup->answers,
         .log = setup->log,
         .limits = {.header_max = config->header_max,
                    .body_max = UINT64_MAX, /* each route has its own */

@@ -3,6 +3,7 @@
 #ifndef FE_GATEWAY_LISTENER_H
 #define FE_GATEWAY_LISTENER_H
 
+#include "gateway/acme_answer.h"
 #include "gateway/date_now.h"
 #include "gateway/dispatch.h"
 #include "http/h2_limits.h"
@@ -24,7 +25,8 @@ struct fe_http_listener_setup {
     const struct fe_config_http *config;
     struct fe_worker *worker;
     const struct fe_mesh_access *mesh;
-    struct fe_tls_store *store; /* NULL: clear text */
+    struct fe_tls_store *store;    /* NULL: clear text */
+    const struct fe_list *answers; /* to a CA's challenges */
     const struct fe_log *log;
     void (*on_closed)(void *arg);
     void *closed_arg;
@@ -35,6 +37,7 @@ struct fe_http_listener {
     struct fe_worker *worker;
     const struct fe_mesh_access *mesh;
     struct fe_tls_store *store;
+    const struct fe_list *answers;
     const struct fe_log *log;
     struct fe_http_limits limits;
     struct fe_h2_counters h2;
