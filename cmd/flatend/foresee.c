@@ -73,6 +73,49 @@ static void foresee_state_dir(const struct fe_config *config, const char *path,
     free(copy);
 }
 
+static bool has_port(const struct fe_config_http *http, uint16_t port)
+{
+    for (size_t i = 0; i < http->n_addrs; i++) {
+        if (http->addrs[i].port == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is the challenge answered where the CA asks it (RFC 8555 §8.3, RFC 8737 §3)? */
+static bool is_answered(const struct fe_config *config, const struct fe_config_http *http,
+                        enum fe_acme_challenge_type type)
+{
+    enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
+
+    if (type == FE_ACME_TLS_ALPN_01) {
+        return has_port(http, HTTPS_PORT);
+    }
+    for (size_t i = 0; i < config->n_http; i++) {
+        if (config->http[i].https == FE_HTTPS_OFF && has_port(&config->http[i], HTTP_PORT)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void foresee_challenges(const struct fe_config *config, const struct fe_config_http *http,
+                               const char *path, const struct fe_log *log)
+{
+    for (size_t i = 0; i < config->acme.n_challenges; i++) {
+        if (is_answered(config, http, config->acme.challenges[i])) {
+            return;
+        }
+    }
+    fe_log(
+        log, FLATEND_LOG_WARN,
+        "%s:%u:%u: the CA connects to port 80 (http-01) or 443 (tls-alpn-01) of '%.*s': as nothing "
+        "listens there, something else must lead it here.",
+        path, http->https_pos.line, http->https_pos.column, (int)http->domains[0].len,
+        (const char *)http->domains[0].ptr);
+}
+
 void fe_command_foresee(const struct fe_config *config, const char *path, const struct fe_log *log)
 {
     bool needs_state = false;
@@ -82,6 +125,9 @@ void fe_command_foresee(const struct fe_config *config, const char *path, const 
 
         for (size_t k = 0; k < http->n_addrs; k++) {
             foresee_addr(&http->addrs[k], http->addr_pos[k], path, log);
+        }
+        if (http->https == FE_HTTPS_ON && http->n_certs == 0) {
+            foresee_challenges(config, http, path, log);
         }
         needs_state = needs_state || (http->https != FE_HTTPS_OFF && http->n_certs == 0);
     }
