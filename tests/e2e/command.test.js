@@ -40,6 +40,17 @@ test("--help, --version and wrong usage", async (t) => {
 const complete = `
 addr = "127.0.0.1:9000"
 
+[acme]
+directory = "https://ca.example/directory"
+staging = false
+contact = "you@example.com"
+contacts = ["mailto:me@example.com"]
+key_type = "p256"
+challenges = ["http-01", "tls-alpn-01"]
+eab_key_id = "kid-1"
+eab_hmac_key = "c2VjcmV0"
+retry_min = "1m"
+
 [[http]]
 https = false
 domain = "lithdew.net"

@@ -80,8 +80,10 @@ export class Gateway {
         const { routes = [], http = {}, timeout = {}, min = {}, max = {}, certificates = [] } =
             this.settings;
         const { services = [], ...mesh } = this.settings.mesh ?? {};
+        // Nobody asks a CA in the internet for anything: tests/e2e/acme.test.js has its own.
         return (
-            `addr = "${this.address}"\nstate_dir = "state"\n\n[mesh]\n${toml(mesh)}` +
+            `addr = "${this.address}"\nstate_dir = "state"\n\n` +
+            `[acme]\ndirectory = "https://127.0.0.1:1/"\n\n[mesh]\n${toml(mesh)}` +
             services.map((service) => `\n[[mesh.services]]\n${toml(service)}`).join("") +
             `\n[[http]]\naddr = "127.0.0.1:${this.httpPort}"\n` +
             `${toml(http)}\n[http.timeout]\n${toml(timeout)}\n[http.min]\n${toml(min)}\n` +
