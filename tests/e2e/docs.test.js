@@ -61,6 +61,8 @@ test("the configurations of the documentation are valid", async (t) => {
         const cwd = scratch(t);
         mkdirSync(join(cwd, "public"));
         makeCertificate(cwd, "example", ["example.com", "www.example.com"]);
+        const secret = ["keygen", "--mesh-secret", join(cwd, "mesh.secret")];
+        assert.equal((await run(t, join(build, "flatend"), secret)).code, 0);
         writeFileSync(join(cwd, "config.toml"), text);
         const { code, output } = await run(t, join(build, "flatend"), ["check"], { cwd });
         assert.equal(code, 0, output);
