@@ -14,6 +14,7 @@ import {
 } from "./contenders.mjs";
 import { machine, publish, table } from "./report.mjs";
 import { h2load } from "./h2load.mjs";
+import { measureMesh } from "./mesh.mjs";
 import { wrk } from "./wrk.mjs";
 
 const pairs = Number(process.env.BENCH_PAIRS ?? 5);
@@ -108,6 +109,7 @@ async function main() {
             ["rate"], { connections: 32, threads: 2, closes: true })),
         ...(await measure("file of 1 KiB over TLS, 64 connections", tls, "/small.txt", ["rate"], many)),
         ...(await measure("file of 1 MiB over TLS, 64 connections", tls, "/large.txt", ["rate"], many)),
+        ...(await measureMesh(t, pairs, seconds, progress)),
     ];
 
     const text = `${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`;

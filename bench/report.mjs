@@ -37,6 +37,8 @@ const NUMBER = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 
 const FORMATS = {
     rate: (value) => `${NUMBER.format(Math.round(value))} /s`,
+    calls: (value) => `${NUMBER.format(Math.round(value))} /s`,
+    bytes: (value) => `${NUMBER.format(value / 1e9)} GB/s`,
     p50: (value) => `${NUMBER.format(value)} ms`,
     p99: (value) => `${NUMBER.format(value)} ms`,
 };
