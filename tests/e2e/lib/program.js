@@ -7,6 +7,31 @@ import { readFileSync } from "node:fs";
 // Long enough for a sanitized program on a busy machine; only a broken one takes it.
 const WAIT_MS = 30_000;
 
+// Where our own programs are: all of them catch SIGTERM.
+const OURS = [process.env.FLATEND_BUILD_DIR, process.env.FLATEND_RELEASE_DIR].filter(Boolean);
+
+// The programs of each test. They end in the order in which they were started, and all of them, even if
+// one does not end well: the file would never end otherwise.
+const started = new WeakMap();
+
+function endWith(t, program) {
+    const programs = started.get(t) ?? [];
+    programs.push(program);
+    if (programs.length > 1) {
+        return;
+    }
+    started.set(t, programs);
+    t.after(async () => {
+        const failures = [];
+        for (const one of programs) {
+            await one.stop().catch((error) => failures.push(error));
+        }
+        if (failures.length > 0) {
+            throw failures[0];
+        }
+    });
+}
+
 export class Program {
     // Starts `command`, and ends it with the test `t`, which fails if it then does not end well.
     constructor(t, command, args = [], options = {}) {
@@ -27,7 +52,8 @@ export class Program {
             this.#wake();
             return this.status;
         });
-        t.after(() => this.stop());
+        this.isOurs = [command, ...args].some((word) => OURS.some((folder) => word.startsWith(folder)));
+        endWith(t, this);
     }
 
     get pid() {
@@ -109,11 +135,26 @@ export class Program {
         return this.exit();
     }
 
+    // Resolves once it catches SIGTERM, or has ended: a program that has just started does not yet.
+    async #catchesTerm() {
+        const SIGTERM_BIT = 1n << 14n;
+        for (let left = WAIT_MS; !this.status && left > 0; left -= 10) {
+            const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+            if (BigInt(`0x${status.match(/^SigCgt:\s+(\w+)/m)?.[1] ?? 0}`) & SIGTERM_BIT) {
+                return;
+            }
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+    }
+
     // Asks it to end. A status other than 0 is a failure: it is also how a leak shows.
     async stop() {
         if (this.status || this.child.exitCode !== null) {
             await this.ended;
         } else {
+            if (this.isOurs) {
+                await this.#catchesTerm().catch(() => {}); // it has ended meanwhile
+            }
             this.child.kill("SIGTERM");
             try {
                 await this.exit();
