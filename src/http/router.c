@@ -2,6 +2,7 @@
 
 #include "http/syntax.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct fe_router *fe_router_new(const struct fe_router_options *options)
@@ -148,6 +149,7 @@ static struct fe_route_node *get_child(struct fe_router *router, struct fe_route
 
 static struct fe_route_node *get_param(struct fe_router *router, struct fe_route_node *node)
 {
+    assert(node != NULL); /* a tree has its root from the beginning */
     if (node->param == NULL) {
         node->param = add_node(router, node, fe_view_of(NULL, 0));
     }

@@ -130,11 +130,12 @@ static struct fe_service *service_new(const struct flatend_service *service)
 {
     size_t len = strlen(service->name);
     struct fe_service *copy = calloc(1, sizeof(*copy) + len + 1);
-    char *name = (char *)(copy + 1);
+    char *name;
 
     if (copy == NULL) {
         return NULL;
     }
+    name = (char *)(copy + 1);
     memcpy(name, service->name, len + 1);
     *copy = (struct fe_service){
         .by_name.key = fe_view_of(name, len),

@@ -20,7 +20,8 @@ static void parse_hex(struct vector *vector, const char *hex)
     vector->len = 0;
     while (digit(hex[0]) >= 0 && digit(hex[1]) >= 0) {
         assert_true(vector->len < VECTOR_MAX);
-        vector->bytes[vector->len++] = (uint8_t)(digit(hex[0]) << 4 | digit(hex[1]));
+        vector->bytes[vector->len++] =
+            (uint8_t)((unsigned)digit(hex[0]) << 4 | (unsigned)digit(hex[1]));
         hex += 2;
     }
     assert_true(*hex == '\n' || *hex == '\0');

@@ -83,9 +83,9 @@ static void a_host_longer_than_any_name(void **state)
 
     (void)state;
     memset(text, 'a', sizeof(text));
-    strcpy(text + 254, ":1");
+    memcpy(text + 254, ":1", 3);
     assert_int_equal(fe_addr_parse(&addr, text, NULL), FLATEND_EADDR);
-    strcpy(text + 253, ":1");
+    memcpy(text + 253, ":1", 3);
     assert_int_equal(fe_addr_parse(&addr, text, NULL), FLATEND_ENOENT);
 }
 

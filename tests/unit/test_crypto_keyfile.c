@@ -144,7 +144,7 @@ static void what_is_no_key(void **state)
     char text[136];
 
     make_key(&key, text);
-    strcpy(text + 128, "\n\n");
+    memcpy(text + 128, "\n\n", 3);
     write_file(folder->key, text, 0600);
     assert_int_equal(flatend_secret_key_load(&key, folder->key, &err), FLATEND_EKEY);
     text[127] = '\0';

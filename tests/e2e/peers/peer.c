@@ -65,11 +65,10 @@ static void answer_who(struct flatend_context *ctx, void *arg)
 static void hang(struct flatend_context *ctx, void *arg)
 {
     char buf[64];
-    ssize_t n;
 
     (void)arg;
     fprintf(stderr, "hanging, %u ms left\n", flatend_context_remaining_ms(ctx));
-    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
+    while (flatend_context_read(ctx, buf, sizeof(buf)) > 0) {
     }
     while (!flatend_context_is_canceled(ctx)) {
         usleep(HANG_POLL_US); /* stands for a long computation */
