@@ -51,6 +51,9 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
     if (link->has_session && link->session.state == FE_SESSION_FAILED) {
         return true; /* the session has said so, as far as it could */
     }
+    if (code == FLATEND_ETIMEDOUT) {
+        return false; /* nothing reaches it, and its streams need not wait for that (alive.c) */
+    }
     return link->state == FE_LINK_READY && sender->is_full &&
            sender->ops->goaway(sender, link->peer.last_theirs, reason, fe_view_str(err->text)) == 0;
 }

@@ -63,6 +63,9 @@ static void on_close(void *io, bool drain)
     assert(conn->n_closes == 0 || (conn->is_drained && !drain)); /* only ever harder */
     conn->n_closes++;
     conn->is_drained = drain;
+    if (drain && conn->link != NULL) {
+        fe_link_on_flush(conn->link); /* the output is written before the end */
+    }
 }
 
 static const struct fe_transport_ops transport_ops = {
@@ -106,7 +109,7 @@ static void on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream
 
 static void on_drained(void *arg)
 {
-    (void)arg;
+    ((struct rig *)arg)->n_drained++;
 }
 
 static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
@@ -246,6 +249,30 @@ void rig_refuse(struct rig_conn *conn)
     rig_lose(conn, FLATEND_EREFUSED);
 }
 
+static void note_goaway(struct rig_conn *conn, const struct fe_event *event)
+{
+    struct fe_view text = event->u.goaway.text;
+
+    conn->n_goaways++;
+    conn->goaway_reason = event->u.goaway.reason;
+    memcpy(conn->goaway_text, text.ptr, text.len);
+    conn->goaway_text[text.len] = '\0';
+}
+
+static void note_offers(struct rig_conn *conn, struct fe_offers offers)
+{
+    struct fe_offer offer;
+    size_t len = 0;
+
+    conn->n_offers++;
+    while (fe_offers_next(&offers, &offer) && offer.name.len + 2 <= sizeof(conn->offers) - len) {
+        memcpy(conn->offers + len, offer.name.ptr, offer.name.len);
+        len += offer.name.len;
+        conn->offers[len++] = ' ';
+    }
+    conn->offers[len] = '\0';
+}
+
 static void note_event(struct rig_conn *conn, const struct fe_event *event)
 {
     switch (event->type) {
@@ -263,6 +290,21 @@ static void note_event(struct rig_conn *conn, const struct fe_event *event)
         break;
     case FE_EVENT_RESPONSE:
         conn->n_unhandled += !event->u.response.handled;
+        break;
+    case FE_EVENT_REQUEST:
+        conn->stream = event->stream;
+        break;
+    case FE_EVENT_RESET:
+        conn->n_refused += event->u.reset.reason == FE_REASON_REFUSED;
+        break;
+    case FE_EVENT_PONG:
+        conn->n_pongs++;
+        break;
+    case FE_EVENT_GOAWAY:
+        note_goaway(conn, event);
+        break;
+    case FE_EVENT_SERVICES:
+        note_offers(conn, event->u.offers);
         break;
     default:
         break;
@@ -313,14 +355,24 @@ static void mesh_reads(struct rig_conn *conn)
     }
 }
 
+void rig_carry_to_mesh(struct rig_conn *conn)
+{
+    (void)!fe_session_flush(&conn->session); /* after a fault there may still be what tells it */
+    mesh_reads(conn);
+}
+
+int rig_carry_from_mesh(struct rig_conn *conn)
+{
+    int rv = far_end_reads(conn);
+
+    return rv == 0 && conn->has_session ? fe_session_flush(&conn->session) : rv;
+}
+
 int rig_carry(struct rig_conn *conn)
 {
     do {
-        int rv = far_end_reads(conn);
+        int rv = rig_carry_from_mesh(conn);
 
-        if (rv == 0 && conn->has_session) {
-            rv = fe_session_flush(&conn->session);
-        }
         if (rv != 0) {
             return rv;
         }

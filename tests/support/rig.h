@@ -9,6 +9,7 @@
 enum {
     RIG_CONNS_MAX = 80,
     RIG_TRACE_MAX = 16 * 1024,
+    RIG_OFFERS_TEXT_MAX = 256,
 };
 
 /* One connection of the mesh; the far end of it is the test's. */
@@ -31,6 +32,14 @@ struct rig_conn {
     size_t n_nodes;
     bool has_nodes;
     unsigned n_unhandled; /* requests of ours answered with `handled` 0 */
+    unsigned n_refused;   /* requests of ours that were reset because nothing was done */
+    uint32_t stream;      /* of the mesh's last request; 0: none */
+    unsigned n_pongs;     /* answers to our pings */
+    unsigned n_goaways;
+    uint32_t goaway_reason; /* of the last one */
+    char goaway_text[FE_REASON_TEXT_MAX + 1];
+    unsigned n_offers;                /* SERVICES received */
+    char offers[RIG_OFFERS_TEXT_MAX]; /* the last ones: "a b " */
 };
 
 struct rig {
@@ -50,6 +59,7 @@ struct rig {
     size_t trace_len;
     unsigned n_joined;
     size_t n_connected;
+    unsigned n_drained;
     unsigned n_closed;
     unsigned n_requests;
     /* Within the mesh's on_request; NULL: nobody takes requests. */
@@ -85,6 +95,11 @@ void rig_refuse(struct rig_conn *conn);
 
 /* Moves bytes both ways until there are none. 0, or a fault that the far end has seen. */
 int rig_carry(struct rig_conn *conn) FE_MUST_USE;
+
+/* The same in one direction: what the far end has sent; what the mesh has, which returns as
+ * rig_carry does. */
+void rig_carry_to_mesh(struct rig_conn *conn);
+int rig_carry_from_mesh(struct rig_conn *conn) FE_MUST_USE;
 
 /* Bytes to the mesh as they stand. */
 void rig_feed(struct rig_conn *conn, const void *bytes, size_t len);
