@@ -156,5 +156,9 @@ int fe_link_on_hello(struct fe_link *link, const struct fe_event *event, struct 
         fe_dial_on_ready(link->dial);
     }
     fe_discovery_on_ready(link->mesh, link);
+    if (link->mesh->state == FE_MESH_DRAINING) {
+        fe_leave_tell(link);
+        fe_mesh_wake(link->mesh); /* an old peer was waited for only until now */
+    }
     return 0;
 }

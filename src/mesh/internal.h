@@ -129,7 +129,7 @@ void fe_alive_stop(struct fe_link *link);
 
 /* ---- leave.c ------------------------------------------------------------------------------- */
 
-/* Says goodbye to the peer of a READY link. */
+/* The mesh drains: says goodbye to the peer of this link, or ends it if nobody is there yet. */
 void fe_leave_tell(struct fe_link *link);
 
 /* The answer to a ping: perhaps to the one behind our goodbye. */

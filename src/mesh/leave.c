@@ -4,7 +4,9 @@
  * after everything that it had asked before. Then nothing more can come, and what runs may end.
  *
  * Failure modes: the peer is old: it cannot be told, and is answered with `handled` 0. The link is
- * lost meanwhile: nothing will come over it either. */
+ * lost meanwhile: nothing will come over it either. The peer has not said hello: one that dialed us
+ * has got no answer, and asks nothing; one that we have dialed may think that we are there, and is
+ * told as soon as it has said hello. */
 #include "mesh/internal.h"
 
 bool fe_leave_takes_requests(const struct fe_link *link)
@@ -13,15 +15,21 @@ bool fe_leave_takes_requests(const struct fe_link *link)
            (link->mesh->state == FE_MESH_DRAINING && link->goodbye == FE_GOODBYE_SENT);
 }
 
-void fe_leave_tell(struct fe_link *link)
+/* Nobody is there yet. */
+static void leave_early(struct fe_link *link)
+{
+    if (link->state == FE_LINK_DIALING || !link->session.is_initiator ||
+        fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
+        fe_link_close(link, false);
+    }
+}
+
+static void say_goodbye(struct fe_link *link)
 {
     struct fe_sender *sender = &link->session.sender;
     struct flatend_error err = {0};
     int rv;
 
-    if (link->state != FE_LINK_READY || !sender->is_full) {
-        return;
-    }
     link->goodbye = FE_GOODBYE_SENT;
     rv = sender->ops->goaway(sender, UINT32_MAX, FE_REASON_NONE, FE_VIEW_LIT("shutting down"));
     if (rv == 0) {
@@ -32,6 +40,15 @@ void fe_leave_tell(struct fe_link *link)
         return;
     }
     fe_link_flush(link);
+}
+
+void fe_leave_tell(struct fe_link *link)
+{
+    if (link->state == FE_LINK_DIALING || link->state == FE_LINK_HELLO) {
+        leave_early(link);
+    } else if (link->state == FE_LINK_READY && link->session.sender.is_full) {
+        say_goodbye(link);
+    }
 }
 
 void fe_leave_on_pong(struct fe_link *link, uint64_t token)
@@ -48,6 +65,9 @@ void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event)
     struct fe_view why = fe_view_str(fe_reason_text(event->u.goaway.reason));
     char text[FE_ADDR_TEXT_MAX];
 
+    if (link->is_leaving) {
+        return; /* one line of the log is enough */
+    }
     link->is_leaving = true;
     if (event->u.goaway.text.len > 0) {
         why = event->u.goaway.text;
@@ -58,7 +78,8 @@ void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event)
 
 static bool is_waited_for(const struct fe_link *link)
 {
-    return link->state == FE_LINK_READY && link->goodbye == FE_GOODBYE_SENT;
+    return link->state == FE_LINK_HELLO ||
+           (link->state == FE_LINK_READY && link->goodbye == FE_GOODBYE_SENT);
 }
 
 void fe_leave_report(struct fe_mesh *mesh)

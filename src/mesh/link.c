@@ -91,6 +91,10 @@ static void on_timer(struct fe_timer *timer)
         fe_link_close(link, false);
         break;
     case FE_LINK_HELLO:
+        if (link->mesh->state != FE_MESH_RUNNING) {
+            fe_link_close(link, false); /* leave.c does not wait for it any longer */
+            break;
+        }
         fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
         fe_link_fail(link, FLATEND_ETIMEDOUT, &err);
         break;
@@ -431,7 +435,7 @@ void fe_link_on_close(struct fe_link *link, int code)
         fe_peer_deinit(&link->peer);
         fe_session_deinit(&link->session);
     }
-    if (link->goodbye == FE_GOODBYE_SENT && mesh->state != FE_MESH_CLOSING) {
+    if (mesh->drain == FE_DRAIN_RUNNING && mesh->state != FE_MESH_CLOSING) {
         fe_mesh_wake(mesh); /* perhaps the last one that was waited for */
     }
     fe_discovery_on_lost(mesh, link);

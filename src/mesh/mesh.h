@@ -69,7 +69,8 @@ int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n) FE
 void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, size_t n);
 
 /* Asks every peer to send no more requests (GOAWAY). Those that were on their way are still taken;
- * then on_drained comes, once. Old peers cannot be asked: theirs are answered with `handled` 0.
+ * then on_drained comes, once. Old peers cannot be asked: theirs are answered with `handled` 0. Who
+ * has not said hello yet is not waited for, but for two seconds where we are the one that dialed.
  * Streams that run go on. Nothing is dialed or accepted any more. */
 void fe_mesh_drain(struct fe_mesh *mesh);
 
