@@ -147,14 +147,62 @@ static void step_wait(struct life *life)
     rig_run(&life->rig, 700);
 }
 
+static void carry_all(struct life *life)
+{
+    for (size_t i = 0; i < life->rig.n_conns; i++) {
+        struct rig_conn *conn = rig_conn(&life->rig, i);
+
+        if (is_alive(conn) && conn->has_session) {
+            (void)!rig_carry(conn);
+        }
+    }
+}
+
+/* Both sides change what they offer. */
+static void step_offer(struct life *life)
+{
+    static const struct fe_view names[] = {{(const uint8_t *)"svc", 3}, {(const uint8_t *)"b", 1}};
+    const struct fe_offer offers[] = {{names[1], 10}, {names[0], FE_WEIGHT_DEFAULT}};
+
+    fe_mesh_set_services(life->rig.mesh, names, 2);
+    for (size_t i = 0; i < life->rig.n_conns; i++) {
+        struct rig_conn *conn = rig_conn(&life->rig, i);
+
+        if (is_alive(conn) && conn->n_hellos > 0) {
+            (void)!rig_sender(conn)->ops->services(rig_sender(conn), offers, 2);
+        }
+    }
+    carry_all(life);
+}
+
+static void step_goodbye(struct life *life)
+{
+    for (size_t i = 0; i < life->rig.n_conns; i += 2) {
+        struct rig_conn *conn = rig_conn(&life->rig, i);
+
+        if (is_alive(conn) && conn->n_hellos > 0) {
+            (void)!rig_sender(conn)->ops->goaway(rig_sender(conn), UINT32_MAX, FE_REASON_NONE,
+                                                 FE_VIEW_LIT("tired"));
+        }
+    }
+    carry_all(life);
+}
+
 static void step_drain(struct life *life)
 {
     fe_mesh_drain(life->rig.mesh);
 }
 
+/* The peers hear of it. */
+static void step_drained(struct life *life)
+{
+    carry_all(life);
+    rig_run(&life->rig, 0);
+}
+
 static void (*const steps[])(struct life *life) = {
-    step_accept, step_join, step_answer, step_discovered, step_lose,
-    step_accept, step_wait, step_answer, step_drain,
+    step_accept, step_join,   step_answer, step_discovered, step_offer,   step_lose,  step_accept,
+    step_wait,   step_answer, step_offer,  step_wait,       step_goodbye, step_drain, step_drained,
 };
 
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
@@ -166,7 +214,9 @@ static void live(struct life *life, size_t n_steps)
 
     life->join = FLATEND_ESTATE;
     life->n_over = 0;
-    if (rig_init(rig, 1) != 0) {
+    rig_prepare(rig, 1);
+    rig->config.dead_after_ms = 1000; /* so that step_wait asks */
+    if (rig_start(rig) != 0) {
         return;
     }
     rig->on_request = take;
@@ -180,6 +230,7 @@ static void live(struct life *life, size_t n_steps)
     rig_deinit(rig); /* asserts that on_closed came once */
     assert_int_equal(life->n_over, rig->n_requests);
     assert_int_equal(rig->n_joined, life->join == 0);
+    assert_true(rig->n_drained <= 1);
 }
 
 static void test_each_allocation_fails(void **state)
@@ -208,6 +259,7 @@ static void test_closed_after_each_step(void **state)
     }
     assert_int_equal(life->rig.n_requests, 2);
     assert_int_equal(life->rig.n_connected, 2);
+    assert_int_equal(life->rig.n_drained, 1);
     free(life);
 }
 
@@ -309,6 +361,29 @@ static void test_no_memory_to_accept(void **state)
     rig_deinit(&rig);
 }
 
+/* What was promised to the peer is gone, and nobody can tell it: so is the connection, but at the
+ * end of the turn, and not from within the transport's call. */
+static void test_no_memory_to_flush(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    conn = open_dialed(&rig, &self);
+    rig_forget_log(&rig);
+    assert_int_equal(conn->link->session.sender.ops->ping(&conn->link->session.sender, 7), 0);
+    assert_true(fe_fault_arm(1));
+    fe_link_on_flush(conn->link);
+    assert_true(fe_fault_disarm());
+    assert_int_equal(conn->n_closes, 0);
+    rig_run(&rig, 0);
+    assert_int_equal(conn->n_closes, 1);
+    assert_string_equal(rig.trace, "Closed the connection with 10.0.0.2:9000: out of memory.\n");
+    rig_deinit(&rig);
+}
+
 /* The transport has no descriptor left, from some dial on. */
 static void test_dial_fails(void **state)
 {
@@ -336,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_no_memory_to_wait_for_the_next_attempt),
         cmocka_unit_test(test_no_memory_to_bound_a_draining_close),
         cmocka_unit_test(test_no_memory_to_accept),
+        cmocka_unit_test(test_no_memory_to_flush),
         cmocka_unit_test(test_dial_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
