@@ -15,6 +15,7 @@ struct sim {
     struct fe_list conns;
     size_t n_conns;
     bool is_held;
+    unsigned dead_after_ms;
     struct sim_node *nodes;
     size_t n_nodes;
 };
@@ -55,6 +56,14 @@ static struct sim_end *peer_of(struct sim_end *end)
     return &end->conn->ends[end == &end->conn->ends[0]];
 }
 
+/* Nothing gets from one end to the other. */
+static bool is_parted(const struct sim_conn *conn)
+{
+    const struct sim_node *b = conn->ends[1].node;
+
+    return conn->sim->is_held || (b != NULL && conn->ends[0].node->side != b->side);
+}
+
 /* ---- the ends of a connection ---- */
 
 static void free_conn_if_over(struct sim_conn *conn)
@@ -92,7 +101,9 @@ static void on_end(struct fe_timer *timer)
 
     end->link = NULL;
     fe_link_on_close(link, end->end_code);
-    end_later(peer_of(end), FLATEND_ECLOSED, end->conn->latency_ms);
+    if (end->conn->sim->is_held || !is_parted(end->conn)) {
+        end_later(peer_of(end), FLATEND_ECLOSED, end->conn->latency_ms);
+    }
     free_conn_if_over(end->conn);
 }
 
@@ -102,7 +113,6 @@ static void on_end(struct fe_timer *timer)
 static void push(struct sim_end *end)
 {
     struct sim_end *peer = peer_of(end);
-    struct sim *sim = end->conn->sim;
     bool was_waiting = end->out.len > 0;
 
     while (end->out.len > 0 && peer->inbox.len < SIM_WINDOW) {
@@ -114,8 +124,8 @@ static void push(struct sim_end *end)
         }
         fe_chain_consume(&end->out, n);
     }
-    if (peer->inbox.len > 0 && !sim->is_held && !fe_timer_is_armed(&peer->arrival)) {
-        start_timer(sim, &peer->arrival, end->conn->latency_ms);
+    if (peer->inbox.len > 0 && !is_parted(end->conn) && !fe_timer_is_armed(&peer->arrival)) {
+        start_timer(end->conn->sim, &peer->arrival, end->conn->latency_ms);
     }
     if (was_waiting && end->out.len == 0 && end->is_draining) {
         end_later(end, 0, end->conn->latency_ms);
@@ -246,7 +256,8 @@ static void sim_set_reading(void *io, bool reading)
     struct sim_end *end = io;
 
     end->is_reading = reading;
-    if (reading && end->inbox.len > 0 && !fe_timer_is_armed(&end->arrival)) {
+    if (reading && end->inbox.len > 0 && !is_parted(end->conn) &&
+        !fe_timer_is_armed(&end->arrival)) {
         start_timer(end->conn->sim, &end->arrival, 0);
     }
 }
@@ -264,6 +275,9 @@ static void sim_close(void *io, bool drain)
     struct sim_end *end = io;
 
     fe_timer_stop(&end->conn->sim->timers, &end->conn->open);
+    if (drain) {
+        fe_link_on_flush(end->link);
+    }
     if (drain && end->out.len > 0) {
         end->is_draining = true;
         push(end);
@@ -306,15 +320,18 @@ static void on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream
     struct sim_node *node = arg;
 
     (void)peer;
-    (void)stream;
     (void)services;
-    (void)headers;
     node->n_requests++;
+    if (node->on_request != NULL) {
+        node->on_request(node, stream, headers);
+    }
 }
 
 static void on_drained(void *arg)
 {
-    (void)arg;
+    struct sim_node *node = arg;
+
+    node->n_drained++;
 }
 
 static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
@@ -420,6 +437,26 @@ const struct fe_rng *sim_rng(const struct sim *sim)
     return &sim->rng;
 }
 
+struct fe_timers *sim_timers(struct sim *sim)
+{
+    return &sim->timers;
+}
+
+struct fe_pool *sim_pool(struct sim *sim)
+{
+    return &sim->pool;
+}
+
+void sim_make_old(struct sim *sim, size_t index)
+{
+    sim_node(sim, index)->self.speaks_old_only = true;
+}
+
+void sim_watch(struct sim *sim, unsigned dead_after_ms)
+{
+    sim->dead_after_ms = dead_after_ms;
+}
+
 void sim_make_anonymous(struct sim *sim, size_t index)
 {
     sim_node(sim, index)->self.is_anonymous = true;
@@ -430,6 +467,7 @@ void sim_start(struct sim *sim, size_t index)
     struct sim_node *node = sim_node(sim, index);
     struct fe_mesh_config config = {
         .self = node->self,
+        .dead_after_ms = sim->dead_after_ms,
         .reconnect_attempts = 8,
         .reconnect_backoff_factor = 1.25,
         .reconnect_backoff_min_ms = 500,
@@ -518,19 +556,45 @@ bool sim_break_one(struct sim *sim)
     return true;
 }
 
-void sim_hold(struct sim *sim, bool hold)
+/* Bytes that wait set out, or stay where they are. */
+static void let_pass(struct sim *sim)
 {
-    sim->is_held = hold;
     FE_LIST_FOREACH (link, next, &sim->conns) {
         struct sim_conn *conn = FE_CONTAINER_OF(link, struct sim_conn, node);
 
         for (int i = 0; i < 2; i++) {
-            fe_timer_stop(&sim->timers, &conn->ends[i].arrival);
-            if (!hold && conn->ends[i].inbox.len > 0) {
-                start_timer(sim, &conn->ends[i].arrival, conn->latency_ms);
+            struct sim_end *end = &conn->ends[i];
+
+            if (is_parted(conn)) {
+                fe_timer_stop(&sim->timers, &end->arrival);
+            } else if (end->inbox.len > 0 && !fe_timer_is_armed(&end->arrival)) {
+                start_timer(sim, &end->arrival, conn->latency_ms);
             }
         }
     }
+}
+
+void sim_hold(struct sim *sim, bool hold)
+{
+    sim->is_held = hold;
+    let_pass(sim);
+}
+
+void sim_cut(struct sim *sim, size_t index, int side)
+{
+    sim_node(sim, index)->side = side;
+    FE_LIST_FOREACH (link, next, &sim->conns) {
+        struct sim_conn *conn = FE_CONTAINER_OF(link, struct sim_conn, node);
+
+        if (!is_parted(conn) && conn->ends[1].node != NULL) {
+            for (int i = 0; i < 2; i++) {
+                if (conn->ends[i].link == NULL) {
+                    end_later(peer_of(&conn->ends[i]), FLATEND_ERESET, conn->latency_ms);
+                }
+            }
+        }
+    }
+    let_pass(sim);
 }
 
 /* ---- what is asserted ---- */

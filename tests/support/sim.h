@@ -40,8 +40,12 @@ struct sim_node {
     size_t n_joins;
     size_t n_joined;    /* calls of on_joined */
     size_t n_connected; /* as on_joined said last */
+    size_t n_drained;   /* calls of on_drained */
     size_t n_closed;    /* calls of on_closed */
     size_t n_requests;
+    /* NULL: nobody takes requests. */
+    void (*on_request)(struct sim_node *node, struct fe_stream *stream, struct fe_headers headers);
+    void *arg; /* the test's */
 };
 
 /* Nodes 0 to `n_nodes` - 1, all down. Each has an identity, the address sim_addr, and offers the
@@ -54,10 +58,18 @@ void sim_free(struct sim *sim);
 struct sim_node *sim_node(struct sim *sim, size_t index);
 struct fe_addr sim_addr(size_t index); /* 10.0.x.y:9000 */
 uint64_t sim_now(const struct sim *sim);
+struct fe_timers *sim_timers(struct sim *sim);
+struct fe_pool *sim_pool(struct sim *sim);
 const struct fe_rng *sim_rng(const struct sim *sim);
 
 /* Before sim_start: no identity, cannot be dialed. */
 void sim_make_anonymous(struct sim *sim, size_t index);
+
+/* The same: it knows nothing of the secure session. */
+void sim_make_old(struct sim *sim, size_t index);
+
+/* Nodes that start from now on give up a peer that is silent for so long. */
+void sim_watch(struct sim *sim, unsigned dead_after_ms);
 
 void sim_start(struct sim *sim, size_t index);
 void sim_join(struct sim *sim, size_t index, size_t bootstrap);
@@ -70,6 +82,10 @@ void sim_run(struct sim *sim, uint64_t ms);
 
 /* Puts a node on a side; connections between sides break. */
 void sim_partition(struct sim *sim, size_t index, int side);
+
+/* The same without a word: what is sent to the other side waits, until the two are on one again. A
+ * connection that one end has closed meanwhile is then reset. */
+void sim_cut(struct sim *sim, size_t index, int side);
 
 /* Breaks one connection at random; false if there is none. */
 bool sim_break_one(struct sim *sim);
