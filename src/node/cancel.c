@@ -19,7 +19,7 @@ void fe_context_on_deadline(struct fe_timer *timer)
         return;
     }
     if (fe_stream_peer(ctx->stream)->sender->is_full) {
-        fe_context_give_up(ctx, FLATEND_ETIMEDOUT);
+        fe_context_time_out(ctx);
         return;
     }
     /* Without a head an old peer would see a request that was not handled, and might ask another
@@ -67,9 +67,11 @@ enum fe_reason fe_context_reason(int code)
 unsigned flatend_context_remaining_ms(struct flatend_context *ctx)
 {
     uint64_t now_ms = fe_clock_ms();
+    uint64_t left_ms;
 
     if (ctx->deadline_ms == FE_TIME_NEVER) {
         return UINT_MAX;
     }
-    return ctx->deadline_ms <= now_ms ? 0 : (unsigned)(ctx->deadline_ms - now_ms);
+    left_ms = ctx->deadline_ms <= now_ms ? 0 : ctx->deadline_ms - now_ms;
+    return left_ms < UINT_MAX ? (unsigned)left_ms : UINT_MAX - 1; /* a peer may say what it likes */
 }

@@ -312,6 +312,14 @@ static void finish_inline(struct flatend_context *ctx, unsigned wishes)
     pump(ctx, ctx->io.wishes);
 }
 
+void fe_context_time_out(struct flatend_context *ctx)
+{
+    fe_context_give_up(ctx, FLATEND_ETIMEDOUT);
+    if (ctx->service->is_inline) {
+        finish_inline(ctx, 0); /* the request had not ended: there is no handler to leave */
+    }
+}
+
 static size_t on_inline_data(struct fe_stream *stream, struct fe_view data)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);

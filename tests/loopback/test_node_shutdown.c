@@ -7,45 +7,8 @@
 #include <cmocka.h>
 
 #include "node/node.h"
+#include "support/gate.h"
 #include "support/nodes.h"
-
-/* ---- something to wait for between threads ---- */
-
-struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int n;
-};
-
-static void gate_init(struct gate *gate)
-{
-    assert_int_equal(pthread_mutex_init(&gate->lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&gate->changed, NULL), 0);
-    gate->n = 0;
-}
-
-static void gate_deinit(struct gate *gate)
-{
-    pthread_cond_destroy(&gate->changed);
-    pthread_mutex_destroy(&gate->lock);
-}
-
-static void gate_pass(struct gate *gate)
-{
-    pthread_mutex_lock(&gate->lock);
-    gate->n++;
-    pthread_cond_broadcast(&gate->changed);
-    pthread_mutex_unlock(&gate->lock);
-}
-
-static void gate_wait(struct gate *gate, int n)
-{
-    pthread_mutex_lock(&gate->lock);
-    while (gate->n < n) {
-        pthread_cond_wait(&gate->changed, &gate->lock);
-    }
-    pthread_mutex_unlock(&gate->lock);
-}
 
 /* ---- services ---- */
 
