@@ -330,8 +330,8 @@ FLATEND_API int flatend_node_listen_addr(struct flatend_node *node, size_t index
 /* Offers one more service, or stops offering one, on a node that runs; what is being served goes
  * on. Peers are told, but for those of the old protocol, which learn what a node offers only when
  * they connect. FLATEND_EEXIST, FLATEND_ENOENT; FLATEND_EINVAL as for flatend_node_new;
- * FLATEND_ELIMIT: too many or too long names; FLATEND_ESTATE: the node does not run;
- * FLATEND_ENOMEM. Any thread; on the application's loop they must be called there. */
+ * FLATEND_ELIMIT: too many or too long names; FLATEND_ESTATE: not started; FLATEND_ECANCELED: shut
+ * down; FLATEND_ENOMEM. Any thread; on the application's loop they must be called there. */
 FLATEND_API int flatend_node_add_service(struct flatend_node *node,
                                          const struct flatend_service *service) FLATEND_MUST_USE;
 FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
