@@ -26,6 +26,7 @@ static struct {
     size_t n_contexts;
     struct seal seals[SEALS_MAX];
     size_t n_seals;
+    bool fails_next_rekey; /* for want of memory */
 } notes;
 
 struct fe_aead *__real_fe_aead_new(const uint8_t key[FE_AEAD_KEY_LEN], bool is_seal);
@@ -61,6 +62,10 @@ struct fe_aead *__wrap_fe_aead_new(const uint8_t key[FE_AEAD_KEY_LEN], bool is_s
 
 int __wrap_fe_aead_rekey(struct fe_aead *aead, const uint8_t key[FE_AEAD_KEY_LEN])
 {
+    if (notes.fails_next_rekey) {
+        notes.fails_next_rekey = false;
+        return FLATEND_ENOMEM;
+    }
     memcpy(key_of(aead), key, FE_AEAD_KEY_LEN);
     return __real_fe_aead_rekey(aead, key);
 }
@@ -82,6 +87,7 @@ static void forget(void)
 {
     notes.n_contexts = 0;
     notes.n_seals = 0;
+    notes.fails_next_rekey = false;
 }
 
 static int compare(const void *a, const void *b)
@@ -138,6 +144,66 @@ static void a_conversation(void **state)
     assert_true(notes.n_seals > 40);
     assert_int_equal(count_repeated(&n_keys), 0);
     assert_int_equal(n_keys, 1 + 2 * 3);
+    talk_deinit(&talk);
+}
+
+/* Both sides are about to take the next key in the direction from the initiator. */
+static void come_to_renewal(struct talk *talk)
+{
+    struct pair_side *sides = talk->pair.sides;
+    struct flatend_error err = {0};
+
+    forget();
+    talk_init(talk, 1, false);
+    assert_int_equal(talk_run(talk, talk_whole, NULL, &err), 0);
+    sides[PAIR_INITIATOR].session.sent = FE_V2_REKEY_RECORDS - 1;
+    sides[PAIR_RESPONDER].session.received = FE_V2_REKEY_RECORDS - 1;
+    talk_more(&talk->pair, 1);
+}
+
+/* Nothing is sealed without the next key, however often it is tried: neither under the old key from
+ * nonce 0 again, nor beyond its end. */
+static void a_renewal_that_fails(void **state)
+{
+    struct fe_sender *sender;
+    struct talk talk;
+    size_t n_keys;
+    size_t n_seals;
+
+    (void)state;
+    come_to_renewal(&talk);
+    sender = pair_sender(&talk.pair, PAIR_INITIATOR);
+    assert_int_equal(sender->ops->data(sender, 1, FE_VIEW_LIT("more")), 0);
+    n_seals = notes.n_seals;
+    for (int i = 0; i < 3; i++) {
+        notes.fails_next_rekey = true;
+        assert_int_equal(fe_session_flush(&talk.pair.sides[PAIR_INITIATOR].session),
+                         FLATEND_ENOMEM);
+        assert_int_equal(notes.n_seals, n_seals);
+    }
+    talk_more(&talk.pair, 9); /* there is memory again: the peer can follow */
+    assert_true(notes.n_seals > n_seals);
+    assert_int_equal(count_repeated(&n_keys), 0);
+    assert_int_equal(n_keys, 1 + 2 + 1);
+    talk_deinit(&talk);
+}
+
+/* It is our fault, and no forgery. */
+static void a_renewal_that_fails_where_it_is_read(void **state)
+{
+    struct flatend_error err = {0};
+    struct fe_sender *sender;
+    struct talk talk;
+
+    (void)state;
+    come_to_renewal(&talk);
+    sender = pair_sender(&talk.pair, PAIR_INITIATOR);
+    assert_int_equal(sender->ops->data(sender, 1, FE_VIEW_LIT("more")), 0);
+    assert_int_equal(fe_session_flush(&talk.pair.sides[PAIR_INITIATOR].session), 0);
+    notes.fails_next_rekey = true;
+    assert_int_equal(pair_carry(&talk.pair, PAIR_INITIATOR, 0, NULL, NULL, &err), FLATEND_ENOMEM);
+    assert_false(notes.fails_next_rekey);
+    assert_int_equal(talk.pair.sides[PAIR_RESPONDER].session.state, FE_SESSION_FAILED);
     talk_deinit(&talk);
 }
 
@@ -202,6 +268,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_conversation),
+        cmocka_unit_test(a_renewal_that_fails),
+        cmocka_unit_test(a_renewal_that_fails_where_it_is_read),
         cmocka_unit_test(a_refusal),
         cmocka_unit_test(a_rejection),
         cmocka_unit_test(the_old_dialect_repeats_itself),

@@ -1,0 +1,231 @@
+/* Request heads as a service sees them: what only this node may say of a peer, and the deadline. */
+#include "node/head.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ENCODED_MAX = 4096 };
+
+struct fixture {
+    struct fe_arena arena;
+    uint8_t *bytes; /* as they would be in a packet */
+    struct fe_headers headers;
+    struct fe_received_head head;
+};
+
+static void add(struct fixture *f, const char *name, const char *value)
+{
+    size_t name_len = strlen(name);
+    size_t value_len = strlen(value);
+    uint8_t *at = f->bytes + f->headers.bytes.len;
+
+    assert_true(f->headers.bytes.len + 3 + name_len + value_len <= ENCODED_MAX);
+    *at++ = (uint8_t)name_len;
+    memcpy(at, name, name_len);
+    at += name_len;
+    *at++ = (uint8_t)(value_len >> 8);
+    *at++ = (uint8_t)value_len;
+    memcpy(at, value, value_len);
+    f->headers.bytes.len += 3 + name_len + value_len;
+    f->headers.n++;
+}
+
+static void begin(struct fixture *f)
+{
+    fe_arena_init(&f->arena, 0);
+    f->bytes = malloc(ENCODED_MAX);
+    assert_non_null(f->bytes);
+    f->headers = (struct fe_headers){.bytes = fe_view_of(f->bytes, 0)};
+}
+
+static void receive(struct fixture *f)
+{
+    assert_int_equal(fe_received_head_init(&f->head, &f->arena, f->headers), 0);
+}
+
+static void end(struct fixture *f)
+{
+    fe_arena_deinit(&f->arena);
+    free(f->bytes);
+}
+
+static const char *find(const struct fixture *f, const char *name)
+{
+    const struct flatend_header *header = fe_received_head_find(&f->head, name);
+
+    return header != NULL ? header->value : NULL;
+}
+
+/* ---- who asks ---- */
+
+static const char *const spellings[] = {"peer.id", "Peer.Id", "PEER.ID", "pEER.iD",
+                                        "peer.",   "peer.x",  "PEER.",   "peer.id.id"};
+static const char *const others[] = {"peer", "peerx", "peers.id", "xpeer.id", "query.peer.id", ""};
+
+enum {
+    N_SPELLINGS = sizeof(spellings) / sizeof(spellings[0]),
+    N_OTHERS = sizeof(others) / sizeof(others[0]),
+};
+
+static void expect_only_others(const struct fixture *f, size_t n)
+{
+    assert_int_equal(f->head.n, n);
+    for (size_t i = 0; i < N_OTHERS; i++) {
+        assert_string_equal(f->head.headers[i].name, others[i]);
+        assert_string_equal(f->head.headers[i].value, "kept");
+    }
+}
+
+/* Forgeries before, between and behind the others. */
+static void receive_forgeries(struct fixture *f)
+{
+    begin(f);
+    for (size_t i = 0; i < N_SPELLINGS || i < N_OTHERS; i++) {
+        if (i < N_SPELLINGS) {
+            add(f, spellings[i], "forged");
+        }
+        if (i < N_OTHERS) {
+            add(f, others[i], "kept");
+        }
+    }
+    add(f, "peer.id", "forged");
+    receive(f);
+}
+
+static void a_proven_key(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    receive_forgeries(&f);
+    fe_received_head_vouch(&f.head, "abcd");
+    expect_only_others(&f, N_OTHERS + 1);
+    assert_string_equal(find(&f, "peer.id"), "abcd");
+    assert_int_equal(fe_received_head_find(&f.head, "peer.id")->value_len, 4);
+    assert_null(find(&f, "peer.x"));
+    end(&f);
+}
+
+static void nothing_is_proven(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    receive_forgeries(&f);
+    fe_received_head_vouch(&f.head, NULL);
+    expect_only_others(&f, N_OTHERS);
+    assert_null(find(&f, "peer.id"));
+    end(&f);
+}
+
+/* There is room for it behind any number of headers. */
+static void a_key_behind_no_headers(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f);
+    receive(&f);
+    fe_received_head_vouch(&f.head, "abcd");
+    assert_int_equal(f.head.n, 1);
+    assert_string_equal(find(&f, "peer.id"), "abcd");
+    end(&f);
+}
+
+static void a_key_behind_honest_headers(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f);
+    for (int i = 0; i < 100; i++) {
+        add(&f, "a", "b");
+    }
+    receive(&f);
+    fe_received_head_vouch(&f.head, "abcd");
+    assert_int_equal(f.head.n, 101);
+    assert_string_equal(find(&f, "peer.id"), "abcd");
+    end(&f);
+}
+
+/* ---- how long ---- */
+
+static void the_deadline(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } cases[] = {
+        {"0", 0},
+        {"1", 1},
+        {"007", 7},
+        {"30000", 30000},
+        {"9999999999", 9999999999},
+        {"10000000000", UINT64_MAX}, /* a digit too many */
+        {"", UINT64_MAX},
+        {" 1", UINT64_MAX},
+        {"1 ", UINT64_MAX},
+        {"-1", UINT64_MAX},
+        {"+1", UINT64_MAX},
+        {"1.5", UINT64_MAX},
+        {"0x10", UINT64_MAX},
+        {"1:", UINT64_MAX}, /* behind '9' */
+        {"1/", UINT64_MAX}, /* before '0' */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture f;
+
+        begin(&f);
+        add(&f, "timeout-ms", cases[i].text);
+        receive(&f);
+        assert_int_equal(fe_received_head_timeout(&f.head), cases[i].ms);
+        end(&f);
+    }
+}
+
+static void no_deadline(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f);
+    add(&f, "Timeout-Ms", "1"); /* names are in lower case */
+    receive(&f);
+    assert_int_equal(fe_received_head_timeout(&f.head), UINT64_MAX);
+    end(&f);
+}
+
+/* As of every header. */
+static void the_last_deadline_counts(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f);
+    add(&f, "timeout-ms", "1");
+    add(&f, "timeout-ms", "2");
+    receive(&f);
+    assert_int_equal(fe_received_head_timeout(&f.head), 2);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_proven_key),
+        cmocka_unit_test(nothing_is_proven),
+        cmocka_unit_test(a_key_behind_no_headers),
+        cmocka_unit_test(a_key_behind_honest_headers),
+        cmocka_unit_test(the_deadline),
+        cmocka_unit_test(no_deadline),
+        cmocka_unit_test(the_last_deadline_counts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
