@@ -1,7 +1,6 @@
 // HTTP as a client sees it: whole responses, and raw bytes where a library would be too polite.
 import http from "node:http";
 import { connect } from "node:net";
-import { once } from "node:events";
 
 // One request on a connection of its own (or of `agent`'s): { status, headers, rawHeaders, body }.
 export function request(url, { method = "GET", headers = {}, body, agent = false } = {}) {
@@ -33,7 +32,7 @@ export class RawConnection {
         this.socket.setEncoding("latin1");
         this.socket.on("data", (text) => (this.received += text));
         this.socket.on("error", () => {}); // a reset is an end like any other
-        this.end = once(this.socket, "close");
+        this.end = new Promise((resolve) => this.socket.once("close", resolve));
         t.after(() => this.socket.destroy());
     }
 

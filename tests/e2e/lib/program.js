@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 
 // Long enough for a sanitized program on a busy machine; only a broken one takes it.
 const WAIT_MS = 30_000;
@@ -126,6 +127,22 @@ export class Program {
 
     signal(name) {
         this.child.kill(name);
+    }
+
+    // Waits until SIGTERM would not just kill it: a node may serve a moment before it waits for signals.
+    async catchesSignals(ms = WAIT_MS) {
+        const deadline = Date.now() + ms;
+        const bit = 1n << BigInt(constants.signals.SIGTERM - 1);
+        for (;;) {
+            const text = readFileSync(`/proc/${this.pid}/status`, "utf8");
+            if (BigInt(`0x${text.match(/^SigCgt:\s+(\w+)/m)[1]}`) & bit) {
+                return;
+            }
+            if (Date.now() > deadline) {
+                throw new Error(`${this.name} does not catch signals. It said:\n${this.output}`);
+            }
+            await new Promise(setImmediate);
+        }
     }
 
     // Ends it as a crash would.
