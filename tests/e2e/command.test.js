@@ -1,11 +1,11 @@
 // The program `flatend` on the command line: flags, check, signals, exit codes.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
-import { build, example, freePort, Gateway, scratch } from "./lib/mesh.js";
+import { build, example, freePort, Gateway, Peer, scratch } from "./lib/mesh.js";
 import { RawConnection, request } from "./lib/http.js";
 import { Program, run } from "./lib/program.js";
 
@@ -144,6 +144,108 @@ test("a taken port is an error that names it", async (t) => {
     assert.equal(code, 1);
     assert.match(output, new RegExp(`127\\.0\\.0\\.1:${port}.*address already in use`));
 });
+
+// ---- keys ----
+
+const HEX = /^[0-9a-f]{64}$/;
+
+test("keygen makes a key once, id tells its public half", async (t) => {
+    const cwd = scratch(t);
+    const made = await run(t, flatend, ["keygen", "node.key"], { cwd });
+    assert.equal(made.code, 0, made.output);
+    assert.match(made.output, HEX);
+    const path = join(cwd, "node.key");
+    assert.equal(statSync(path).mode & 0o7777, 0o600);
+    const text = readFileSync(path, "latin1");
+    assert.match(text, /^[0-9a-f]{128}\n$/);
+    assert.equal(text.slice(64, 128), made.output); // the public half, and nothing secret, was printed
+
+    const again = await run(t, flatend, ["keygen", "node.key"], { cwd });
+    assert.equal(again.code, 1);
+    assert.match(again.output, /node\.key.*exists already/);
+    assert.equal(readFileSync(path, "latin1"), text);
+
+    assert.deepEqual(await run(t, flatend, ["id", "node.key"], { cwd }), { code: 0, output: made.output });
+    const other = await run(t, flatend, ["keygen", "other.key"], { cwd });
+    assert.notEqual(other.output, made.output);
+});
+
+test("id without a path asks the configuration", async (t) => {
+    const cwd = scratch(t);
+    const { output } = await run(t, flatend, ["keygen", "node.key"], { cwd });
+    writeFileSync(join(cwd, "config.toml"), '[mesh]\nsecret_key = "node.key"\n');
+    assert.deepEqual(await run(t, flatend, ["id"], { cwd }), { code: 0, output });
+    writeFileSync(join(cwd, "other.toml"), "");
+    const none = await run(t, flatend, ["id", "-c", "other.toml"], { cwd });
+    assert.equal(none.code, 1);
+    assert.match(none.output, /other\.toml: no 'secret_key' in \[mesh\]/);
+});
+
+test("id refuses what is no key, or not private", async (t) => {
+    const cwd = scratch(t);
+    const path = join(cwd, "node.key");
+    await run(t, flatend, ["keygen", "node.key"], { cwd });
+    chmodSync(path, 0o644);
+    const open = await run(t, flatend, ["id", "node.key"], { cwd });
+    assert.equal(open.code, 1);
+    assert.match(open.output, /node\.key.*mode 0644, expected 0600/);
+    writeFileSync(join(cwd, "text"), "hello\n", { mode: 0o600 });
+    for (const [name, why] of [["text", /text/], ["missing", /no such file/], [".", /not a regular file/]]) {
+        const { code, output } = await run(t, flatend, ["id", name], { cwd });
+        assert.equal(code, 1, output);
+        assert.match(output, why);
+    }
+});
+
+test("keygen --mesh-secret writes a secret that two nodes can share", async (t) => {
+    const cwd = scratch(t);
+    const made = await run(t, flatend, ["keygen", "--mesh-secret", "mesh.secret"], { cwd });
+    assert.deepEqual(made, { code: 0, output: "" }); // it is nobody's business
+    const path = join(cwd, "mesh.secret");
+    assert.equal(statSync(path).mode & 0o7777, 0o600);
+    assert.match(readFileSync(path, "latin1"), /^[0-9a-f]{64}\n$/);
+    const again = await run(t, flatend, ["keygen", "--mesh-secret", "mesh.secret"], { cwd });
+    assert.equal(again.code, 1);
+    assert.match(again.output, /exists already/);
+    const second = await run(t, flatend, ["keygen", "--mesh-secret", "second"], { cwd });
+    assert.equal(second.code, 0);
+    assert.notEqual(readFileSync(join(cwd, "second"), "latin1"), readFileSync(path, "latin1"));
+
+    const gateway = await Gateway.start(t, {
+        routes: [{ path: "GET /name", service: "name" }],
+        mesh: { secret: `file:${path}` },
+    });
+    const secret = readFileSync(path, "latin1").trimEnd();
+    await Peer.start(t, ["-S", "name", "-n", "friend", "-s", secret, gateway.address]);
+    await gateway.joined("name");
+    assert.equal((await request(gateway.url("/name"))).body, "friend");
+});
+
+test("a gateway makes its key when it first starts, and keeps it", async (t) => {
+    const path = join(scratch(t), "gateway.key");
+    const gateway = await Gateway.start(t, { routes: pipe, mesh: { secret_key: path } });
+    const { output: id } = await run(t, flatend, ["id", path]);
+    assert.match(id, HEX);
+    const text = readFileSync(path, "latin1");
+    await gateway.program.stop();
+    await gateway.start();
+    assert.equal(readFileSync(path, "latin1"), text);
+    await Peer.start(t, ["-S", "name", `${id}@${gateway.address}`]);
+    await gateway.joined("name");
+});
+
+test("wrong usage of keygen and id", async (t) => {
+    const cwd = scratch(t);
+    for (const args of [["keygen"], ["keygen", "a", "b"], ["keygen", "--nonsense", "a"], ["id", "a", "b"],
+        ["id", "--mesh-secret", "a"], ["check", "a"]]) {
+        const { code, output } = await run(t, flatend, args, { cwd });
+        assert.equal(code, 2, `${args}: ${output}`);
+        assert.match(output, /--help/);
+    }
+    assert.deepEqual(readdirSync(cwd), []);
+});
+
+// ---- signals ----
 
 const pipe = [{ path: "POST /pipe", service: "pipe" }];
 
