@@ -157,9 +157,10 @@ function withPrefix(prefix, command, args) {
 }
 
 // An example of ours as a service behind `gateway`, connected.
-export async function example(t, name, gateway, { args = [], service = name, release: fast } = {}) {
+export async function example(t, name, gateway,
+    { args = [], service = name, release: fast, cwd = repository } = {}) {
     const command = join(fast ? release : build, "examples", name);
-    const program = new Program(t, command, [...args, gateway.address], { cwd: repository });
+    const program = new Program(t, command, [...args, gateway.address], { cwd });
     await program.waitFor(`You are now connected to ${gateway.address}.`);
     await gateway.joined(service);
     await program.catchesSignals();
