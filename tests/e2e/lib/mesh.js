@@ -126,9 +126,6 @@ export class Peer extends Program {
     static async start(t, args, { prefix = [], ...options } = {}) {
         const peer = new Peer(t, ...Peer.commandLine(args, prefix), options);
         await peer.waitFor("ready");
-        if (prefix.length === 0) {
-            await peer.catchesSignals();
-        }
         return peer;
     }
 
@@ -163,7 +160,6 @@ export async function example(t, name, gateway,
     const program = new Program(t, command, [...args, gateway.address], { cwd });
     await program.waitFor(`You are now connected to ${gateway.address}.`);
     await gateway.joined(service);
-    await program.catchesSignals();
     return program;
 }
 

@@ -152,25 +152,13 @@ export class Program {
         return this.exit();
     }
 
-    // Resolves once it catches SIGTERM, or has ended: a program that has just started does not yet.
-    async #catchesTerm() {
-        const SIGTERM_BIT = 1n << 14n;
-        for (let left = WAIT_MS; !this.status && left > 0; left -= 10) {
-            const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
-            if (BigInt(`0x${status.match(/^SigCgt:\s+(\w+)/m)?.[1] ?? 0}`) & SIGTERM_BIT) {
-                return;
-            }
-            await new Promise((resolve) => setTimeout(resolve, 10));
-        }
-    }
-
     // Asks it to end. A status other than 0 is a failure: it is also how a leak shows.
     async stop() {
         if (this.status || this.child.exitCode !== null) {
             await this.ended;
         } else {
             if (this.isOurs) {
-                await this.#catchesTerm().catch(() => {}); // it has ended meanwhile
+                await this.catchesSignals().catch(() => {}); // it has ended meanwhile
             }
             this.child.kill("SIGTERM");
             try {
