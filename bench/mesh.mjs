@@ -40,7 +40,7 @@ export async function measureMesh(t, pairs, seconds, progress) {
     const port = await freePort();
     const server = new Program(t, "taskset", ["-c", "0", program, "serve", address]);
     await server.waitFor("Listening for Flatend nodes");
-    const iperf = new Program(t, "taskset", ["-c", "0", "iperf3", "-s", "-p", `${port}`]);
+    const iperf = new Program(t, "taskset", ["-c", "0", "iperf3", "-s", "--forceflush", "-p", `${port}`]);
     iperf.mayFail = true;
     await iperf.waitFor("Server listening");
 

@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { example, Gateway, OldPeer, scratch } from "./lib/mesh.js";
 import { RawConnection, request } from "./lib/http.js";
-import { flood, frame, HELLO, request2, session } from "./lib/http2.js";
+import { floods } from "./lib/floods.js";
+import { flood, request2, session } from "./lib/http2.js";
 import { run } from "./lib/program.js";
+import { request as requestTls } from "./lib/tls.js";
 
 const routes = [
     { path: "GET /hello", service: "hello_world" },
@@ -90,6 +92,22 @@ test("the same answers as over HTTP/1.1", async (t) => {
     for (const [name, [path, options]] of Object.entries(same)) {
         const client = session(t, gateway);
         const one = comparable(await request(gateway.url(path), options));
+        const two = comparable(await request2(client, path, options));
+        assert.deepEqual(two, one, name);
+        client.close();
+    }
+});
+
+test("the same answers over TLS, where ALPN chooses", async (t) => {
+    const limits = { max: { header_size: 10000, body_size: 100000 } };
+    const gateway = await start(t, { ...limits, http: { https: "local" } });
+    const trusted = { ca: readFileSync(gateway.ca) };
+    for (const [name, [path, options]] of Object.entries(same)) {
+        const client = session(t, gateway, trusted);
+        await once(client, "connect");
+        assert.equal(client.alpnProtocol, "h2");
+        const answer = await requestTls(gateway.url(path), { ...options, ...trusted });
+        const one = comparable({ ...answer, body: answer.body.toString("latin1") });
         const two = comparable(await request2(client, path, options));
         assert.deepEqual(two, one, name);
         client.close();
@@ -255,51 +273,6 @@ test("shutdown lets what runs finish, and tells the client first", async (t) => 
 // RFC 9113, 7: what the client is told when there is too much of something.
 const CALM = Buffer.from([0, 0, 0, 0x0b]);
 
-const floods = {
-    "requests that are reset": function* () {
-        for (let id = 1; ; id += 2) {
-            yield Buffer.concat([frame(1, 5, id, HELLO), frame(3, 0, id, Buffer.from([0, 0, 0, 8]))]);
-        }
-    },
-    "streams that we have to reset": function* () {
-        for (let id = 1; ; id += 2) {
-            yield Buffer.concat([frame(1, 4, id, HELLO),
-                frame(8, 0, id, Buffer.from([0x7f, 0xff, 0xff, 0xff]))]);
-        }
-    },
-    "header blocks without end": function* () {
-        yield frame(1, 0, 1, HELLO);
-        for (;;) {
-            yield frame(9, 0, 1, Buffer.from("\0\x01a\x01b", "latin1"));
-        }
-    },
-    "settings": function* () {
-        for (;;) {
-            yield frame(4, 0, 0, Buffer.from([0, 4, 0, 1, 0, 0]));
-        }
-    },
-    "pings": function* () {
-        for (;;) {
-            yield Buffer.concat(Array(100).fill(frame(6, 0, 0, Buffer.alloc(8))));
-        }
-    },
-    "empty data": function* () {
-        yield frame(1, 4, 1, Buffer.concat([Buffer.from([0x83]), HELLO.subarray(1)]));
-        for (;;) {
-            yield frame(0, 0, 1);
-        }
-    },
-    "priorities": function* () {
-        for (;;) {
-            yield Buffer.concat(Array(100).fill(frame(2, 0, 1, Buffer.from([0, 0, 0, 0, 16]))));
-        }
-    },
-    "window updates": function* () {
-        for (;;) {
-            yield Buffer.concat(Array(100).fill(frame(8, 0, 0, Buffer.from([0, 0, 0, 1]))));
-        }
-    },
-};
 for (const [name, attack] of Object.entries(floods)) {
     test(`a flood of ${name} costs the connection, and nobody else's`, async (t) => {
         const gateway = await start(t);
