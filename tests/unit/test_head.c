@@ -83,8 +83,10 @@ static void expect_only_others(const struct fixture *f, size_t n)
 /* Forgeries before, between and behind the others. */
 static void receive_forgeries(struct fixture *f)
 {
+    const size_t n = (size_t)N_SPELLINGS + N_OTHERS;
+
     begin(f);
-    for (size_t i = 0; i < N_SPELLINGS || i < N_OTHERS; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i < N_SPELLINGS) {
             add(f, spellings[i], "forged");
         }

@@ -133,7 +133,7 @@ static void test_every_peer_is_waited_for(void **state)
     rig_prepare(&rig, 1);
     rig.config.dead_after_ms = 1000;
     assert_int_equal(rig_start(&rig), 0);
-    for (uint8_t i = 0; i <= N; i++) {
+    for (size_t i = 0; i <= N; i++) {
         rig_make_self(&rig, &selves[i], (uint8_t)(2 + i));
         selves[i].speaks_old_only = i == N; /* cannot be told, and is not waited for */
         conns[i] = open_peer(&rig, &selves[i]);
