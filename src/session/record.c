@@ -264,3 +264,11 @@ int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct
     *plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
     return 1;
 }
+
+size_t fe_session_space(const struct fe_sender *sender)
+{
+    const struct fe_session *session = fe_session_of(sender);
+    size_t waiting = session->out->len + session->filled;
+
+    return waiting < FE_SESSION_OUT_MAX ? FE_SESSION_OUT_MAX - waiting : 0;
+}

@@ -3,6 +3,7 @@
 #ifndef FE_SESSION_RECORD_H
 #define FE_SESSION_RECORD_H
 
+#include "base/list.h"
 #include "session/session.h"
 #include "wire/cursor.h"
 
@@ -55,5 +56,15 @@ int fe_record_next(struct fe_session *session, struct fe_view *plaintext,
 /* Moves bytes that were fed to `in` until it holds `want`: 1 when it does, 0 when more must arrive,
  * or FLATEND_ENOMEM. */
 int fe_record_gather(struct fe_session *session, size_t want) FE_MUST_USE;
+
+/* ---- what the senders of both dialects do ---- */
+
+static inline struct fe_session *fe_session_of(const struct fe_sender *sender)
+{
+    return FE_CONTAINER_OF(sender, struct fe_session, sender);
+}
+
+/* The `space` of a sender: what waits is the output, and the record that is being filled. */
+size_t fe_session_space(const struct fe_sender *sender);
 
 #endif

@@ -1,16 +1,10 @@
 #include "session/v1.h"
 
-#include "base/list.h"
 #include "session/pending.h"
 #include "session/record.h"
 #include "wire/v1.h"
 
 enum { SEQ_SIZE = 4, OPCODE_SIZE = 1 };
-
-static struct fe_session *session_of(const struct fe_sender *sender)
-{
-    return FE_CONTAINER_OF(sender, struct fe_session, sender);
-}
 
 /* Before the peer has said what it speaks nothing is sent: a new one takes no old packet. */
 static bool can_send(const struct fe_session *session)
@@ -73,7 +67,7 @@ static uint32_t take_seq(struct fe_session *session)
 
 static uint32_t next_stream(struct fe_sender *sender)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     uint32_t stream = session->next_stream;
 
     session->next_stream += 2;
@@ -86,7 +80,7 @@ static uint32_t next_stream(struct fe_sender *sender)
 static int send_request(struct fe_sender *sender, uint32_t stream, const struct fe_view *services,
                         size_t n_services, const struct fe_header *headers, size_t n_headers)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     size_t size = fe_v1_request_size(services, n_services, headers, n_headers);
     int rv = begin_packet(session, 0, FE_V1_REQUEST, size, &record);
@@ -101,7 +95,7 @@ static int send_request(struct fe_sender *sender, uint32_t stream, const struct 
 static int send_response(struct fe_sender *sender, uint32_t stream, bool is_handled,
                          const struct fe_header *headers, size_t n_headers)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     size_t size = fe_v1_response_size(headers, n_headers);
     int rv = begin_packet(session, 0, FE_V1_RESPONSE, size, &record);
@@ -127,7 +121,7 @@ static int send_piece(struct fe_session *session, uint32_t stream, struct fe_vie
 
 static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
 
     while (bytes.len > 0) {
         size_t n = bytes.len < FE_V1_DATA_MAX ? bytes.len : FE_V1_DATA_MAX;
@@ -146,13 +140,13 @@ static int send_end(struct fe_sender *sender, uint32_t stream, const struct fe_h
 {
     (void)trailers; /* this dialect has none */
     (void)n_trailers;
-    return send_piece(session_of(sender), stream, (struct fe_view){0});
+    return send_piece(fe_session_of(sender), stream, (struct fe_view){0});
 }
 
 static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_LEN],
                           uint32_t *token)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     uint32_t *slot = fe_pending_find(session, 0);
     int rv;
@@ -175,7 +169,7 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
 
 static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     int rv = begin(session, token, fe_v1_nodes_size(ids, n), &record);
 
@@ -186,14 +180,6 @@ static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_
     return fe_record_finish(session, &record);
 }
 
-static size_t space(const struct fe_sender *sender)
-{
-    const struct fe_session *session = session_of(sender);
-    size_t waiting = session->out->len;
-
-    return waiting < FE_SESSION_OUT_MAX ? FE_SESSION_OUT_MAX - waiting : 0;
-}
-
 const struct fe_sender_ops fe_v1_sender_ops = {
     .next_stream = next_stream,
     .request = send_request,
@@ -202,7 +188,7 @@ const struct fe_sender_ops fe_v1_sender_ops = {
     .end = send_end,
     .find_node = send_find_node,
     .nodes = send_nodes,
-    .space = space,
+    .space = fe_session_space,
 };
 
 /* The signature covers the ID and the service names, concatenated (§1.2). The message is shorter

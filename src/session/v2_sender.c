@@ -1,7 +1,6 @@
 /* What is asked of the sender becomes packets (docs/PROTOCOL.md §2.3). A large body is not copied:
  * it is encrypted from where it lies, behind what has gathered in the record that is being filled.
  */
-#include "base/list.h"
 #include "session/pending.h"
 #include "session/record.h"
 #include "session/v2.h"
@@ -10,16 +9,11 @@ enum {
     DIRECT_MIN = 4096 /* bytes of DATA for which a copy costs more than a record of their own */
 };
 
-static struct fe_session *session_of(const struct fe_sender *sender)
-{
-    return FE_CONTAINER_OF(sender, struct fe_session, sender);
-}
-
 /* ---- streams ---- */
 
 static uint32_t next_stream(struct fe_sender *sender)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     uint32_t stream = session->next_stream;
 
     session->next_stream += 2;
@@ -32,7 +26,7 @@ static uint32_t next_stream(struct fe_sender *sender)
 static int send_request(struct fe_sender *sender, uint32_t stream, const struct fe_view *services,
                         size_t n_services, const struct fe_header *headers, size_t n_headers)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     size_t size = fe_v2_request_size(services, n_services, headers, n_headers);
     int rv = fe_v2_begin_packet(session, FE_V2_REQUEST, 0, stream, size, &writer);
@@ -47,7 +41,7 @@ static int send_request(struct fe_sender *sender, uint32_t stream, const struct 
 static int send_response(struct fe_sender *sender, uint32_t stream, bool is_handled,
                          const struct fe_header *headers, size_t n_headers)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     size_t size = fe_v2_response_size(headers, n_headers);
     int rv = fe_v2_begin_packet(session, FE_V2_RESPONSE, 0, stream, size, &writer);
@@ -112,7 +106,7 @@ static int send_piece(struct fe_session *session, uint32_t stream, struct fe_vie
 
 static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     int rv = session->state == FE_SESSION_OPEN ? 0 : FLATEND_ESTATE;
 
     while (rv == 0 && bytes.len > 0) {
@@ -156,7 +150,7 @@ static bool mark_end(struct fe_session *session, uint32_t stream)
 static int send_end(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
                     size_t n_trailers)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
 
     if (session->state != FE_SESSION_OPEN) {
         return FLATEND_ESTATE;
@@ -171,7 +165,7 @@ static int send_end(struct fe_sender *sender, uint32_t stream, const struct fe_h
 static int send_reset(struct fe_sender *sender, uint32_t stream, enum fe_reason reason,
                       struct fe_view text)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     int rv = fe_v2_begin_packet(session, FE_V2_RESET, 0, stream, fe_v2_reset_size(text), &writer);
 
@@ -184,7 +178,7 @@ static int send_reset(struct fe_sender *sender, uint32_t stream, enum fe_reason 
 
 static int send_window(struct fe_sender *sender, uint32_t stream, uint32_t increment)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     int rv = fe_v2_begin_packet(session, FE_V2_WINDOW, 0, stream, FE_V2_WINDOW_SIZE, &writer);
 
@@ -200,7 +194,7 @@ static int send_window(struct fe_sender *sender, uint32_t stream, uint32_t incre
 static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_LEN],
                           uint32_t *token)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     uint32_t *slot = fe_pending_find(session, 0);
     struct fe_writer writer;
     int rv;
@@ -222,7 +216,7 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
 
 static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     int rv = fe_v2_begin_packet(session, FE_V2_NODES, 0, 0, fe_v2_nodes_size(ids, n), &writer);
 
@@ -235,7 +229,7 @@ static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_
 
 static int send_services(struct fe_sender *sender, const struct fe_offer *offers, size_t n)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     int rv =
         fe_v2_begin_packet(session, FE_V2_SERVICES, 0, 0, fe_v2_services_size(offers, n), &writer);
@@ -250,7 +244,7 @@ static int send_services(struct fe_sender *sender, const struct fe_offer *offers
 static int send_goaway(struct fe_sender *sender, uint32_t last, enum fe_reason reason,
                        struct fe_view text)
 {
-    struct fe_session *session = session_of(sender);
+    struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     int rv = fe_v2_begin_packet(session, FE_V2_GOAWAY, 0, 0, fe_v2_goaway_size(text), &writer);
 
@@ -275,20 +269,12 @@ static int send_ping_or_pong(struct fe_session *session, uint8_t flags, uint64_t
 
 static int send_ping(struct fe_sender *sender, uint64_t token)
 {
-    return send_ping_or_pong(session_of(sender), 0, token);
+    return send_ping_or_pong(fe_session_of(sender), 0, token);
 }
 
 int fe_v2_send_pong(struct fe_session *session, uint64_t token)
 {
     return send_ping_or_pong(session, FE_V2_ACK, token);
-}
-
-static size_t space(const struct fe_sender *sender)
-{
-    const struct fe_session *session = session_of(sender);
-    size_t waiting = session->out->len + session->filled;
-
-    return waiting < FE_SESSION_OUT_MAX ? FE_SESSION_OUT_MAX - waiting : 0;
 }
 
 const struct fe_sender_ops fe_v2_sender_ops = {
@@ -299,7 +285,7 @@ const struct fe_sender_ops fe_v2_sender_ops = {
     .end = send_end,
     .find_node = send_find_node,
     .nodes = send_nodes,
-    .space = space,
+    .space = fe_session_space,
     .reset = send_reset,
     .window = send_window,
     .services = send_services,
