@@ -40,4 +40,9 @@ static inline struct fe_view fe_view_skip(struct fe_view v, size_t n)
     return n == 0 ? v : (struct fe_view){v.ptr + n, v.len - n};
 }
 
+enum { FE_DIGITS_MAX = 20 }; /* of a uint64_t */
+
+/* `n` in decimal, printed into `digits`. */
+struct fe_view fe_view_of_number(uint8_t digits[FE_DIGITS_MAX], uint64_t n);
+
 #endif

@@ -29,14 +29,9 @@ static void put(struct writer *w, struct fe_view v)
 
 static void put_number(struct writer *w, uint64_t n)
 {
-    uint8_t digits[20];
-    size_t i = sizeof(digits);
+    uint8_t digits[FE_DIGITS_MAX];
 
-    do {
-        digits[--i] = (uint8_t)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    put(w, fe_view_of(digits + i, sizeof(digits) - i));
+    put(w, fe_view_of_number(digits, n));
 }
 
 static void put_field(struct writer *w, struct fe_view name, struct fe_view value)

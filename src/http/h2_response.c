@@ -95,14 +95,9 @@ static int list_init(struct nv_list *list, struct fe_arena *arena, const struct 
 /* Digits, at most 20, into `list->text`. */
 static struct fe_view print_number(struct nv_list *list, uint64_t n)
 {
-    uint8_t digits[20];
-    size_t i = sizeof(digits);
+    uint8_t digits[FE_DIGITS_MAX];
 
-    do {
-        digits[--i] = (uint8_t)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    return copy_value(list, fe_view_of(digits + i, sizeof(digits) - i));
+    return copy_value(list, fe_view_of_number(digits, n));
 }
 
 /* RFC 9110 §8.6: no Content-Length with 204, and with 304 only that of the representation, which is
