@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "http/h2_connection.h"
+#include "http_owner.h"
 
-enum { HEADER_MAX = 1024, NOW_MS = 1000, INPUT_MAX = 64 * 1024 };
+enum { HEADER_MAX = 1024, INPUT_MAX = 64 * 1024 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -77,40 +78,10 @@ static void flush(void *owner)
     ((struct client *)owner)->wants_run = true;
 }
 
-static void set_reading(void *owner, bool reading)
-{
-    (void)owner;
-    (void)reading;
-}
-
 static void close_connection(void *owner, bool reset)
 {
     (void)reset;
     ((struct client *)owner)->is_closed = true;
-}
-
-static uint64_t now_ms(void *owner)
-{
-    (void)owner;
-    return NOW_MS;
-}
-
-static uint64_t written(void *owner)
-{
-    (void)owner;
-    return 0;
-}
-
-static bool has_taken_all(void *owner)
-{
-    (void)owner;
-    return true;
-}
-
-static struct fe_view date(void *owner)
-{
-    (void)owner;
-    return FE_VIEW_LIT("Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
 static void on_abuse(void *owner, const char *what)

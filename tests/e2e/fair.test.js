@@ -7,12 +7,9 @@ import { once } from "node:events";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { assertMemory, GiB, KiB, MiB } from "./lib/big.js";
 import { example, Gateway, scratch } from "./lib/mesh.js";
 import { Program } from "./lib/program.js";
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const GiB = 1024 * MiB;
 
 // How much passes through while others are timed: FLATEND_BIG=8 for eight times as much.
 const BIG = Number(process.env.FLATEND_BIG ?? 1) * GiB;
@@ -92,7 +89,7 @@ test("100 streams over one connection, one of them stalled", { timeout: 120_000 
         `${quantile(beside, 0.5).toFixed(1)} ms`);
     assert.ok(ratio < 1.5, `${ratio}`);
     for (const program of [gateway.program, pipe]) {
-        assert.ok(program.memory() < 64 * MiB, `${program.name}: ${program.memory()}`);
+        assertMemory(t, program);
     }
 });
 
@@ -139,7 +136,6 @@ test("a large download, and small requests beside it", { timeout: 600_000 }, asy
     // would wait far longer.
     assert.ok(quantile(beside, 0.99) < 2 * quantile(free, 0.99) + 20);
     for (const program of [gateway.program, hello, file]) {
-        t.diagnostic(`${program.name.split(" ")[0]}: ${(program.memory() / MiB).toFixed(1)} MiB`);
-        assert.ok(program.memory() < 64 * MiB, `${program.name}: ${program.memory()}`);
+        assertMemory(t, program);
     }
 });

@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { test } from "node:test";
+import { assertMemory, blocks, GiB } from "./lib/big.js";
 import { example, Gateway } from "./lib/mesh.js";
 import { request2, session } from "./lib/http2.js";
 import { run } from "./lib/program.js";
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const MUCH = 1024 * MiB;
+const MUCH = GiB;
 
 async function start(t, settings = {}) {
     const gateway = await Gateway.start(t, {
@@ -24,19 +23,6 @@ async function start(t, settings = {}) {
     const hello = await example(t, "hello_world", gateway, { release: true });
     const pipe = await example(t, "pipe", gateway, { release: true });
     return { gateway, hello, pipe };
-}
-
-// Bytes that are never the same twice, quickly.
-function* blocks(total) {
-    const block = Buffer.alloc(MiB);
-    for (let i = 0; i < block.length; i += 4) {
-        block.writeUInt32LE(Math.imul(i, 2654435761) >>> 0, i);
-    }
-    for (let n = 0; n < total / MiB; n++) {
-        const next = Buffer.from(block);
-        next.writeUInt32LE(n, (n * 4096) % MiB);
-        yield next;
-    }
 }
 
 test("1 GiB through POST /pipe, both ways at once", { timeout: 300_000 }, async (t) => {
@@ -63,8 +49,7 @@ test("1 GiB through POST /pipe, both ways at once", { timeout: 300_000 }, async 
     assert.equal(received.digest("hex"), sent.digest("hex"));
     assert.ok(early > MUCH / 2, `only ${early} bytes came back while sending`);
     for (const program of [gateway.program, pipe]) {
-        const memory = program.memory();
-        assert.ok(memory < 64 * MiB, `${program.name}: ${memory} bytes`);
+        assertMemory(t, program);
     }
 });
 
@@ -98,7 +83,7 @@ test("a stream that nobody reads is held, then cut off, alone", { timeout: 120_0
     const behind = await request2(client, "/pipe", { method: "POST", body: "hello" });
     assert.equal(behind.body, "hello");
     for (const program of [gateway.program, pipe]) {
-        assert.ok(program.memory() < 64 * MiB, `${program.name}: ${program.memory()} bytes`);
+        assertMemory(t, program);
     }
 });
 
@@ -109,5 +94,5 @@ test("h2load: 64 clients with 10 requests each at a time, all answered", async (
     assert.equal(code, 0);
     assert.match(output, /50000 succeeded, 0 failed, 0 errored, 0 timeout/);
     assert.match(output, /status codes: 50000 2xx/);
-    assert.ok(gateway.program.memory() < 64 * MiB, `${gateway.program.memory()} bytes`);
+    assertMemory(t, gateway.program);
 });

@@ -10,7 +10,7 @@
 
 enum { N_RANDOM = 20, SHORT = 400 };
 
-static void check(const struct h1_client_case *c, h1_client_cut_fn cut, void *arg)
+static void check(const struct h1_client_case *c, cut_fn cut, void *arg)
 {
     struct h1_client_reading reading;
 
@@ -28,29 +28,12 @@ static void test_whole(void **state)
     }
 }
 
-static size_t cut_one(void *arg, size_t left)
-{
-    (void)arg;
-    (void)left;
-    return 1;
-}
-
 static void test_byte_by_byte(void **state)
 {
     (void)state;
     for (size_t i = 0; i < h1_client_corpus_n; i++) {
         check(&h1_client_corpus[i], cut_one, NULL);
     }
-}
-
-/* The first piece has `*arg` bytes, the second the rest. */
-static size_t cut_once(void *arg, size_t left)
-{
-    size_t *first = arg;
-    size_t n = *first > 0 && *first < left ? *first : left;
-
-    *first = 0;
-    return n;
 }
 
 static void test_each_single_cut(void **state)
@@ -65,11 +48,6 @@ static void test_each_single_cut(void **state)
             check(&h1_client_corpus[i], cut_once, &first);
         }
     }
-}
-
-static size_t cut_at_random(void *arg, size_t left)
-{
-    return 1 + fe_rng_below(arg, (uint32_t)(left < 30 ? left : 30));
 }
 
 static void test_random_cuts(void **state)

@@ -160,8 +160,8 @@ static bool feed(struct h1_client_reading *reading, struct fe_h1_client_decoder 
     return goes_on;
 }
 
-bool h1_client_read(struct h1_client_reading *reading, const struct h1_client_case *c,
-                    h1_client_cut_fn cut, void *arg)
+bool h1_client_read(struct h1_client_reading *reading, const struct h1_client_case *c, cut_fn cut,
+                    void *arg)
 {
     struct fe_h1_client_decoder decoder;
     struct fe_arena arena;

@@ -8,6 +8,7 @@
 #define TESTS_SUPPORT_H1_CLIENT_CORPUS_H
 
 #include "base/view.h"
+#include "support/cuts.h"
 
 struct h1_client_case {
     const char *name;
@@ -19,9 +20,6 @@ struct h1_client_case {
 extern const struct h1_client_case h1_client_corpus[];
 extern const size_t h1_client_corpus_n;
 
-/* How many bytes come next, at most `left`. */
-typedef size_t (*h1_client_cut_fn)(void *arg, size_t left);
-
 /* Decodes the case in pieces as `cut` says (NULL: whole), each in memory of exactly its size, and
  * writes down what happens; the last piece is followed by the end of the stream. False: out of
  * memory. */
@@ -29,7 +27,7 @@ struct h1_client_reading {
     char text[4096];
     size_t len;
 };
-bool h1_client_read(struct h1_client_reading *reading, const struct h1_client_case *c,
-                    h1_client_cut_fn cut, void *arg);
+bool h1_client_read(struct h1_client_reading *reading, const struct h1_client_case *c, cut_fn cut,
+                    void *arg);
 
 #endif

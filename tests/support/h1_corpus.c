@@ -335,7 +335,7 @@ static bool read_piece(struct h1_reading *reading, struct fe_h1_decoder *decoder
     }
 }
 
-void h1_read(struct h1_reading *reading, struct fe_view bytes, h1_cut_fn cut, void *arg)
+void h1_read(struct h1_reading *reading, struct fe_view bytes, cut_fn cut, void *arg)
 {
     struct fe_arena arena;
     struct fe_request request = {.version = 11};

@@ -9,6 +9,7 @@
 #define TESTS_SUPPORT_H1_CORPUS_H
 
 #include "base/view.h"
+#include "support/cuts.h"
 
 struct h1_case {
     const char *name;
@@ -22,9 +23,6 @@ enum { H1_CORPUS_HEADER_MAX = 512 }; /* of the decoder that reads the corpus */
 extern const struct h1_case h1_corpus[];
 extern const size_t h1_corpus_n;
 
-/* How many bytes come next, at most `left`. */
-typedef size_t (*h1_cut_fn)(void *arg, size_t left);
-
 /* Decodes `bytes` in pieces as `cut` says (NULL: whole), each in memory of exactly its size, and
  * writes down what happens. `text` holds it until the next call. */
 struct h1_reading {
@@ -33,6 +31,6 @@ struct h1_reading {
     int status;         /* of the fault, 0 if there was none */
     const char *reason; /* of the fault */
 };
-void h1_read(struct h1_reading *reading, struct fe_view bytes, h1_cut_fn cut, void *arg);
+void h1_read(struct h1_reading *reading, struct fe_view bytes, cut_fn cut, void *arg);
 
 #endif

@@ -1,6 +1,7 @@
 #include "support/h1_rig.h"
 
 #include "http/h1_server.h"
+#include "support/trace_http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,15 +16,6 @@ static struct h1_rig *rig_of(struct fe_exchange *ex)
     return ex->handler;
 }
 
-static void trace_body(struct h1_rig *rig, struct fe_view data)
-{
-    if (data.len > 32) {
-        trace_add(&rig->trace, "body(#%zu)", data.len);
-    } else {
-        trace_add(&rig->trace, "body(%.*s)", (int)data.len, (const char *)data.ptr);
-    }
-}
-
 /* ---- handlers ----------------------------------------------------------------------------- */
 
 static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
@@ -31,21 +23,13 @@ static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
     struct h1_rig *rig = rig_of(ex);
     size_t n = data.len < rig->appetite ? data.len : rig->appetite;
 
-    trace_body(rig, fe_view_of(data.ptr, n));
+    trace_body(&rig->trace, fe_view_of(data.ptr, n));
     return n;
 }
 
 static void hold_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    struct trace *trace = &rig_of(ex)->trace;
-
-    trace_add(trace, "end");
-    for (size_t i = 0; i < trailers->n; i++) {
-        const struct fe_field *field = &trailers->items[i];
-
-        trace_add(trace, "trailer(%.*s=%.*s)", (int)field->name.len, (const char *)field->name.ptr,
-                  (int)field->value.len, (const char *)field->value.ptr);
-    }
+    trace_body_end(&rig_of(ex)->trace, trailers);
 }
 
 static void hold_on_writable(struct fe_exchange *ex)
