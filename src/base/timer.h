@@ -10,6 +10,17 @@
 
 #define FE_TIME_NEVER UINT64_MAX
 
+/* A timeout of 0 is none. */
+static inline uint64_t fe_deadline(uint64_t now_ms, uint64_t timeout_ms)
+{
+    return timeout_ms == 0 ? FE_TIME_NEVER : now_ms + timeout_ms;
+}
+
+static inline uint64_t fe_earlier(uint64_t a_ms, uint64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 struct fe_timer;
 typedef void (*fe_timer_fn)(struct fe_timer *timer);
 

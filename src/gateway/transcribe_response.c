@@ -1,32 +1,16 @@
 #include "gateway/transcribe.h"
 
 #include "gateway/no_cache.h"
+#include "http/syntax.h"
 
 enum { STATUS_MIN = 200, STATUS_MAX = 599, STATUS_DIGITS = 3 };
-
-/* Digits only, at most INT64_MAX. False: something else. */
-static bool parse_number(struct fe_view text, uint64_t *number)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned digit = text.ptr[i] - (unsigned)'0';
-
-        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10) {
-            return false;
-        }
-        n = n * 10 + digit;
-    }
-    *number = n;
-    return text.len > 0;
-}
 
 /* An interim status (1xx) is not for a service to send: it would leave the request unanswered. */
 static int read_status(struct fe_view text, struct fe_response *response, const char **why)
 {
     uint64_t status;
 
-    if (text.len != STATUS_DIGITS || !parse_number(text, &status) || status < STATUS_MIN ||
+    if (text.len != STATUS_DIGITS || !fe_parse_number(text, &status) || status < STATUS_MIN ||
         status > STATUS_MAX) {
         *why = "invalid :status";
         return FLATEND_EPROTO;
@@ -39,7 +23,7 @@ static int read_length(struct fe_view text, struct fe_response *response, const 
 {
     uint64_t length;
 
-    if (!parse_number(text, &length) ||
+    if (!fe_parse_number(text, &length) ||
         (response->content_length != FE_BODY_UNKNOWN && response->content_length != length)) {
         *why = "invalid content-length";
         return FLATEND_EPROTO;

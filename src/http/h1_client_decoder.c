@@ -141,22 +141,6 @@ static size_t count(const struct fe_fields *fields, struct fe_view name, struct 
     return n;
 }
 
-static bool parse_length(struct fe_view text, uint64_t *length)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        const unsigned digit = text.ptr[i] - (unsigned)'0';
-
-        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10) {
-            return false;
-        }
-        n = n * 10 + digit;
-    }
-    *length = n;
-    return text.len > 0;
-}
-
 /* Where the body ends: RFC 9112 §6.3. */
 static int frame(struct fe_h1_client_decoder *decoder)
 {
@@ -179,7 +163,7 @@ static int frame(struct fe_h1_client_decoder *decoder)
         }
         decoder->state = FE_H1_CLIENT_CHUNK_SIZE;
     } else if (n_lengths > 0) {
-        if (n_lengths > 1 || !parse_length(length, &response->content_length)) {
+        if (n_lengths > 1 || !fe_parse_number(length, &response->content_length)) {
             return refuse(decoder, FLATEND_EPROTO, "an invalid Content-Length");
         }
         decoder->left = response->content_length;

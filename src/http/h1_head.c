@@ -187,20 +187,9 @@ static int parse_fields(struct head_parser *p, uint8_t *at, const uint8_t *end)
  * section lets a recipient accept, is refused: nobody sends it who means well. */
 static int parse_length(struct head_parser *p)
 {
-    uint64_t n = 0;
-
-    if (p->n_lengths > 1 || p->length.len == 0) {
+    if (p->n_lengths > 1 || !fe_parse_number(p->length, &p->request->content_length)) {
         return fe_h1_refuse(p->fault, 400, "invalid Content-Length");
     }
-    for (size_t i = 0; i < p->length.len; i++) {
-        unsigned digit = p->length.ptr[i] - (unsigned)'0';
-
-        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10) {
-            return fe_h1_refuse(p->fault, 400, "invalid Content-Length");
-        }
-        n = n * 10 + digit;
-    }
-    p->request->content_length = n;
     return 0;
 }
 

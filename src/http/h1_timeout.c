@@ -4,16 +4,6 @@
 
 #include "base/list.h"
 
-static uint64_t deadline(uint64_t now, uint64_t timeout_ms)
-{
-    return timeout_ms == 0 ? FE_TIME_NEVER : now + timeout_ms;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static enum fe_h1_wait waits_for(const struct fe_h1_server *server)
 {
     switch (server->phase) {
@@ -70,15 +60,15 @@ void fe_h1_timeout_update(struct fe_h1_server *server)
 
     if (waiting != server->waiting) {
         server->waiting = waiting;
-        server->read_ms = deadline(now, read_timeout(server));
+        server->read_ms = fe_deadline(now, read_timeout(server));
         server->trim_ms = waiting == FE_H1_WAIT_IDLE ? now + FE_H1_TRIM_MS : FE_TIME_NEVER;
     }
     if (server->write_ms == FE_TIME_NEVER && is_sending(server)) {
-        server->write_ms = deadline(now, server->limits->write_ms);
+        server->write_ms = fe_deadline(now, server->limits->write_ms);
         server->written = server->ops->written(server->owner);
     }
-    next = earlier(earlier(server->read_ms, server->trim_ms),
-                   earlier(server->write_ms, server->run_ms));
+    next = fe_earlier(fe_earlier(server->read_ms, server->trim_ms),
+                      fe_earlier(server->write_ms, server->run_ms));
     if (next < server->timer.deadline_ms &&
         fe_timer_start(server->timers, &server->timer, next) != 0) {
         /* Without its timer the connection could hang for ever. A handler hears of it when the
@@ -181,12 +171,12 @@ int fe_h1_timeout_init(struct fe_h1_server *server)
 
     fe_timer_init(&server->timer, on_timer);
     server->waiting = FE_H1_WAIT_HEAD;
-    server->read_ms = deadline(now, read_timeout(server));
+    server->read_ms = fe_deadline(now, read_timeout(server));
     server->trim_ms = FE_TIME_NEVER;
     server->write_ms = FE_TIME_NEVER;
     server->run_ms = FE_TIME_NEVER;
     return fe_timer_start(server->timers, &server->timer,
-                          earlier(server->read_ms, now + FE_H1_TRIM_MS));
+                          fe_earlier(server->read_ms, now + FE_H1_TRIM_MS));
 }
 
 void fe_h1_timeout_deinit(struct fe_h1_server *server)

@@ -3,16 +3,6 @@
  * come. */
 #include "http/h2_connection.h"
 
-static uint64_t deadline(uint64_t now, uint64_t timeout_ms)
-{
-    return timeout_ms == 0 ? FE_TIME_NEVER : now + timeout_ms;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- one stream --------------------------------------------------------------------------- */
 
 void fe_h2_timeout_read(struct fe_h2_stream *stream)
@@ -22,8 +12,8 @@ void fe_h2_timeout_read(struct fe_h2_stream *stream)
                  stream->held.len == 0 && !stream->is_complete;
 
     stream->read_ms =
-        waits ? deadline(fe_h2_now(server), server->setup.limits->read_ms) : FE_TIME_NEVER;
-    server->look_ms = earlier(server->look_ms, stream->read_ms);
+        waits ? fe_deadline(fe_h2_now(server), server->setup.limits->read_ms) : FE_TIME_NEVER;
+    server->look_ms = fe_earlier(server->look_ms, stream->read_ms);
 }
 
 void fe_h2_timeout_write(struct fe_h2_stream *stream)
@@ -33,9 +23,9 @@ void fe_h2_timeout_write(struct fe_h2_stream *stream)
     if (stream->output.len == 0) {
         stream->write_ms = FE_TIME_NEVER;
     } else if (stream->write_ms == FE_TIME_NEVER) {
-        stream->write_ms = deadline(fe_h2_now(server), server->setup.limits->write_ms);
+        stream->write_ms = fe_deadline(fe_h2_now(server), server->setup.limits->write_ms);
         stream->was_sent = stream->n_sent;
-        server->look_ms = earlier(server->look_ms, stream->write_ms);
+        server->look_ms = fe_earlier(server->look_ms, stream->write_ms);
     }
 }
 
@@ -52,7 +42,7 @@ static bool is_stalled(struct fe_h2_stream *stream, uint64_t now)
         return true;
     }
     stream->was_sent = stream->n_sent;
-    stream->write_ms = deadline(now, server->setup.limits->write_ms);
+    stream->write_ms = fe_deadline(now, server->setup.limits->write_ms);
     return false;
 }
 
@@ -86,7 +76,7 @@ static void look(struct fe_h2_server *server, uint64_t now)
         struct fe_h2_stream *stream = FE_CONTAINER_OF(link, struct fe_h2_stream, link);
 
         look_at(stream, now);
-        next = earlier(next, earlier(stream->read_ms, stream->write_ms));
+        next = fe_earlier(next, fe_earlier(stream->read_ms, stream->write_ms));
     }
     server->look_ms =
         next == FE_TIME_NEVER || next > now + FE_H2_LOOK_MS ? next : now + FE_H2_LOOK_MS;
@@ -145,15 +135,15 @@ void fe_h2_timeout_update(struct fe_h2_server *server)
 
     if (waiting != server->waiting) {
         server->waiting = waiting;
-        server->wait_ms = deadline(now, wait_timeout(server));
+        server->wait_ms = fe_deadline(now, wait_timeout(server));
         server->trim_ms = waiting == FE_H2_WAIT_IDLE ? now + FE_H2_TRIM_MS : FE_TIME_NEVER;
     }
     if (server->write_ms == FE_TIME_NEVER && server->phase != FE_H2_CLOSED && is_sending(server)) {
-        server->write_ms = deadline(now, server->setup.limits->write_ms);
+        server->write_ms = fe_deadline(now, server->setup.limits->write_ms);
         server->written = server->setup.ops->written(server->setup.owner);
     }
-    next = earlier(earlier(server->wait_ms, server->trim_ms),
-                   earlier(server->write_ms, server->look_ms));
+    next = fe_earlier(fe_earlier(server->wait_ms, server->trim_ms),
+                      fe_earlier(server->write_ms, server->look_ms));
     if (next < server->timer.deadline_ms &&
         fe_timer_start(server->setup.timers, &server->timer, next) != 0) {
         fe_h2_reset(server); /* without its timer the connection could hang for ever */
@@ -233,12 +223,12 @@ int fe_h2_timeout_init(struct fe_h2_server *server)
 
     fe_timer_init(&server->timer, on_timer);
     server->waiting = FE_H2_WAIT_HEAD;
-    server->wait_ms = deadline(now, wait_timeout(server));
+    server->wait_ms = fe_deadline(now, wait_timeout(server));
     server->trim_ms = FE_TIME_NEVER;
     server->look_ms = FE_TIME_NEVER;
     server->write_ms = FE_TIME_NEVER;
     return fe_timer_start(server->setup.timers, &server->timer,
-                          earlier(server->wait_ms, now + FE_H2_TRIM_MS));
+                          fe_earlier(server->wait_ms, now + FE_H2_TRIM_MS));
 }
 
 void fe_h2_timeout_deinit(struct fe_h2_server *server)

@@ -45,6 +45,24 @@ struct fe_view fe_trim_ows(struct fe_view v)
     return v;
 }
 
+bool fe_parse_number(struct fe_view text, uint64_t *number)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = text.ptr[i] - (unsigned)'0';
+
+        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10) {
+            return false;
+        }
+        n = n * 10 + digit;
+    }
+    if (text.len > 0) {
+        *number = n;
+    }
+    return text.len > 0;
+}
+
 bool fe_list_next(struct fe_view *list, struct fe_view *element)
 {
     while (list->len > 0) {

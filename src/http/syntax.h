@@ -35,6 +35,9 @@ bool fe_is_field_value(struct fe_view v);
 /* Without whitespace at both ends. */
 struct fe_view fe_trim_ows(struct fe_view v);
 
+/* Digits only, at most INT64_MAX. False: something else, and `number` is as it was. */
+bool fe_parse_number(struct fe_view text, uint64_t *number);
+
 /* Takes the next element off a comma-separated list (RFC 9110 §5.6.1), trimmed; empty elements are
  * skipped. False at the end. Elements with quoted strings are split at commas within those: for
  * lists whose elements are tokens. */
