@@ -200,25 +200,21 @@ static int lock_names(struct fe_acme_store *store, struct flatend_error *err)
 
 /* ---- keys --------------------------------------------------------------------------------- */
 
-static void forget(struct fe_buf *buf)
+/* Writes what was put into `text`, if it could be, and forgets it. */
+static int save_text(const char *path, struct fe_buf *text, int code, struct flatend_error *err)
 {
-    if (buf->data != NULL) {
-        OPENSSL_cleanse(buf->data, buf->cap);
-    }
-    fe_buf_deinit(buf);
+    code = code != 0 ? fe_err_set(err, code, "'%s': %s", path, flatend_strerror(code))
+                     : fe_file_write(path, fe_buf_view(text), FE_FILE_SECRET, err);
+    fe_file_forget(text);
+    return code;
 }
 
 static int save_key(const char *path, const struct evp_pkey_st *key, struct flatend_error *err)
 {
     struct fe_buf pem;
-    int code;
 
     fe_buf_init(&pem, FE_ACME_PEM_KEY_MAX);
-    code = fe_acme_key_to_pem(key, &pem);
-    code = code != 0 ? fe_err_set(err, code, "'%s': %s", path, flatend_strerror(code))
-                     : fe_file_write(path, fe_buf_view(&pem), FE_FILE_SECRET, err);
-    forget(&pem);
-    return code;
+    return save_text(path, &pem, fe_acme_key_to_pem(key, &pem), err);
 }
 
 static int load_key(const char *path, struct evp_pkey_st **key, struct flatend_error *err)
@@ -233,7 +229,7 @@ static int load_key(const char *path, struct evp_pkey_st **key, struct flatend_e
         *key = fe_acme_key_from_pem(fe_buf_view(&pem));
         code = *key != NULL ? 0 : fe_err_set(err, FLATEND_EKEY, "'%s': not a private key", path);
     }
-    forget(&pem);
+    fe_file_forget(&pem);
     return code;
 }
 
@@ -308,7 +304,7 @@ static int load_certificate(struct fe_acme_store *store, struct fe_acme_saved *s
             fe_acme_chain_check(fe_buf_view(&pem), NULL, store->names, store->n_names,
                                 &saved->certificate, NULL) == 0;
     }
-    forget(&pem);
+    fe_file_forget(&pem);
     return code;
 }
 
@@ -364,15 +360,6 @@ int fe_acme_store_load(const struct fe_acme_store *store, struct fe_cert **cert,
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-/* Writes what was put into `text`, if it could be. */
-static int save_text(const char *path, struct fe_buf *text, int code, struct flatend_error *err)
-{
-    code = code != 0 ? fe_err_set(err, code, "'%s': %s", path, flatend_strerror(code))
-                     : fe_file_write(path, fe_buf_view(text), FE_FILE_SECRET, err);
-    fe_buf_deinit(text);
-    return code;
-}
-
 int fe_acme_store_save_account(struct fe_acme_store *store, const struct fe_acme_saved *saved,
                                struct flatend_error *err)
 {
@@ -420,8 +407,5 @@ int fe_acme_store_save_certificate(struct fe_acme_store *store, const struct fe_
     if (code == 0) {
         code = fe_buf_append(&pem, chain.ptr, chain.len);
     }
-    code = code != 0 ? fe_err_set(err, code, "'%s': %s", store->certificate, flatend_strerror(code))
-                     : fe_file_write(store->certificate, fe_buf_view(&pem), FE_FILE_SECRET, err);
-    forget(&pem);
-    return code;
+    return save_text(store->certificate, &pem, code, err);
 }

@@ -223,15 +223,6 @@ int fe_cert_parse(struct fe_view chain_pem, struct fe_view key_pem, struct fe_ce
     return code;
 }
 
-/* What was read is a secret. */
-static void forget(struct fe_buf *buf)
-{
-    if (buf->data != NULL) {
-        OPENSSL_cleanse(buf->data, buf->cap);
-    }
-    fe_buf_deinit(buf);
-}
-
 int fe_cert_load(const char *chain_path, const char *key_path, struct fe_cert **cert,
                  enum fe_cert_part *part, struct flatend_error *err)
 {
@@ -262,6 +253,6 @@ int fe_cert_load(const char *chain_path, const char *key_path, struct fe_cert **
         (*cert)->is_key_exposed = (mode & OTHERS) != 0;
     }
     fe_buf_deinit(&chain);
-    forget(&key);
+    fe_file_forget(&key); /* what was read is a secret */
     return code;
 }

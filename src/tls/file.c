@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -157,6 +158,14 @@ int fe_file_write(const char *path, struct fe_view data, unsigned mode, struct f
 static int make_one(const char *path)
 {
     return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+void fe_file_forget(struct fe_buf *buf)
+{
+    if (buf->data != NULL) {
+        OPENSSL_cleanse(buf->data, buf->cap);
+    }
+    fe_buf_deinit(buf);
 }
 
 int fe_dir_make(const char *path, struct flatend_error *err)
