@@ -26,8 +26,6 @@ enum {
     /* What Go peers accept in a Data packet (§1.3). */
     FE_V1_DATA_MAX = 2048,
     FE_V1_ID_MAX = FE_KEY_LEN + 1 + 16 + 2,
-    /* The message of a Handshake's signature: an ID and 255 names of 255 bytes. */
-    FE_V1_SIGNED_MAX = FE_V1_ID_MAX + 255 * 255,
 };
 
 struct fe_v1_handshake {
@@ -101,5 +99,19 @@ void fe_v1_data_encode(struct fe_writer *writer, uint32_t stream, struct fe_view
 
 size_t fe_v1_nodes_size(const struct fe_id *ids, size_t n);
 void fe_v1_nodes_encode(struct fe_writer *writer, const struct fe_id *ids, size_t n);
+
+/* ---- for the coders of both dialects ---- */
+
+/* Nothing is left over, and nothing was missing. */
+static inline int fe_reader_end(const struct fe_reader *reader)
+{
+    return fe_reader_is_complete(reader) ? 0 : FLATEND_EPROTO;
+}
+
+/* A sum that stays SIZE_MAX once a part is. */
+static inline size_t fe_size_plus(size_t a, size_t b)
+{
+    return a == SIZE_MAX || b == SIZE_MAX ? SIZE_MAX : a + b;
+}
 
 #endif

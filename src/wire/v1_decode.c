@@ -2,11 +2,6 @@
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-static int complete(const struct fe_reader *reader)
-{
-    return fe_reader_is_complete(reader) ? 0 : FLATEND_EPROTO;
-}
-
 /* A byte that is 0 or 1; anything else fails the reader. */
 static bool read_flag(struct fe_reader *reader)
 {
@@ -93,7 +88,7 @@ int fe_v1_request_decode(struct fe_view body, struct fe_v1_request *request)
     request->stream = fe_read_u32(&reader);
     request->services = fe_v1_names_decode(&reader);
     request->headers = fe_v1_headers_decode(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v1_response_decode(struct fe_view body, struct fe_v1_response *response)
@@ -103,7 +98,7 @@ int fe_v1_response_decode(struct fe_view body, struct fe_v1_response *response)
     response->stream = fe_read_u32(&reader);
     response->is_handled = read_flag(&reader);
     response->headers = fe_v1_headers_decode(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v1_data_decode(struct fe_view body, struct fe_v1_data *data)
@@ -112,7 +107,7 @@ int fe_v1_data_decode(struct fe_view body, struct fe_v1_data *data)
 
     data->stream = fe_read_u32(&reader);
     data->bytes = fe_read_bytes(&reader, fe_read_u16(&reader));
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v1_find_node_decode(struct fe_view body, uint8_t target[FE_KEY_LEN])
@@ -147,5 +142,5 @@ int fe_v1_nodes_decode(struct fe_view body, struct fe_id ids[FE_NODES_MAX], size
             ids[(*n)++] = id;
         }
     }
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }

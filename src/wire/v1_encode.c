@@ -69,17 +69,11 @@ void fe_v1_headers_encode(struct fe_writer *writer, const struct fe_header *head
     }
 }
 
-/* A sum that stays SIZE_MAX once a part is. */
-static size_t plus(size_t a, size_t b)
-{
-    return a == SIZE_MAX || b == SIZE_MAX ? SIZE_MAX : a + b;
-}
-
 size_t fe_v1_handshake_size(const struct fe_id *id, const struct fe_view *services, size_t n)
 {
     size_t identity = id != NULL ? fe_v1_id_size(id) + FE_SIGNATURE_LEN : 0;
 
-    return plus(1 + identity, fe_v1_names_size(services, n));
+    return fe_size_plus(1 + identity, fe_v1_names_size(services, n));
 }
 
 void fe_v1_handshake_encode(struct fe_writer *writer, const struct fe_id *id,
@@ -99,8 +93,8 @@ void fe_v1_handshake_encode(struct fe_writer *writer, const struct fe_id *id,
 size_t fe_v1_request_size(const struct fe_view *services, size_t n_services,
                           const struct fe_header *headers, size_t n_headers)
 {
-    return plus(plus(4, fe_v1_names_size(services, n_services)),
-                fe_v1_headers_size(headers, n_headers));
+    return fe_size_plus(fe_size_plus(4, fe_v1_names_size(services, n_services)),
+                        fe_v1_headers_size(headers, n_headers));
 }
 
 void fe_v1_request_encode(struct fe_writer *writer, uint32_t stream, const struct fe_view *services,
@@ -113,7 +107,7 @@ void fe_v1_request_encode(struct fe_writer *writer, uint32_t stream, const struc
 
 size_t fe_v1_response_size(const struct fe_header *headers, size_t n)
 {
-    return plus(4 + 1, fe_v1_headers_size(headers, n));
+    return fe_size_plus(4 + 1, fe_v1_headers_size(headers, n));
 }
 
 void fe_v1_response_encode(struct fe_writer *writer, uint32_t stream, bool is_handled,

@@ -1,11 +1,6 @@
 #include "wire/v1.h"
 #include "wire/v2.h"
 
-static int complete(const struct fe_reader *reader)
-{
-    return fe_reader_is_complete(reader) ? 0 : FLATEND_EPROTO;
-}
-
 static uint32_t read_u24(struct fe_reader *reader)
 {
     uint32_t high = fe_read_u8(reader);
@@ -35,7 +30,7 @@ int fe_v2_request_decode(struct fe_view body, struct fe_event *event)
 
     event->u.request.services = fe_v1_names_decode(&reader);
     event->u.request.headers = fe_v1_headers_decode(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v2_response_decode(struct fe_view body, struct fe_event *event)
@@ -45,7 +40,7 @@ int fe_v2_response_decode(struct fe_view body, struct fe_event *event)
 
     event->u.response.handled = handled == 1;
     event->u.response.headers = fe_v1_headers_decode(&reader);
-    return handled > 1 ? FLATEND_EPROTO : complete(&reader);
+    return handled > 1 ? FLATEND_EPROTO : fe_reader_end(&reader);
 }
 
 int fe_v2_trailers_decode(struct fe_view body, struct fe_event *event)
@@ -53,7 +48,7 @@ int fe_v2_trailers_decode(struct fe_view body, struct fe_event *event)
     struct fe_reader reader = fe_reader_of(body);
 
     event->u.trailers = fe_v1_headers_decode(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v2_reset_decode(struct fe_view body, struct fe_event *event)
@@ -62,7 +57,7 @@ int fe_v2_reset_decode(struct fe_view body, struct fe_event *event)
 
     event->u.reset.reason = fe_read_u32(&reader);
     event->u.reset.text = read_text(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 /* RFC 9113 §6.9: an increment of 0 is a fault, and so is one that no window could take. */
@@ -74,7 +69,7 @@ int fe_v2_window_decode(struct fe_view body, struct fe_event *event)
     if (event->u.increment == 0 || event->u.increment > FE_V2_WINDOW_MAX) {
         return FLATEND_EPROTO;
     }
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v2_ping_decode(struct fe_view body, struct fe_event *event)
@@ -83,7 +78,7 @@ int fe_v2_ping_decode(struct fe_view body, struct fe_event *event)
     uint64_t high = fe_read_u32(&reader);
 
     event->u.ping = high << 32 | fe_read_u32(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v2_goaway_decode(struct fe_view body, struct fe_event *event)
@@ -93,7 +88,7 @@ int fe_v2_goaway_decode(struct fe_view body, struct fe_event *event)
     event->u.goaway.last = fe_read_u32(&reader);
     event->u.goaway.reason = fe_read_u32(&reader);
     event->u.goaway.text = read_text(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v2_services_decode(struct fe_view body, struct fe_event *event)
@@ -109,7 +104,7 @@ int fe_v2_services_decode(struct fe_view body, struct fe_event *event)
         (void)read_text(&reader);
         (void)fe_read_u16(&reader);
     }
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }
 
 int fe_v2_find_node_decode(struct fe_view body, struct fe_event *event)
@@ -136,5 +131,5 @@ int fe_v2_refusal_decode(struct fe_view body, struct fe_v2_refusal *refusal)
 
     refusal->reason = fe_read_u32(&reader);
     refusal->text = read_text(&reader);
-    return complete(&reader);
+    return fe_reader_end(&reader);
 }

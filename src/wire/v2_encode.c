@@ -3,12 +3,6 @@
 
 #include <assert.h>
 
-/* A sum that stays SIZE_MAX once a part is. */
-static size_t plus(size_t a, size_t b)
-{
-    return a == SIZE_MAX || b == SIZE_MAX ? SIZE_MAX : a + b;
-}
-
 static size_t text_len(struct fe_view text)
 {
     return text.len < FE_REASON_TEXT_MAX ? text.len : FE_REASON_TEXT_MAX;
@@ -34,7 +28,8 @@ void fe_v2_header_encode(struct fe_writer *writer, uint8_t type, uint8_t flags, 
 size_t fe_v2_request_size(const struct fe_view *services, size_t n_services,
                           const struct fe_header *headers, size_t n_headers)
 {
-    return plus(fe_v1_names_size(services, n_services), fe_v1_headers_size(headers, n_headers));
+    return fe_size_plus(fe_v1_names_size(services, n_services),
+                        fe_v1_headers_size(headers, n_headers));
 }
 
 void fe_v2_request_encode(struct fe_writer *writer, const struct fe_view *services,
@@ -46,7 +41,7 @@ void fe_v2_request_encode(struct fe_writer *writer, const struct fe_view *servic
 
 size_t fe_v2_response_size(const struct fe_header *headers, size_t n)
 {
-    return plus(1, fe_v1_headers_size(headers, n));
+    return fe_size_plus(1, fe_v1_headers_size(headers, n));
 }
 
 void fe_v2_response_encode(struct fe_writer *writer, bool is_handled,
@@ -123,7 +118,7 @@ void fe_v2_services_encode(struct fe_writer *writer, const struct fe_offer *offe
 
 size_t fe_v2_nodes_size(const struct fe_id *ids, size_t n)
 {
-    return plus(4, fe_v1_nodes_size(ids, n));
+    return fe_size_plus(4, fe_v1_nodes_size(ids, n));
 }
 
 void fe_v2_nodes_encode(struct fe_writer *writer, uint32_t token, const struct fe_id *ids, size_t n)
