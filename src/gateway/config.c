@@ -145,7 +145,6 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
     }
     config->state_dir = form.state_dir.pos.line != 0 ? (const char *)form.state_dir.text.ptr
                                                      : fe_state_dir_default(r->arena);
-    config->state_dir_pos = form.state_dir.pos;
     if (code == FLATEND_OK && config->state_dir == NULL) {
         code = fe_config_no_memory(r);
     }

@@ -106,8 +106,7 @@ struct fe_config_http {
 /* Who the node is, and whom it trusts. */
 struct fe_config_mesh {
     const char *key_path; /* of the secret key; NULL: a new one with each start */
-    struct fe_toml_pos key_pos;
-    char *secret; /* NULL: none */
+    char *secret;         /* NULL: none */
     size_t secret_len;
     bool require_secure;
     const struct flatend_public_key *allowed;
@@ -127,7 +126,6 @@ struct fe_config {
     struct fe_toml_pos addr_pos;
     struct fe_config_mesh mesh;
     const char *state_dir; /* default: fe_state_dir_default */
-    struct fe_toml_pos state_dir_pos;
     struct fe_config_acme acme;
     struct fe_config_http *http;
     size_t n_http;      /* with those that redirect */

@@ -239,7 +239,6 @@ int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_v
                               "expected a duration of at most a day");
     }
     mesh->key_path = (const char *)form.secret_key.text.ptr;
-    mesh->key_pos = form.secret_key.pos;
     mesh->require_secure = form.require_secure.on;
     mesh->allowed = allowed;
     mesh->n_allowed = form.allow.n;

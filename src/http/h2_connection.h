@@ -98,7 +98,6 @@ struct fe_h2_stream {
     bool is_submitted; /* the head is nghttp2's */
     bool is_deferred;  /* nghttp2 waits for more output */
     bool is_blocked;   /* a write took less than it was given */
-    bool is_end_sent;  /* END_STREAM has gone */
 };
 
 struct fe_h2_server {

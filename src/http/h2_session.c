@@ -143,7 +143,6 @@ static bool is_provoked(uint32_t code)
 /* RFC 9113 §8.1: the response is complete, the rest of the request is wanted by nobody. */
 static void on_end_sent(struct fe_h2_stream *stream)
 {
-    stream->is_end_sent = true;
     if (!stream->is_complete) {
         fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
     }
