@@ -38,7 +38,4 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job) FE_MU
 /* Waits for the jobs that run; none may be queued any more. */
 void fe_handler_pool_deinit(struct fe_handler_pool *pool);
 
-/* A thread that no signal of the process is delivered to; SIGPIPE is the caller's reason. */
-int fe_thread_create(pthread_t *thread, void *(*run)(void *arg), void *arg) FE_MUST_USE;
-
 #endif

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "node/internal.h"
+#include "uv/thread.h"
 
 int flatend_node_new(const struct flatend_options *options, struct flatend_node **out,
                      struct flatend_error *error)

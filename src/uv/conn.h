@@ -32,7 +32,13 @@ struct fe_conn_ops {
 int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
                  const struct fe_conn_ops *ops, void *owner, struct fe_conn **conn) FE_MUST_USE;
 
-/* Takes over an accepted connection, within on_accept, and starts reading. */
+/* Makes a connection of an accepted socket, which it closes with itself; on failure the caller
+ * does. What follows is fe_conn_accept, or fe_conn_close. FLATEND_ENOMEM, FLATEND_EIO. */
+int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
+                  struct fe_conn **conn) FE_MUST_USE;
+
+/* Takes over an accepted connection, within on_accept or after fe_conn_adopt, and starts reading.
+ */
 void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *owner);
 
 struct fe_chain *fe_conn_out(struct fe_conn *conn);
@@ -72,6 +78,9 @@ struct fe_listener_ops {
     /* Call fe_conn_accept before returning; else the connection is closed. */
     void (*on_accept)(void *owner, struct fe_conn *conn);
     void (*on_close)(void *owner);
+    /* Optional, in place of on_accept: the socket as it is, to be made a connection on whichever
+     * worker. It is the owner's to close from here on. */
+    void (*on_socket)(void *owner, int fd, const struct fe_addr *peer);
 };
 
 /* Listens at once: FLATEND_EADDRINUSE, FLATEND_EACCESS, FLATEND_EADDR; `err` names the address.

@@ -52,8 +52,15 @@ static void hand_over(struct fe_listener *listener, int fd, const struct sockadd
     struct fe_conn *conn;
     struct fe_addr peer;
 
-    if (fe_addr_from_sockaddr(&peer, from) != 0 ||
-        fe_conn_adopt(listener->worker, fd, &peer, &conn) != 0) {
+    if (fe_addr_from_sockaddr(&peer, from) != 0) {
+        (void)close(fd);
+        return;
+    }
+    if (listener->ops->on_socket != NULL) {
+        listener->ops->on_socket(listener->owner, fd, &peer);
+        return;
+    }
+    if (fe_conn_adopt(listener->worker, fd, &peer, &conn) != 0) {
         (void)close(fd);
         return;
     }

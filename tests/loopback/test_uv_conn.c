@@ -206,8 +206,10 @@ static void on_listener_close(void *owner)
     fe_worker_stop(world->worker);
 }
 
-static const struct fe_listener_ops listener_ops = {on_accept, on_listener_close};
-static const struct fe_listener_ops refusing_ops = {on_accept_refuse, on_listener_close};
+static const struct fe_listener_ops listener_ops = {.on_accept = on_accept,
+                                                    .on_close = on_listener_close};
+static const struct fe_listener_ops refusing_ops = {.on_accept = on_accept_refuse,
+                                                    .on_close = on_listener_close};
 
 static void world_init(struct world *world, const char *addr, const struct fe_listener_ops *ops)
 {
