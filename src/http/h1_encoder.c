@@ -60,10 +60,8 @@ static int survey_fields(const struct fe_fields *fields, struct survey *survey)
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
-        if (!fe_is_token(field->name) || !fe_is_field_value(field->value)) {
-            return FLATEND_EINVAL;
-        }
-        if (field->name.len > HEAD_MAX || field->value.len > HEAD_MAX) {
+        if (!fe_field_is_valid(field) || field->name.len > HEAD_MAX ||
+            field->value.len > HEAD_MAX) {
             return FLATEND_EINVAL;
         }
         survey->size += field->name.len + field->value.len + 4;
@@ -160,7 +158,7 @@ int fe_h1_encode_head(struct fe_chain *out, const struct fe_h1_response *respons
     uint8_t *head;
     int code;
 
-    if (status < 200 || status > 599) {
+    if (!fe_status_is_valid(status)) {
         return FLATEND_EINVAL;
     }
     code = survey_fields(&response->message->fields, &survey);

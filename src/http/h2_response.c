@@ -73,8 +73,8 @@ static int list_init(struct nv_list *list, struct fe_arena *arena, const struct 
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
-        if (!fe_is_token(field->name) || !fe_is_field_value(field->value) ||
-            field->name.len > FE_H2_HEAD_MAX || field->value.len > FE_H2_HEAD_MAX) {
+        if (!fe_field_is_valid(field) || field->name.len > FE_H2_HEAD_MAX ||
+            field->value.len > FE_H2_HEAD_MAX) {
             return FLATEND_EINVAL;
         }
         len += field->name.len + field->value.len;
@@ -187,7 +187,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     int code;
 
     assert(!ex->responded);
-    if (response->status < 200 || response->status > 599) {
+    if (!fe_status_is_valid(response->status)) {
         return FLATEND_EINVAL;
     }
     code = build_head(stream, response);

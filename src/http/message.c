@@ -1,5 +1,7 @@
 #include "http/message.h"
 
+#include "http/syntax.h"
+
 enum { FIELDS_MIN = 24 }; /* a browser sends about 15 */
 
 int fe_fields_add(struct fe_fields *fields, struct fe_arena *arena, struct fe_view name,
@@ -34,6 +36,26 @@ const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_
         }
     }
     return NULL;
+}
+
+bool fe_field_is_valid(const struct fe_field *field)
+{
+    return fe_is_token(field->name) && fe_is_field_value(field->value);
+}
+
+bool fe_status_is_valid(int status)
+{
+    return status >= 200 && status <= 599;
+}
+
+bool fe_response_is_valid(const struct fe_response *response)
+{
+    for (size_t i = 0; i < response->fields.n; i++) {
+        if (!fe_field_is_valid(&response->fields.items[i])) {
+            return false;
+        }
+    }
+    return fe_status_is_valid(response->status);
 }
 
 /* Methods are case-sensitive (RFC 9110 §9.1). */

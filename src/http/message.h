@@ -64,6 +64,12 @@ struct fe_response {
     uint64_t content_length; /* FE_BODY_UNKNOWN: the protocol frames the body */
 };
 
+/* What any version of HTTP can say: a name that is a token, a value without control characters; a
+ * final status; both. */
+bool fe_field_is_valid(const struct fe_field *field);
+bool fe_status_is_valid(int status);
+bool fe_response_is_valid(const struct fe_response *response);
+
 /* "Not Found"; "" for an unknown status. */
 const char *fe_status_text(int status);
 
