@@ -29,12 +29,13 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
 
     if (client->is_astray) {
         fe_problem_respond(ex, 400, "this address speaks HTTPS: use https://");
-    } else if (fe_acme_answer_serve(listener->answers, ex)) {
+    } else if (fe_acme_answer_serve(listener->setup.answers, ex)) {
         return; /* whatever else is served there */
-    } else if (listener->config->n_targets > 0) {
-        fe_redirect_serve(ex, listener->config);
+    } else if (listener->setup.config->n_targets > 0) {
+        fe_redirect_serve(ex, listener->setup.config);
     } else {
-        fe_dispatch(ex, listener->config, fe_view_str(client->remote), listener->mesh);
+        fe_dispatch(ex, listener->setup.config, fe_view_str(client->remote),
+                    &listener->setup.backends);
     }
 }
 
@@ -86,7 +87,7 @@ static void close_client(void *owner, bool reset)
 
 static uint64_t now_ms(void *owner)
 {
-    return fe_worker_now(((struct fe_client *)owner)->listener->worker);
+    return fe_worker_now(((struct fe_client *)owner)->listener->setup.worker);
 }
 
 static uint64_t written(void *owner)
@@ -110,7 +111,7 @@ static void on_abuse(void *owner, const char *what)
 {
     struct fe_client *client = owner;
 
-    fe_log(client->listener->log, FLATEND_LOG_INFO, "Closing the HTTP connection of %s: %s.",
+    fe_log(client->listener->setup.log, FLATEND_LOG_INFO, "Closing the HTTP connection of %s: %s.",
            client->remote, what);
 }
 
@@ -133,10 +134,10 @@ static struct fe_http_setup setup_of(struct fe_client *client)
 
     return (struct fe_http_setup){
         .limits = &listener->limits,
-        .timers = fe_worker_timers(listener->worker),
+        .timers = fe_worker_timers(listener->setup.worker),
         .out = is_tls ? &client->plain : fe_conn_out(client->conn),
         .scheme = is_tls ? FE_VIEW_LIT("https") : FE_VIEW_LIT("http"),
-        .hsts = is_tls ? listener->config->hsts : fe_view_of(NULL, 0),
+        .hsts = is_tls ? listener->setup.config->hsts : fe_view_of(NULL, 0),
         .ops = &server_ops,
         .owner = client,
     };
@@ -193,7 +194,7 @@ static void sniff(struct fe_client *client, struct fe_view data)
 
 static void stop_handshake_timer(struct fe_client *client)
 {
-    fe_timer_stop(fe_worker_timers(client->listener->worker), &client->handshake);
+    fe_timer_stop(fe_worker_timers(client->listener->setup.worker), &client->handshake);
 }
 
 static void tls_on_open(void *owner)
@@ -244,8 +245,8 @@ static const struct fe_tls_ops tls_ops = {
 /* Whatever is left to say about it is said; then there is nothing to wait for. */
 static void fail_tls(struct fe_client *client, const struct flatend_error *err)
 {
-    fe_log(client->listener->log, FLATEND_LOG_DEBUG, "The client %s is closed: %s.", client->remote,
-           err->text);
+    fe_log(client->listener->setup.log, FLATEND_LOG_DEBUG, "The client %s is closed: %s.",
+           client->remote, err->text);
     fe_conn_write_now(client->conn);
     fe_conn_close(client->conn);
 }
@@ -269,7 +270,7 @@ static void begin(struct fe_client *client, struct fe_view data)
     switch (fe_tls_guess(data.ptr[0])) {
     case FE_TLS_GUESS_TLS:
         client->tls =
-            fe_tls_server_new(listener->store, fe_conn_out(client->conn), &tls_ops, client);
+            fe_tls_server_new(listener->setup.store, fe_conn_out(client->conn), &tls_ops, client);
         if (client->tls == NULL) {
             fe_conn_close(client->conn);
             return;
@@ -376,15 +377,15 @@ static int start(struct fe_client *client)
     const struct fe_http_listener *listener = client->listener;
     const uint64_t limit_ms = listener->limits.read_header_ms;
 
-    if (listener->store == NULL) {
+    if (listener->setup.store == NULL) {
         client->is_sniffing = true;
         return start_server(client);
     }
     if (limit_ms == 0) {
         return 0;
     }
-    return fe_timer_start(fe_worker_timers(listener->worker), &client->handshake,
-                          fe_worker_now(listener->worker) + limit_ms);
+    return fe_timer_start(fe_worker_timers(listener->setup.worker), &client->handshake,
+                          fe_worker_now(listener->setup.worker) + limit_ms);
 }
 
 int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
@@ -399,7 +400,7 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
     client->conn = conn;
     fe_conn_peer_addr(conn, &addr);
     (void)fe_addr_format(&addr, client->remote);
-    fe_chain_init(&client->plain, fe_worker_pool(listener->worker));
+    fe_chain_init(&client->plain, fe_worker_pool(listener->setup.worker));
     fe_timer_init(&client->handshake, on_handshake_timeout);
     if (start(client) != 0) {
         free(client);

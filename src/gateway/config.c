@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ enum { DEFAULT_PORT = 9000 };
 struct form {
     struct fe_config_text addr;
     struct fe_config_text state_dir;
+    unsigned n_workers;
     struct fe_toml_value mesh;
     struct fe_config_acme acme;
     struct fe_toml_value http;
@@ -39,11 +41,26 @@ static int keep_mesh(const struct fe_config_reader *r, const struct fe_toml_valu
     return fe_config_expect(r, value, FE_TOML_TABLE, "a table: [mesh]");
 }
 
+static int read_workers(const struct fe_config_reader *r, const struct fe_toml_value *value,
+                        void *into)
+{
+    unsigned *const n = into;
+    int code = fe_config_expect(r, value, FE_TOML_INTEGER, "a number of threads");
+
+    if (code == FLATEND_OK && (value->integer < 1 || value->integer > FE_CONFIG_WORKERS_MAX)) {
+        code = fe_config_fail(r, FLATEND_EINVAL, value->pos,
+                              "expected a number of threads from 1 to %d", FE_CONFIG_WORKERS_MAX);
+    }
+    *n = code == FLATEND_OK ? (unsigned)value->integer : 0;
+    return code;
+}
+
 static const struct fe_config_key KEYS[] = {
     {"mesh", keep_mesh, offsetof(struct form, mesh)},
     {"addr", fe_config_read_addr_text, offsetof(struct form, addr)},
     {"state_dir", fe_config_read_text, offsetof(struct form, state_dir)},
     {"acme", fe_config_read_acme, offsetof(struct form, acme)},
+    {"workers", read_workers, offsetof(struct form, n_workers)},
     {"http", keep_http, offsetof(struct form, http)},
 };
 
@@ -79,6 +96,15 @@ void fe_config_unref(struct fe_config *config)
     fe_config_mesh_deinit(&config->mesh);
     fe_arena_deinit(&config->arena);
     free(config);
+}
+
+/* The processors that this process may use: in a container fewer than the machine has. */
+static unsigned count_processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+    return n < 1 ? 1 : n < FE_CONFIG_WORKERS_MAX ? (unsigned)n : FE_CONFIG_WORKERS_MAX;
 }
 
 /* One address cannot be listened on twice: names the earlier listener. */
@@ -134,7 +160,7 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
     fe_config_acme_init(&form.acme);
     code = fe_config_read_table(r, root, "the configuration", KEYS, COUNT(KEYS), &form);
     config->acme = form.acme;
-
+    config->n_workers = form.n_workers > 0 ? form.n_workers : count_processors();
     if (code == FLATEND_OK && form.addr.pos.line != 0) {
         code = fe_config_read_addr(r, &form.addr, &config->addr);
         config->has_addr = true;

@@ -39,13 +39,17 @@ static void redirect(struct fe_exchange *ex, struct fe_view location)
 }
 
 static void serve(struct fe_exchange *ex, const struct fe_match *match, struct fe_view remote,
-                  const struct fe_mesh_access *mesh)
+                  const struct fe_backends *backends)
 {
     const struct fe_config_route *route = match->route;
 
     switch (route->kind) {
     case FE_ROUTE_SERVICE:
-        fe_service_serve(ex, route, match, remote, mesh);
+        if (backends->mesh != NULL) {
+            fe_service_serve(ex, route, match, remote, backends->mesh);
+        } else {
+            fe_ferry_serve(ex, route, match, remote, backends->line);
+        }
         break;
     case FE_ROUTE_STATIC:
         serve_static(ex, route, match);
@@ -54,7 +58,7 @@ static void serve(struct fe_exchange *ex, const struct fe_match *match, struct f
 }
 
 void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
-                 const struct fe_mesh_access *mesh)
+                 const struct fe_backends *backends)
 {
     struct fe_match match;
 
@@ -64,7 +68,7 @@ void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, stru
     }
     switch (match.result) {
     case FE_MATCH_FOUND:
-        serve(ex, &match, remote, mesh);
+        serve(ex, &match, remote, backends);
         break;
     case FE_MATCH_OPTIONS:
         respond_options(ex, match.allow);

@@ -2,11 +2,17 @@
 #ifndef FE_GATEWAY_DISPATCH_H
 #define FE_GATEWAY_DISPATCH_H
 
-#include "gateway/service.h"
+#include "gateway/ferry.h"
+
+/* How services are reached from one worker. */
+struct fe_backends {
+    const struct fe_mesh_access *mesh; /* NULL: it is on another worker, ... */
+    struct fe_ferry_line *line;        /* ... and this leads there */
+};
 
 /* Finds the route and lets its handler answer; what has no route is answered here. `http`, `remote`
- * and `mesh` outlive the exchange. */
+ * and `backends` outlive the exchange. */
 void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
-                 const struct fe_mesh_access *mesh);
+                 const struct fe_backends *backends);
 
 #endif

@@ -1,11 +1,11 @@
 /* The life of a gateway.
  *
- * Happy path: the node listens, then each [[http]]; now and then certificates are looked after;
- * stop: the HTTP listeners drain, and when the last of them has closed, so does the node, which
- * requests may need until then; on_stopped.
+ * Happy path: the node listens, the shards start, then the doors open, one for each [[http]]; now
+ * and then certificates are looked after; stop: the doors close and the shards drain, and when the
+ * last of them has, the node closes, which requests may need until then; on_stopped.
  *
  * Failure modes: something cannot be opened: fe_gateway_free closes the rest. Draining takes too
- * long: the listeners see to that themselves, and a second stop ends it. */
+ * long: the shards see to that themselves, and a second stop ends it. */
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 
 #include "crypto/crypto.h"
 #include "gateway/acme_agent.h"
+#include "gateway/entrance.h"
 #include "gateway/https.h"
-#include "gateway/listener.h"
 #include "node/node.h"
 
 /*     RUNNING ── stop ──▶ DRAINING ── no HTTP any more ──▶ CLOSING ── node closed ──▶ STOPPED */
@@ -32,9 +32,12 @@ struct fe_gateway {
     enum state state;
     struct flatend_node *node; /* NULL: none was made, or it is closed */
     struct fe_mesh_access mesh;
-    struct fe_http_listener *listeners;
-    size_t n_listeners; /* on which open was called */
-    size_t n_open;      /* of them and of the agents, not closed */
+    struct fe_shard *shards;
+    size_t n_shards; /* that are open, or were */
+    struct fe_entrance entrance;
+    bool has_entrance; /* open was called on it, and it is not closed */
+    bool is_hurried;
+    size_t n_open; /* shards, agents and the entrance: not closed */
     struct fe_acme_agency agency;
     struct fe_https *https; /* by listener; without a store where there is no HTTPS */
     struct fe_tls_tickets *tickets;
@@ -138,42 +141,51 @@ static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
     return code;
 }
 
-static void on_listener_closed(void *arg);
+static void on_part_closed(void *arg);
 
-/* A redirect that nobody asked for: somebody else may be using that port. */
-static bool is_optional(const struct fe_config_http *http)
+static int start_shards(struct fe_gateway *gateway, struct flatend_error *err)
 {
-    return http->n_targets > 0 && !http->targets[0]->has_redirect;
+    const struct fe_shard_setup setup = {
+        .home = gateway->worker,
+        .config = gateway->config,
+        .mesh = &gateway->mesh,
+        .https = gateway->https,
+        .answers = &gateway->agency.answers,
+        .log = &gateway->log,
+        .on_closed = on_part_closed,
+        .closed_arg = gateway,
+    };
+
+    for (unsigned i = 0; i < gateway->config->n_workers; i++) {
+        int code = fe_shard_open(&gateway->shards[i], &setup, i > 0);
+
+        if (code != 0) {
+            return fe_err_set(err, code, "worker %u of %u: %s", i + 1, gateway->config->n_workers,
+                              flatend_strerror(code));
+        }
+        gateway->n_shards++;
+        gateway->n_open++;
+    }
+    return 0;
 }
 
-static int start_listeners(struct fe_gateway *gateway, struct flatend_error *err)
+static void on_entrance_closed(void *arg);
+
+static int open_entrance(struct fe_gateway *gateway, struct flatend_error *err)
 {
-    const struct fe_config *config = gateway->config;
-    int code = 0;
+    const struct fe_entrance_setup setup = {
+        .config = gateway->config,
+        .home = gateway->worker,
+        .shards = gateway->shards,
+        .n_shards = gateway->n_shards,
+        .log = &gateway->log,
+        .on_closed = on_entrance_closed,
+        .closed_arg = gateway,
+    };
 
-    for (size_t i = 0; code == 0 && i < config->n_http; i++) {
-        const struct fe_http_listener_setup setup = {
-            .config = &config->http[i],
-            .worker = gateway->worker,
-            .mesh = &gateway->mesh,
-            .store = gateway->https[i].store,
-            .answers = &gateway->agency.answers,
-            .log = &gateway->log,
-            .on_closed = on_listener_closed,
-            .closed_arg = gateway,
-        };
-
-        gateway->n_listeners++;
-        gateway->n_open++;
-        code = fe_http_listener_open(&gateway->listeners[i], &setup, err);
-        if (code != 0 && is_optional(&config->http[i])) {
-            fe_log(&gateway->log, FLATEND_LOG_WARN, "Nothing redirects HTTP to HTTPS: %s.",
-                   err->text);
-            fe_http_listener_drain(&gateway->listeners[i]);
-            code = 0;
-        }
-    }
-    return code;
+    gateway->has_entrance = true;
+    gateway->n_open++;
+    return fe_entrance_open(&gateway->entrance, &setup, err);
 }
 
 /* ---- certificates ------------------------------------------------------------------------- */
@@ -266,6 +278,12 @@ void fe_gateway_reread(struct fe_gateway *gateway)
 
 /* ---- starting ----------------------------------------------------------------------------- */
 
+static void free_parts(struct fe_gateway *gateway)
+{
+    free(gateway->shards);
+    free(gateway->https);
+}
+
 int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const struct fe_log *log,
                      struct fe_gateway **gateway, struct flatend_error *err)
 {
@@ -276,13 +294,12 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     err = err != NULL ? err : &ignored;
     *gateway = NULL;
     if (started != NULL) {
-        started->listeners = calloc(config->n_http + 1, sizeof(*started->listeners));
+        started->shards = calloc(config->n_workers, sizeof(*started->shards));
         started->https = calloc(config->n_http + 1, sizeof(*started->https));
     }
-    if (started == NULL || started->listeners == NULL || started->https == NULL) {
+    if (started == NULL || started->shards == NULL || started->https == NULL) {
         if (started != NULL) {
-            free(started->listeners);
-            free(started->https);
+            free_parts(started);
         }
         free(started);
         return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
@@ -300,7 +317,10 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     if (code == 0) {
         code = start_agents(started, err);
     }
-    return code != 0 ? code : start_listeners(started, err);
+    if (code == 0) {
+        code = start_shards(started, err);
+    }
+    return code != 0 ? code : open_entrance(started, err);
 }
 
 /* ---- stopping ----------------------------------------------------------------------------- */
@@ -333,12 +353,40 @@ static void close_if_drained(struct fe_gateway *gateway)
     }
 }
 
-static void on_listener_closed(void *arg)
+static void on_part_closed(void *arg)
 {
     struct fe_gateway *gateway = arg;
 
     gateway->n_open--;
     close_if_drained(gateway);
+}
+
+static void hurry_shards(struct fe_gateway *gateway)
+{
+    gateway->is_hurried = true;
+    for (size_t i = 0; i < gateway->n_shards && !gateway->has_entrance; i++) {
+        fe_shard_hurry(&gateway->shards[i]);
+    }
+}
+
+static void drain_shards(struct fe_gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->n_shards; i++) {
+        fe_shard_drain(&gateway->shards[i]);
+    }
+    if (gateway->is_hurried) {
+        hurry_shards(gateway);
+    }
+}
+
+/* From here on no client is handed to a shard. */
+static void on_entrance_closed(void *arg)
+{
+    struct fe_gateway *gateway = arg;
+
+    gateway->has_entrance = false;
+    drain_shards(gateway);
+    on_part_closed(gateway);
 }
 
 void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), void *arg)
@@ -352,14 +400,14 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
         fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->look);
     }
     if (is_first) {
-        fe_acme_agency_stop(&gateway->agency, on_listener_closed, gateway);
+        fe_acme_agency_stop(&gateway->agency, on_part_closed, gateway);
     }
-    for (size_t i = 0; i < gateway->n_listeners; i++) {
-        if (is_first) {
-            fe_http_listener_drain(&gateway->listeners[i]);
-        } else {
-            fe_http_listener_hurry(&gateway->listeners[i]);
-        }
+    if (is_first && gateway->has_entrance) {
+        fe_entrance_close(&gateway->entrance);
+    } else if (is_first) {
+        drain_shards(gateway);
+    } else {
+        hurry_shards(gateway);
     }
     close_if_drained(gateway);
 }
@@ -384,17 +432,17 @@ void fe_gateway_free(struct fe_gateway *gateway)
         fe_gateway_stop(gateway, stop_worker, gateway->worker);
         fe_worker_run(gateway->worker);
     }
-    for (size_t i = 0; i < gateway->n_listeners; i++) {
-        fe_http_listener_deinit(&gateway->listeners[i]);
+    fe_entrance_deinit(&gateway->entrance);
+    for (size_t i = 0; i < gateway->n_shards; i++) {
+        fe_shard_deinit(&gateway->shards[i]);
     }
     for (size_t i = 0; i < gateway->config->n_http; i++) {
         fe_https_close(&gateway->https[i]);
     }
     fe_acme_agency_deinit(&gateway->agency);
     fe_tls_tickets_free(gateway->tickets);
-    free(gateway->listeners);
-    free(gateway->https);
     fe_config_unref(gateway->config);
+    free_parts(gateway);
     free(gateway);
 }
 
@@ -402,16 +450,7 @@ void fe_gateway_free(struct fe_gateway *gateway)
 
 int fe_gateway_http_addr(const struct fe_gateway *gateway, size_t index, struct fe_addr *addr)
 {
-    for (size_t i = 0; i < gateway->n_listeners; i++) {
-        const struct fe_http_listener *listener = &gateway->listeners[i];
-
-        if (index < listener->n_sockets) {
-            fe_listener_addr(listener->sockets[index], addr);
-            return 0;
-        }
-        index -= listener->n_sockets;
-    }
-    return FLATEND_ENOENT;
+    return fe_entrance_addr(&gateway->entrance, index, addr);
 }
 
 int fe_gateway_node_addr(const struct fe_gateway *gateway, struct fe_addr *addr)

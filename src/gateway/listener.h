@@ -1,7 +1,9 @@
-/* One [[http]] of the configuration at work: its addresses, and the clients that came through them.
- */
+/* One [[http]] of the configuration at work on one worker: the clients that it serves. Their
+ * sockets come from the door (gateway/door.h). */
 #ifndef FE_GATEWAY_LISTENER_H
 #define FE_GATEWAY_LISTENER_H
+
+#include <stdatomic.h>
 
 #include "gateway/acme_answer.h"
 #include "gateway/date_now.h"
@@ -24,52 +26,42 @@ enum fe_http_state {
 struct fe_http_listener_setup {
     const struct fe_config_http *config;
     struct fe_worker *worker;
-    const struct fe_mesh_access *mesh;
+    struct fe_backends backends;
     struct fe_tls_store *store;    /* NULL: clear text */
     const struct fe_list *answers; /* to a CA's challenges */
     const struct fe_log *log;
+    atomic_size_t *load; /* the worker's clients, each counted before it is taken */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
 
 struct fe_http_listener {
-    const struct fe_config_http *config;
-    struct fe_worker *worker;
-    const struct fe_mesh_access *mesh;
-    struct fe_tls_store *store;
-    const struct fe_list *answers;
-    const struct fe_log *log;
+    struct fe_http_listener_setup setup;
     struct fe_http_limits limits;
     struct fe_h2_counters h2;
     struct fe_date_now date;
     enum fe_http_state state;
-    struct fe_listener **sockets; /* by address of the configuration */
-    size_t n_sockets;             /* of them, opened */
-    size_t n_open;                /* sockets and clients that are not closed yet */
+    size_t n_clients; /* not closed yet */
     struct fe_list clients;
     struct fe_timer deadline; /* of draining */
-    void (*on_closed)(void *arg);
-    void *closed_arg;
 };
 
-/* Listens on every address. On failure `err` names the address; what was opened is closed by
- * fe_http_listener_drain, as after a success. The listener must not move. `on_closed` comes once
- * after a drain, perhaps from within it. */
-int fe_http_listener_open(struct fe_http_listener *listener,
-                          const struct fe_http_listener_setup *setup,
-                          struct flatend_error *err) FE_MUST_USE;
+/* The listener must not move. */
+void fe_http_listener_init(struct fe_http_listener *listener,
+                           const struct fe_http_listener_setup *setup);
 
-/* Accepts nobody any more, closes connections without a request at once, the others after their
- * response or after `timeout.shutdown`. Once. */
+/* A client's socket, which is the listener's from here on. Without memory for it, and while
+ * draining, it is closed. */
+void fe_http_listener_take(struct fe_http_listener *listener, int fd, const struct fe_addr *peer);
+
+/* Closes connections without a request at once, the others after their response or after
+ * `timeout.shutdown`. Once; `on_closed` comes once after it, perhaps from within. */
 void fe_http_listener_drain(struct fe_http_listener *listener);
 
 /* While draining: resets every connection. */
 void fe_http_listener_hurry(struct fe_http_listener *listener);
 
-/* After on_closed; also after an open that failed before anything was opened. */
-void fe_http_listener_deinit(struct fe_http_listener *listener);
-
-/* A client or a socket is closed. */
+/* A client is closed. */
 void fe_http_listener_on_gone(struct fe_http_listener *listener);
 
 #endif
