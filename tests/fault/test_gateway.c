@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -205,28 +206,37 @@ static void run(struct life *life)
     assert_int_equal(pthread_join(client, NULL), 0);
 }
 
-static void a_gateway_starts_or_says_why_not(void **state)
+static struct fe_config *parse(unsigned n_workers)
+{
+    struct flatend_error err = {0};
+    struct fe_config *config;
+    char text[256];
+
+    snprintf(text, sizeof(text),
+             "addr = \"127.0.0.1:0\"\n"
+             "workers = %u\n"
+             "[[http]]\n"
+             "addr = \"127.0.0.1:0\"\n"
+             "[[http.routes]]\n"
+             "path = \"GET /nobody\"\n"
+             "service = \"nobody\"\n",
+             n_workers);
+    assert_int_equal(fe_config_parse("test.toml", fe_view_str(text), &config, &err), 0);
+    return config;
+}
+
+static void start_or_say_why_not(unsigned n_workers)
 {
     const struct fe_log log = {.fn = NULL};
     size_t n_starts = 0;
     size_t nth;
 
-    (void)state;
     for (nth = 1;; nth++) {
         struct life life = {.worker = NULL};
         struct flatend_error err = {0};
-        struct fe_config *config;
+        struct fe_config *config = parse(n_workers);
         int rc;
 
-        assert_int_equal(fe_config_parse("test.toml",
-                                         FE_VIEW_LIT("addr = \"127.0.0.1:0\"\n"
-                                                     "[[http]]\n"
-                                                     "addr = \"127.0.0.1:0\"\n"
-                                                     "[[http.routes]]\n"
-                                                     "path = \"GET /nobody\"\n"
-                                                     "service = \"nobody\"\n"),
-                                         &config, &err),
-                         0);
         assert_int_equal(fe_worker_new(&life.worker, NULL), 0);
         if (!fe_fault_arm(nth)) {
             fe_worker_free(life.worker, NULL, NULL);
@@ -253,22 +263,28 @@ static void a_gateway_starts_or_says_why_not(void **state)
     assert_true(n_starts > 3 && nth - n_starts > 3);
 }
 
+static void a_gateway_starts_or_says_why_not(void **state)
+{
+    (void)state;
+    start_or_say_why_not(1);
+}
+
+/* What fails may be of any of its threads. */
+static void so_does_one_of_several_workers(void **state)
+{
+    (void)state;
+    start_or_say_why_not(3);
+}
+
 /* Freed while it runs, and before the worker has ever run. */
-static void a_gateway_is_freed_at_any_time(void **state)
+static void free_at_any_time(unsigned n_workers)
 {
     const struct fe_log log = {.fn = NULL};
     struct flatend_error err = {0};
     struct fe_gateway *gateway;
     struct fe_worker *worker;
-    struct fe_config *config;
+    struct fe_config *config = parse(n_workers);
 
-    (void)state;
-    assert_int_equal(fe_config_parse("test.toml",
-                                     FE_VIEW_LIT("addr = \"127.0.0.1:0\"\n"
-                                                 "[[http]]\n"
-                                                 "addr = \"127.0.0.1:0\"\n"),
-                                     &config, &err),
-                     0);
     assert_int_equal(fe_worker_new(&worker, NULL), 0);
     assert_int_equal(fe_gateway_start(worker, config, &log, &gateway, &err), 0);
     fe_gateway_free(gateway);
@@ -276,11 +292,19 @@ static void a_gateway_is_freed_at_any_time(void **state)
     fe_config_unref(config);
 }
 
+static void a_gateway_is_freed_at_any_time(void **state)
+{
+    (void)state;
+    free_at_any_time(1);
+    free_at_any_time(3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_request_is_answered_or_aborted),
         cmocka_unit_test(a_gateway_starts_or_says_why_not),
+        cmocka_unit_test(so_does_one_of_several_workers),
         cmocka_unit_test(a_gateway_is_freed_at_any_time),
     };
 

@@ -391,5 +391,8 @@ int main(void)
         cmocka_unit_test(test_address_that_is_taken),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int n_failed = cmocka_run_group_tests_name("one worker", tests, setup, teardown);
+
+    gateway_use_further_worker();
+    return n_failed + cmocka_run_group_tests_name("a further worker", tests, setup, teardown);
 }

@@ -352,5 +352,8 @@ int main(void)
         cmocka_unit_test(test_second_stop_ends_at_once),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = cmocka_run_group_tests_name("one worker", tests, NULL, NULL);
+
+    gateway_use_further_worker();
+    return n_failed + cmocka_run_group_tests_name("a further worker", tests, NULL, NULL);
 }

@@ -359,5 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_body_before_the_head, setup, teardown),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = cmocka_run_group_tests_name("one worker", tests, NULL, NULL);
+
+    gateway_use_further_worker();
+    return n_failed + cmocka_run_group_tests_name("a further worker", tests, NULL, NULL);
 }

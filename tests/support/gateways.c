@@ -9,6 +9,13 @@
 
 enum { TOML_MAX = 8192 };
 
+static unsigned n_workers = 1;
+
+void gateway_use_further_worker(void)
+{
+    n_workers = 2;
+}
+
 static void on_stopped(void *arg)
 {
     fe_worker_stop(((struct gateway *)arg)->worker);
@@ -31,7 +38,9 @@ static struct fe_config *parse(const char *rest)
     struct fe_config *config;
     char text[TOML_MAX];
     int len = snprintf(text, sizeof(text),
-                       "addr = \"127.0.0.1:0\"\n[[http]]\naddr = \"127.0.0.1:0\"\n%s", rest);
+                       "addr = \"127.0.0.1:0\"\nworkers = %u\n"
+                       "[[http]]\naddr = \"127.0.0.1:0\"\n%s",
+                       n_workers, rest);
 
     assert_true(len < TOML_MAX);
     if (fe_config_parse("test.toml", fe_view_str(text), &config, &err) != 0) {
@@ -92,6 +101,9 @@ void gateway_start(struct gateway *gateway, const char *toml)
     assert_int_equal(pthread_cond_init(&gateway->changed, NULL), 0);
     assert_int_equal(pthread_create(&gateway->thread, NULL, run, gateway), 0);
     wait_until_ready(gateway);
+    if (n_workers > 1) {
+        http_open(&gateway->ballast, gateway->port);
+    }
 }
 
 void gateway_stop(struct gateway *gateway)
@@ -104,6 +116,9 @@ void gateway_stop(struct gateway *gateway)
 void gateway_join(struct gateway *gateway)
 {
     assert_int_equal(pthread_join(gateway->thread, NULL), 0);
+    if (n_workers > 1) {
+        http_close(&gateway->ballast);
+    }
     pthread_cond_destroy(&gateway->changed);
     pthread_mutex_destroy(&gateway->lock);
     journal_deinit(&gateway->journal);

@@ -3,6 +3,7 @@
 #define TESTS_SUPPORT_GATEWAYS_H
 
 #include "gateway/gateway.h"
+#include "support/http_client.h"
 #include "support/nodes.h"
 #include "uv/mailbox.h"
 
@@ -13,12 +14,17 @@ struct gateway {
     struct fe_mail stop_mail;
     struct journal journal; /* what it logs */
     const char *toml;
+    struct http_client ballast;  /* keeps the first of two workers busy */
     uint16_t port;               /* of the first HTTP address */
     char addr[FE_ADDR_TEXT_MAX]; /* of the node */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_ready; /* under `lock` */
 };
+
+/* Gateways have one worker; from this call on two, of which the first has a client already: so the
+ * first one of a test comes to the other, which reaches the mesh by ferry. */
+void gateway_use_further_worker(void);
 
 /* Starts a gateway with this configuration, which names no addresses: the node listens on a free
  * port of 127.0.0.1; the text is expected to begin within the first [[http]], whose `addr` is

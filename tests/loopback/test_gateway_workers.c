@@ -1,0 +1,333 @@
+/* Several workers: who gets which client, and many clients of all of them at once. */
+#include "gateway/entrance.h"
+#include "gateway/https.h"
+#include "support/gateways.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+/* ---- the entrance ------------------------------------------------------------------------- */
+
+enum { N_SHARDS = 3, N_CLIENTS = 9 };
+
+/* An entrance and its shards without the rest of a gateway. */
+struct hall {
+    struct fe_worker *worker;
+    struct fe_config *config;
+    struct fe_https https;
+    struct fe_list answers;
+    struct fe_log log;
+    struct fe_shard shards[N_SHARDS];
+    struct fe_entrance entrance;
+    size_t n_closed;
+};
+
+static void on_shard_closed(void *arg)
+{
+    struct hall *hall = arg;
+
+    if (++hall->n_closed == N_SHARDS) {
+        fe_worker_stop(hall->worker);
+    }
+}
+
+static void on_entrance_closed(void *arg)
+{
+    struct hall *hall = arg;
+
+    for (size_t i = 0; i < N_SHARDS; i++) {
+        fe_shard_drain(&hall->shards[i]);
+    }
+}
+
+static void hall_open(struct hall *hall)
+{
+    const char text[] = "workers = 3\n[[http]]\naddr = \"127.0.0.1:0\"\n";
+    const struct fe_shard_setup setup = {
+        .https = &hall->https,
+        .answers = &hall->answers,
+        .log = &hall->log,
+        .on_closed = on_shard_closed,
+        .closed_arg = hall,
+    };
+    struct fe_entrance_setup entrance = {
+        .shards = hall->shards,
+        .n_shards = N_SHARDS,
+        .log = &hall->log,
+        .on_closed = on_entrance_closed,
+        .closed_arg = hall,
+    };
+    struct flatend_error err;
+
+    memset(hall, 0, sizeof(*hall));
+    fe_list_init(&hall->answers);
+    assert_int_equal(fe_config_parse("test.toml", fe_view_str(text), &hall->config, &err), 0);
+    assert_int_equal(fe_worker_new(&hall->worker, NULL), 0);
+    for (size_t i = 0; i < N_SHARDS; i++) {
+        struct fe_shard_setup mine = setup;
+
+        mine.home = hall->worker;
+        mine.config = hall->config;
+        assert_int_equal(fe_shard_open(&hall->shards[i], &mine, i == 0), 0);
+    }
+    entrance.home = hall->worker;
+    entrance.config = hall->config;
+    assert_int_equal(fe_entrance_open(&hall->entrance, &entrance, &err), 0);
+}
+
+static void hall_close(struct hall *hall)
+{
+    for (size_t i = 0; i < N_SHARDS; i++) {
+        fe_shard_deinit(&hall->shards[i]);
+    }
+    fe_entrance_deinit(&hall->entrance);
+    fe_worker_free(hall->worker, NULL, NULL);
+    fe_config_unref(hall->config);
+}
+
+static void expect_404(struct http_client *client)
+{
+    struct http_answer answer;
+
+    http_send_text(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_receive(client, false, &answer);
+    assert_int_equal(answer.status, 404);
+    http_answer_deinit(&answer);
+}
+
+static void expect_loads(struct hall *hall, size_t load)
+{
+    for (size_t i = 0; i < N_SHARDS; i++) {
+        assert_int_equal(atomic_load(&hall->shards[i].load), load);
+    }
+}
+
+struct visit {
+    struct hall *hall;
+    uint16_t port;
+    struct fe_mail stop;
+};
+
+static void on_stop(struct fe_mail *mail)
+{
+    fe_entrance_close(&FE_CONTAINER_OF(mail, struct visit, stop)->hall->entrance);
+}
+
+/* Each shard gets as many, and when all those of one have gone, the next come there. */
+static void *visit(void *arg)
+{
+    struct visit *visit = arg;
+    struct hall *hall = visit->hall;
+    struct http_client clients[N_CLIENTS];
+
+    for (size_t i = 0; i < N_CLIENTS; i++) {
+        http_open(&clients[i], visit->port);
+        expect_404(&clients[i]); /* has been counted */
+    }
+    expect_loads(hall, N_CLIENTS / N_SHARDS);
+    for (size_t i = 1; i < N_CLIENTS; i += N_SHARDS) { /* those of the second shard */
+        assert_int_equal(shutdown(clients[i].fd, SHUT_WR), 0);
+        assert_true(http_is_closed(&clients[i]));
+        http_close(&clients[i]);
+    }
+    while (atomic_load(&hall->shards[1].load) > 0) { /* it is told of the end before the shard is */
+        sched_yield();
+    }
+    for (size_t i = 1; i < N_CLIENTS; i += N_SHARDS) {
+        http_open(&clients[i], visit->port);
+        expect_404(&clients[i]);
+    }
+    expect_loads(hall, N_CLIENTS / N_SHARDS);
+    fe_mail_init(&visit->stop, on_stop);
+    fe_mail_post(hall->worker, &visit->stop);
+    for (size_t i = 0; i < N_CLIENTS; i++) {
+        assert_true(http_is_closed(&clients[i]));
+        http_close(&clients[i]);
+    }
+    return NULL;
+}
+
+static void test_clients_are_spread(void **state)
+{
+    static struct hall hall;
+    struct visit to = {.hall = &hall};
+    struct fe_addr addr;
+    pthread_t thread;
+
+    (void)state;
+    hall_open(&hall);
+    assert_int_equal(fe_entrance_addr(&hall.entrance, 0, &addr), 0);
+    to.port = addr.port;
+    assert_int_equal(pthread_create(&thread, NULL, visit, &to), 0);
+    fe_worker_run(hall.worker);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    expect_loads(&hall, 0);
+    hall_close(&hall);
+}
+
+/* ---- many at once ------------------------------------------------------------------------- */
+
+#define ROUTES                                                                                     \
+    "[[http.routes]]\npath = \"POST /echo\"\nservice = \"echo\"\n"                                 \
+    "[[http.routes]]\npath = \"GET /hello\"\nservice = \"hello\"\n"                                \
+    "[http.timeout]\nshutdown = \"1h\"\n"
+
+enum { N_THREADS = 8, N_REQUESTS = 20, BODY = 300 * 1024 };
+
+static void echo(struct flatend_context *ctx, void *arg)
+{
+    char buf[32768];
+    ssize_t n;
+
+    (void)arg;
+    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
+        if (flatend_context_write(ctx, buf, (size_t)n) != 0) {
+            return;
+        }
+    }
+}
+
+static void hello(struct flatend_context *ctx, void *arg)
+{
+    (void)arg;
+    flatend_context_write(ctx, "Hello world!", 12);
+}
+
+static const struct flatend_service services[] = {
+    {.name = "echo", .handler = echo},
+    {.name = "hello", .handler = hello},
+};
+
+struct caller {
+    pthread_t thread;
+    uint16_t port;
+    uint8_t mark; /* what its bodies are made of */
+    atomic_uint *n_answers;
+};
+
+/* A client sends all of its body before it reads: so the body has to fit what waits on the way. */
+static void *echo_often(void *arg)
+{
+    struct caller *caller = arg;
+    struct http_client client;
+    char *body = malloc(BODY);
+    char head[128];
+
+    assert_non_null(body);
+    memset(body, caller->mark, BODY);
+    http_open(&client, caller->port);
+    for (unsigned i = 0; i < N_REQUESTS; i++) {
+        const size_t len = BODY - i * 1001u;
+        struct http_answer answer;
+
+        snprintf(head, sizeof(head),
+                 "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", len);
+        http_send_text(&client, head);
+        http_send(&client, body, len);
+        http_receive(&client, false, &answer);
+        assert_int_equal(answer.status, 200);
+        assert_true(answer.is_whole);
+        assert_int_equal(answer.body_len, len);
+        assert_memory_equal(answer.body, body, len);
+        http_answer_deinit(&answer);
+    }
+    http_close(&client);
+    free(body);
+    return NULL;
+}
+
+static void test_many_bodies_at_once(void **state)
+{
+    static struct gateway gateway;
+    struct caller callers[N_THREADS];
+    struct flatend_node *node;
+
+    (void)state;
+    gateway_start(&gateway, ROUTES);
+    node = nodes_join(services, 2, gateway.addr);
+    for (size_t i = 0; i < N_THREADS; i++) {
+        callers[i] = (struct caller){.port = gateway.port, .mark = (uint8_t)('a' + i)};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, echo_often, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+    }
+    gateway_stop(&gateway);
+    gateway_join(&gateway);
+    flatend_node_free(node);
+}
+
+/* Until the gateway closes the connection: what it has begun to answer it answers whole. */
+static void *ask_until_closed(void *arg)
+{
+    struct caller *caller = arg;
+    struct http_client client;
+    bool is_open = true;
+
+    http_open(&client, caller->port);
+    while (is_open) {
+        static const char request[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+        struct http_answer answer;
+
+        if (send(client.fd, request, sizeof(request) - 1, MSG_NOSIGNAL) <= 0) {
+            break;
+        }
+        http_receive(&client, false, &answer);
+        is_open = answer.status != 0;
+        if (is_open) {
+            assert_int_equal(answer.status, 200);
+            assert_string_equal(answer.body, "Hello world!");
+            atomic_fetch_add(caller->n_answers, 1);
+        }
+        http_answer_deinit(&answer);
+    }
+    http_close(&client);
+    return NULL;
+}
+
+static void test_stop_under_load(void **state)
+{
+    enum { ENOUGH = 500 };
+    static struct gateway gateway;
+    struct caller callers[N_THREADS];
+    struct flatend_node *node;
+    atomic_uint n_answers = 0;
+
+    (void)state;
+    gateway_start(&gateway, ROUTES);
+    node = nodes_join(services, 2, gateway.addr);
+    for (size_t i = 0; i < N_THREADS; i++) {
+        callers[i] = (struct caller){.port = gateway.port, .n_answers = &n_answers};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, ask_until_closed, &callers[i]),
+                         0);
+    }
+    while (atomic_load(&n_answers) < ENOUGH) {
+        sched_yield();
+    }
+    gateway_stop(&gateway);
+    gateway_join(&gateway);
+    for (size_t i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+    }
+    flatend_node_free(node);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clients_are_spread),
+        cmocka_unit_test(test_many_bodies_at_once),
+        cmocka_unit_test(test_stop_under_load),
+    };
+
+    gateway_use_further_worker();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
