@@ -93,23 +93,15 @@ void fe_ferry_send(struct fe_ferry *ferry, struct fe_ferry_side *side,
     (void)pthread_mutex_unlock(&ferry->lock);
 }
 
-bool fe_ferry_receive(struct fe_ferry *ferry, struct fe_ferry_side *side,
+void fe_ferry_receive(struct fe_ferry *ferry, struct fe_ferry_side *side,
                       struct fe_ferry_side *from)
 {
-    bool has_left;
-
     (void)pthread_mutex_lock(&ferry->lock);
     from->is_posted = false;
     parcel_move(&side->in, &from->crossing);
-    has_left = ferry->has_left;
     (void)pthread_mutex_unlock(&ferry->lock);
-    if (has_left) {
-        fe_ferry_free(ferry);
-        return false;
-    }
     side->n_under_way -= side->in.n_taken;
     side->in.n_taken = 0;
-    return true;
 }
 
 /* ---- what is copied ----------------------------------------------------------------------- */

@@ -130,14 +130,31 @@ static void begin(struct fe_ferry *ferry)
     fe_service_serve(&ferry->far_ex, ferry->route, &ferry->match, ferry->remote, ferry->line->mesh);
 }
 
+/* A mail that comes too late. From the moment in which it counts as received the near side may free
+ * the ferry, unless it has left that to us. */
+static void drop_mail(struct fe_ferry *ferry)
+{
+    bool has_left;
+
+    (void)pthread_mutex_lock(&ferry->lock);
+    ferry->near.is_posted = false;
+    has_left = ferry->has_left;
+    (void)pthread_mutex_unlock(&ferry->lock);
+    if (has_left) {
+        fe_ferry_free(ferry);
+    }
+}
+
 void fe_ferry_far_on_mail(struct fe_mail *mail)
 {
     struct fe_ferry *const ferry = FE_CONTAINER_OF(mail, struct fe_ferry, near.mail);
     struct fe_exchange *const ex = &ferry->far_ex;
 
-    if (!fe_ferry_receive(ferry, &ferry->far, &ferry->near) || ferry->is_over) {
+    if (ferry->is_over) {
+        drop_mail(ferry);
         return;
     }
+    fe_ferry_receive(ferry, &ferry->far, &ferry->near);
     if (ferry->far.in.is_abort) {
         if (ferry->has_begun) {
             ex->handler_ops->on_abort(ex);

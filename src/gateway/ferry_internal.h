@@ -89,8 +89,8 @@ bool fe_ferry_has_news(const struct fe_ferry_side *side);
 void fe_ferry_send(struct fe_ferry *ferry, struct fe_ferry_side *side,
                    const struct fe_ferry_port *to);
 
-/* What has crossed from `from` is in `side->in`. False: the ferry was freed. */
-bool fe_ferry_receive(struct fe_ferry *ferry, struct fe_ferry_side *side,
+/* What has crossed from `from` is in `side->in`. */
+void fe_ferry_receive(struct fe_ferry *ferry, struct fe_ferry_side *side,
                       struct fe_ferry_side *from);
 
 /* `fields` with all their bytes. FLATEND_ENOMEM. */

@@ -168,8 +168,7 @@ static void on_mail(struct fe_mail *mail)
 {
     struct fe_ferry *const ferry = FE_CONTAINER_OF(mail, struct fe_ferry, far.mail);
 
-    /* Never freed in here: the near side is still there. */
-    (void)fe_ferry_receive(ferry, &ferry->near, &ferry->far);
+    fe_ferry_receive(ferry, &ferry->near, &ferry->far);
     ferry->has_last |= ferry->near.in.is_end || ferry->near.in.is_abort;
     if (ferry->ex != NULL) {
         use(ferry);
