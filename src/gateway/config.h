@@ -1,5 +1,5 @@
 /* The gateway's configuration: one immutable snapshot, counted by reference. Every key is described
- * in docs/configuration.md. All of it belongs to one thread. */
+ * in docs/configuration.md. Once it is settled any thread may read it; references are one thread's. */
 #ifndef FE_GATEWAY_CONFIG_H
 #define FE_GATEWAY_CONFIG_H
 

@@ -1,4 +1,5 @@
 /* What a configuration means. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +58,30 @@ static void test_nothing(void **state)
     assert_false(config->has_addr);
     assert_int_equal(config->n_http, 0);
     fe_config_unref(config);
+}
+
+static void test_workers(void **state)
+{
+    struct fe_config *config = parse("workers = 7\n");
+    cpu_set_t all;
+    cpu_set_t one;
+
+    (void)state;
+    assert_int_equal(config->n_workers, 7);
+    fe_config_unref(config);
+
+    assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+    config = parse("");
+    assert_int_equal(config->n_workers, CPU_COUNT(&all));
+    fe_config_unref(config);
+
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    config = parse("");
+    assert_int_equal(config->n_workers, 1);
+    fe_config_unref(config);
+    assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 static void test_defaults(void **state)
@@ -368,6 +393,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_workers),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_example),
         cmocka_unit_test(test_services_add_up),

@@ -102,6 +102,9 @@ static void test_scan(void **state)
 static void test_keys(void **state)
 {
     static const struct mistake mistakes[] = {
+        {"workers = \"two\"\n", "1:11: expected a number of threads, found a string"},
+        {"workers = 0\n", "1:11: expected a number of threads from 1 to 256"},
+        {"\nworkers = 257\n", "2:11: expected a number of threads from 1 to 256"},
         {"adress = \"127.0.0.1:9000\"\n",
          "1:1: unknown key 'adress' in the configuration: did you mean 'addr'?"},
         {"\n[[http]]\n  adress = \"127.0.0.1:9000\"\n",
