@@ -42,7 +42,7 @@ int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cer
         EVP_PKEY_free(key);
         return FLATEND_ENOMEM;
     }
-    made->n_refs = 1;
+    atomic_init(&made->n_refs, 1);
     made->leaf = leaf;
     made->chain = chain;
     made->key = key;
@@ -59,13 +59,14 @@ int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cer
 
 struct fe_cert *fe_cert_ref(struct fe_cert *cert)
 {
-    cert->n_refs++;
+    (void)atomic_fetch_add_explicit(&cert->n_refs, 1, memory_order_relaxed);
     return cert;
 }
 
 void fe_cert_unref(struct fe_cert *cert)
 {
-    if (cert == NULL || --cert->n_refs > 0) {
+    /* Whoever frees it has seen what the others did with it. */
+    if (cert == NULL || atomic_fetch_sub_explicit(&cert->n_refs, 1, memory_order_acq_rel) > 1) {
         return;
     }
     X509_free(cert->leaf);

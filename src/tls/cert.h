@@ -1,4 +1,4 @@
-/* A certificate with its chain and its key: immutable, counted by reference. Belongs to one thread.
+/* A certificate with its chain and its key: immutable, counted by reference. Any thread.
  *
  * Errors are one line that says what is wrong with which part; with OpenSSL's reason where it has
  * one that helps. */

@@ -2,6 +2,8 @@
 #ifndef FE_TLS_CONTEXT_H
 #define FE_TLS_CONTEXT_H
 
+#include <pthread.h>
+
 #include "tls/openssl.h"
 #include "tls/tls.h"
 
@@ -12,10 +14,12 @@ struct fe_tls_challenge {
 };
 
 struct fe_tls_store {
+    /* Never changed. */
     SSL_CTX *ctx;
     BIO_METHOD *bio;
     struct fe_tls_tickets *tickets;
     bool h2;
+    pthread_mutex_t lock;   /* of what follows */
     struct fe_cert **certs; /* the first is the default */
     size_t n_certs;
     struct fe_tls_challenge *challenges;

@@ -4,11 +4,12 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 
 #include "tls/cert.h"
 
 struct fe_cert {
-    unsigned n_refs;
+    atomic_uint n_refs;
     X509 *leaf;
     STACK_OF(X509) * chain; /* without the leaf */
     EVP_PKEY *key;

@@ -14,7 +14,7 @@ enum { TICKET_LIFETIME_S = (FE_TLS_TICKETS_KEPT - 1) * (FE_TLS_TICKETS_ROTATE_MS
 
 /* ---- which certificate -------------------------------------------------------------------- */
 
-struct fe_cert *fe_tls_store_find(const struct fe_tls_store *store, struct fe_view name)
+static struct fe_cert *find_cert(const struct fe_tls_store *store, struct fe_view name)
 {
     for (int exact = 1; name.len > 0 && exact >= 0; exact--) {
         for (size_t i = 0; i < store->n_certs; i++) {
@@ -39,26 +39,44 @@ static struct fe_tls_challenge *find_challenge(const struct fe_tls_store *store,
     return NULL;
 }
 
-static struct fe_cert *choose(const struct fe_tls *tls)
+/* A reference, taken before another thread can give up the last one. NULL: there is none. */
+static struct fe_cert *choose(struct fe_tls_store *store, struct fe_view name, bool is_challenge)
 {
-    const char *const sni = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
-    const struct fe_view name = sni != NULL ? fe_view_str(sni) : fe_view_of(NULL, 0);
+    struct fe_cert *cert;
 
-    if (tls->is_challenge) {
-        const struct fe_tls_challenge *const challenge = find_challenge(tls->store, name);
+    (void)pthread_mutex_lock(&store->lock);
+    if (is_challenge) {
+        const struct fe_tls_challenge *const challenge = find_challenge(store, name);
 
-        return challenge != NULL ? challenge->cert : NULL;
+        cert = challenge != NULL ? challenge->cert : NULL;
+    } else {
+        cert = find_cert(store, name);
     }
-    return fe_tls_store_find(tls->store, name);
+    if (cert != NULL) {
+        (void)fe_cert_ref(cert);
+    }
+    (void)pthread_mutex_unlock(&store->lock);
+    return cert;
+}
+
+struct fe_cert *fe_tls_store_find(struct fe_tls_store *store, struct fe_view name)
+{
+    return choose(store, name, false);
 }
 
 static int on_certificate(SSL *ssl, void *arg)
 {
     const struct fe_tls *const tls = SSL_get_app_data(ssl);
-    const struct fe_cert *const cert = choose(tls);
+    const char *const sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    const struct fe_view name = sni != NULL ? fe_view_str(sni) : fe_view_of(NULL, 0);
+    struct fe_cert *const cert = choose(tls->store, name, tls->is_challenge);
+    bool is_set;
 
     (void)arg;
-    return cert != NULL && SSL_use_cert_and_key(ssl, cert->leaf, cert->key, cert->chain, 1) == 1;
+    /* It takes references to the parts. */
+    is_set = cert != NULL && SSL_use_cert_and_key(ssl, cert->leaf, cert->key, cert->chain, 1) == 1;
+    fe_cert_unref(cert);
+    return is_set;
 }
 
 /* ---- which protocol ----------------------------------------------------------------------- */
@@ -164,6 +182,10 @@ int fe_tls_store_new(struct fe_tls_tickets *tickets, struct fe_view id, bool h2,
     if (made == NULL) {
         return FLATEND_ENOMEM;
     }
+    if (pthread_mutex_init(&made->lock, NULL) != 0) {
+        free(made);
+        return FLATEND_ENOMEM;
+    }
     made->tickets = tickets;
     made->h2 = h2;
     if (!set_up(made, id)) {
@@ -194,12 +216,15 @@ void fe_tls_store_free(struct fe_tls_store *store)
         fe_cert_unref(store->challenges[i].cert);
     }
     free(store->challenges);
+    (void)pthread_mutex_destroy(&store->lock);
     free(store);
 }
 
 int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, size_t n_certs)
 {
     struct fe_cert **copy = calloc(n_certs + 1, sizeof(struct fe_cert *));
+    struct fe_cert **old;
+    size_t n_old;
 
     if (copy == NULL) {
         return FLATEND_ENOMEM;
@@ -207,9 +232,13 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, s
     for (size_t i = 0; i < n_certs; i++) {
         copy[i] = fe_cert_ref(certs[i]);
     }
-    free_certs(store->certs, store->n_certs);
+    (void)pthread_mutex_lock(&store->lock);
+    old = store->certs;
+    n_old = store->n_certs;
     store->certs = copy;
     store->n_certs = n_certs;
+    (void)pthread_mutex_unlock(&store->lock);
+    free_certs(old, n_old);
     return 0;
 }
 
@@ -234,19 +263,33 @@ static int add_challenge(struct fe_tls_store *store, struct fe_view name, struct
     return 0;
 }
 
+/* Under the lock. `*old`: what is shown no longer, or NULL. */
+static int swap_challenge(struct fe_tls_store *store, struct fe_view name, struct fe_cert *cert,
+                          struct fe_cert **old)
+{
+    struct fe_tls_challenge *const challenge = find_challenge(store, name);
+
+    *old = challenge != NULL ? challenge->cert : NULL;
+    if (challenge == NULL) {
+        return cert != NULL ? add_challenge(store, name, cert) : 0;
+    }
+    if (cert != NULL) {
+        challenge->cert = fe_cert_ref(cert);
+    } else {
+        *challenge = store->challenges[--store->n_challenges];
+    }
+    return 0;
+}
+
 int fe_tls_store_set_challenge(struct fe_tls_store *store, struct fe_view name,
                                struct fe_cert *cert)
 {
-    struct fe_tls_challenge *const old = find_challenge(store, name);
+    struct fe_cert *old;
+    int code;
 
-    if (old == NULL) {
-        return cert != NULL ? add_challenge(store, name, cert) : 0;
-    }
-    fe_cert_unref(old->cert);
-    if (cert != NULL) {
-        old->cert = fe_cert_ref(cert);
-    } else {
-        *old = store->challenges[--store->n_challenges];
-    }
-    return 0;
+    (void)pthread_mutex_lock(&store->lock);
+    code = swap_challenge(store, name, cert, &old);
+    (void)pthread_mutex_unlock(&store->lock);
+    fe_cert_unref(old);
+    return code;
 }

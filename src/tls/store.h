@@ -4,7 +4,7 @@
  * recommendation without DHE), no renegotiation, no compression, no early data. Sessions are
  * resumed by tickets. Certificates are swapped under running connections, which keep theirs.
  *
- * Belongs to one thread, as the connections made from it do. */
+ * Any thread; a connection made from it belongs to one thread. */
 #ifndef FE_TLS_STORE_H
 #define FE_TLS_STORE_H
 
@@ -34,7 +34,8 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs,
 int fe_tls_store_set_challenge(struct fe_tls_store *store, struct fe_view name,
                                struct fe_cert *cert) FE_MUST_USE;
 
-/* What a client that asks for `name` gets; "": one that asks for none. NULL: there is none. */
-struct fe_cert *fe_tls_store_find(const struct fe_tls_store *store, struct fe_view name);
+/* What a client that asks for `name` gets; "": one that asks for none. A reference of the caller's
+ * own. NULL: there is none. */
+struct fe_cert *fe_tls_store_find(struct fe_tls_store *store, struct fe_view name) FE_MUST_USE;
 
 #endif

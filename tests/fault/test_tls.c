@@ -111,6 +111,7 @@ static void test_store(void **state)
         /* OpenSSL does without some. */
         assert_true(code == 0 || (has_failed && code == FLATEND_ENOMEM));
     }
+    fe_cert_unref(cert);
 }
 
 static void test_tickets(void **state)

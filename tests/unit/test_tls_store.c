@@ -47,6 +47,7 @@ static void test_names(void **state)
         tls_world_issue(world, "*.wild.test"),
         tls_world_issue(world, "exact.wild.test"),
     };
+    struct fe_cert *found;
 
     assert_int_equal(fe_tls_store_set(world->store, certs, 3), 0);
     expect(world->store, "default.test", "default.test");
@@ -56,8 +57,12 @@ static void test_names(void **state)
     expect(world->store, "b.a.wild.test", "default.test");
     expect(world->store, "unknown.test", "default.test");
     expect(world->store, NULL, "default.test");
-    assert_ptr_equal(fe_tls_store_find(world->store, FE_VIEW_LIT("a.wild.test")), certs[1]);
-    assert_ptr_equal(fe_tls_store_find(world->store, FE_VIEW_LIT("")), certs[0]);
+    found = fe_tls_store_find(world->store, FE_VIEW_LIT("a.wild.test"));
+    assert_ptr_equal(found, certs[1]);
+    fe_cert_unref(found);
+    found = fe_tls_store_find(world->store, FE_VIEW_LIT(""));
+    assert_ptr_equal(found, certs[0]);
+    fe_cert_unref(found);
     for (size_t i = 0; i < 3; i++) {
         fe_cert_unref(certs[i]);
     }
@@ -91,6 +96,7 @@ static void test_alpn(void **state)
         assert_int_equal(fe_tls_store_new(world->tickets, FE_VIEW_LIT("x"), cases[i].h2, &store),
                          0);
         assert_int_equal(fe_tls_store_set(store, &cert, 1), 0);
+        fe_cert_unref(cert);
         tls_ask(store, &wish, &result);
         assert_int_equal(result.code, 0);
         assert_string_equal(result.alpn, cases[i].chosen);
@@ -166,6 +172,7 @@ static void test_many_challenges(void **state)
         (void)snprintf(name, sizeof(name), "%d.test", i);
         assert_int_equal(fe_tls_store_set_challenge(world->store, fe_view_str(name), NULL), 0);
     }
+    fe_cert_unref(cert);
 }
 
 /* ---- versions and ciphers ----------------------------------------------------------------- */
@@ -243,6 +250,7 @@ static void resume(struct tls_world *world, int version)
     /* Another listener with the same keys is another server. */
     assert_int_equal(fe_tls_store_new(world->tickets, FE_VIEW_LIT("other"), false, &other), 0);
     assert_int_equal(fe_tls_store_set(other, &cert, 1), 0);
+    fe_cert_unref(cert);
     assert_false(is_resumed(other, version, first.session));
     fe_tls_store_free(other);
     for (int i = 1; i < FE_TLS_TICKETS_KEPT; i++) {
