@@ -154,11 +154,12 @@ void fe_acme_agency_init(struct fe_acme_agency *agency, struct fe_worker *worker
 {
     *agency = (struct fe_acme_agency){.worker = worker, .config = config, .log = log};
     fe_list_init(&agency->agents);
-    fe_list_init(&agency->answers);
+    fe_acme_answers_init(&agency->answers);
 }
 
 void fe_acme_agency_deinit(struct fe_acme_agency *agency)
 {
+    fe_acme_answers_deinit(&agency->answers);
     fe_tls_trust_free(agency->trust);
     agency->trust = NULL;
 }

@@ -15,7 +15,7 @@ struct fe_acme_agency {
     const struct fe_config *config;
     const struct fe_log *log;
     struct fe_list agents;
-    struct fe_list answers;     /* struct fe_acme_answer */
+    struct fe_acme_answers answers;
     struct fe_tls_trust *trust; /* in the directory; NULL until it is needed */
 };
 

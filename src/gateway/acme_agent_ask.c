@@ -145,7 +145,7 @@ void fe_acme_agent_withdraw(void *owner)
 {
     struct fe_acme_agent *const agent = owner;
 
-    fe_list_remove(&agent->answer.link);
+    fe_acme_answers_remove(&agent->agency->answers, &agent->answer);
     if (agent->alpn_name[0] != '\0') {
         const struct fe_view name = fe_view_str(agent->alpn_name);
 
@@ -190,6 +190,6 @@ int fe_acme_agent_publish(void *owner, enum fe_acme_challenge_type type, const c
     }
     memcpy(agent->answer.token, token, n_token + 1);
     memcpy(agent->answer.text, key_authorization, n_text + 1);
-    fe_list_push_back(&agent->agency->answers, &agent->answer.link);
+    fe_acme_answers_add(&agent->agency->answers, &agent->answer);
     return 0;
 }

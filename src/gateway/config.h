@@ -1,5 +1,6 @@
 /* The gateway's configuration: one immutable snapshot, counted by reference. Every key is described
- * in docs/configuration.md. Once it is settled any thread may read it; references are one thread's. */
+ * in docs/configuration.md. Once it is settled any thread may read it; references are one thread's.
+ */
 #ifndef FE_GATEWAY_CONFIG_H
 #define FE_GATEWAY_CONFIG_H
 

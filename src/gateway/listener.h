@@ -27,8 +27,8 @@ struct fe_http_listener_setup {
     const struct fe_config_http *config;
     struct fe_worker *worker;
     struct fe_backends backends;
-    struct fe_tls_store *store;    /* NULL: clear text */
-    const struct fe_list *answers; /* to a CA's challenges */
+    struct fe_tls_store *store;      /* NULL: clear text */
+    struct fe_acme_answers *answers; /* to a CA's challenges */
     const struct fe_log *log;
     atomic_size_t *load; /* the worker's clients, each counted before it is taken */
     void (*on_closed)(void *arg);

@@ -15,7 +15,7 @@ struct fe_shard_setup {
     const struct fe_config *config;
     const struct fe_mesh_access *mesh;
     const struct fe_https *https; /* by [[http]] */
-    const struct fe_list *answers;
+    struct fe_acme_answers *answers;
     const struct fe_log *log;
     void (*on_closed)(void *arg); /* on the gateway's thread */
     void *closed_arg;

@@ -23,7 +23,7 @@ struct hall {
     struct fe_worker *worker;
     struct fe_config *config;
     struct fe_https https;
-    struct fe_list answers;
+    struct fe_acme_answers answers;
     struct fe_log log;
     struct fe_shard shards[N_SHARDS];
     struct fe_entrance entrance;
@@ -68,7 +68,7 @@ static void hall_open(struct hall *hall)
     struct flatend_error err;
 
     memset(hall, 0, sizeof(*hall));
-    fe_list_init(&hall->answers);
+    fe_acme_answers_init(&hall->answers);
     assert_int_equal(fe_config_parse("test.toml", fe_view_str(text), &hall->config, &err), 0);
     assert_int_equal(fe_worker_new(&hall->worker, NULL), 0);
     for (size_t i = 0; i < N_SHARDS; i++) {
@@ -89,6 +89,7 @@ static void hall_close(struct hall *hall)
         fe_shard_deinit(&hall->shards[i]);
     }
     fe_entrance_deinit(&hall->entrance);
+    fe_acme_answers_deinit(&hall->answers);
     fe_worker_free(hall->worker, NULL, NULL);
     fe_config_unref(hall->config);
 }
