@@ -35,7 +35,7 @@ function site(t) {
 }
 
 async function start(t, settings = {}) {
-    const gateway = await Gateway.start(t, { ...settings, routes: [...routes, site(t)] });
+    const gateway = await Gateway.start(t, { routes: [...routes, site(t)], ...settings });
     await example(t, "hello_world", gateway);
     await example(t, "pipe", gateway);
     return gateway;
@@ -111,6 +111,22 @@ test("the same answers over TLS, where ALPN chooses", async (t) => {
         const two = comparable(await request2(client, path, options));
         assert.deepEqual(two, one, name);
         client.close();
+    }
+});
+
+test("the same answers from a worker that does not have the mesh", async (t) => {
+    const settings = { max: { header_size: 10000, body_size: 100000 }, routes: [...routes, site(t)] };
+    const first = await start(t, { ...settings, workers: 1 });
+    const second = await start(t, { ...settings, workers: 2 });
+    await second.occupyFirstWorker();
+    for (const [name, [path, options]] of Object.entries(same)) {
+        const here = comparable(await request(first.url(path), options));
+        const there = comparable(await request(second.url(path), options));
+        assert.deepEqual(there, here, name);
+        const client = session(t, second);
+        assert.deepEqual(comparable(await request2(client, path, options)), here, `${name}, HTTP/2`);
+        client.close();
+        await once(client, "close");
     }
 });
 

@@ -1,6 +1,6 @@
 // The programs of this repository, put together on ports of their own.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -82,7 +82,8 @@ export class Gateway {
         const { services = [], ...mesh } = this.settings.mesh ?? {};
         // Nobody asks a CA in the internet for anything: tests/e2e/acme.test.js has its own.
         return (
-            `addr = "${this.address}"\nstate_dir = "state"\n\n` +
+            `addr = "${this.address}"\nstate_dir = "state"\n` +
+            (this.settings.workers ? `workers = ${this.settings.workers}\n\n` : "\n") +
             `[acme]\ndirectory = "https://127.0.0.1:1/"\n\n[mesh]\n${toml(mesh)}` +
             services.map((service) => `\n[[mesh.services]]\n${toml(service)}`).join("") +
             `\n[[http]]\naddr = "127.0.0.1:${this.httpPort}"\n` +
@@ -107,6 +108,13 @@ export class Gateway {
             env: { ...process.env, ...this.settings.env },
         });
         await this.program.waitFor(/Listening for HTTPS? requests on/);
+    }
+
+    // With two workers: gives the first one a client, so that the next comes to the other one.
+    async occupyFirstWorker() {
+        const socket = connect(this.httpPort, "127.0.0.1");
+        this.t.after(() => socket.destroy());
+        await once(socket, "connect");
     }
 
     // Waits until some node that provides `service` has joined.
