@@ -22,11 +22,15 @@ async function start(t, settings = {}) {
     });
     const hello = await example(t, "hello_world", gateway, { release: true });
     const pipe = await example(t, "pipe", gateway, { release: true });
+    if (settings.workers > 1) {
+        await gateway.occupyFirstWorker();
+    }
     return { gateway, hello, pipe };
 }
 
-test("1 GiB through POST /pipe, both ways at once", { timeout: 300_000 }, async (t) => {
-    const { gateway, pipe } = await start(t);
+// With one worker, and from one that does not have the mesh.
+async function echo(t, workers) {
+    const { gateway, pipe } = await start(t, { workers });
     const sent = createHash("sha256");
     const received = createHash("sha256");
     let length = 0;
@@ -58,7 +62,12 @@ test("1 GiB through POST /pipe, both ways at once", { timeout: 300_000 }, async 
     assert.ok(early > GiB / 2, `only ${early} bytes came back while sending`);
     assertMemory(t, gateway.program);
     assertMemory(t, pipe);
-});
+}
+
+for (const workers of [1, 2]) {
+    test(`1 GiB through POST /pipe, both ways at once, workers = ${workers}`, { timeout: 300_000 },
+        (t) => echo(t, workers));
+}
 
 // Sends to `socket` until nothing more is taken for a second: { taken, bytes }.
 async function fill(socket) {
@@ -79,8 +88,8 @@ async function fill(socket) {
     return taken;
 }
 
-test("a client that stops reading is held, then cut off", { timeout: 120_000 }, async (t) => {
-    const { gateway, pipe } = await start(t, { timeout: { write: "3s" } });
+async function stopReading(t, workers) {
+    const { gateway, pipe } = await start(t, { workers, timeout: { write: "3s" } });
     const stuck = connect(gateway.httpPort, "127.0.0.1");
     const cut = new Promise((resolve) => stuck.on("close", resolve));
     stuck.on("error", () => {});
@@ -102,7 +111,12 @@ test("a client that stops reading is held, then cut off", { timeout: 120_000 }, 
     await cut;
     assertMemory(t, gateway.program);
     assertMemory(t, pipe);
-});
+}
+
+for (const workers of [1, 2]) {
+    test(`a client that stops reading is held, then cut off, workers = ${workers}`, { timeout: 120_000 },
+        (t) => stopReading(t, workers));
+}
 
 test("10,000 idle connections in less than 100 MiB", { timeout: 240_000 }, async (t) => {
     const N = 10_000;
