@@ -52,6 +52,11 @@ int fe_err_set(struct flatend_error *err, int code, const char *format, ...)
     return code;
 }
 
+int fe_err_code(struct flatend_error *err, int code)
+{
+    return fe_err_set(err, code, "%s", flatend_strerror(code));
+}
+
 int fe_err_wrap(struct flatend_error *err, const char *format, ...)
 {
     struct flatend_error inner;

@@ -9,6 +9,9 @@
 /* Sets code and text. `err` may be NULL. Returns `code`, so that `return fe_err_set(...)` reads. */
 int fe_err_set(struct flatend_error *err, int code, const char *format, ...) FLATEND_PRINTF(3, 4);
 
+/* The same with the text of the code, where there is no more to say. */
+int fe_err_code(struct flatend_error *err, int code);
+
 /* Puts "context: " before the text, on the way out. Returns the code. */
 int fe_err_wrap(struct flatend_error *err, const char *format, ...) FLATEND_PRINTF(2, 3);
 

@@ -73,7 +73,7 @@ static bool serve_stored(struct fe_acme_agent *agent, const struct fe_acme_cert_
 
     if (code == 0) {
         code = fe_https_use(agent->https, cert);
-        (void)fe_err_set(&err, code, "%s", flatend_strerror(code));
+        (void)fe_err_code(&err, code);
     }
     if (code == 0) {
         agent->served = *info;

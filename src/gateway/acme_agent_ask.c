@@ -14,7 +14,7 @@ struct fe_acme_key_task {
 
 static int no_memory(struct flatend_error *err)
 {
-    return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    return fe_err_code(err, FLATEND_ENOMEM);
 }
 
 /* ---- requests ----------------------------------------------------------------------------- */
@@ -167,7 +167,7 @@ static int publish_alpn(struct fe_acme_agent *agent, const char *name, const cha
         fe_cert_unref(cert);
     }
     if (code != 0) {
-        return fe_err_set(err, code, "%s", flatend_strerror(code));
+        return fe_err_code(err, code);
     }
     memcpy(agent->alpn_name, name, strlen(name) + 1);
     return 0;

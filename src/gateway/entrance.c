@@ -149,7 +149,7 @@ static int open_door(struct fe_door *door, struct flatend_error *err)
 
     door->sockets = calloc(door->config->n_addrs, sizeof(struct fe_listener *));
     if (door->sockets == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     for (size_t i = 0; code == 0 && i < door->config->n_addrs; i++) {
         code = open_socket(door, &door->config->addrs[i], err);

@@ -402,7 +402,7 @@ int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
 
     *fetch = NULL;
     if (made == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     made->worker = worker;
     made->trust = trust;

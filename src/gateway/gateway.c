@@ -302,7 +302,7 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
             free_parts(started);
         }
         free(started);
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     started->worker = worker;
     started->config = fe_config_ref(config);

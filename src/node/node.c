@@ -104,7 +104,7 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
 
     *out = NULL;
     if (node == NULL) {
-        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     rv = fe_settings_init(&node->settings, options, error);
     if (rv != 0) {
@@ -122,7 +122,7 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
     if (rv != 0) {
         fe_settings_deinit(&node->settings);
         free(node);
-        return fe_err_set(error, rv, "%s", flatend_strerror(rv));
+        return fe_err_code(error, rv);
     }
     *out = node;
     return 0;

@@ -12,7 +12,7 @@ enum {
 
 static int no_memory(struct flatend_error *error)
 {
-    return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    return fe_err_code(error, FLATEND_ENOMEM);
 }
 
 static int parse_addr(struct fe_addr *addr, const char *text, struct flatend_error *error)

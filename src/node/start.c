@@ -82,7 +82,7 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
                              &settings->log, &mesh_ops, node);
     fe_wipe(&config.self.secret, sizeof(config.self.secret));
     if (node->mesh == NULL) {
-        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     return 0;
 }
@@ -177,7 +177,7 @@ static int start_lookup(struct flatend_node *node, const char *text, struct fe_s
     int rv;
 
     if (lookup == NULL) {
-        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     *lookup = (struct lookup){node, seed};
     rv = fe_resolve(node->worker, text, on_resolved, lookup, error);
@@ -215,7 +215,7 @@ static int look_up(struct flatend_node *node, const char *const *addrs, size_t n
 
     node->seeds = calloc(n_addrs + 1, sizeof(*node->seeds));
     if (node->seeds == NULL) {
-        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; rv == 0 && i < n_addrs; i++) {
         rv = look_up_one(node, addrs[i], error);

@@ -212,7 +212,7 @@ int fe_node_listen(struct flatend_node *node, struct flatend_error *error)
     }
     node->listeners = calloc(settings->n_bind_addrs, sizeof(*node->listeners));
     if (node->listeners == NULL) {
-        return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < settings->n_bind_addrs; i++) {
         struct fe_node_listener *listener = &node->listeners[i];

@@ -4,7 +4,7 @@
 
 static int no_memory(struct flatend_error *error)
 {
-    return fe_err_set(error, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+    return fe_err_code(error, FLATEND_ENOMEM);
 }
 
 static int copy_secret(struct fe_trust *trust, const struct flatend_options *options,

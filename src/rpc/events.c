@@ -269,7 +269,7 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct 
 
     assert(peer->depth == 0);
     if (peer->is_closed) {
-        return fe_err_set(err, FLATEND_ECLOSED, "%s", flatend_strerror(FLATEND_ECLOSED));
+        return fe_err_code(err, FLATEND_ECLOSED);
     }
     rc = check_fault(peer, err);
     if (rc != 0) {

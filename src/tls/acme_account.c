@@ -115,8 +115,7 @@ static int put_account(struct fe_acme *acme, struct fe_buf *payload)
 static int post(struct fe_acme *acme, const char *url, struct fe_buf *payload, int code,
                 struct flatend_error *err)
 {
-    code = code != 0 ? fe_err_set(err, code, "%s", flatend_strerror(code))
-                     : fe_acme_post(acme, url, fe_buf_view(payload), err);
+    code = code != 0 ? fe_err_code(err, code) : fe_acme_post(acme, url, fe_buf_view(payload), err);
     fe_buf_deinit(payload);
     return code;
 }

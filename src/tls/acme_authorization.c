@@ -180,7 +180,7 @@ static int publish(struct fe_acme *acme, const struct fe_acme_challenge *challen
     const int code = fe_acme_key_thumbprint(acme->saved.account_key, thumbprint);
 
     if (code != 0) {
-        return fe_err_set(err, code, "%s", flatend_strerror(code));
+        return fe_err_code(err, code);
     }
     snprintf(key_authorization, sizeof(key_authorization), "%s.%s", challenge->token, thumbprint);
     return acme->ops->publish(acme->owner, acme->challenge, acme->authorization.name,

@@ -66,7 +66,7 @@ int fe_acme_post(struct fe_acme *acme, const char *url, struct fe_view payload,
     fe_buf_reset(&acme->payload);
     code = fe_buf_append(&acme->payload, payload.ptr, payload.len);
     if (code != 0) {
-        return fe_err_set(err, code, "%s", flatend_strerror(code));
+        return fe_err_code(err, code);
     }
     acme->n_nonce_tries = 0;
     return sign(acme, err);

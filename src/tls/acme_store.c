@@ -168,7 +168,7 @@ static int lock_name(struct fe_acme_store *store, const char *name, struct flate
     int code = 0;
 
     if (asprintf(&path, "%s/%s.lock", store->names_dir, name) < 0) {
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FE_FILE_SECRET);
     if (fd < 0) {
@@ -244,9 +244,8 @@ static int load_account_key(struct fe_acme_store *store, struct evp_pkey_st **ke
 
     if (code == FLATEND_ENOENT) {
         *key = fe_acme_key_generate(FE_ACME_P256);
-        code = *key != NULL
-                   ? save_key(store->account_key, *key, err)
-                   : fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        code = *key != NULL ? save_key(store->account_key, *key, err)
+                            : fe_err_code(err, FLATEND_ENOMEM);
     }
     if (code == 0 && !fe_acme_key_is(*key, FE_ACME_P256)) {
         code = fe_err_set(err, FLATEND_EKEY, "'%s': not an ECDSA key on P-256", store->account_key);

@@ -194,7 +194,7 @@ int fe_acme_chain_check(struct fe_view pem, const struct evp_pkey_st *key, const
     }
     bio = BIO_new_mem_buf(pem.len > 0 ? (const void *)pem.ptr : "", (int)pem.len);
     if (bio == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     ERR_clear_error();
     code = read_chain(bio, key, names, n_names, info, err);

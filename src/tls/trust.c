@@ -56,7 +56,7 @@ int fe_tls_trust_new(const char *ca_file, struct fe_tls_trust **trust, struct fl
     }
     if (made == NULL || made->ctx == NULL || made->bio == NULL) {
         fe_tls_trust_free(made);
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     SSL_CTX_set_verify(made->ctx, SSL_VERIFY_PEER, NULL);
     code = ca_file != NULL ? load_file(made->ctx, ca_file, err) : load_system(made->ctx);

@@ -70,7 +70,7 @@ int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn
     }
     resolution = malloc(sizeof(*resolution) + strlen(host_port) + 1);
     if (resolution == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     resolution->port = port;
     resolution->fn = fn;

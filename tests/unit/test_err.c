@@ -36,6 +36,17 @@ static void version_has_three_numbers(void **state)
     assert_int_equal(sscanf(flatend_version(), "%u.%u.%u%c", &major, &minor, &patch, &rest), 3);
 }
 
+static void a_code_has_its_text(void **state)
+{
+    struct flatend_error err;
+
+    (void)state;
+    assert_int_equal(fe_err_code(&err, FLATEND_ENOMEM), FLATEND_ENOMEM);
+    assert_int_equal(err.code, FLATEND_ENOMEM);
+    assert_string_equal(err.text, flatend_strerror(FLATEND_ENOMEM));
+    assert_int_equal(fe_err_code(NULL, FLATEND_EPROTO), FLATEND_EPROTO);
+}
+
 static void context_is_put_in_front(void **state)
 {
     struct flatend_error err;
@@ -78,6 +89,7 @@ int main(void)
         cmocka_unit_test(every_code_has_name_and_text),
         cmocka_unit_test(codes_that_are_none_have_a_text_too),
         cmocka_unit_test(version_has_three_numbers),
+        cmocka_unit_test(a_code_has_its_text),
         cmocka_unit_test(context_is_put_in_front),
         cmocka_unit_test(long_texts_are_cut_and_keep_the_context),
         cmocka_unit_test(nobody_need_listen),
