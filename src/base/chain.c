@@ -240,6 +240,12 @@ void fe_chain_move(struct fe_chain *to, struct fe_chain *from)
     if (from->head == NULL) {
         return;
     }
+    if (to->tail != NULL && from->len <= room_in(to->tail)) {
+        to->len += from->len;
+        to->tail->end += (uint32_t)fe_chain_read(from, to->tail->data + to->tail->end, from->len);
+        fe_chain_deinit(from);
+        return;
+    }
     link_blocks(to, from->head, from->tail);
     to->len += from->len;
     fe_chain_init(from, from->pool);

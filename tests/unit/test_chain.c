@@ -149,6 +149,33 @@ static void moving_takes_everything(void **state)
     fe_chain_deinit(&b);
 }
 
+static void small_moves_share_blocks(void **state)
+{
+    struct fe_chain a, b;
+    struct fe_view views[8];
+
+    (void)state;
+    fe_chain_init(&a, NULL);
+    fe_chain_init(&b, NULL);
+    for (size_t i = 0; i < FE_BLOCK_SIZE + 1; i++) {
+        const uint8_t byte = (uint8_t)(i % 251);
+
+        assert_int_equal(fe_chain_append(&b, &byte, 1), 0);
+        fe_chain_move(&a, &b);
+        assert_int_equal(b.len, 0);
+        assert_null(b.head);
+    }
+    assert_int_equal(a.len, FE_BLOCK_SIZE + 1);
+    assert_int_equal(fe_chain_peek(&a, views, 8), 2);
+    for (size_t i = 0; i < FE_BLOCK_SIZE + 1; i++) {
+        uint8_t byte;
+
+        assert_int_equal(fe_chain_read(&a, &byte, 1), 1);
+        assert_int_equal(byte, i % 251);
+    }
+    fe_chain_deinit(&a);
+}
+
 /* A chain is a queue: whatever the sizes, the counting pattern comes out in order. */
 static void random_appends_and_reads(void **state)
 {
@@ -193,6 +220,7 @@ int main(void)
         cmocka_unit_test(reserved_space_is_in_one_piece),
         cmocka_unit_test(a_forgotten_reservation_is_invisible),
         cmocka_unit_test(moving_takes_everything),
+        cmocka_unit_test(small_moves_share_blocks),
         cmocka_unit_test(random_appends_and_reads),
     };
 
