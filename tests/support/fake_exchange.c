@@ -1,6 +1,7 @@
 #include "support/fake_exchange.h"
 
 #include "support/fake_sender.h"
+#include "support/trace_http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,12 +36,15 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     if (code != 0) {
         return code;
     }
+    if (!fe_response_is_valid(response)) {
+        return FLATEND_EINVAL;
+    }
     len = snprintf(line, sizeof(line), "respond(%d", response->status);
     if (response->content_length != FE_BODY_UNKNOWN) {
         len +=
             snprintf(line + len, sizeof(line) - (size_t)len, ",#%d", (int)response->content_length);
     }
-    for (size_t i = 0; i < response->fields.n; i++) {
+    for (size_t i = 0; i < response->fields.n && !fake->trace->is_off; i++) {
         const struct fe_field *field = &response->fields.items[i];
 
         len += snprintf(line + len, sizeof(line) - (size_t)len, ",%.*s=%.*s", (int)field->name.len,
@@ -66,6 +70,10 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     if (fake->room != SIZE_MAX) {
         fake->room -= n;
     }
+    fake->is_blocked = n < data.len;
+    if (fake->on_written != NULL) {
+        fake->on_written(fake, fe_view_of(data.ptr, n));
+    }
     if (n <= 200) { /* a problem's reason is to be read */
         trace_add(fake->trace, "write(%.*s)", (int)n, (const char *)data.ptr);
     } else {
@@ -77,11 +85,12 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
 static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fake_exchange *fake = fake_of(ex);
+    const struct fe_fields none = {0};
 
     assert_true(ex->responded);
     fake->is_over = true;
-    assert_true(trailers == NULL || trailers->n == 0);
-    trace_add(fake->trace, "end");
+    fake->has_ended = true;
+    trace_body_end(fake->trace, trailers != NULL ? trailers : &none);
 }
 
 static void abort_response(struct fe_exchange *ex)
@@ -96,6 +105,7 @@ static void resume(struct fe_exchange *ex)
 {
     struct fake_exchange *fake = fake_of(ex);
 
+    assert_false(fake->wants_body); /* nobody asks twice */
     fake->wants_body = true;
     trace_add(fake->trace, "resume");
 }
@@ -131,7 +141,11 @@ void fake_exchange_deinit(struct fake_exchange *fake)
 
 size_t fake_exchange_body(struct fake_exchange *fake, const char *text)
 {
-    struct fe_view data = fe_view_str(text);
+    return fake_exchange_body_view(fake, fe_view_str(text));
+}
+
+size_t fake_exchange_body_view(struct fake_exchange *fake, struct fe_view data)
+{
     size_t n;
 
     assert_true(fake->wants_body && !fake->is_over);
@@ -145,15 +159,21 @@ void fake_exchange_body_end(struct fake_exchange *fake)
 {
     const struct fe_fields none = {0};
 
+    fake_exchange_body_end_with(fake, &none);
+}
+
+void fake_exchange_body_end_with(struct fake_exchange *fake, const struct fe_fields *trailers)
+{
     assert_true(fake->wants_body && !fake->is_over);
     fake->wants_body = false;
-    fake->ex.handler_ops->on_body_end(&fake->ex, &none);
+    fake->ex.handler_ops->on_body_end(&fake->ex, trailers);
 }
 
 void fake_exchange_writable(struct fake_exchange *fake, size_t room)
 {
     assert_false(fake->is_over);
     fake->room = room;
+    fake->is_blocked = false;
     fake->ex.handler_ops->on_writable(&fake->ex);
 }
 

@@ -30,6 +30,14 @@ static int take_error(struct fake_sender *fake)
     return error;
 }
 
+static void show(struct fake_sender *fake, enum fake_sent what, uint32_t stream,
+                 struct fe_view bytes)
+{
+    if (fake->on_sent != NULL) {
+        fake->on_sent(fake, what, stream, bytes);
+    }
+}
+
 static uint32_t next_stream(struct fe_sender *sender)
 {
     uint32_t stream = fake_of(sender)->next_stream;
@@ -43,13 +51,20 @@ static int request(struct fe_sender *sender, uint32_t stream, const struct fe_vi
 {
     struct fake_sender *fake = fake_of(sender);
     int rc = take_error(fake);
+    char text[1024] = "";
+    size_t len = 0;
 
-    (void)headers;
-    (void)n_headers;
+    for (size_t i = 0; i < n_headers && fake->shows_headers; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, ",%.*s=%.*s",
+                                (int)headers[i].name.len, (const char *)headers[i].name.ptr,
+                                (int)headers[i].value.len, (const char *)headers[i].value.ptr);
+        assert_true(len < sizeof(text));
+    }
     if (rc == 0) {
         assert_true(n_services > 0);
-        trace_add(fake->trace, "request(%u,%.*s)", stream, (int)services[0].len,
-                  (const char *)services[0].ptr);
+        trace_add(fake->trace, "request(%u,%.*s%s)", stream, (int)services[0].len,
+                  (const char *)services[0].ptr, text);
+        show(fake, FAKE_SENT_REQUEST, stream, (struct fe_view){0});
     }
     return rc;
 }
@@ -81,6 +96,7 @@ static int data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
             fake->space -= bytes.len;
         }
         trace_add(fake->trace, "data(%u,%s)", stream, fake_body(bytes, text));
+        show(fake, FAKE_SENT_DATA, stream, bytes);
     }
     return rc;
 }
@@ -96,6 +112,9 @@ static int end(struct fe_sender *sender, uint32_t stream, const struct fe_header
                   (const char *)trailers[0].name.ptr);
     } else if (rc == 0) {
         trace_add(fake->trace, "end(%u)", stream);
+    }
+    if (rc == 0) {
+        show(fake, FAKE_SENT_END, stream, (struct fe_view){0});
     }
     return rc;
 }

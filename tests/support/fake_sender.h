@@ -12,6 +12,12 @@
 #include "support/trace.h"
 #include "wire/event.h"
 
+enum fake_sent {
+    FAKE_SENT_REQUEST,
+    FAKE_SENT_DATA,
+    FAKE_SENT_END,
+};
+
 struct fake_sender {
     struct fe_sender sender;
     struct trace *trace;
@@ -20,6 +26,11 @@ struct fake_sender {
     int error;            /* not 0: what is to be sent next is not, and this is returned once */
     size_t n_sent;        /* packets of any kind */
     size_t n_granted;     /* by WINDOW to the connection */
+    bool shows_headers;   /* of requests: request(1,echo,name=value) */
+    /* Sees each request, piece of a body and end. May be NULL. */
+    void (*on_sent)(struct fake_sender *fake, enum fake_sent what, uint32_t stream,
+                    struct fe_view bytes);
+    void *arg;
 };
 
 void fake_sender_init(struct fake_sender *fake, struct trace *trace, uint32_t first_stream);
