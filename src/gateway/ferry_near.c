@@ -97,10 +97,23 @@ static void on_abort(struct fe_exchange *ex)
     give_up(ex->handler);
 }
 
+/* If the far side has asked for it, or there is room again. */
+static void ask_for_body(struct fe_ferry *ferry)
+{
+    struct fe_ferry_side *const near = &ferry->near;
+    const bool has_room = near->n_under_way < FE_FERRY_BYTES_MAX;
+
+    if (near->in.wants_body || (near->is_full && has_room)) {
+        near->in.wants_body = false;
+        near->is_full = false;
+        ferry->ex->ops->resume(ferry->ex);
+    }
+}
+
 /* ---- the response ------------------------------------------------------------------------- */
 
-/* False: it could not be passed on, or was the last; the ferry may be gone. */
-static bool pump(struct fe_ferry *ferry)
+/* The ferry may be gone after this. */
+static void pump(struct fe_ferry *ferry)
 {
     struct fe_exchange *const ex = ferry->ex;
     struct fe_parcel *const in = &ferry->near.in;
@@ -111,7 +124,7 @@ static bool pump(struct fe_ferry *ferry)
 
         if (n < 0) {
             abort_exchange(ferry);
-            return false;
+            return;
         }
         fe_ferry_use(&ferry->near, (size_t)n);
         if ((size_t)n < front.len) {
@@ -122,29 +135,28 @@ static bool pump(struct fe_ferry *ferry)
         ex->ops->end(ex, in->trailers);
         ferry->ex = NULL;
         leave_if_over(ferry);
-        return false;
+        return;
     }
     if (fe_ferry_has_news(&ferry->near)) {
         send_later(ferry);
     }
-    return true;
 }
 
 static void on_writable(struct fe_exchange *ex)
 {
-    (void)pump(ex->handler);
+    pump(ex->handler);
 }
 
-/* What the far side has sent. */
+/* What the far side has sent. Whatever came first: a body that is not asked for before the response
+ * is taken for one that nobody will read (http/exchange.h). */
 static void use(struct fe_ferry *ferry)
 {
     struct fe_exchange *const ex = ferry->ex;
     struct fe_parcel *const in = &ferry->near.in;
     const struct fe_response *const head = in->head;
-    const bool wants_body = in->wants_body;
 
     in->head = NULL;
-    in->wants_body = false;
+    ask_for_body(ferry);
     if (head != NULL && ex->ops->respond(ex, head) != 0) {
         abort_exchange(ferry);
         return;
@@ -155,12 +167,8 @@ static void use(struct fe_ferry *ferry)
         leave_if_over(ferry);
         return;
     }
-    if (ex->responded && !pump(ferry)) {
-        return;
-    }
-    if (wants_body || (ferry->near.is_full && ferry->near.n_under_way < FE_FERRY_BYTES_MAX)) {
-        ferry->near.is_full = false;
-        ex->ops->resume(ex);
+    if (ex->responded) {
+        pump(ferry);
     }
 }
 
