@@ -68,8 +68,12 @@ static void abort_exchange(struct fe_ferry *ferry)
 static size_t on_body(struct fe_exchange *ex, struct fe_view data)
 {
     struct fe_ferry *const ferry = ex->handler;
-    const ssize_t n = fe_ferry_accept(&ferry->near, data);
+    ssize_t n;
 
+    if (ferry->has_last) {
+        return data.len; /* for nobody, but the client may have to get rid of it before it reads */
+    }
+    n = fe_ferry_accept(&ferry->near, data);
     if (n < 0) {
         abort_exchange(ferry);
         return 0;
@@ -101,7 +105,7 @@ static void on_abort(struct fe_exchange *ex)
 static void ask_for_body(struct fe_ferry *ferry)
 {
     struct fe_ferry_side *const near = &ferry->near;
-    const bool has_room = near->n_under_way < FE_FERRY_BYTES_MAX;
+    const bool has_room = ferry->has_last || near->n_under_way < FE_FERRY_BYTES_MAX;
 
     if (near->in.wants_body || (near->is_full && has_room)) {
         near->in.wants_body = false;

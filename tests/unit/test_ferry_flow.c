@@ -1,0 +1,374 @@
+/* Bodies on a ferry: every byte once and in order, no more held than there may be, and whoever does
+ * not keep up holds back the other side. */
+#include "support/counting.h"
+#include "support/ferries.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum {
+    LARGE = 3 * FE_FERRY_BYTES_MAX + 1000,
+    MANY = 2000,                                             /* small pieces */
+    BLOCKS_MAX = 2 * FE_FERRY_BYTES_MAX / FE_BLOCK_SIZE + 6, /* two half full ones for each, ends */
+};
+
+struct world {
+    struct ferries ferries;
+    uint8_t *bytes;
+    size_t n_offered; /* bytes of the request that were taken */
+    size_t n_up;      /* bytes that the service has */
+    size_t n_fed;     /* bytes of the response */
+    size_t n_down;    /* bytes that the client has */
+};
+
+static void on_sent(struct fake_sender *fake, enum fake_sent what, uint32_t stream,
+                    struct fe_view bytes)
+{
+    struct world *const world = fake->arg;
+
+    (void)what;
+    (void)stream;
+    assert_true(counting_continues(bytes, world->n_up));
+    world->n_up += bytes.len;
+}
+
+static void on_written(struct fake_exchange *fake, struct fe_view bytes)
+{
+    struct world *const world = fake->arg;
+
+    assert_true(counting_continues(bytes, world->n_down));
+    world->n_down += bytes.len;
+}
+
+static int setup(void **state)
+{
+    static struct world world;
+
+    memset(&world, 0, sizeof(world));
+    ferries_init(&world.ferries, false);
+    world.ferries.client.is_off = true;
+    world.ferries.service.is_off = true;
+    world.ferries.provider.sender.on_sent = on_sent;
+    world.ferries.provider.sender.arg = &world;
+    world.ferries.fake.on_written = on_written;
+    world.ferries.fake.arg = &world;
+    world.bytes = malloc(LARGE);
+    assert_non_null(world.bytes);
+    *state = &world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *const world = *state;
+
+    ferries_deinit(&world->ferries);
+    free(world->bytes);
+    return 0;
+}
+
+static void check_held(const struct world *world)
+{
+    assert_true(ferries_held_up(&world->ferries) <= FE_FERRY_BYTES_MAX);
+    assert_true(ferries_held_down(&world->ferries) <= FE_FERRY_BYTES_MAX);
+    assert_true(ferries_blocks(&world->ferries) <= BLOCKS_MAX);
+}
+
+static void settle(struct world *world)
+{
+    check_held(world);
+    ferries_settle(&world->ferries);
+    check_held(world);
+}
+
+/* The client sends up to `total` bytes in all, as long as they are wanted. */
+static void send(struct world *world, size_t total, size_t piece)
+{
+    struct fake_exchange *const fake = &world->ferries.fake;
+
+    while (world->n_offered < total && fake->wants_body) {
+        const size_t rest = total - world->n_offered;
+        const size_t n = rest < piece ? rest : piece;
+
+        counting_fill(world->bytes, n, world->n_offered);
+        world->n_offered += fake_exchange_body_view(fake, fe_view_of(world->bytes, n));
+        settle(world);
+    }
+}
+
+/* The service, as long as its connection is read. */
+static void feed(struct world *world, size_t total, size_t piece)
+{
+    struct ferries *const ferries = &world->ferries;
+
+    while (world->n_fed < total && fe_peer_want_read(&ferries->provider.peer)) {
+        const size_t rest = total - world->n_fed;
+        const size_t n = rest < piece ? rest : piece;
+
+        counting_fill(world->bytes, n, world->n_fed);
+        ferries_data(ferries, fe_view_of(world->bytes, n));
+        world->n_fed += n;
+        settle(world);
+    }
+}
+
+static void serve_post(struct world *world)
+{
+    ferries_serve_post(&world->ferries, FE_BODY_UNKNOWN);
+    settle(world);
+    assert_true(world->ferries.fake.wants_body);
+}
+
+static void serve_get(struct world *world)
+{
+    ferries_serve(&world->ferries);
+    settle(world);
+}
+
+static void respond(struct world *world)
+{
+    ferries_respond(&world->ferries, (struct fe_headers){.n = 0});
+    settle(world);
+}
+
+static void end(struct world *world)
+{
+    ferries_end(&world->ferries);
+    settle(world);
+}
+
+/* The provider takes `space` more bytes. */
+static void take(struct world *world, size_t space)
+{
+    world->ferries.provider.sender.space = space;
+    fe_peer_on_writable(&world->ferries.provider.peer);
+    settle(world);
+}
+
+/* ---- every byte --------------------------------------------------------------------------- */
+
+static void pass_up(struct world *world, size_t total, size_t piece)
+{
+    serve_post(world);
+    send(world, total, piece);
+    fake_exchange_body_end(&world->ferries.fake);
+    settle(world);
+    assert_int_equal(world->n_up, total);
+    respond(world);
+    end(world);
+    assert_true(world->ferries.fake.has_ended);
+}
+
+static void pass_down(struct world *world, size_t total, size_t piece)
+{
+    serve_get(world);
+    respond(world);
+    feed(world, total, piece);
+    end(world);
+    assert_int_equal(world->n_down, total);
+    assert_true(world->ferries.fake.has_ended);
+}
+
+static void bytes_go_up_one_by_one(void **state)
+{
+    pass_up(*state, MANY, 1);
+}
+
+static void bytes_go_up_in_large_pieces(void **state)
+{
+    pass_up(*state, LARGE, LARGE);
+}
+
+static void bytes_go_up_as_they_are_read(void **state)
+{
+    pass_up(*state, LARGE, 65536);
+}
+
+static void bytes_come_down_one_by_one(void **state)
+{
+    pass_down(*state, MANY, 1);
+}
+
+static void bytes_come_down_in_large_pieces(void **state)
+{
+    pass_down(*state, LARGE, 65536);
+}
+
+static void bytes_come_down_in_packets(void **state)
+{
+    pass_down(*state, LARGE, 2048);
+}
+
+/* ---- who does not keep up ----------------------------------------------------------------- */
+
+static void a_slow_client_holds_back_the_service(void **state)
+{
+    struct world *const world = *state;
+    struct ferries *const ferries = &world->ferries;
+
+    serve_get(world);
+    respond(world);
+    ferries->fake.room = 1000;
+    feed(world, LARGE, 2048);
+    assert_false(fe_peer_want_read(&ferries->provider.peer));
+    assert_int_equal(world->n_down, 1000); /* too little for the far side to be told of it */
+    assert_int_equal(ferries_held_down(ferries), FE_FERRY_BYTES_MAX - 1000);
+    assert_true(world->n_fed < LARGE);
+    while (world->n_down < LARGE) {
+        assert_true(ferries->fake.is_blocked);
+        fake_exchange_writable(&ferries->fake, 70000);
+        settle(world);
+        feed(world, LARGE, 2048);
+    }
+    assert_false(ferries->fake.is_over);
+    end(world);
+    assert_true(ferries->fake.has_ended);
+}
+
+static void a_slow_service_holds_back_the_client(void **state)
+{
+    struct world *const world = *state;
+    struct ferries *const ferries = &world->ferries;
+
+    serve_post(world);
+    ferries->provider.sender.space = 1000;
+    send(world, LARGE, 5000);
+    assert_false(ferries->fake.wants_body);
+    assert_int_equal(world->n_up, 1000);
+    assert_int_equal(ferries_held_up(ferries), FE_FERRY_BYTES_MAX - 1000);
+    assert_int_equal(world->n_offered, FE_FERRY_BYTES_MAX);
+    for (int i = 0; i < 1000 && world->n_up < LARGE; i++) {
+        take(world, 70000);
+        send(world, LARGE, 5000);
+    }
+    assert_int_equal(world->n_up, LARGE);
+    fake_exchange_body_end(&ferries->fake);
+    settle(world);
+    respond(world);
+    end(world);
+    assert_true(ferries->fake.has_ended);
+}
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+/* A byte in a turn of its own must not keep a whole block: check_held. */
+static void small_pieces_do_not_add_up_for_a_slow_client(void **state)
+{
+    struct world *const world = *state;
+
+    serve_get(world);
+    respond(world);
+    world->ferries.fake.room = 0;
+    feed(world, MANY, 1);
+    assert_int_equal(ferries_held_down(&world->ferries), MANY);
+    fake_exchange_writable(&world->ferries.fake, SIZE_MAX);
+    end(world);
+    assert_int_equal(world->n_down, MANY);
+}
+
+static void small_pieces_do_not_add_up_for_a_slow_service(void **state)
+{
+    struct world *const world = *state;
+
+    serve_post(world);
+    world->ferries.provider.sender.space = 0;
+    send(world, MANY, 1);
+    assert_int_equal(ferries_held_up(&world->ferries), MANY);
+    take(world, SIZE_MAX);
+    assert_int_equal(world->n_up, MANY);
+    ferries_leave(&world->ferries);
+    settle(world);
+}
+
+/* Nor while the other side's thread has no time for its mail. */
+static void small_pieces_do_not_add_up_on_their_way(void **state)
+{
+    struct world *const world = *state;
+    struct ferries *const ferries = &world->ferries;
+
+    serve_post(world);
+    while (world->n_offered < MANY) {
+        counting_fill(world->bytes, 1, world->n_offered);
+        world->n_offered += fake_exchange_body_view(&ferries->fake, fe_view_of(world->bytes, 1));
+        ferries_run(&ferries->near);
+        check_held(world);
+    }
+    settle(world);
+    assert_int_equal(world->n_up, MANY);
+    ferries_leave(ferries);
+    settle(world);
+}
+
+/* ---- a response that is complete before the request --------------------------------------- */
+
+/* Without the service nobody wants the rest of the body; a client that reads its answer after that
+ * must get rid of it. */
+static void send_the_rest(struct world *world)
+{
+    struct ferries *const ferries = &world->ferries;
+    const size_t held = ferries_held_up(ferries);
+
+    send(world, LARGE, 65536);
+    assert_int_equal(world->n_offered, LARGE);
+    assert_int_equal(ferries_held_up(ferries), held);
+    fake_exchange_body_end(&ferries->fake);
+    settle(world);
+    assert_false(ferries->fake.is_over);
+    fake_exchange_writable(&ferries->fake, SIZE_MAX);
+    assert_int_equal(world->n_down, 100);
+    assert_true(ferries->fake.has_ended);
+}
+
+static void body_behind_a_complete_response_is_dropped(void **state)
+{
+    struct world *const world = *state;
+
+    serve_post(world);
+    world->ferries.fake.room = 0;
+    respond(world);
+    feed(world, 100, 100);
+    end(world);
+    send_the_rest(world);
+}
+
+static void client_that_was_held_back_goes_on_then(void **state)
+{
+    struct world *const world = *state;
+
+    serve_post(world);
+    world->ferries.provider.sender.space = 0;
+    send(world, LARGE, 65536);
+    assert_false(world->ferries.fake.wants_body);
+    world->ferries.fake.room = 0;
+    respond(world);
+    feed(world, 100, 100);
+    end(world);
+    assert_true(world->ferries.fake.wants_body);
+    send_the_rest(world);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bytes_go_up_one_by_one),
+        TEST(bytes_go_up_in_large_pieces),
+        TEST(bytes_go_up_as_they_are_read),
+        TEST(bytes_come_down_one_by_one),
+        TEST(bytes_come_down_in_large_pieces),
+        TEST(bytes_come_down_in_packets),
+        TEST(a_slow_client_holds_back_the_service),
+        TEST(a_slow_service_holds_back_the_client),
+        TEST(small_pieces_do_not_add_up_for_a_slow_client),
+        TEST(small_pieces_do_not_add_up_for_a_slow_service),
+        TEST(small_pieces_do_not_add_up_on_their_way),
+        TEST(body_behind_a_complete_response_is_dropped),
+        TEST(client_that_was_held_back_goes_on_then),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
