@@ -252,6 +252,27 @@ static void a_slow_service_holds_back_the_client(void **state)
     assert_true(ferries->fake.has_ended);
 }
 
+/* The end comes from within the handler's on_writable: behind bytes that wait at the service. */
+static void the_end_waits_with_the_bytes(void **state)
+{
+    struct world *const world = *state;
+    struct ferries *const ferries = &world->ferries;
+
+    serve_get(world);
+    respond(world);
+    ferries->fake.room = 0;
+    feed(world, FE_FERRY_BYTES_MAX + 1000, 65536);
+    end(world);
+    assert_int_equal(ferries->provider.peer.n_streams, 1);
+    fake_exchange_writable(&ferries->fake, FE_FERRY_BYTES_MAX);
+    settle(world);
+    assert_int_equal(ferries->provider.peer.n_streams, 0);
+    assert_false(ferries->fake.is_over);
+    fake_exchange_writable(&ferries->fake, SIZE_MAX);
+    assert_int_equal(world->n_down, FE_FERRY_BYTES_MAX + 1000);
+    assert_true(ferries->fake.has_ended);
+}
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 /* A byte in a turn of its own must not keep a whole block: check_held. */
@@ -363,6 +384,7 @@ int main(void)
         TEST(bytes_come_down_in_packets),
         TEST(a_slow_client_holds_back_the_service),
         TEST(a_slow_service_holds_back_the_client),
+        TEST(the_end_waits_with_the_bytes),
         TEST(small_pieces_do_not_add_up_for_a_slow_client),
         TEST(small_pieces_do_not_add_up_for_a_slow_service),
         TEST(small_pieces_do_not_add_up_on_their_way),
