@@ -106,9 +106,12 @@ static void each_is_answered_or_aborted(between_fn between)
         if (!fe_fault_disarm()) {
             assert_true(ferries.fake.has_ended);
         }
+        assert_true(ferries.fake.is_over);
+        if (ferries.fake.has_ended && ferries.fake.status == 200) {
+            assert_int_equal(ferries.fake.n_trailers, 1); /* whole or not at all */
+        }
         ferries_lose(&ferries);
         ferries_settle(&ferries);
-        assert_true(ferries.fake.is_over);
         ferries_deinit(&ferries);
     }
     ferries.fake.is_over = true; /* the last one was not served */

@@ -53,6 +53,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
         assert_true(len < (int)sizeof(line));
     }
     trace_add(fake->trace, "%s)", line);
+    fake->status = response->status;
     ex->responded = true;
     return 0;
 }
@@ -90,6 +91,7 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
     assert_true(ex->responded);
     fake->is_over = true;
     fake->has_ended = true;
+    fake->n_trailers = trailers != NULL ? trailers->n : 0;
     trace_body_end(fake->trace, trailers != NULL ? trailers : &none);
 }
 

@@ -13,10 +13,12 @@
 struct fake_exchange {
     struct fe_exchange ex;
     struct trace *trace;
-    size_t room;     /* bytes that writes still accept; SIZE_MAX: any number */
-    int error;       /* not 0: what the next respond or write returns, once */
-    bool is_over;    /* ended or aborted: the handler may not call again */
-    bool has_ended;  /* ended, that is */
+    size_t room;    /* bytes that writes still accept; SIZE_MAX: any number */
+    int error;      /* not 0: what the next respond or write returns, once */
+    bool is_over;   /* ended or aborted: the handler may not call again */
+    bool has_ended; /* ended, that is */
+    int status;     /* of the response */
+    size_t n_trailers;
     bool wants_body; /* resume was called, and since then everything offered was taken */
     bool is_blocked; /* a write took less than it was given: on_writable is owed */
     /* Sees the bytes that a write takes. May be NULL. */

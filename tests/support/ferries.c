@@ -211,10 +211,25 @@ static struct ferries_lent *lend(void)
     return lent;
 }
 
+/* In the exchange's arena, as far as there is memory. */
+static void own(struct fe_exchange *ex, struct fe_view *view)
+{
+    const char *const copy = fe_arena_copy(&ex->arena, *view);
+
+    if (copy != NULL) {
+        view->ptr = (const uint8_t *)copy;
+    }
+}
+
 void ferries_serve(struct ferries *ferries)
 {
     struct fe_exchange *const ex = &ferries->fake.ex;
 
+    own(ex, &ex->request.method_text);
+    own(ex, &ex->request.scheme);
+    own(ex, &ex->request.authority);
+    own(ex, &ex->request.path);
+    own(ex, &ex->request.query);
     ferries->lent = lend();
     if (ferries->lent == NULL) {
         ferries->fake.is_over = true;
@@ -228,6 +243,7 @@ void ferries_serve(struct ferries *ferries)
     fe_ferry_serve(ex, &ferries->route, &ferries->lent->match, fe_view_str(ferries->lent->remote),
                    &ferries->line);
     ferries->ferry = ex->handler;
+    memset(ferries->lent, 'x', sizeof(*ferries->lent)); /* seen without ASan, too */
     free(ferries->lent);
     ferries->lent = NULL;
 }

@@ -366,6 +366,7 @@ static void client_that_was_held_back_goes_on_then(void **state)
     world->ferries.fake.room = 0;
     respond(world);
     feed(world, 100, 100);
+    assert_false(world->ferries.fake.wants_body); /* there is still no room */
     end(world);
     assert_true(world->ferries.fake.wants_body);
     send_the_rest(world);

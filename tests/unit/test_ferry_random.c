@@ -319,6 +319,10 @@ static void init(struct world *world, uint64_t seed)
     world->is_patient = below(world, 3) != 0;
     world->n_body = below(world, 4) == 0 ? 0 : below(world, 1U << world->scale);
     world->n_reply = below(world, 1U << world->scale);
+    if (world->is_unlucky && below(world, 4) == 0) { /* ended from within on_body_end */
+        world->is_rough = true;
+        ferries->route.body_min = world->n_body + 1;
+    }
     world->is_near = true;
     ferries_serve_post(ferries, world->n_body == 0 ? 0 : FE_BODY_UNKNOWN);
 }
