@@ -40,7 +40,9 @@ static void send_body(struct ferries *ferries, between_fn between)
     if (fake->is_over || !fake->wants_body) {
         return;
     }
-    if (fake_exchange_body(fake, "hello") == 5 && !fake->is_over) {
+    if (fake_exchange_body(fake, "hello") != 5) {
+        assert_true(fake->is_over); /* there is room for it */
+    } else if (!fake->is_over) {
         between(ferries);
         if (!fake->is_over && fake->wants_body) {
             fake_exchange_body_end_with(fake, &trailers);

@@ -13,6 +13,7 @@
 static void serve(struct ferries *ferries)
 {
     ferries->fake.room = 2; /* from some point on, bytes wait for the client */
+    ferries->fake.ex.request.query = FE_VIEW_LIT("x=1");
     ferries_add_field(ferries, "accept", "application/json");
     ferries_serve_post(ferries, 6);
 }
