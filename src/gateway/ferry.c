@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-/* From here on the other side is told what was taken: often enough that it need not wait, and not
- * for each piece. */
-enum { TAKEN_MIN = FE_FERRY_BYTES_MAX / 4 };
+/* From here on the other side is told what was taken: less than a side may always have under way,
+ * so that none waits for ever, and more than a piece. */
+enum { TAKEN_MIN = FE_FERRY_BYTES_MIN / 2 };
 
 /* ---- parcels ------------------------------------------------------------------------------ */
 
@@ -43,29 +43,50 @@ void fe_ferry_side_init(struct fe_ferry_side *side, void (*on_mail)(struct fe_ma
     side->is_posted = false;
 }
 
-static void side_deinit(struct fe_ferry_side *side)
+static void give_back(struct fe_ferry *ferry, size_t n)
 {
+    (void)atomic_fetch_sub_explicit(&ferry->line->n_held, n, memory_order_relaxed);
+}
+
+static void side_deinit(struct fe_ferry *ferry, struct fe_ferry_side *side)
+{
+    give_back(ferry, side->out.bytes.len + side->in.bytes.len + side->crossing.bytes.len);
     fe_chain_deinit(&side->out.bytes);
     fe_chain_deinit(&side->in.bytes);
     fe_chain_deinit(&side->crossing.bytes);
 }
 
-ssize_t fe_ferry_accept(struct fe_ferry_side *side, struct fe_view data)
+static size_t room_of(const struct fe_ferry *ferry, const struct fe_ferry_side *side)
 {
-    const size_t room = FE_FERRY_BYTES_MAX - side->n_under_way;
+    const size_t n_held = atomic_load_explicit(&ferry->line->n_held, memory_order_relaxed);
+    const size_t max = n_held < FE_FERRY_LINE_MAX ? FE_FERRY_BYTES_MAX : FE_FERRY_BYTES_MIN;
+
+    return side->n_under_way < max ? max - side->n_under_way : 0;
+}
+
+ssize_t fe_ferry_accept(struct fe_ferry *ferry, struct fe_ferry_side *side, struct fe_view data)
+{
+    const size_t room = room_of(ferry, side);
     const size_t n = data.len < room ? data.len : room;
 
     if (n > 0 && fe_chain_append(&side->out.bytes, data.ptr, n) != 0) {
         return FLATEND_ENOMEM;
     }
+    (void)atomic_fetch_add_explicit(&ferry->line->n_held, n, memory_order_relaxed);
     side->n_under_way += n;
     side->is_full = n < data.len;
     return (ssize_t)n;
 }
 
-void fe_ferry_use(struct fe_ferry_side *side, size_t n)
+bool fe_ferry_has_room_again(const struct fe_ferry *ferry, const struct fe_ferry_side *side)
+{
+    return side->is_full && room_of(ferry, side) > 0;
+}
+
+void fe_ferry_use(struct fe_ferry *ferry, struct fe_ferry_side *side, size_t n)
 {
     fe_chain_consume(&side->in.bytes, n);
+    give_back(ferry, n);
     side->n_taken += n;
 }
 
@@ -141,8 +162,8 @@ int fe_ferry_copy_fields(struct fe_fields *copy, const struct fe_fields *fields,
 
 void fe_ferry_free(struct fe_ferry *ferry)
 {
-    side_deinit(&ferry->near);
-    side_deinit(&ferry->far);
+    side_deinit(ferry, &ferry->near);
+    side_deinit(ferry, &ferry->far);
     fe_arena_deinit(&ferry->asked);
     fe_arena_deinit(&ferry->far_ex.arena);
     (void)pthread_mutex_destroy(&ferry->lock);

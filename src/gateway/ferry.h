@@ -7,12 +7,18 @@
 #ifndef FE_GATEWAY_FERRY_H
 #define FE_GATEWAY_FERRY_H
 
+#include <stdatomic.h>
+
 #include "gateway/service.h"
 #include "uv/mailbox.h"
 
 enum {
     /* Of one body, in one direction: sent, and not taken by the other side yet. */
     FE_FERRY_BYTES_MAX = 256 * 1024,
+    /* Beyond this in all ferries of a line each may have FE_FERRY_BYTES_MIN: a client with many
+     * streams, none of which it reads, is to cost little more. */
+    FE_FERRY_LINE_MAX = 32 * 1024 * 1024,
+    FE_FERRY_BYTES_MIN = 16 * 1024,
 };
 
 /* How a side is reached. */
@@ -29,6 +35,7 @@ struct fe_ferry_line {
     struct fe_ferry_port near;
     struct fe_ferry_port far;
     const struct fe_mesh_access *mesh;
+    atomic_size_t n_held;        /* bytes of bodies in all ferries; both sides' */
     size_t n_ferries;            /* that have not come back */
     void (*on_empty)(void *arg); /* the last one has; perhaps from within a handler's call */
     void *arg;

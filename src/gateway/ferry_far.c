@@ -43,7 +43,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
 static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
 {
     struct fe_ferry *const ferry = ferry_of(ex);
-    const ssize_t n = fe_ferry_accept(&ferry->far, data);
+    const ssize_t n = fe_ferry_accept(ferry, &ferry->far, data);
 
     if (n > 0) {
         send_later(ferry);
@@ -116,9 +116,9 @@ static void pump_body(struct fe_ferry *ferry)
         ferry->wants_body = false; /* unless it is asked for meanwhile */
         n = ex->handler_ops->on_body(ex, front);
         ferry->wants_body |= n == front.len;
-        fe_ferry_use(&ferry->far, n);
+        fe_ferry_use(ferry, &ferry->far, n);
     }
-    if (ferry->wants_body && in->bytes.len == 0 && in->is_end && !ferry->is_over) {
+    if (ferry->wants_body && in->is_end && !ferry->is_over) {
         in->is_end = false;
         ex->handler_ops->on_body_end(ex, in->trailers);
     }
@@ -164,7 +164,7 @@ void fe_ferry_far_on_mail(struct fe_mail *mail)
     }
     if (!ferry->has_begun) {
         begin(ferry);
-    } else if (ferry->far.is_full && ferry->far.n_under_way < FE_FERRY_BYTES_MAX) {
+    } else if (fe_ferry_has_room_again(ferry, &ferry->far)) {
         ferry->far.is_full = false;
         ex->handler_ops->on_writable(ex);
     }
@@ -177,11 +177,9 @@ void fe_ferry_far_on_turn(struct fe_later *later)
 {
     struct fe_ferry *const ferry = FE_CONTAINER_OF(later, struct fe_ferry, far.turn);
 
-    if (!ferry->is_over) {
-        pump_body(ferry);
-    }
-    fe_later_cancel(&ferry->far.turn); /* what the handler has asked for leaves now */
-    if (ferry->is_over || fe_ferry_has_news(&ferry->far)) {
+    pump_body(ferry);
+    fe_later_cancel(&ferry->far.turn);    /* what the handler has asked for leaves now */
+    if (fe_ferry_has_news(&ferry->far)) { /* such as the end */
         fe_ferry_send(ferry, &ferry->far, &ferry->line->near);
     }
 }

@@ -76,10 +76,13 @@ void fe_ferry_side_init(struct fe_ferry_side *side, void (*on_mail)(struct fe_ma
                         void (*on_turn)(struct fe_later *later));
 
 /* Accepts bytes for the other side: how many, or FLATEND_ENOMEM. */
-ssize_t fe_ferry_accept(struct fe_ferry_side *side, struct fe_view data);
+ssize_t fe_ferry_accept(struct fe_ferry *ferry, struct fe_ferry_side *side, struct fe_view data);
+
+/* Fewer bytes were accepted than there were, and now there is room. */
+bool fe_ferry_has_room_again(const struct fe_ferry *ferry, const struct fe_ferry_side *side);
 
 /* The first `n` bytes of what has come are used up. */
-void fe_ferry_use(struct fe_ferry_side *side, size_t n);
+void fe_ferry_use(struct fe_ferry *ferry, struct fe_ferry_side *side, size_t n);
 
 /* Whether there is anything that is worth a mail of its own. */
 bool fe_ferry_has_news(const struct fe_ferry_side *side);

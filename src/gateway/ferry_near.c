@@ -73,7 +73,7 @@ static size_t on_body(struct fe_exchange *ex, struct fe_view data)
     if (ferry->has_last) {
         return data.len; /* for nobody, but the client may have to get rid of it before it reads */
     }
-    n = fe_ferry_accept(&ferry->near, data);
+    n = fe_ferry_accept(ferry, &ferry->near, data);
     if (n < 0) {
         abort_exchange(ferry);
         return 0;
@@ -105,9 +105,9 @@ static void on_abort(struct fe_exchange *ex)
 static void ask_for_body(struct fe_ferry *ferry)
 {
     struct fe_ferry_side *const near = &ferry->near;
-    const bool has_room = ferry->has_last || near->n_under_way < FE_FERRY_BYTES_MAX;
+    const bool is_dropped = near->is_full && ferry->has_last; /* what is left of it */
 
-    if (near->in.wants_body || (near->is_full && has_room)) {
+    if (near->in.wants_body || is_dropped || fe_ferry_has_room_again(ferry, near)) {
         near->in.wants_body = false;
         near->is_full = false;
         ferry->ex->ops->resume(ferry->ex);
@@ -130,7 +130,7 @@ static void pump(struct fe_ferry *ferry)
             abort_exchange(ferry);
             return;
         }
-        fe_ferry_use(&ferry->near, (size_t)n);
+        fe_ferry_use(ferry, &ferry->near, (size_t)n);
         if ((size_t)n < front.len) {
             break; /* on_writable goes on */
         }

@@ -166,11 +166,18 @@ void ferries_init(struct ferries *ferries, bool is_full)
                                            .arg = ferries};
 }
 
+void ferries_fill_line(struct ferries *ferries)
+{
+    ferries->n_others = FE_FERRY_LINE_MAX;
+    ferries->line.n_held += FE_FERRY_LINE_MAX;
+}
+
 void ferries_deinit(struct ferries *ferries)
 {
     assert_true(ferries->fake.is_over);
     assert_true(ferries_is_idle(ferries));
     assert_int_equal(ferries->line.n_ferries, 0);
+    assert_int_equal(ferries->line.n_held, ferries->n_others);
     assert_int_equal(ferries->provider.peer.n_streams, 0);
     assert_int_equal(ferries->timers.n, 0);
     ferries->service.is_off = true;

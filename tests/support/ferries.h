@@ -27,6 +27,7 @@ struct ferries {
     struct ferries_side near;
     struct fake_exchange fake;
     struct fe_ferry_line line;
+    size_t n_others;        /* bytes that other ferries of the line hold */
     size_t n_empty;         /* calls of on_empty */
     struct fe_ferry *ferry; /* there while line.n_ferries > 0 */
     /* The far side. */
@@ -45,6 +46,8 @@ struct ferries {
 
 /* `is_full`: the provider has windows and takes trailers. */
 void ferries_init(struct ferries *ferries, bool is_full);
+/* From now on other ferries hold as much as all of the line may. */
+void ferries_fill_line(struct ferries *ferries);
 /* The exchange and the ferry must be over. */
 void ferries_deinit(struct ferries *ferries);
 
