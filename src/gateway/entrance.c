@@ -1,131 +1,162 @@
+/* The life of an entrance.
+ *
+ * Happy path: the first gate, on the gateway's own thread, opens the sockets; the others get
+ * duplicates, and open by mail. They close the same way; the last one that has closes the entrance.
+ *
+ * Failure modes: an address cannot be had: the caller closes what is open. A further gate cannot be
+ * opened: the others let everybody in. */
 #include "gateway/entrance.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { PRIVILEGED_PORT = 1024 };
+enum {
+    PRIVILEGED_PORT = 1024,
+    /* A shard keeps whom it has accepted if it has at most an eighth more clients than the one with
+     * the fewest: to hand a client over costs a wake-up, to be that much out of balance nothing. */
+    SLACK_DIVISOR = 8,
+};
+
+/* ---- who comes in ------------------------------------------------------------------------- */
 
 static size_t load_of(struct fe_shard *shard)
 {
     return atomic_load_explicit(&shard->load, memory_order_relaxed);
 }
 
+static struct fe_shard *choose(const struct fe_gate *gate)
+{
+    const struct fe_entrance_setup *const setup = &gate->entrance->setup;
+    struct fe_shard *fewest = &setup->shards[0];
+    size_t load = load_of(fewest);
+
+    for (size_t i = 1; i < setup->n_shards; i++) {
+        const size_t other = load_of(&setup->shards[i]);
+
+        if (other < load) {
+            fewest = &setup->shards[i];
+            load = other;
+        }
+    }
+    return load_of(gate->shard) < load + load / SLACK_DIVISOR ? gate->shard : fewest;
+}
+
 static void on_socket(void *owner, int fd, const struct fe_addr *peer)
 {
     const struct fe_door *const door = owner;
-    const struct fe_entrance_setup *const setup = &door->entrance->setup;
-    struct fe_shard *chosen = &setup->shards[0];
 
-    for (size_t i = 1; i < setup->n_shards; i++) {
-        if (load_of(&setup->shards[i]) < load_of(chosen)) {
-            chosen = &setup->shards[i];
-        }
-    }
-    fe_shard_take(chosen, door->index, fd, peer);
+    fe_shard_take(choose(door->gate), door->gate->shard, door->http, fd, peer);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-static bool has_branch(const struct fe_entrance *entrance)
+static bool is_first(const struct fe_gate *gate)
 {
-    return entrance->worker != entrance->setup.home;
+    return gate == gate->entrance->gates;
 }
 
 /* On the gateway's thread. */
-static void on_ended(void *arg)
+static void count_closed(struct fe_entrance *entrance)
 {
-    struct fe_entrance *const entrance = arg;
-
-    entrance->setup.on_closed(entrance->setup.closed_arg);
+    if (--entrance->n_open == 0) {
+        entrance->setup.on_closed(entrance->setup.closed_arg);
+    }
 }
 
-static void finish_if_empty(struct fe_entrance *entrance)
+static void on_closed_mail(struct fe_mail *mail)
 {
-    if (!entrance->is_closing || entrance->n_open > 0) {
+    count_closed(FE_CONTAINER_OF(mail, struct fe_gate, closed_mail)->entrance);
+}
+
+static void finish_if_closed(struct fe_gate *gate)
+{
+    if (!gate->is_closing || gate->n_open > 0) {
         return;
     }
-    if (has_branch(entrance)) {
-        fe_branch_finish(&entrance->branch);
+    if (is_first(gate)) {
+        count_closed(gate->entrance);
     } else {
-        on_ended(entrance);
+        fe_mail_post(gate->shard->setup.home, &gate->closed_mail);
     }
 }
 
-static void on_socket_closed(void *owner)
+static void on_listener_closed(void *owner)
 {
-    struct fe_entrance *const entrance = ((struct fe_door *)owner)->entrance;
+    struct fe_door *const door = owner;
 
-    entrance->n_open--;
-    finish_if_empty(entrance);
+    door->gate->n_open--;
+    finish_if_closed(door->gate);
 }
 
 static void close_door(struct fe_door *door)
 {
-    for (size_t i = 0; i < door->n_sockets; i++) {
-        fe_listener_close(door->sockets[i]);
+    if (door->listener != NULL) {
+        fe_listener_close(door->listener);
+        door->listener = NULL;
     }
-    door->n_sockets = 0;
 }
 
-static void close_doors(struct fe_entrance *entrance)
+static void close_gate(struct fe_gate *gate)
 {
-    entrance->is_closing = true;
-    for (size_t i = 0; i < entrance->n_doors; i++) {
-        close_door(&entrance->doors[i]);
+    gate->is_closing = true;
+    for (size_t i = 0; i < gate->n_doors; i++) {
+        close_door(&gate->doors[i]);
     }
-    finish_if_empty(entrance);
+    finish_if_closed(gate);
 }
 
 static void on_close_mail(struct fe_mail *mail)
 {
-    close_doors(FE_CONTAINER_OF(mail, struct fe_entrance, close_mail));
+    close_gate(FE_CONTAINER_OF(mail, struct fe_gate, close_mail));
 }
 
 void fe_entrance_close(struct fe_entrance *entrance)
 {
-    if (has_branch(entrance)) {
-        fe_mail_post(entrance->worker, &entrance->close_mail);
-    } else {
-        close_doors(entrance);
+    for (size_t i = 1; i < entrance->n_gates; i++) {
+        fe_mail_post(entrance->gates[i].shard->worker, &entrance->gates[i].close_mail);
     }
+    close_gate(&entrance->gates[0]);
 }
 
 void fe_entrance_deinit(struct fe_entrance *entrance)
 {
-    for (size_t i = 0; i < entrance->n_doors; i++) {
-        free(entrance->doors[i].sockets);
+    for (size_t i = 0; i < entrance->n_gates; i++) {
+        free(entrance->gates[i].doors);
     }
-    free(entrance->doors);
 }
 
-/* ---- the start ---------------------------------------------------------------------------- */
+/* ---- the first gate ----------------------------------------------------------------------- */
 
-static const struct fe_listener_ops socket_ops = {
+static const struct fe_listener_ops listener_ops = {
     .on_socket = on_socket,
-    .on_close = on_socket_closed,
+    .on_close = on_listener_closed,
 };
 
-static void log_open(const struct fe_door *door, const struct fe_listener *socket)
+static void log_open(const struct fe_entrance *entrance, const struct fe_config_http *config,
+                     const struct fe_listener *listener)
 {
-    const struct fe_log *const log = door->entrance->setup.log;
+    const struct fe_log *const log = entrance->setup.log;
     char text[FE_ADDR_TEXT_MAX];
     struct fe_addr bound;
 
-    fe_listener_addr(socket, &bound);
+    fe_listener_addr(listener, &bound);
     (void)fe_addr_format(&bound, text);
-    if (door->config->n_targets > 0) {
+    if (config->n_targets > 0) {
         fe_log(log, FLATEND_LOG_INFO, "Redirecting HTTP requests on '%s' to HTTPS.", text);
     } else {
         fe_log(log, FLATEND_LOG_INFO, "Listening for %s requests on '%s'.",
-               door->config->https != FE_HTTPS_OFF ? "HTTPS" : "HTTP", text);
+               config->https != FE_HTTPS_OFF ? "HTTPS" : "HTTP", text);
     }
 }
 
-static int open_socket(struct fe_door *door, const struct fe_addr *addr, struct flatend_error *err)
+static int open_door(struct fe_gate *gate, size_t http, const struct fe_addr *addr,
+                     struct flatend_error *err)
 {
-    struct fe_entrance *const entrance = door->entrance;
-    struct fe_listener **const socket = &door->sockets[door->n_sockets];
-    int code = fe_listener_open(entrance->worker, addr, &socket_ops, door, socket, err);
+    struct fe_door *const door = &gate->doors[gate->n_doors];
+    int code;
 
+    *door = (struct fe_door){.gate = gate, .http = http, .fd = -1};
+    code = fe_listener_open(gate->shard->worker, addr, &listener_ops, door, &door->listener, err);
     if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
         const struct flatend_error reason = *err;
 
@@ -137,22 +168,20 @@ static int open_socket(struct fe_door *door, const struct fe_addr *addr, struct 
     if (code != 0) {
         return code;
     }
-    door->n_sockets++;
-    entrance->n_open++;
-    log_open(door, *socket);
+    gate->n_doors++;
+    gate->n_open++;
+    log_open(gate->entrance, &gate->entrance->setup.config->http[http], door->listener);
     return 0;
 }
 
-static int open_door(struct fe_door *door, struct flatend_error *err)
+/* All addresses of one [[http]]. */
+static int open_doors(struct fe_gate *gate, size_t http, struct flatend_error *err)
 {
+    const struct fe_config_http *const config = &gate->entrance->setup.config->http[http];
     int code = 0;
 
-    door->sockets = calloc(door->config->n_addrs, sizeof(struct fe_listener *));
-    if (door->sockets == NULL) {
-        return fe_err_code(err, FLATEND_ENOMEM);
-    }
-    for (size_t i = 0; code == 0 && i < door->config->n_addrs; i++) {
-        code = open_socket(door, &door->config->addrs[i], err);
+    for (size_t i = 0; code == 0 && i < config->n_addrs; i++) {
+        code = open_door(gate, http, &config->addrs[i], err);
     }
     return code;
 }
@@ -163,79 +192,124 @@ static bool is_optional(const struct fe_config_http *http)
     return http->n_targets > 0 && !http->targets[0]->has_redirect;
 }
 
-static int open_doors(struct fe_entrance *entrance, struct flatend_error *err)
+static int open_first(struct fe_gate *gate, struct flatend_error *err)
 {
-    const struct fe_config *const config = entrance->setup.config;
+    const struct fe_entrance_setup *const setup = &gate->entrance->setup;
     int code = 0;
 
-    for (size_t i = 0; code == 0 && i < config->n_http; i++) {
-        struct fe_door *const door = &entrance->doors[entrance->n_doors++];
+    for (size_t i = 0; code == 0 && i < setup->config->n_http; i++) {
+        const size_t n_before = gate->n_doors;
 
-        *door = (struct fe_door){.entrance = entrance, .config = &config->http[i], .index = i};
-        code = open_door(door, err);
-        if (code != 0 && is_optional(door->config)) {
-            fe_log(entrance->setup.log, FLATEND_LOG_WARN, "Nothing redirects HTTP to HTTPS: %s.",
-                   err->text);
-            close_door(door);
+        code = open_doors(gate, i, err);
+        if (code != 0 && is_optional(&setup->config->http[i])) {
+            fe_log(setup->log, FLATEND_LOG_WARN, "Nothing redirects HTTP to HTTPS: %s.", err->text);
+            for (size_t k = n_before; k < gate->n_doors; k++) {
+                close_door(&gate->doors[k]);
+            }
             code = 0;
         }
     }
     return code;
 }
 
-/* Without a thread the sockets are closed here, for which the loop is run. */
-static void take_back(struct fe_entrance *entrance)
+/* ---- further gates ------------------------------------------------------------------------ */
+
+/* Without memory somebody else lets them in. */
+static void on_open_mail(struct fe_mail *mail)
 {
-    for (size_t i = 0; i < entrance->n_doors; i++) {
-        close_door(&entrance->doors[i]);
+    struct fe_gate *const gate = FE_CONTAINER_OF(mail, struct fe_gate, open_mail);
+
+    for (size_t i = 0; i < gate->n_doors; i++) {
+        struct fe_door *const door = &gate->doors[i];
+
+        if (fe_listener_adopt(gate->shard->worker, door->fd, &listener_ops, door,
+                              &door->listener) == 0) {
+            gate->n_open++;
+        } else {
+            (void)close(door->fd);
+        }
+        door->fd = -1;
     }
-    fe_branch_deinit(&entrance->branch);
-    entrance->worker = entrance->setup.home;
 }
 
-/* The doors are opened before the thread starts, so that what fails is known here. */
-static int open_on_branch(struct fe_entrance *entrance, struct flatend_error *err)
+static int duplicate_doors(struct fe_gate *gate, const struct fe_gate *first,
+                           struct flatend_error *err)
 {
-    int code = fe_branch_init(&entrance->branch, entrance->setup.home, on_ended, entrance);
-    int rv;
+    for (size_t i = 0; i < first->n_doors; i++) {
+        const struct fe_door *const door = &first->doors[i];
+        int fd;
 
-    if (code != 0) {
-        return fe_err_set(err, code, "listen: %s", flatend_strerror(code));
+        if (door->listener == NULL) {
+            continue; /* not to be had, nor needed */
+        }
+        fd = fe_listener_duplicate(door->listener);
+        if (fd < 0) {
+            return fe_err_set(err, fd, "listen: %s", flatend_strerror(fd));
+        }
+        gate->doors[gate->n_doors++] = (struct fe_door){.gate = gate, .http = door->http, .fd = fd};
     }
-    entrance->worker = entrance->branch.worker;
-    code = open_doors(entrance, err);
-    rv = fe_branch_start(&entrance->branch);
-    if (rv != 0) {
-        take_back(entrance);
-        code = fe_err_set(err, rv, "listen: %s", flatend_strerror(rv));
-    }
+    return 0;
+}
+
+/* What was duplicated is the gate's in any case: it opens, so that it can be closed. */
+static int open_further(struct fe_gate *gate, struct flatend_error *err)
+{
+    int code = duplicate_doors(gate, &gate->entrance->gates[0], err);
+
+    fe_mail_post(gate->shard->worker, &gate->open_mail);
     return code;
+}
+
+/* ---- the start ---------------------------------------------------------------------------- */
+
+static int gate_init(struct fe_gate *gate, struct fe_entrance *entrance, struct fe_shard *shard)
+{
+    const struct fe_config *const config = entrance->setup.config;
+    size_t n_addrs = 0;
+
+    for (size_t i = 0; i < config->n_http; i++) {
+        n_addrs += config->http[i].n_addrs;
+    }
+    *gate = (struct fe_gate){.entrance = entrance, .shard = shard};
+    fe_mail_init(&gate->open_mail, on_open_mail);
+    fe_mail_init(&gate->close_mail, on_close_mail);
+    fe_mail_init(&gate->closed_mail, on_closed_mail);
+    gate->doors = calloc(n_addrs + 1, sizeof(*gate->doors));
+    return gate->doors != NULL ? 0 : FLATEND_ENOMEM;
 }
 
 int fe_entrance_open(struct fe_entrance *entrance, const struct fe_entrance_setup *setup,
                      struct flatend_error *err)
 {
-    *entrance = (struct fe_entrance){.setup = *setup, .worker = setup->home};
-    fe_mail_init(&entrance->close_mail, on_close_mail);
-    entrance->doors = calloc(setup->config->n_http + 1, sizeof(*entrance->doors));
-    if (entrance->doors == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "listen: %s", flatend_strerror(FLATEND_ENOMEM));
+    const size_t n_gates = setup->n_shards < FE_GATES_MAX ? setup->n_shards : FE_GATES_MAX;
+    int code = 0;
+
+    *entrance = (struct fe_entrance){.setup = *setup};
+    for (size_t i = 0; code == 0 && i < n_gates; i++) {
+        struct fe_gate *const gate = &entrance->gates[i];
+
+        code = gate_init(gate, entrance, &setup->shards[i]);
+        entrance->n_gates++;
+        entrance->n_open++;
+        if (code != 0) {
+            return fe_err_set(err, code, "listen: %s", flatend_strerror(code));
+        }
+        code = i == 0 ? open_first(gate, err) : open_further(gate, err);
     }
-    return setup->n_shards > 1 ? open_on_branch(entrance, err) : open_doors(entrance, err);
+    return code;
 }
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
 int fe_entrance_addr(const struct fe_entrance *entrance, size_t index, struct fe_addr *addr)
 {
-    for (size_t i = 0; i < entrance->n_doors; i++) {
-        const struct fe_door *const door = &entrance->doors[i];
+    const struct fe_gate *const gate = &entrance->gates[0];
 
-        if (index < door->n_sockets) {
-            fe_listener_addr(door->sockets[index], addr);
+    for (size_t i = 0; i < gate->n_doors; i++) {
+        if (gate->doors[i].listener != NULL && index-- == 0) {
+            fe_listener_addr(gate->doors[i].listener, addr);
             return 0;
         }
-        index -= door->n_sockets;
     }
     return FLATEND_ENOENT;
 }

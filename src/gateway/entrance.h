@@ -1,19 +1,23 @@
 /* The addresses of all [[http]]: who comes in is handed to the shard with the fewest clients, of
  * several the first.
  *
- * With more than one shard a thread of its own does nothing else, so that nobody waits for a shard
- * that is busy while another one is not. (Sockets of each shard's own, by SO_REUSEPORT, would do
- * without; but a few connections that live long are spread unevenly then, and a second gateway
- * could be started on the same address by mistake.) */
+ * The shards accept themselves, from sockets that they share: one that is busy does not let anybody
+ * wait whom another could serve. Who accepts keeps the client if it has hardly more than others.
+ * (With sockets of each shard's own, by SO_REUSEPORT, clients would wait for a busy shard beside an
+ * idle one, and a second gateway could be started on the same address by mistake.) */
 #ifndef FE_GATEWAY_ENTRANCE_H
 #define FE_GATEWAY_ENTRANCE_H
 
 #include "gateway/shard.h"
 
+enum {
+    /* Shards that accept. Each connection wakes all of them that are idle, and only one gets it. */
+    FE_GATES_MAX = 4,
+};
+
 /* All of it outlives the entrance. */
 struct fe_entrance_setup {
     const struct fe_config *config;
-    struct fe_worker *home; /* the gateway's worker */
     struct fe_shard *shards;
     size_t n_shards;
     const struct fe_log *log;
@@ -21,25 +25,32 @@ struct fe_entrance_setup {
     void *closed_arg;
 };
 
-/* The addresses of one [[http]]. */
+/* One address at one shard. */
 struct fe_door {
+    struct fe_gate *gate;
+    size_t http; /* the index of its [[http]] */
+    int fd;      /* until there is a listener, which then owns it */
+    struct fe_listener *listener;
+};
+
+/* All addresses at one shard, whose thread it belongs to once it is open. */
+struct fe_gate {
     struct fe_entrance *entrance;
-    const struct fe_config_http *config;
-    size_t index;                 /* of `config` */
-    struct fe_listener **sockets; /* by address */
-    size_t n_sockets;             /* that are open */
+    struct fe_shard *shard;
+    struct fe_door *doors;
+    size_t n_doors;
+    size_t n_open; /* of them */
+    bool is_closing;
+    struct fe_mail open_mail;
+    struct fe_mail close_mail;
+    struct fe_mail closed_mail; /* to the gateway's thread */
 };
 
 struct fe_entrance {
     struct fe_entrance_setup setup;
-    struct fe_branch branch; /* with more than one shard */
-    struct fe_worker *worker;
-    struct fe_door *doors;
-    size_t n_doors;
-    /* The worker's thread. */
-    size_t n_open; /* sockets that are not closed */
-    bool is_closing;
-    struct fe_mail close_mail;
+    struct fe_gate gates[FE_GATES_MAX];
+    size_t n_gates;
+    size_t n_open; /* of them, as the gateway's thread knows */
 };
 
 /* Listens on every address. On failure `err` names the address; what was opened is closed by

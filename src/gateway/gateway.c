@@ -157,7 +157,9 @@ static int start_shards(struct fe_gateway *gateway, struct flatend_error *err)
     };
 
     for (unsigned i = 0; i < gateway->config->n_workers; i++) {
-        int code = fe_shard_open(&gateway->shards[i], &setup, i > 0);
+        struct fe_shard *const shard = &gateway->shards[i];
+        int code =
+            i == 0 ? fe_shard_open_first(shard, &setup) : fe_shard_open_further(shard, &setup);
 
         if (code != 0) {
             return fe_err_set(err, code, "worker %u of %u: %s", i + 1, gateway->config->n_workers,
@@ -175,7 +177,6 @@ static int open_entrance(struct fe_gateway *gateway, struct flatend_error *err)
 {
     const struct fe_entrance_setup setup = {
         .config = gateway->config,
-        .home = gateway->worker,
         .shards = gateway->shards,
         .n_shards = gateway->n_shards,
         .log = &gateway->log,

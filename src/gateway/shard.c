@@ -1,8 +1,9 @@
 /* The life of a shard.
  *
- * Happy path: sockets come by mail; so does the request to drain, to a further shard; when the last
- * client has gone, and the last ferry come back, the thread is ended. Mails come in the order in
- * which they were posted, so no socket is on its way to a shard that drains.
+ * Happy path: sockets come from its own gate, or by mail; by mail comes the request to drain, too,
+ * to a further shard; when the last client has gone, and the last ferry come back, the thread is
+ * ended. Mails come in the order in which they were posted, so no socket is on its way to a shard
+ * that drains.
  *
  * Failure modes: no thread, no loop: the shard is not there. No memory to hand a socket over: it is
  * closed. */
@@ -147,10 +148,24 @@ static int start(struct fe_shard *shard)
     return fe_branch_start(&shard->branch);
 }
 
-static int open_further(struct fe_shard *shard)
+static void init(struct fe_shard *shard, const struct fe_shard_setup *setup)
 {
-    int code = fe_branch_init(&shard->branch, shard->setup.home, on_ended, shard);
+    *shard = (struct fe_shard){.setup = *setup, .worker = setup->home};
+    atomic_init(&shard->load, 0);
+}
 
+int fe_shard_open_first(struct fe_shard *shard, const struct fe_shard_setup *setup)
+{
+    init(shard, setup);
+    return init_listeners(shard);
+}
+
+int fe_shard_open_further(struct fe_shard *shard, const struct fe_shard_setup *setup)
+{
+    int code;
+
+    init(shard, setup);
+    code = fe_branch_init(&shard->branch, setup->home, on_ended, shard);
     if (code != 0) {
         return code;
     }
@@ -164,13 +179,6 @@ static int open_further(struct fe_shard *shard)
         fe_branch_deinit(&shard->branch);
     }
     return code;
-}
-
-int fe_shard_open(struct fe_shard *shard, const struct fe_shard_setup *setup, bool is_the_first)
-{
-    *shard = (struct fe_shard){.setup = *setup, .worker = setup->home};
-    atomic_init(&shard->load, 0);
-    return is_the_first ? init_listeners(shard) : open_further(shard);
 }
 
 void fe_shard_deinit(struct fe_shard *shard)
@@ -195,12 +203,13 @@ static void on_handover(struct fe_mail *mail)
     free(handover);
 }
 
-void fe_shard_take(struct fe_shard *shard, size_t http, int fd, const struct fe_addr *peer)
+void fe_shard_take(struct fe_shard *shard, const struct fe_shard *from, size_t http, int fd,
+                   const struct fe_addr *peer)
 {
     struct handover *handover;
 
     (void)atomic_fetch_add_explicit(&shard->load, 1, memory_order_relaxed);
-    if (is_first(shard) && shard->setup.config->n_workers == 1) {
+    if (shard == from) {
         fe_http_listener_take(&shard->listeners[http], fd, peer);
         return;
     }

@@ -1,8 +1,8 @@
 /* One worker's part of the gateway: of every [[http]] the clients that were handed to it.
  *
  * The first shard is on the worker of the gateway itself, where the mesh is too; each of the others
- * has a thread of its own, and reaches the mesh by ferry. All functions but fe_shard_take are the
- * gateway's thread's. */
+ * has a thread of its own, and reaches the mesh by ferry. All functions but fe_shard_take are for
+ * the gateway's thread. */
 #ifndef FE_GATEWAY_SHARD_H
 #define FE_GATEWAY_SHARD_H
 
@@ -39,14 +39,16 @@ struct fe_shard {
     struct fe_mail hurry_mail;
 };
 
-/* The first shard, or a further one with its thread. It must not move. On failure nothing is left
- * of it. FLATEND_ENOMEM; FLATEND_ELIMIT: no more threads, or descriptors, are to be had. */
-int fe_shard_open(struct fe_shard *shard, const struct fe_shard_setup *setup,
-                  bool is_first) FE_MUST_USE;
+/* The first shard; a further one, with its thread. It must not move. On failure nothing is left of
+ * it. FLATEND_ENOMEM; FLATEND_ELIMIT: no more threads, or descriptors, are to be had. */
+int fe_shard_open_first(struct fe_shard *shard, const struct fe_shard_setup *setup) FE_MUST_USE;
+int fe_shard_open_further(struct fe_shard *shard, const struct fe_shard_setup *setup) FE_MUST_USE;
 
-/* A client's socket for the [[http]] with this index, from here on the shard's. Without memory for
- * it, it is closed. Any thread if there are further shards; none once fe_shard_drain is called. */
-void fe_shard_take(struct fe_shard *shard, size_t http, int fd, const struct fe_addr *peer);
+/* A client's socket for the [[http]] with this index, from here on the shard's; `from` is the one
+ * on whose thread this is called. Without memory for it, it is closed. Not once fe_shard_drain is
+ * called. */
+void fe_shard_take(struct fe_shard *shard, const struct fe_shard *from, size_t http, int fd,
+                   const struct fe_addr *peer);
 
 /* Clients finish their requests, see listener.h; then comes on_closed, once, perhaps from within.
  */

@@ -88,6 +88,12 @@ struct fe_listener_ops {
 int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
                      const struct fe_listener_ops *ops, void *owner, struct fe_listener **listener,
                      struct flatend_error *err) FE_MUST_USE;
+/* A listening socket that is one and the same: whoever accepts first gets the connection. Negative:
+ * a code, FLATEND_ELIMIT. Then, perhaps on another thread, a listener on it, which owns it; on
+ * failure the caller does. */
+int fe_listener_duplicate(const struct fe_listener *listener) FE_MUST_USE;
+int fe_listener_adopt(struct fe_worker *worker, int fd, const struct fe_listener_ops *ops,
+                      void *owner, struct fe_listener **listener) FE_MUST_USE;
 /* Could one listen there now? The errors of fe_listener_open, or 0. */
 int fe_listener_try(const struct fe_addr *addr) FE_MUST_USE;
 void fe_listener_addr(const struct fe_listener *listener, struct fe_addr *addr);

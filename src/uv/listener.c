@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -166,38 +167,57 @@ static int start_listener(struct fe_listener *listener)
     return rv;
 }
 
-int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
-                     const struct fe_listener_ops *ops, void *owner, struct fe_listener **out,
-                     struct flatend_error *err)
+int fe_listener_adopt(struct fe_worker *worker, int fd, const struct fe_listener_ops *ops,
+                      void *owner, struct fe_listener **out)
 {
     struct fe_listener *listener = calloc(1, sizeof(*listener));
-    char text[FE_ADDR_TEXT_MAX];
     int rv;
 
     *out = NULL;
     if (listener == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "listen on %s: %s", fe_addr_format(addr, text),
-                          flatend_strerror(FLATEND_ENOMEM));
+        return FLATEND_ENOMEM;
     }
     listener->worker = worker;
     listener->ops = ops;
     listener->owner = owner;
+    listener->fd = fd;
     fe_timer_init(&listener->resume, on_resume);
-    rv = open_socket(addr);
-    if (rv >= 0) {
-        listener->fd = rv;
-        rv = start_listener(listener);
-        if (rv != 0) {
-            (void)close(listener->fd);
-        }
-    }
+    rv = start_listener(listener);
     if (rv != 0) {
         free(listener);
-        return fe_err_set(err, fe_uv_code(rv), "listen on %s: %s", fe_addr_format(addr, text),
-                          uv_strerror(rv));
+        return fe_uv_code(rv);
     }
     *out = listener;
     return 0;
+}
+
+int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
+                     const struct fe_listener_ops *ops, void *owner, struct fe_listener **out,
+                     struct flatend_error *err)
+{
+    char text[FE_ADDR_TEXT_MAX];
+    int fd = open_socket(addr);
+    int code;
+
+    *out = NULL;
+    if (fd < 0) {
+        return fe_err_set(err, fe_uv_code(fd), "listen on %s: %s", fe_addr_format(addr, text),
+                          uv_strerror(fd));
+    }
+    code = fe_listener_adopt(worker, fd, ops, owner, out);
+    if (code != 0) {
+        (void)close(fd);
+        return fe_err_set(err, code, "listen on %s: %s", fe_addr_format(addr, text),
+                          flatend_strerror(code));
+    }
+    return 0;
+}
+
+int fe_listener_duplicate(const struct fe_listener *listener)
+{
+    int fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+
+    return fd >= 0 ? fd : fe_uv_code(-errno);
 }
 
 void fe_listener_addr(const struct fe_listener *listener, struct fe_addr *addr)

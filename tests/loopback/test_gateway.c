@@ -393,6 +393,6 @@ int main(void)
 
     int n_failed = cmocka_run_group_tests_name("one worker", tests, setup, teardown);
 
-    gateway_use_further_worker();
+    gateway_use_workers(2);
     return n_failed + cmocka_run_group_tests_name("a further worker", tests, setup, teardown);
 }

@@ -76,9 +76,10 @@ static void hall_open(struct hall *hall)
 
         mine.home = hall->worker;
         mine.config = hall->config;
-        assert_int_equal(fe_shard_open(&hall->shards[i], &mine, i == 0), 0);
+        assert_int_equal(i == 0 ? fe_shard_open_first(&hall->shards[i], &mine)
+                                : fe_shard_open_further(&hall->shards[i], &mine),
+                         0);
     }
-    entrance.home = hall->worker;
     entrance.config = hall->config;
     assert_int_equal(fe_entrance_open(&hall->entrance, &entrance, &err), 0);
 }
@@ -329,6 +330,6 @@ int main(void)
         cmocka_unit_test(test_stop_under_load),
     };
 
-    gateway_use_further_worker();
+    gateway_use_workers(2);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,9 @@ enum { TOML_MAX = 8192 };
 
 static unsigned n_workers = 1;
 
-void gateway_use_further_worker(void)
+void gateway_use_workers(unsigned n)
 {
-    n_workers = 2;
+    n_workers = n;
 }
 
 static void on_stopped(void *arg)

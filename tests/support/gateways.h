@@ -22,9 +22,9 @@ struct gateway {
     bool is_ready; /* under `lock` */
 };
 
-/* Gateways have one worker; from this call on two, of which the first has a client already: so the
- * first one of a test comes to the other, which reaches the mesh by ferry. */
-void gateway_use_further_worker(void);
+/* Gateways have one worker; from this call on `n`. With more than one the first has a client
+ * already: so the first one of a test comes to another, which reaches the mesh by ferry. */
+void gateway_use_workers(unsigned n);
 
 /* Starts a gateway with this configuration, which names no addresses: the node listens on a free
  * port of 127.0.0.1; the text is expected to begin within the first [[http]], whose `addr` is
