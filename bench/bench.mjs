@@ -14,6 +14,7 @@ import {
 } from "./contenders.mjs";
 import { machine, publish, table } from "./report.mjs";
 import { h2load } from "./h2load.mjs";
+import { handshakes } from "./handshakes.mjs";
 import { measureMesh } from "./mesh.mjs";
 import { wrk } from "./wrk.mjs";
 
@@ -106,6 +107,8 @@ async function main() {
         ...(await measure("GET /hello, HTTP/2 over TLS, 64 connections × 10", [ourTls, secondTls], "/hello",
             ["rate"], { ...many, streams: 10 }, h2load)),
         ...(await measure("file of 1 KiB over TLS, a new connection each, 32 at a time", tls, "/small.txt",
+            ["rate"], { connections: 32 }, handshakes)),
+        ...(await measure("the same, but sessions are resumed", tls, "/small.txt",
             ["rate"], { connections: 32, threads: 2, closes: true })),
         ...(await measure("file of 1 KiB over TLS, 64 connections", tls, "/small.txt", ["rate"], many)),
         ...(await measure("file of 1 MiB over TLS, 64 connections", tls, "/large.txt", ["rate"], many)),

@@ -1,8 +1,8 @@
 /* One connection between two nodes, as fast as it goes; bench/mesh.mjs runs it.
  *
- *     mesh serve ADDRESS               a node with the services `sink` and `echo`, until it is
- * ended mesh stream ADDRESS SECONDS      one stream to `sink`: prints bytes a second mesh calls
- * ADDRESS SECONDS N     calls of 64 bytes to `echo` (inline), N at a time: calls a second
+ *     mesh serve ADDRESS             the services `sink` and `echo`, until it is ended
+ *     mesh stream ADDRESS SECONDS    one stream to `sink`: prints bytes a second
+ *     mesh calls ADDRESS SECONDS N   calls of 64 bytes to `echo`, N at a time: calls a second
  *
  * The client uses what the gateway uses: calls on the node's own loop. */
 #include <inttypes.h>
