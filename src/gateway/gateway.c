@@ -399,8 +399,6 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
     if (is_first) {
         gateway->state = DRAINING;
         fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->look);
-    }
-    if (is_first) {
         fe_acme_agency_stop(&gateway->agency, on_part_closed, gateway);
     }
     if (is_first && gateway->has_entrance) {

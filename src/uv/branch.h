@@ -24,7 +24,8 @@ int fe_branch_init(struct fe_branch *branch, struct fe_worker *home, void (*on_e
 int fe_branch_start(struct fe_branch *branch) FE_MUST_USE;
 
 /* From the branch's thread, once: nothing is left on the worker. `on_ended` comes on `home` when
- * the thread has gone and the worker is freed. Mail that `home` has posted before is still run. */
+ * the thread has gone and the worker is freed. Mail that `home` has posted before is still run, but
+ * not what it puts off to the end of the turn. */
 void fe_branch_finish(struct fe_branch *branch);
 
 /* A branch that was never started. */

@@ -16,7 +16,7 @@
 
 /* ---- the entrance ------------------------------------------------------------------------- */
 
-enum { N_SHARDS = 3, N_CLIENTS = 9 };
+enum { N_SHARDS = FE_GATES_MAX + 2, N_CLIENTS = 3 * N_SHARDS, N_MANY = 20 * N_SHARDS };
 
 /* An entrance and its shards without the rest of a gateway. */
 struct hall {
@@ -50,7 +50,7 @@ static void on_entrance_closed(void *arg)
 
 static void hall_open(struct hall *hall)
 {
-    const char text[] = "workers = 3\n[[http]]\naddr = \"127.0.0.1:0\"\n";
+    const char text[] = "[[http]]\naddr = \"127.0.0.1:0\"\n";
     const struct fe_shard_setup setup = {
         .https = &hall->https,
         .answers = &hall->answers,
@@ -123,6 +123,17 @@ static void on_stop(struct fe_mail *mail)
     fe_entrance_close(&FE_CONTAINER_OF(mail, struct visit, stop)->hall->entrance);
 }
 
+/* The end of a visit: the hall closes. */
+static void leave(struct visit *visit, struct http_client *clients, size_t n)
+{
+    fe_mail_init(&visit->stop, on_stop);
+    fe_mail_post(visit->hall->worker, &visit->stop);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(http_is_closed(&clients[i]));
+        http_close(&clients[i]);
+    }
+}
+
 /* Each shard gets as many, and when all those of one have gone, the next come there. */
 static void *visit(void *arg)
 {
@@ -148,31 +159,60 @@ static void *visit(void *arg)
         expect_404(&clients[i]);
     }
     expect_loads(hall, N_CLIENTS / N_SHARDS);
-    fe_mail_init(&visit->stop, on_stop);
-    fe_mail_post(hall->worker, &visit->stop);
-    for (size_t i = 0; i < N_CLIENTS; i++) {
-        assert_true(http_is_closed(&clients[i]));
-        http_close(&clients[i]);
-    }
+    leave(visit, clients, N_CLIENTS);
     return NULL;
 }
 
-static void test_clients_are_spread(void **state)
+/* Of many clients none has more than an eighth beyond the fewest, and one. */
+static void *visit_in_crowds(void *arg)
+{
+    static struct http_client clients[N_MANY];
+    struct visit *visit = arg;
+    size_t fewest = SIZE_MAX;
+    size_t most = 0;
+
+    for (size_t i = 0; i < N_MANY; i++) {
+        http_open(&clients[i], visit->port);
+        expect_404(&clients[i]);
+    }
+    for (size_t i = 0; i < N_SHARDS; i++) {
+        const size_t load = atomic_load(&visit->hall->shards[i].load);
+
+        fewest = load < fewest ? load : fewest;
+        most = load > most ? load : most;
+    }
+    assert_true(most <= fewest + fewest / 8 + 1);
+    leave(visit, clients, N_MANY);
+    return NULL;
+}
+
+static void receive(void *(*visitor)(void *arg))
 {
     static struct hall hall;
     struct visit to = {.hall = &hall};
     struct fe_addr addr;
     pthread_t thread;
 
-    (void)state;
     hall_open(&hall);
     assert_int_equal(fe_entrance_addr(&hall.entrance, 0, &addr), 0);
     to.port = addr.port;
-    assert_int_equal(pthread_create(&thread, NULL, visit, &to), 0);
+    assert_int_equal(pthread_create(&thread, NULL, visitor, &to), 0);
     fe_worker_run(hall.worker);
     assert_int_equal(pthread_join(thread, NULL), 0);
     expect_loads(&hall, 0);
     hall_close(&hall);
+}
+
+static void test_clients_are_spread(void **state)
+{
+    (void)state;
+    receive(visit);
+}
+
+static void test_crowds_stay_in_balance(void **state)
+{
+    (void)state;
+    receive(visit_in_crowds);
 }
 
 /* ---- many at once ------------------------------------------------------------------------- */
@@ -326,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clients_are_spread),
+        cmocka_unit_test(test_crowds_stay_in_balance),
         cmocka_unit_test(test_many_bodies_at_once),
         cmocka_unit_test(test_stop_under_load),
     };
