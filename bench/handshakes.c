@@ -1,8 +1,8 @@
 /* New TLS connections, none of them resumed, each with one request; bench/handshakes.mjs runs it.
  *
  * handshakes PORT PATH CONNECTIONS SECONDS: so many at a time to 127.0.0.1, a thread for each.
- * Prints how many were served a second. Anything but a whole answer with status 200 ends it with an
- * error.
+ * Prints how many were served a second. Anything but an answer with status 200 that ends in order
+ * is an error.
  *
  * The clients that measure resume sessions (wrk), or take longer than any server (openssl s_time).
  */

@@ -98,11 +98,14 @@ void fe_config_unref(struct fe_config *config)
     free(config);
 }
 
-/* The processors that this process may use: in a container fewer than the machine has. */
+/* The processors that this process may use: a set of them (cpuset, taskset) counts, a quota of time
+ * does not. */
 static unsigned count_processors(void)
 {
     cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    long n = sched_getaffinity(0, sizeof(set), &set) == 0
+                 ? CPU_COUNT(&set)
+                 : sysconf(_SC_NPROCESSORS_ONLN); /* more than a set has room for */
 
     return n < 1 ? 1 : n < FE_CONFIG_WORKERS_MAX ? (unsigned)n : FE_CONFIG_WORKERS_MAX;
 }
@@ -160,7 +163,8 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
     fe_config_acme_init(&form.acme);
     code = fe_config_read_table(r, root, "the configuration", KEYS, COUNT(KEYS), &form);
     config->acme = form.acme;
-    config->n_workers = form.n_workers > 0 ? form.n_workers : count_processors();
+    config->has_workers = form.n_workers > 0;
+    config->n_workers = config->has_workers ? form.n_workers : count_processors();
     if (code == FLATEND_OK && form.addr.pos.line != 0) {
         code = fe_config_read_addr(r, &form.addr, &config->addr);
         config->has_addr = true;

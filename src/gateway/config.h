@@ -15,7 +15,7 @@
 /* Bounds on what a file may ask for, so that a mistyped or generated one is refused, not obeyed. */
 enum {
     FE_CONFIG_FILE_MAX = 1 << 20,
-    FE_CONFIG_WORKERS_MAX = 256,
+    FE_CONFIG_WORKERS_MAX = 256, /* as many as the largest machines have processors */
     FE_CONFIG_LISTENERS_MAX = 64,
     FE_CONFIG_ADDRS_MAX = 64,     /* of one listener */
     FE_CONFIG_DOMAINS_MAX = 100,  /* of one listener: as many names as a certificate may have */
@@ -127,6 +127,7 @@ struct fe_config {
     bool has_addr;       /* given in the file: flags then do not apply */
     struct fe_toml_pos addr_pos;
     unsigned n_workers; /* threads that serve HTTP; default: one for each processor */
+    bool has_workers;   /* given in the file */
     struct fe_config_mesh mesh;
     const char *state_dir; /* default: fe_state_dir_default */
     struct fe_config_acme acme;

@@ -4,7 +4,7 @@
  * duplicates, and open by mail. They close the same way; the last one that has closes the entrance.
  *
  * Failure modes: an address cannot be had: the caller closes what is open. A further gate cannot be
- * opened: the others let everybody in. */
+ * opened, or not all of it: a line in the log, and the others let everybody in. */
 #include "gateway/entrance.h"
 
 #include <stdlib.h>
@@ -12,9 +12,7 @@
 
 enum {
     PRIVILEGED_PORT = 1024,
-    /* A shard keeps whom it has accepted if it has at most an eighth more clients than the one with
-     * the fewest: to hand a client over costs a wake-up, to be that much out of balance nothing. */
-    SLACK_DIVISOR = 8,
+    SLACK_DIVISOR = 8, /* how much more than the fewest a shard may have that keeps a client */
 };
 
 /* ---- who comes in ------------------------------------------------------------------------- */
@@ -29,6 +27,7 @@ static struct fe_shard *choose(const struct fe_gate *gate)
     const struct fe_entrance_setup *const setup = &gate->entrance->setup;
     struct fe_shard *fewest = &setup->shards[0];
     size_t load = load_of(fewest);
+    size_t slack;
 
     for (size_t i = 1; i < setup->n_shards; i++) {
         const size_t other = load_of(&setup->shards[i]);
@@ -38,7 +37,8 @@ static struct fe_shard *choose(const struct fe_gate *gate)
             load = other;
         }
     }
-    return load_of(gate->shard) < load + load / SLACK_DIVISOR ? gate->shard : fewest;
+    slack = load / SLACK_DIVISOR;
+    return slack > 0 && load_of(gate->shard) <= load + slack ? gate->shard : fewest;
 }
 
 static void on_socket(void *owner, int fd, const struct fe_addr *peer)
@@ -214,37 +214,46 @@ static int open_first(struct fe_gate *gate, struct flatend_error *err)
 
 /* ---- further gates ------------------------------------------------------------------------ */
 
-/* Without memory somebody else lets them in. */
+static void log_closed(const struct fe_gate *gate, int code)
+{
+    fe_log(gate->entrance->setup.log, FLATEND_LOG_WARN,
+           "Worker %zu of %zu accepts nobody itself: %s.",
+           (size_t)(gate - gate->entrance->gates) + 1, gate->entrance->setup.n_shards,
+           flatend_strerror(code));
+}
+
 static void on_open_mail(struct fe_mail *mail)
 {
     struct fe_gate *const gate = FE_CONTAINER_OF(mail, struct fe_gate, open_mail);
 
     for (size_t i = 0; i < gate->n_doors; i++) {
         struct fe_door *const door = &gate->doors[i];
+        int code =
+            fe_listener_adopt(gate->shard->worker, door->fd, &listener_ops, door, &door->listener);
 
-        if (fe_listener_adopt(gate->shard->worker, door->fd, &listener_ops, door,
-                              &door->listener) == 0) {
+        if (code == 0) {
             gate->n_open++;
         } else {
             (void)close(door->fd);
+            log_closed(gate, code);
         }
         door->fd = -1;
     }
 }
 
-static int duplicate_doors(struct fe_gate *gate, const struct fe_gate *first,
-                           struct flatend_error *err)
+/* Those of the first gate that are open. */
+static int duplicate_doors(struct fe_gate *gate, const struct fe_gate *first)
 {
     for (size_t i = 0; i < first->n_doors; i++) {
         const struct fe_door *const door = &first->doors[i];
         int fd;
 
         if (door->listener == NULL) {
-            continue; /* not to be had, nor needed */
+            continue;
         }
         fd = fe_listener_duplicate(door->listener);
         if (fd < 0) {
-            return fe_err_set(err, fd, "listen: %s", flatend_strerror(fd));
+            return fd;
         }
         gate->doors[gate->n_doors++] = (struct fe_door){.gate = gate, .http = door->http, .fd = fd};
     }
@@ -252,12 +261,14 @@ static int duplicate_doors(struct fe_gate *gate, const struct fe_gate *first,
 }
 
 /* What was duplicated is the gate's in any case: it opens, so that it can be closed. */
-static int open_further(struct fe_gate *gate, struct flatend_error *err)
+static void open_further(struct fe_gate *gate)
 {
-    int code = duplicate_doors(gate, &gate->entrance->gates[0], err);
+    int code = duplicate_doors(gate, &gate->entrance->gates[0]);
 
+    if (code != 0) {
+        log_closed(gate, code);
+    }
     fe_mail_post(gate->shard->worker, &gate->open_mail);
-    return code;
 }
 
 /* ---- the start ---------------------------------------------------------------------------- */
@@ -292,9 +303,12 @@ int fe_entrance_open(struct fe_entrance *entrance, const struct fe_entrance_setu
         entrance->n_gates++;
         entrance->n_open++;
         if (code != 0) {
-            return fe_err_set(err, code, "listen: %s", flatend_strerror(code));
+            (void)fe_err_set(err, code, "listen: %s", flatend_strerror(code));
+        } else if (i == 0) {
+            code = open_first(gate, err);
+        } else {
+            open_further(gate);
         }
-        code = i == 0 ? open_first(gate, err) : open_further(gate, err);
     }
     return code;
 }

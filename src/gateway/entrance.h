@@ -1,10 +1,11 @@
-/* The addresses of all [[http]]: who comes in is handed to the shard with the fewest clients, of
- * several the first.
+/* The addresses of all [[http]], and which shard serves who comes in.
  *
- * The shards accept themselves, from sockets that they share: one that is busy does not let anybody
- * wait whom another could serve. Who accepts keeps the client if it has hardly more than others.
- * (With sockets of each shard's own, by SO_REUSEPORT, clients would wait for a busy shard beside an
- * idle one, and a second gateway could be started on the same address by mistake.) */
+ * The shards accept from sockets that they share, so that one which is busy lets nobody wait whom
+ * another could let in. The client goes to the shard with the fewest, of several the first: few
+ * clients sit where the mesh is. From eight clients a shard on, who accepts keeps the client unless
+ * it has more than an eighth beyond that: handing over costs a wake-up. (With sockets of each
+ * shard's own, by SO_REUSEPORT, clients would wait for a busy shard beside an idle one, and a
+ * second gateway could be started on the same address by mistake.) */
 #ifndef FE_GATEWAY_ENTRANCE_H
 #define FE_GATEWAY_ENTRANCE_H
 
@@ -54,7 +55,8 @@ struct fe_entrance {
 };
 
 /* Listens on every address. On failure `err` names the address; what was opened is closed by
- * fe_entrance_close, as after a success. The entrance must not move. */
+ * fe_entrance_close, as after a success. A further shard that cannot accept is only logged. The
+ * entrance must not move. */
 int fe_entrance_open(struct fe_entrance *entrance, const struct fe_entrance_setup *setup,
                      struct flatend_error *err) FE_MUST_USE;
 

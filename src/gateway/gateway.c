@@ -1,6 +1,6 @@
 /* The life of a gateway.
  *
- * Happy path: the node listens, the shards start, then the doors open, one for each [[http]]; now
+ * Happy path: the node listens, the shards start, then the entrance opens; now
  * and then certificates are looked after; stop: the doors close and the shards drain, and when the
  * last of them has, the node closes, which requests may need until then; on_stopped.
  *
@@ -143,8 +143,12 @@ static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
 
 static void on_part_closed(void *arg);
 
+/* As many as are configured; of those that nobody has asked for, as many as there can be. Without
+ * HTTP there is nothing to do. */
 static int start_shards(struct fe_gateway *gateway, struct flatend_error *err)
 {
+    const struct fe_config *const config = gateway->config;
+    const unsigned n_workers = config->n_http > 0 ? config->n_workers : 1;
     const struct fe_shard_setup setup = {
         .home = gateway->worker,
         .config = gateway->config,
@@ -156,13 +160,19 @@ static int start_shards(struct fe_gateway *gateway, struct flatend_error *err)
         .closed_arg = gateway,
     };
 
-    for (unsigned i = 0; i < gateway->config->n_workers; i++) {
+    for (unsigned i = 0; i < n_workers; i++) {
         struct fe_shard *const shard = &gateway->shards[i];
         int code =
             i == 0 ? fe_shard_open_first(shard, &setup) : fe_shard_open_further(shard, &setup);
 
+        if (code != 0 && i > 0 && !config->has_workers) {
+            fe_log(&gateway->log, FLATEND_LOG_WARN,
+                   "Serving HTTP with %u worker(s) instead of %u: %s.", i, n_workers,
+                   flatend_strerror(code));
+            break;
+        }
         if (code != 0) {
-            return fe_err_set(err, code, "worker %u of %u: %s", i + 1, gateway->config->n_workers,
+            return fe_err_set(err, code, "worker %u of %u: %s (see 'workers')", i + 1, n_workers,
                               flatend_strerror(code));
         }
         gateway->n_shards++;

@@ -1,5 +1,6 @@
-/* The gateway: a mesh node and HTTP listeners on one worker, put together from a configuration.
- * Everything here is for the worker's thread, or for before and after it runs. */
+/* The gateway: a mesh node on the worker that it is given, and HTTP listeners on that and on
+ * workers of its own, put together from a configuration. Everything here is for the worker's
+ * thread, or for before and after it runs. */
 #ifndef FE_GATEWAY_GATEWAY_H
 #define FE_GATEWAY_GATEWAY_H
 

@@ -36,8 +36,7 @@ void fe_http_listener_take(struct fe_http_listener *listener, int fd, const stru
     struct fe_conn *conn = NULL;
 
     listener->n_clients++;
-    if (listener->state == FE_HTTP_OPEN &&
-        fe_conn_adopt(listener->setup.worker, fd, peer, &conn) == 0 &&
+    if (fe_conn_adopt(listener->setup.worker, fd, peer, &conn) == 0 &&
         fe_client_open(listener, conn) == 0) {
         return;
     }

@@ -1,5 +1,5 @@
 /* One [[http]] of the configuration at work on one worker: the clients that it serves. Their
- * sockets come from the door (gateway/door.h). */
+ * sockets come from the entrance (gateway/entrance.h). */
 #ifndef FE_GATEWAY_LISTENER_H
 #define FE_GATEWAY_LISTENER_H
 
@@ -50,8 +50,8 @@ struct fe_http_listener {
 void fe_http_listener_init(struct fe_http_listener *listener,
                            const struct fe_http_listener_setup *setup);
 
-/* A client's socket, which is the listener's from here on. Without memory for it, and while
- * draining, it is closed. */
+/* A client's socket, which is the listener's from here on; not any more once it drains. Without
+ * memory for the client it is closed. */
 void fe_http_listener_take(struct fe_http_listener *listener, int fd, const struct fe_addr *peer);
 
 /* Closes connections without a request at once, the others after their response or after

@@ -1,8 +1,8 @@
-/* One worker's part of the gateway: of every [[http]] the clients that were handed to it.
+/* One worker's part of the gateway: of every [[http]] the clients that it serves.
  *
  * The first shard is on the worker of the gateway itself, where the mesh is too; each of the others
- * has a thread of its own, and reaches the mesh by ferry. All functions but fe_shard_take are for
- * the gateway's thread. */
+ * has a thread of its own, and reaches the mesh by ferry. What is not said otherwise is for the
+ * gateway's thread. */
 #ifndef FE_GATEWAY_SHARD_H
 #define FE_GATEWAY_SHARD_H
 
@@ -27,14 +27,15 @@ struct fe_shard {
     struct fe_worker *worker;
     struct fe_http_listener *listeners; /* by [[http]] */
     atomic_size_t load;                 /* clients; any thread */
-    bool has_ended;                     /* the gateway's thread */
+    /* The gateway's thread. */
+    bool has_ended;
+    bool is_hurried;
     /* The shard's own thread. */
     size_t n_open; /* listeners */
     bool is_draining;
     bool is_empty;
     struct fe_ferry_line line;
     /* With a branch: from the gateway's thread to its own. */
-    bool is_hurried;
     struct fe_mail drain_mail;
     struct fe_mail hurry_mail;
 };
@@ -44,9 +45,8 @@ struct fe_shard {
 int fe_shard_open_first(struct fe_shard *shard, const struct fe_shard_setup *setup) FE_MUST_USE;
 int fe_shard_open_further(struct fe_shard *shard, const struct fe_shard_setup *setup) FE_MUST_USE;
 
-/* A client's socket for the [[http]] with this index, from here on the shard's; `from` is the one
- * on whose thread this is called. Without memory for it, it is closed. Not once fe_shard_drain is
- * called. */
+/* A client's socket for the [[http]] with this index, from here on the shard's; from the thread of
+ * `from`. Without memory for it, it is closed. Not once fe_shard_drain is called. */
 void fe_shard_take(struct fe_shard *shard, const struct fe_shard *from, size_t http, int fd,
                    const struct fe_addr *peer);
 

@@ -141,7 +141,7 @@ extern "C" int fe_toml_parse(struct fe_view text, struct fe_arena *arena,
         convert(result.table(), arena, root);
         return FLATEND_OK;
     } catch (const std::bad_alloc &) {
-        return fe_err_set(err, FLATEND_ENOMEM, "%s", flatend_strerror(FLATEND_ENOMEM));
+        return fe_err_code(err, FLATEND_ENOMEM);
     } catch (const std::exception &error) {
         return fe_err_set(err, FLATEND_EINVAL, "%s", error.what());
     }

@@ -79,7 +79,7 @@ struct fe_h2_rate {
         [FE_H2_ACKS] = {0, 0, "acknowledgements are asked for and not read"},                      \
     }
 
-/* Counted for a listener; written by its one thread. */
+/* Counted for a listener on one worker; written by its thread. */
 struct fe_h2_counters {
     uint64_t connections;
     uint64_t streams;

@@ -36,9 +36,18 @@ test("--help, --version and wrong usage", async (t) => {
     }
 });
 
+test("more workers than there can be: refused if they were asked for", async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, "config.toml"), 'addr = "127.0.0.1:0"\nworkers = 64\n[[http]]\naddr = "127.0.0.1:0"\n');
+    const { code, output } = await run(t, "prlimit", ["--nofile=100", flatend], { cwd });
+    assert.equal(code, 1, output);
+    assert.match(output, /flatend: worker \d+ of 64: too many \(see 'workers'\)/);
+});
+
 // Every key of the old README, in one configuration.
 const complete = `
 addr = "127.0.0.1:9000"
+workers = 2
 
 [acme]
 directory = "https://ca.example/directory"

@@ -9,6 +9,7 @@
 #include "uv/mailbox.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -206,31 +207,55 @@ static void run(struct life *life)
     assert_int_equal(pthread_join(client, NULL), 0);
 }
 
+/* 0 workers: as many as there are processors, or can be had. */
 static struct fe_config *parse(unsigned n_workers)
 {
     struct flatend_error err = {0};
     struct fe_config *config;
+    char workers[32] = "";
     char text[256];
 
+    if (n_workers > 0) {
+        snprintf(workers, sizeof(workers), "workers = %u\n", n_workers);
+    }
     snprintf(text, sizeof(text),
              "addr = \"127.0.0.1:0\"\n"
-             "workers = %u\n"
+             "%s"
              "[[http]]\n"
              "addr = \"127.0.0.1:0\"\n"
              "[[http.routes]]\n"
              "path = \"GET /nobody\"\n"
              "service = \"nobody\"\n",
-             n_workers);
+             workers);
     assert_int_equal(fe_config_parse("test.toml", fe_view_str(text), &config, &err), 0);
     return config;
+}
+
+static size_t count_descriptors(void)
+{
+    DIR *const dir = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir) != NULL) {
+        n++;
+    }
+    closedir(dir);
+    return n;
 }
 
 static void start_or_say_why_not(unsigned n_workers)
 {
     const struct fe_log log = {.fn = NULL};
+    size_t n_descriptors;
     size_t n_starts = 0;
+    struct fe_worker *first;
     size_t nth;
 
+    assert_int_equal(fe_worker_new(&first, NULL),
+                     0); /* libuv keeps some descriptors of its first */
+    fe_worker_free(first, NULL, NULL);
+    n_descriptors = count_descriptors();
     for (nth = 1;; nth++) {
         struct life life = {.worker = NULL};
         struct flatend_error err = {0};
@@ -259,6 +284,7 @@ static void start_or_say_why_not(unsigned n_workers)
         }
         fe_worker_free(life.worker, NULL, NULL);
         fe_config_unref(config);
+        assert_int_equal(count_descriptors(), n_descriptors);
     }
     assert_true(n_starts > 3 && nth - n_starts > 3);
 }
@@ -274,6 +300,12 @@ static void so_does_one_of_several_workers(void **state)
 {
     (void)state;
     start_or_say_why_not(3);
+}
+
+static void it_may_go_on_with_fewer_workers(void **state)
+{
+    (void)state;
+    start_or_say_why_not(0);
 }
 
 /* Freed while it runs, and before the worker has ever run. */
@@ -305,6 +337,7 @@ int main(void)
         cmocka_unit_test(every_request_is_answered_or_aborted),
         cmocka_unit_test(a_gateway_starts_or_says_why_not),
         cmocka_unit_test(so_does_one_of_several_workers),
+        cmocka_unit_test(it_may_go_on_with_fewer_workers),
         cmocka_unit_test(a_gateway_is_freed_at_any_time),
     };
 

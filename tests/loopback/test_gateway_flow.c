@@ -341,6 +341,29 @@ static void test_second_stop_ends_at_once(void **state)
     finish(&world);
 }
 
+/* Of two workers the one without a request has ended by then. */
+static void test_second_stop_when_one_worker_has_ended(void **state)
+{
+    static struct world world;
+    struct http_client idle;
+    struct http_client busy;
+    struct http_answer answer;
+
+    (void)state;
+    start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
+    http_open(&idle, world.gateway.port);
+    http_send_text(&idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_receive(&idle, false, &answer);
+    http_answer_deinit(&answer);
+    ask_at_gate(&world, &busy);
+    gateway_stop(&world.gateway);
+    assert_true(http_is_closed(&idle));
+    gateway_stop(&world.gateway);
+    expect_cut(&busy);
+    finish(&world);
+    http_close(&idle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_stop_does_not_wait_for_ever),
         cmocka_unit_test(test_stop_does_not_wait_for_idle_clients),
         cmocka_unit_test(test_second_stop_ends_at_once),
+        cmocka_unit_test(test_second_stop_when_one_worker_has_ended),
     };
 
     int n_failed = cmocka_run_group_tests_name("one worker", tests, NULL, NULL);

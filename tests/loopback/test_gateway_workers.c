@@ -134,6 +134,14 @@ static void leave(struct visit *visit, struct http_client *clients, size_t n)
     }
 }
 
+static void open_all(struct visit *visit, struct http_client *clients, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        http_open(&clients[i], visit->port);
+        expect_404(&clients[i]); /* has been counted */
+    }
+}
+
 /* Each shard gets as many, and when all those of one have gone, the next come there. */
 static void *visit(void *arg)
 {
@@ -141,10 +149,7 @@ static void *visit(void *arg)
     struct hall *hall = visit->hall;
     struct http_client clients[N_CLIENTS];
 
-    for (size_t i = 0; i < N_CLIENTS; i++) {
-        http_open(&clients[i], visit->port);
-        expect_404(&clients[i]); /* has been counted */
-    }
+    open_all(visit, clients, N_CLIENTS);
     expect_loads(hall, N_CLIENTS / N_SHARDS);
     for (size_t i = 1; i < N_CLIENTS; i += N_SHARDS) { /* those of the second shard */
         assert_int_equal(shutdown(clients[i].fd, SHUT_WR), 0);
@@ -163,6 +168,97 @@ static void *visit(void *arg)
     return NULL;
 }
 
+/* A shard whose thread waits in a mail until it is let go. */
+struct hold {
+    struct fe_mail mail;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_held;
+    bool may_go;
+};
+
+static void on_hold(struct fe_mail *mail)
+{
+    struct hold *hold = FE_CONTAINER_OF(mail, struct hold, mail);
+
+    pthread_mutex_lock(&hold->lock);
+    hold->is_held = true;
+    pthread_cond_signal(&hold->changed);
+    while (!hold->may_go) {
+        pthread_cond_wait(&hold->changed, &hold->lock);
+    }
+    hold->is_held = false;
+    pthread_cond_signal(&hold->changed);
+    pthread_mutex_unlock(&hold->lock);
+}
+
+static void wait_until(struct hold *hold, bool is_held)
+{
+    while (hold->is_held != is_held) {
+        pthread_cond_wait(&hold->changed, &hold->lock);
+    }
+}
+
+static void hold_shard(struct hold *hold, struct fe_shard *shard)
+{
+    memset(hold, 0, sizeof(*hold));
+    pthread_mutex_init(&hold->lock, NULL);
+    pthread_cond_init(&hold->changed, NULL);
+    fe_mail_init(&hold->mail, on_hold);
+    fe_mail_post(shard->worker, &hold->mail);
+    pthread_mutex_lock(&hold->lock);
+    wait_until(hold, true);
+    pthread_mutex_unlock(&hold->lock);
+}
+
+static void let_go(struct hold *hold)
+{
+    pthread_mutex_lock(&hold->lock);
+    hold->may_go = true;
+    pthread_cond_signal(&hold->changed);
+    wait_until(hold, false);
+    pthread_mutex_unlock(&hold->lock);
+    pthread_cond_destroy(&hold->changed);
+    pthread_mutex_destroy(&hold->lock);
+}
+
+/* While the first shard is busy, another one lets in a client that is not for the first. */
+static void *visit_while_the_first_is_busy(void *arg)
+{
+    struct visit *visit = arg;
+    struct http_client clients[2];
+    struct hold hold;
+
+    open_all(visit, clients, 1);
+    hold_shard(&hold, &visit->hall->shards[0]);
+    open_all(visit, clients + 1, 1);
+    let_go(&hold);
+    leave(visit, clients, 2);
+    return NULL;
+}
+
+/* From eight clients a shard on, who accepts keeps a client even if others have one fewer. These
+ * are busy here, and would not serve it. */
+static void *visit_while_the_others_are_busy(void *arg)
+{
+    enum { N = 8 * N_SHARDS };
+    static struct http_client clients[N + 2];
+    struct visit *visit = arg;
+    struct hold holds[N_SHARDS];
+
+    open_all(visit, clients, N);
+    expect_loads(visit->hall, 8);
+    for (size_t i = 1; i < N_SHARDS; i++) {
+        hold_shard(&holds[i], &visit->hall->shards[i]);
+    }
+    open_all(visit, clients + N, 2);
+    for (size_t i = 1; i < N_SHARDS; i++) {
+        let_go(&holds[i]);
+    }
+    leave(visit, clients, N + 2);
+    return NULL;
+}
+
 /* Of many clients none has more than an eighth beyond the fewest, and one. */
 static void *visit_in_crowds(void *arg)
 {
@@ -171,10 +267,7 @@ static void *visit_in_crowds(void *arg)
     size_t fewest = SIZE_MAX;
     size_t most = 0;
 
-    for (size_t i = 0; i < N_MANY; i++) {
-        http_open(&clients[i], visit->port);
-        expect_404(&clients[i]);
-    }
+    open_all(visit, clients, N_MANY);
     for (size_t i = 0; i < N_SHARDS; i++) {
         const size_t load = atomic_load(&visit->hall->shards[i].load);
 
@@ -207,6 +300,18 @@ static void test_clients_are_spread(void **state)
 {
     (void)state;
     receive(visit);
+}
+
+static void test_a_busy_shard_keeps_nobody_out(void **state)
+{
+    (void)state;
+    receive(visit_while_the_first_is_busy);
+}
+
+static void test_who_accepts_keeps(void **state)
+{
+    (void)state;
+    receive(visit_while_the_others_are_busy);
 }
 
 static void test_crowds_stay_in_balance(void **state)
@@ -250,7 +355,7 @@ static const struct flatend_service services[] = {
 
 struct caller {
     pthread_t thread;
-    uint16_t port;
+    struct http_client client;
     uint8_t mark; /* what its bodies are made of */
     atomic_uint *n_answers;
 };
@@ -259,29 +364,28 @@ struct caller {
 static void *echo_often(void *arg)
 {
     struct caller *caller = arg;
-    struct http_client client;
+    struct http_client *client = &caller->client;
     char *body = malloc(BODY);
     char head[128];
 
     assert_non_null(body);
     memset(body, caller->mark, BODY);
-    http_open(&client, caller->port);
     for (unsigned i = 0; i < N_REQUESTS; i++) {
         const size_t len = BODY - i * 1001u;
         struct http_answer answer;
 
         snprintf(head, sizeof(head),
                  "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", len);
-        http_send_text(&client, head);
-        http_send(&client, body, len);
-        http_receive(&client, false, &answer);
+        http_send_text(client, head);
+        http_send(client, body, len);
+        http_receive(client, false, &answer);
         assert_int_equal(answer.status, 200);
         assert_true(answer.is_whole);
         assert_int_equal(answer.body_len, len);
         assert_memory_equal(answer.body, body, len);
         http_answer_deinit(&answer);
     }
-    http_close(&client);
+    http_close(client);
     free(body);
     return NULL;
 }
@@ -296,7 +400,8 @@ static void test_many_bodies_at_once(void **state)
     gateway_start(&gateway, ROUTES);
     node = nodes_join(services, 2, gateway.addr);
     for (size_t i = 0; i < N_THREADS; i++) {
-        callers[i] = (struct caller){.port = gateway.port, .mark = (uint8_t)('a' + i)};
+        callers[i] = (struct caller){.mark = (uint8_t)('a' + i)};
+        http_open(&callers[i].client, gateway.port);
         assert_int_equal(pthread_create(&callers[i].thread, NULL, echo_often, &callers[i]), 0);
     }
     for (size_t i = 0; i < N_THREADS; i++) {
@@ -311,18 +416,17 @@ static void test_many_bodies_at_once(void **state)
 static void *ask_until_closed(void *arg)
 {
     struct caller *caller = arg;
-    struct http_client client;
+    struct http_client *client = &caller->client;
     bool is_open = true;
 
-    http_open(&client, caller->port);
     while (is_open) {
         static const char request[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
         struct http_answer answer;
 
-        if (send(client.fd, request, sizeof(request) - 1, MSG_NOSIGNAL) <= 0) {
+        if (send(client->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) <= 0) {
             break;
         }
-        http_receive(&client, false, &answer);
+        http_receive(client, false, &answer);
         is_open = answer.status != 0;
         if (is_open) {
             assert_int_equal(answer.status, 200);
@@ -331,7 +435,7 @@ static void *ask_until_closed(void *arg)
         }
         http_answer_deinit(&answer);
     }
-    http_close(&client);
+    http_close(client);
     return NULL;
 }
 
@@ -347,7 +451,8 @@ static void test_stop_under_load(void **state)
     gateway_start(&gateway, ROUTES);
     node = nodes_join(services, 2, gateway.addr);
     for (size_t i = 0; i < N_THREADS; i++) {
-        callers[i] = (struct caller){.port = gateway.port, .n_answers = &n_answers};
+        callers[i] = (struct caller){.n_answers = &n_answers};
+        http_open(&callers[i].client, gateway.port);
         assert_int_equal(pthread_create(&callers[i].thread, NULL, ask_until_closed, &callers[i]),
                          0);
     }
@@ -366,6 +471,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clients_are_spread),
+        cmocka_unit_test(test_a_busy_shard_keeps_nobody_out),
+        cmocka_unit_test(test_who_accepts_keeps),
         cmocka_unit_test(test_crowds_stay_in_balance),
         cmocka_unit_test(test_many_bodies_at_once),
         cmocka_unit_test(test_stop_under_load),

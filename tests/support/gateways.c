@@ -92,6 +92,17 @@ static void wait_until_ready(struct gateway *gateway)
     pthread_mutex_unlock(&gateway->lock);
 }
 
+/* Once it is answered it has been counted. */
+static void put_ballast(struct gateway *gateway)
+{
+    struct http_answer answer;
+
+    http_open(&gateway->ballast, gateway->port);
+    http_send_text(&gateway->ballast, "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_receive(&gateway->ballast, false, &answer);
+    http_answer_deinit(&answer);
+}
+
 void gateway_start(struct gateway *gateway, const char *toml)
 {
     memset(gateway, 0, sizeof(*gateway));
@@ -102,7 +113,7 @@ void gateway_start(struct gateway *gateway, const char *toml)
     assert_int_equal(pthread_create(&gateway->thread, NULL, run, gateway), 0);
     wait_until_ready(gateway);
     if (n_workers > 1) {
-        http_open(&gateway->ballast, gateway->port);
+        put_ballast(gateway);
     }
 }
 

@@ -114,7 +114,8 @@ export class Gateway {
     async occupyFirstWorker() {
         const socket = connect(this.httpPort, "127.0.0.1");
         this.t.after(() => socket.destroy());
-        await once(socket, "connect");
+        socket.write("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+        await once(socket, "data"); // it has been counted
     }
 
     // Waits until some node that provides `service` has joined.
