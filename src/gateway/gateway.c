@@ -287,7 +287,7 @@ void fe_gateway_reread(struct fe_gateway *gateway)
     look_at_certificates(gateway, true);
 }
 
-/* ---- starting ----------------------------------------------------------------------------- */
+/* ---- all of it together ------------------------------------------------------------------- */
 
 static void free_parts(struct fe_gateway *gateway)
 {
