@@ -45,25 +45,6 @@ struct world {
     atomic_size_t flooded; /* bytes that the flood could write */
 };
 
-static void hello(struct flatend_context *ctx, void *arg)
-{
-    (void)arg;
-    flatend_context_write(ctx, "Hello world!", 12);
-}
-
-static void echo(struct flatend_context *ctx, void *arg)
-{
-    uint8_t buf[16384];
-    ssize_t n;
-
-    (void)arg;
-    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
-        if (flatend_context_write(ctx, buf, (size_t)n) != 0) {
-            return;
-        }
-    }
-}
-
 static void flood(struct flatend_context *ctx, void *arg)
 {
     struct world *world = arg;
@@ -100,11 +81,11 @@ static void open_gate(struct gate *gate)
 static void start(struct world *world, const char *config)
 {
     const struct flatend_service services[] = {
-        {.name = "echo", .handler = echo},
+        {.name = "echo", .handler = nodes_echo},
         {.name = "flood", .handler = flood, .arg = world},
         {.name = "gate", .handler = wait_at_gate, .arg = world},
     };
-    const struct flatend_service others[] = {{.name = "hello", .handler = hello}};
+    const struct flatend_service others[] = {{.name = "hello", .handler = nodes_hello}};
 
     memset(world, 0, sizeof(*world));
     assert_int_equal(pthread_mutex_init(&world->gate.lock, NULL), 0);
@@ -140,6 +121,18 @@ static void ask_at_gate(struct world *world, struct http_client *client)
 static void expect_hello(struct world *world)
 {
     http_expect(world->gateway.port, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Hello world!");
+}
+
+/* A client that has had its answer. */
+static void open_idle(struct world *world, struct http_client *client)
+{
+    struct http_answer answer;
+
+    http_open(client, world->gateway.port);
+    http_send_text(client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_receive(client, false, &answer);
+    assert_string_equal(answer.body, "Hello world!");
+    http_answer_deinit(&answer);
 }
 
 /* ---- bodies ------------------------------------------------------------------------------- */
@@ -247,11 +240,7 @@ static void test_stop_waits_for_requests(void **state)
 
     (void)state;
     start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
-    http_open(&idle, world.gateway.port);
-    http_send_text(&idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    http_receive(&idle, false, &answer);
-    assert_string_equal(answer.body, "Hello world!");
-    http_answer_deinit(&answer);
+    open_idle(&world, &idle);
     ask_at_gate(&world, &busy);
     gateway_stop(&world.gateway);
     assert_true(http_is_closed(&idle));
@@ -311,15 +300,11 @@ static void test_stop_does_not_wait_for_idle_clients(void **state)
 {
     static struct world world;
     struct http_client idle;
-    struct http_answer answer;
     uint64_t start_ms;
 
     (void)state;
     start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
-    http_open(&idle, world.gateway.port);
-    http_send_text(&idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    http_receive(&idle, false, &answer);
-    http_answer_deinit(&answer);
+    open_idle(&world, &idle);
     start_ms = now_ms();
     gateway_stop(&world.gateway);
     finish(&world);
@@ -347,14 +332,10 @@ static void test_second_stop_when_one_worker_has_ended(void **state)
     static struct world world;
     struct http_client idle;
     struct http_client busy;
-    struct http_answer answer;
 
     (void)state;
     start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
-    http_open(&idle, world.gateway.port);
-    http_send_text(&idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    http_receive(&idle, false, &answer);
-    http_answer_deinit(&answer);
+    open_idle(&world, &idle);
     ask_at_gate(&world, &busy);
     gateway_stop(&world.gateway);
     assert_true(http_is_closed(&idle));

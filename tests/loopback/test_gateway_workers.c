@@ -329,28 +329,9 @@ static void test_crowds_stay_in_balance(void **state)
 
 enum { N_THREADS = 8, N_REQUESTS = 20, BODY = 300 * 1024 };
 
-static void echo(struct flatend_context *ctx, void *arg)
-{
-    char buf[32768];
-    ssize_t n;
-
-    (void)arg;
-    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
-        if (flatend_context_write(ctx, buf, (size_t)n) != 0) {
-            return;
-        }
-    }
-}
-
-static void hello(struct flatend_context *ctx, void *arg)
-{
-    (void)arg;
-    flatend_context_write(ctx, "Hello world!", 12);
-}
-
 static const struct flatend_service services[] = {
-    {.name = "echo", .handler = echo},
-    {.name = "hello", .handler = hello},
+    {.name = "echo", .handler = nodes_echo},
+    {.name = "hello", .handler = nodes_hello},
 };
 
 struct caller {

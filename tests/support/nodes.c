@@ -126,3 +126,22 @@ int nodes_call(struct flatend_node *node, const char *service, const void *body,
     }
     return rv != 0 ? rv : flatend_stream_read_all(*stream, ANSWER_MAX, answer, len);
 }
+
+void nodes_echo(struct flatend_context *ctx, void *arg)
+{
+    char buf[16384];
+    ssize_t n;
+
+    (void)arg;
+    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
+        if (flatend_context_write(ctx, buf, (size_t)n) != 0) {
+            return;
+        }
+    }
+}
+
+void nodes_hello(struct flatend_context *ctx, void *arg)
+{
+    (void)arg;
+    flatend_context_write(ctx, "Hello world!", 12);
+}

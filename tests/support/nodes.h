@@ -35,6 +35,10 @@ struct flatend_node *nodes_listen_with(struct flatend_options *options, const ch
 struct flatend_node *nodes_join(const struct flatend_service *services, size_t n_services,
                                 const char *addr);
 
+/* Handlers: the request's body, as it comes; "Hello world!". */
+void nodes_echo(struct flatend_context *ctx, void *arg);
+void nodes_hello(struct flatend_context *ctx, void *arg);
+
 /* Calls `service` with a whole body and no headers, and reads the whole answer. Returns 0 or the
  * code of the step that failed. The answer lives as long as `*stream`, which the caller closes. */
 int nodes_call(struct flatend_node *node, const char *service, const void *body, size_t body_len,
