@@ -37,10 +37,6 @@ void fe_ferry_side_init(struct fe_ferry_side *side, void (*on_mail)(struct fe_ma
     parcel_init(&side->crossing);
     fe_mail_init(&side->mail, on_mail);
     fe_later_init(&side->turn, on_turn);
-    side->n_under_way = 0;
-    side->n_taken = 0;
-    side->is_full = false;
-    side->is_posted = false;
 }
 
 static void give_back(struct fe_ferry *ferry, size_t n)
@@ -87,7 +83,7 @@ void fe_ferry_use(struct fe_ferry *ferry, struct fe_ferry_side *side, size_t n)
 {
     fe_chain_consume(&side->in.bytes, n);
     give_back(ferry, n);
-    side->n_taken += n;
+    side->out.n_taken += n;
 }
 
 bool fe_ferry_has_news(const struct fe_ferry_side *side)
@@ -95,21 +91,17 @@ bool fe_ferry_has_news(const struct fe_ferry_side *side)
     const struct fe_parcel *const out = &side->out;
 
     return out->bytes.len > 0 || out->head != NULL || out->wants_body || out->is_end ||
-           out->is_abort || side->n_taken >= TAKEN_MIN;
+           out->is_abort || out->n_taken >= TAKEN_MIN;
 }
 
 void fe_ferry_send(struct fe_ferry *ferry, struct fe_ferry_side *side,
                    const struct fe_ferry_port *to)
 {
-    const struct fe_ferry_port port = *to;
-
-    side->out.n_taken = side->n_taken;
-    side->n_taken = 0;
     (void)pthread_mutex_lock(&ferry->lock);
     parcel_move(&side->crossing, &side->out);
     if (!side->is_posted) {
         side->is_posted = true;
-        port.post(port.to, &side->mail);
+        to->post(to->to, &side->mail);
     }
     (void)pthread_mutex_unlock(&ferry->lock);
 }

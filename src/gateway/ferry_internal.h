@@ -32,7 +32,6 @@ struct fe_ferry_side {
     struct fe_parcel in;  /* has come, and is used up as far as it goes */
     struct fe_later turn;
     size_t n_under_way; /* bytes that the other side has not taken */
-    size_t n_taken;     /* bytes that the other side has not been told of */
     bool is_full;       /* fewer bytes were accepted than there were */
     /* Under the ferry's lock: what crosses from this side, and the mail that brings it. */
     struct fe_parcel crossing;
@@ -72,6 +71,7 @@ void fe_ferry_far_on_turn(struct fe_later *later);
 
 /* ---- ferry.c ------------------------------------------------------------------------------ */
 
+/* Of a ferry that is zero. */
 void fe_ferry_side_init(struct fe_ferry_side *side, void (*on_mail)(struct fe_mail *mail),
                         void (*on_turn)(struct fe_later *later));
 
