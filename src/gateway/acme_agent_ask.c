@@ -12,11 +12,6 @@ struct fe_acme_key_task {
     struct evp_pkey_st *key;
 };
 
-static int no_memory(struct flatend_error *err)
-{
-    return fe_err_code(err, FLATEND_ENOMEM);
-}
-
 /* ---- requests ----------------------------------------------------------------------------- */
 
 static struct fe_view field_of(const struct fe_response *response, const char *name)
@@ -120,12 +115,12 @@ int fe_acme_agent_make_key(void *owner, enum fe_acme_key_type type, struct flate
     struct fe_acme_key_task *const task = malloc(sizeof(*task));
 
     if (task == NULL) {
-        return no_memory(err);
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     *task = (struct fe_acme_key_task){.agent = agent, .type = type};
     if (fe_task_start(agent->agency->worker, run_key_task, on_key_task, task) != 0) {
         free(task);
-        return no_memory(err);
+        return fe_err_code(err, FLATEND_ENOMEM);
     }
     agent->key_task = task;
     return 0;

@@ -10,11 +10,6 @@ enum {
     DEAD_AFTER_MS_MAX = BACKOFF_MS_MAX,
 };
 
-static int no_memory(struct flatend_error *error)
-{
-    return fe_err_code(error, FLATEND_ENOMEM);
-}
-
 static int parse_addr(struct fe_addr *addr, const char *text, struct flatend_error *error)
 {
     int rv = fe_addr_parse(addr, text, error);
@@ -125,7 +120,7 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
     }
     settings->bind_addrs = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_addr));
     if (settings->bind_addrs == NULL) {
-        return no_memory(error);
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
         int rv = parse_addr(&settings->bind_addrs[i], options->bind_addrs[i], error);
@@ -179,7 +174,7 @@ static int copy_service(struct fe_settings *settings, const struct flatend_servi
         .n_refs = 1,
     };
     if (copy->name == NULL) {
-        return no_memory(error);
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     copy->by_name.key = fe_view_str(copy->name);
     settings->service_names[settings->n_services++] = copy->by_name.key;
@@ -198,7 +193,7 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
     settings->services = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_service));
     settings->service_names = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_view));
     if (settings->services == NULL || settings->service_names == NULL) {
-        return no_memory(error);
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
         int rv = fe_service_check(&options->services[i], error);

@@ -2,11 +2,6 @@
 #include "crypto/crypto.h"
 #include "node/options.h"
 
-static int no_memory(struct flatend_error *error)
-{
-    return fe_err_code(error, FLATEND_ENOMEM);
-}
-
 static int copy_secret(struct fe_trust *trust, const struct flatend_options *options,
                        struct flatend_error *error)
 {
@@ -46,7 +41,7 @@ static int copy_allowed(struct fe_settings *settings, const struct flatend_optio
     }
     trust->n_allowed = options->n_allowed_keys;
     trust->allowed = copy_keys(&settings->arena, options->allowed_keys, trust->n_allowed);
-    return trust->allowed != NULL ? 0 : no_memory(error);
+    return trust->allowed != NULL ? 0 : fe_err_code(error, FLATEND_ENOMEM);
 }
 
 static int copy_rule(struct fe_settings *settings, const struct flatend_service_rule *rule,
@@ -66,7 +61,7 @@ static int copy_rule(struct fe_settings *settings, const struct flatend_service_
     name = fe_arena_copy(&settings->arena, fe_view_str(rule->service));
     copy->keys = copy_keys(&settings->arena, rule->keys, rule->n_keys);
     if (name == NULL || copy->keys == NULL) {
-        return no_memory(error);
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     copy->service = fe_view_str(name);
     copy->n_keys = rule->n_keys;
@@ -85,7 +80,7 @@ static int copy_rules(struct fe_settings *settings, const struct flatend_options
     }
     rules = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(*rules));
     if (rules == NULL) {
-        return no_memory(error);
+        return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
         int rv = copy_rule(settings, &options->service_rules[i], &rules[i], error);
