@@ -3,15 +3,15 @@
 #include "gateway/no_cache.h"
 #include "http/syntax.h"
 
-enum { STATUS_MIN = 200, STATUS_MAX = 599, STATUS_DIGITS = 3 };
+enum { STATUS_DIGITS = 3 };
 
 /* An interim status (1xx) is not for a service to send: it would leave the request unanswered. */
 static int read_status(struct fe_view text, struct fe_response *response, const char **why)
 {
     uint64_t status;
 
-    if (text.len != STATUS_DIGITS || !fe_parse_number(text, &status) || status < STATUS_MIN ||
-        status > STATUS_MAX) {
+    if (text.len != STATUS_DIGITS || !fe_parse_number(text, &status) ||
+        !fe_status_is_valid((int)status)) {
         *why = "invalid :status";
         return FLATEND_EPROTO;
     }
