@@ -1,6 +1,7 @@
 /* Several workers: who gets which client, and many clients of all of them at once. */
 #include "gateway/entrance.h"
 #include "gateway/https.h"
+#include "support/gate.h"
 #include "support/gateways.h"
 
 #include <pthread.h>
@@ -171,55 +172,33 @@ static void *visit(void *arg)
 /* A shard whose thread waits in a mail until it is let go. */
 struct hold {
     struct fe_mail mail;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_held;
-    bool may_go;
+    struct gate gate;
 };
+
+enum { HELD = 1, LET_GO, GONE };
 
 static void on_hold(struct fe_mail *mail)
 {
     struct hold *hold = FE_CONTAINER_OF(mail, struct hold, mail);
 
-    pthread_mutex_lock(&hold->lock);
-    hold->is_held = true;
-    pthread_cond_signal(&hold->changed);
-    while (!hold->may_go) {
-        pthread_cond_wait(&hold->changed, &hold->lock);
-    }
-    hold->is_held = false;
-    pthread_cond_signal(&hold->changed);
-    pthread_mutex_unlock(&hold->lock);
-}
-
-static void wait_until(struct hold *hold, bool is_held)
-{
-    while (hold->is_held != is_held) {
-        pthread_cond_wait(&hold->changed, &hold->lock);
-    }
+    gate_pass(&hold->gate);
+    gate_wait(&hold->gate, LET_GO);
+    gate_pass(&hold->gate);
 }
 
 static void hold_shard(struct hold *hold, struct fe_shard *shard)
 {
-    memset(hold, 0, sizeof(*hold));
-    pthread_mutex_init(&hold->lock, NULL);
-    pthread_cond_init(&hold->changed, NULL);
+    gate_init(&hold->gate);
     fe_mail_init(&hold->mail, on_hold);
     fe_mail_post(shard->worker, &hold->mail);
-    pthread_mutex_lock(&hold->lock);
-    wait_until(hold, true);
-    pthread_mutex_unlock(&hold->lock);
+    gate_wait(&hold->gate, HELD);
 }
 
 static void let_go(struct hold *hold)
 {
-    pthread_mutex_lock(&hold->lock);
-    hold->may_go = true;
-    pthread_cond_signal(&hold->changed);
-    wait_until(hold, false);
-    pthread_mutex_unlock(&hold->lock);
-    pthread_cond_destroy(&hold->changed);
-    pthread_mutex_destroy(&hold->lock);
+    gate_pass(&hold->gate);
+    gate_wait(&hold->gate, GONE);
+    gate_deinit(&hold->gate);
 }
 
 /* While the first shard is busy, another one lets in a client that is not for the first. */
