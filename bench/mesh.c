@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crypto/crypto.h"
-#include "node/node.h"
+#include "mesh/crypto/crypto.h"
+#include "mesh/node/node.h"
 
 enum {
     CALLS_MAX = 1024,

@@ -45,7 +45,7 @@ flatend_dependency(sqlite sqlite3 sqlite3)
 target_link_libraries(dep_sqlite INTERFACE m)
 flatend_dependency(jansson jansson jansson)
 
-# toml++ is used header-only, in one file (src/gateway/toml.cpp).
+# toml++ is used header-only, in one file (src/gateway/config/toml.cpp).
 pkg_check_modules(toml QUIET tomlplusplus)
 if(NOT toml_FOUND)
   message(FATAL_ERROR "tomlplusplus was not found: run scripts/setup")

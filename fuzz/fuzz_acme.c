@@ -3,8 +3,8 @@
  * separated by 0xff: status / 4, then the body. */
 #include <stdlib.h>
 
-#include "tls/acme.h"
-#include "tls/acme_record.h"
+#include "web/acme/acme.h"
+#include "web/acme/record.h"
 
 enum { KIND_MACHINE = 7, N_KINDS = 8, CALLS_MAX = 64, NOW_S = 1800000000 };
 

@@ -2,10 +2,10 @@
  * input is the value of one field; an empty one leaves it out. */
 #include <stdlib.h>
 
-#include "gateway/date_parse.h"
-#include "gateway/precondition.h"
-#include "gateway/range.h"
-#include "http/date.h"
+#include "gateway/files/precondition.h"
+#include "gateway/files/range.h"
+#include "web/http/date.h"
+#include "web/http/date_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

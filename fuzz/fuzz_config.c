@@ -2,7 +2,7 @@
  * keeps its promises. */
 #include <stdlib.h>
 
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,8 +3,8 @@
  */
 #include <stdlib.h>
 
-#include "http/h1_server.h"
 #include "http_owner.h"
+#include "web/http/h1/server.h"
 
 enum { HEADER_MAX = 1024, OUTPUT_MAX = 64 * 1024 };
 

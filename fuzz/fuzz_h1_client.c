@@ -1,7 +1,7 @@
 /* Any bytes as a response, whole and in pieces as the first byte says: the same comes out. */
 #include <stdlib.h>
 
-#include "http/h1_client_decoder.h"
+#include "web/http/h1/client_decoder.h"
 
 enum { TEXT_MAX = 64 * 1024, ARENA_MAX = 64 * 1024 };
 

@@ -3,8 +3,8 @@
  * is bounded. The client reads everything, or from the second byte's lowest bit on nothing. */
 #include <stdlib.h>
 
-#include "http/h2_connection.h"
 #include "http_owner.h"
+#include "web/http/h2/connection.h"
 
 enum { HEADER_MAX = 1024, INPUT_MAX = 64 * 1024 };
 

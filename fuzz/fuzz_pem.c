@@ -2,7 +2,7 @@
  * says why. */
 #include <stdlib.h>
 
-#include "tls/cert.h"
+#include "web/tls/cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

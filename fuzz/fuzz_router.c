@@ -2,7 +2,7 @@
  * leads to a match. */
 #include <stdlib.h>
 
-#include "http/router.h"
+#include "web/http/router.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

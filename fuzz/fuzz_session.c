@@ -2,9 +2,9 @@
  * bytes: their sum is its length, the lowest bit of the first says whether the record
  * is cut in two. They are sealed as a real peer would, so that the fuzzer gets behind the
  * encryption; an odd first byte of the input makes the session the initiator. */
-#include "session/session.h"
-
 #include <stdlib.h>
+
+#include "mesh/session/session.h"
 
 enum { RECORD_MAX = 65536 };
 

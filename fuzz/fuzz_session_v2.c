@@ -3,9 +3,9 @@
  * whether the record is cut in two. An odd first byte of the input makes the session the initiator;
  * with its second bit set the first plaintext is the answer to its Handshake, else the hands are
  * shaken already. */
-#include "session/session.h"
-
 #include <stdlib.h>
+
+#include "mesh/session/session.h"
 
 enum { PLAINTEXT_MAX = 65536, IS_INITIATOR = 1, IS_UNANSWERED = 2 };
 

@@ -2,7 +2,7 @@
  * refused, and what is answered has a bound. */
 #include <stdlib.h>
 
-#include "tls/tls.h"
+#include "web/tls/tls.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,8 +1,8 @@
 /* The packet decoders: the first byte picks one, the rest is the body. What decodes must encode to
  * the same bytes again, so far as the old dialect has one form for it. */
-#include "wire/v1.h"
-
 #include <stdlib.h>
+
+#include "mesh/wire/v1.h"
 
 enum { HEADERS_MAX = 512, NAMES_MAX = 255, FE_V1_NODES = 5 };
 

@@ -1,9 +1,9 @@
 /* The decoders of the secure session: the first byte picks one, the rest is the body. What decodes
  * must encode to the same bytes again. */
-#include "wire/v1.h"
-#include "wire/v2.h"
-
 #include <stdlib.h>
+
+#include "mesh/wire/v1.h"
+#include "mesh/wire/v2.h"
 
 enum { HEADERS_MAX = 512, NAMES_MAX = 255 };
 

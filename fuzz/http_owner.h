@@ -3,7 +3,7 @@
 #ifndef FUZZ_HTTP_OWNER_H
 #define FUZZ_HTTP_OWNER_H
 
-#include "http/server.h"
+#include "web/http/server.h"
 
 enum { NOW_MS = 1000 };
 

@@ -2,7 +2,7 @@
 #ifndef FE_CMD_COMMAND_H
 #define FE_CMD_COMMAND_H
 
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 #include "options.h"
 
 int fe_command_run(const struct fe_options *options);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "uv/conn.h"
+#include "ground/uv/conn.h"
 
 static void foresee_addr(const struct fe_addr *addr, struct fe_toml_pos pos, const char *path,
                          const struct fe_log *log)

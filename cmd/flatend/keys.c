@@ -2,8 +2,9 @@
 #include <stdio.h>
 
 #include "command.h"
-#include "crypto/crypto.h"
-#include "crypto/private_file.h"
+#include "ground/base/wipe.h"
+#include "ground/os/private_file.h"
+#include "mesh/crypto/crypto.h"
 
 enum { SECRET_BYTES = 32 };
 

@@ -2,7 +2,7 @@
 #ifndef FE_CMD_OPTIONS_H
 #define FE_CMD_OPTIONS_H
 
-#include "base/addr.h"
+#include "ground/base/addr.h"
 
 /* How the program ends; docs/configuration.md lists them. */
 enum {

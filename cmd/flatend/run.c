@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 
 #include "command.h"
-#include "gateway/gateway.h"
-#include "uv/signals.h"
+#include "gateway/server/gateway.h"
+#include "ground/uv/signals.h"
 
 struct run {
     struct fe_worker *worker;

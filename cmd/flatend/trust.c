@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "command.h"
-#include "tls/local_ca.h"
+#include "web/tls/local_ca.h"
 
 static const char HOW[] =
     "The local CA, which signs the certificates of https = \"local\":\n"

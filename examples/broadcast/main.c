@@ -7,7 +7,6 @@
  * Ends when its input does.
  */
 #include <flatend.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,6 @@
  *     clock [ADDRESS...]               listen on any free port; join by 127.0.0.1:9000 by default
  */
 #include <flatend.h>
-
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  *     counter [ADDRESS...]     nodes to join the mesh by, 127.0.0.1:9000 by default
  */
 #include <flatend.h>
-
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>

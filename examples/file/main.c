@@ -4,9 +4,8 @@
  *
  * Run it in the repository's top folder, where examples/file/main.c is.
  */
-#include <flatend.h>
-
 #include <errno.h>
+#include <flatend.h>
 #include <stdio.h>
 #include <string.h>
 

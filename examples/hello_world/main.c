@@ -3,7 +3,6 @@
  *     hello_world [ADDRESS...]     nodes to join the mesh by, 127.0.0.1:9000 by default
  */
 #include <flatend.h>
-
 #include <stdio.h>
 
 static void hello_world(struct flatend_context *ctx, void *arg)

@@ -3,7 +3,6 @@
  *     pipe [ADDRESS...]     nodes to join the mesh by, 127.0.0.1:9000 by default
  */
 #include <flatend.h>
-
 #include <stdio.h>
 
 /* Reading waits for the requester, and writing waits for it to keep up: however much goes through,

@@ -6,8 +6,6 @@
  * Answers are JSON. A list is [{"id": 1, "content": "milk", "state": "done"}], a change
  * {"lastInsertRowid": 1, "changes": 1}.
  */
-#include "store.h"
-
 #include <flatend.h>
 #include <jansson.h>
 #include <sqlite3.h>
@@ -15,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "store.h"
 
 enum {
     BODY_MAX = 8192,    /* bytes of a request's body */

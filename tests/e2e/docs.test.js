@@ -84,9 +84,9 @@ test("manual, page and --help name the same flags", async (t) => {
 test("every status of the gateway's own is explained", () => {
     const page = read("docs/gateway.md");
     const explained = [...page.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, list]) => list.split(", "));
-    const sources = ["src/gateway", "src/http"].flatMap((folder) =>
-        readdirSync(join(repository, folder)).filter((name) => name.endsWith(".c"))
-            .map((name) => read(join(folder, name))));
+    const sources = ["src/gateway", "src/web"].flatMap((folder) =>
+        readdirSync(join(repository, folder), { recursive: true })
+            .filter((name) => name.endsWith(".c")).map((name) => read(join(folder, name))));
     const given = sources.flatMap((text) =>
         [...text.matchAll(/(?:refuse|respond|respond_with|answer|fail)\([^;]*?\b([45]\d\d), "/g)]
             .map(([, status]) => status));

@@ -1,19 +1,20 @@
 /* Each allocation of ACME fails in turn: whatever was under way is tried again, and ends with a
  * certificate. */
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <jansson.h>
-
 #include "support/acme_rig.h"
 #include "support/fault.h"
 #include "support/h1_client_corpus.h"
 #include "support/temp_dir.h"
-#include "tls/acme_store.h"
+#include "web/acme/store.h"
 
 enum { STEPS = 200 };
 

@@ -1,15 +1,17 @@
 /* Buffer, arena, map, timers: an allocation that fails leaves them valid and as they were. */
-#include "base/arena.h"
-#include "base/buf.h"
-#include "base/list.h"
-#include "base/map.h"
-#include "base/timer.h"
-#include "support/fault.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/arena.h"
+#include "ground/base/buf.h"
+#include "ground/base/list.h"
+#include "ground/base/map.h"
+#include "ground/base/timer.h"
+#include "support/fault.h"
 
 enum { N_NODES = 100, N_TIMERS = 40 };
 

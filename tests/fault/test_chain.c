@@ -1,10 +1,12 @@
-#include "base/chain.h"
-#include "support/fault.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/chain.h"
+#include "support/fault.h"
 
 enum { LARGE = 3 * FE_BLOCK_SIZE };
 

@@ -1,10 +1,12 @@
-#include "crypto/crypto.h"
-#include "support/fault.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/crypto/crypto.h"
+#include "support/fault.h"
 
 static void a_context_is_made_whole_or_not_at_all(void **state)
 {

@@ -1,12 +1,14 @@
 /* An exchange by ferry while each allocation fails in turn: it is answered or aborted, and the
  * ferry comes back. */
-#include "support/fault.h"
-#include "support/ferries.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/fault.h"
+#include "support/ferries.h"
 
 /* So long that each copy is an allocation of its own: more than half a chunk of an arena. */
 enum { LONG = 2500 };

@@ -1,25 +1,26 @@
 /* The gateway while each allocation fails in turn: a request is answered or its connection ends, a
  * start fails with a reason, and what was opened closes again. */
-#include "gateway/gateway.h"
-#include "gateway/service.h"
-
-#include "support/fake_exchange.h"
-#include "support/fake_peer.h"
-#include "support/fault.h"
-#include "uv/mailbox.h"
-
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "gateway/relay/service.h"
+#include "gateway/server/gateway.h"
+#include "ground/uv/mailbox.h"
+#include "support/fake_exchange.h"
+#include "support/fake_peer.h"
+#include "support/fault.h"
 
 /* ---- a request to a service ----------------------------------------------------------------- */
 

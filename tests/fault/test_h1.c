@@ -1,13 +1,15 @@
 /* Each allocation of a connection's life fails in turn: what the client reads is then a prefix of
  * what it should have read, or an answer that says so, and every handler has heard of its end. */
-#include "support/fault.h"
-#include "support/h1_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/fault.h"
+#include "support/h1_rig.h"
 
 #define EXPECTED                                                                                   \
     H1_HELLO "HTTP/1.1 200 OK\r\n" H1_DATE "transfer-encoding: chunked\r\n\r\n"                    \

@@ -1,13 +1,15 @@
 /* Each allocation of a connection's life fails in turn, nghttp2's own as well as far as they are
  * linked in: every exchange ends, and a client that is told of success has got all of it. */
-#include "support/fault.h"
-#include "support/h2_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/fault.h"
+#include "support/h2_rig.h"
 
 enum { BODY = 100 * 1000 };
 

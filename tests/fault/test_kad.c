@@ -1,11 +1,13 @@
-#include "kad/lookup.h"
-#include "support/fault.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/kad/lookup.h"
+#include "support/fault.h"
 
 static const uint8_t zero_key[FE_KEY_LEN];
 

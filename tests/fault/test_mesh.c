@@ -1,15 +1,17 @@
 /* A mesh through its whole life, while each allocation in turn fails, the transport refuses, or the
  * mesh is closed after each step. Whatever happens: no leak, nothing used after its end, and each
  * completion that was promised comes exactly once. */
-#include "support/fault.h"
-#include "support/rig.h"
-#include "support/seeds.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/fault.h"
+#include "support/rig.h"
+#include "support/seeds.h"
 
 static const struct fe_view svc = {(const uint8_t *)"svc", 3};
 

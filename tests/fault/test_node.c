@@ -2,12 +2,14 @@
  * Whatever fails, the worker ends, every callback has come, and nothing is left. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "node/node.h"
-#include "rpc/call.h"
+#include "mesh/node/node.h"
+#include "mesh/rpc/call.h"
 #include "support/fault.h"
 
 enum { CALL_DEADLINE_MS = 2000 };

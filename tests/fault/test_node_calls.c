@@ -3,11 +3,13 @@
  * call returns, every node closes, and nothing is left. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "node/node.h"
+#include "mesh/node/node.h"
 #include "support/fault.h"
 #include "support/nodes.h"
 

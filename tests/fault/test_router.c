@@ -1,12 +1,14 @@
 /* Each allocation of a router's making and matching fails in turn. */
-#include "http/router.h"
-#include "support/fault.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "support/fault.h"
+#include "web/http/router.h"
 
 enum { N_ROUTES = 60 };
 

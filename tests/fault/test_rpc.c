@@ -1,14 +1,15 @@
 /* Streams, registry and calls while each allocation fails in turn: the code comes back, everything
  * stays valid, every stream and call is told its end exactly once. */
-#include "rpc/call.h"
-
-#include "support/fake_peer.h"
-#include "support/fault.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/call.h"
+#include "support/fake_peer.h"
+#include "support/fault.h"
 
 #define TRY(call)                                                                                  \
     do {                                                                                           \

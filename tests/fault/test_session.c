@@ -1,11 +1,13 @@
 /* Every allocation of a conversation fails in turn: the code comes up, and nothing is lost. */
-#include "support/fault.h"
-#include "support/talk.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/fault.h"
+#include "support/talk.h"
 
 /* Pieces that cut most records, which are then put together in the session's own buffer. */
 static size_t cut_pieces(void *arg, size_t left)

@@ -4,10 +4,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "gateway/static.h"
+#include "gateway/files/files.h"
 #include "support/fake_client.h"
 #include "support/fault.h"
 #include "support/temp_dir.h"

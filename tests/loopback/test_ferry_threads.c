@@ -1,17 +1,18 @@
 /* Exchanges by ferry between two workers on two threads: many at a time, some of which the client
  * leaves, and some that the service answers before it has read them. For TSan above all. */
-#include "gateway/ferry.h"
-#include "support/counting.h"
-#include "support/fake_exchange.h"
-#include "support/fake_peer.h"
-#include "uv/branch.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "base/rng.h"
+#include "gateway/relay/ferry.h"
+#include "ground/base/rng.h"
+#include "ground/uv/branch.h"
+#include "support/counting.h"
+#include "support/fake_exchange.h"
+#include "support/fake_peer.h"
 
 enum {
     N_EXCHANGES = 2000,

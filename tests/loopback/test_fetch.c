@@ -2,15 +2,17 @@
  * they succeed is what tests/e2e/acme.test.js shows. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "gateway/fetch.h"
+#include "gateway/certs/fetch.h"
+#include "ground/uv/conn.h"
+#include "ground/uv/task.h"
 #include "support/pem.h"
-#include "uv/conn.h"
-#include "uv/task.h"
 
 /* A server that accepts, says something or nothing, and may close. */
 struct fixture {

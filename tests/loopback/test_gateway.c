@@ -1,15 +1,17 @@
 /* The gateway as a client sees it: routes, heads, and what it is told when something is wrong. */
-#include "support/gateways.h"
-#include "support/http_client.h"
-#include "support/temp_dir.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "support/gateways.h"
+#include "support/http_client.h"
+#include "support/temp_dir.h"
 
 static const char *const config = "[http.max]\n"
                                   "header_size = \"16KiB\"\n"

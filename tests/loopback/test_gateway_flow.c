@@ -1,13 +1,11 @@
 /* Bodies in both directions at once, readers that do not keep up, and the end of the gateway. */
-#include "http/h1_connection.h"
-#include "support/gateways.h"
-#include "support/http_client.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +14,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "support/gateways.h"
+#include "support/http_client.h"
+#include "web/http/h1/connection.h"
 
 enum {
     BIG = 32 * 1024 * 1024,

@@ -1,15 +1,17 @@
 /* Providers that lie, hang and die: it is their own streams that suffer, and the client can tell.
  */
-#include "support/gateways.h"
-#include "support/http_client.h"
-#include "support/provider.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "support/gateways.h"
+#include "support/http_client.h"
+#include "support/provider.h"
 
 #define GET  "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"

@@ -1,19 +1,21 @@
 /* Several workers: who gets which client, and many clients of all of them at once. */
-#include "gateway/entrance.h"
-#include "gateway/https.h"
-#include "support/gate.h"
-#include "support/gateways.h"
-
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
+
+#include "gateway/certs/https.h"
+#include "gateway/edge/entrance.h"
+#include "support/gate.h"
+#include "support/gateways.h"
 
 /* ---- the entrance ------------------------------------------------------------------------- */
 

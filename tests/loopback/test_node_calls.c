@@ -2,13 +2,15 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include <cmocka.h>
 
-#include "node/node.h"
+#include "mesh/node/node.h"
 #include "support/calls.h"
 #include "support/gate.h"
 #include "support/nodes.h"

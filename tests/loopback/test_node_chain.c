@@ -3,11 +3,13 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "node/node.h"
+#include "mesh/node/node.h"
 #include "support/calls.h"
 #include "support/gate.h"
 #include "support/nodes.h"

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
+#include "ground/base/rng.h"
 #include "support/nodes.h"
 
 enum { N_ROUNDS = 20, GARBAGE_MAX = 100000 };

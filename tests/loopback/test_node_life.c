@@ -1,6 +1,8 @@
 /* Nodes that start, provide, lose and find each other. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

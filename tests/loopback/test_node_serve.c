@@ -1,6 +1,8 @@
 /* Requests and responses between two nodes in one process, through the public interface only. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

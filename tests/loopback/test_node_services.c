@@ -2,12 +2,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "node/node.h"
+#include "mesh/node/node.h"
 #include "support/gate.h"
 #include "support/nodes.h"
 

@@ -2,11 +2,13 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "node/node.h"
+#include "mesh/node/node.h"
 #include "support/gate.h"
 #include "support/nodes.h"
 

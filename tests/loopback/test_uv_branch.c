@@ -1,12 +1,14 @@
 /* A worker on a thread of its own: what runs on it, and how it ends. */
-#include "support/gate.h"
-#include "uv/branch.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "ground/uv/branch.h"
+#include "support/gate.h"
 
 enum { N_ROUNDS = 200 };
 

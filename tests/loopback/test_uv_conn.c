@@ -1,13 +1,15 @@
 /* Connections and listeners, on loopback. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/list.h"
-#include "uv/conn.h"
+#include "ground/base/list.h"
+#include "ground/uv/conn.h"
 
 enum { BIG = 16 * 1024 * 1024, PIECE = 100 * 1000 };
 

@@ -3,15 +3,17 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "uv/accept.h"
-#include "uv/conn.h"
-#include "uv/mailbox.h"
+#include "ground/uv/accept.h"
+#include "ground/uv/conn.h"
+#include "ground/uv/mailbox.h"
 
 enum {
     SEND_BUFFER = 100 * 1024,

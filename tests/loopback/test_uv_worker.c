@@ -2,12 +2,14 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "uv/mailbox.h"
-#include "uv/resolve.h"
+#include "ground/uv/mailbox.h"
+#include "ground/uv/resolve.h"
 
 /* ---- mail and timers ---- */
 

@@ -1,12 +1,14 @@
 /* Meshes of many nodes on a virtual network: discovering, losing and finding each other again. */
-#include "support/sim.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/sim.h"
 
 /* ---- what is true of a mesh at any time ---- */
 

@@ -1,14 +1,16 @@
 /* Providers that are replaced while requests keep coming, on virtual time: whatever the schedule,
  * no request is lost, and none is handled twice. None of them is idempotent. */
-#include "rpc/call.h"
-#include "support/sim.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/call.h"
+#include "support/sim.h"
 
 enum {
     N_NODES = 4, /* the first one asks; the others provide, and are replaced */

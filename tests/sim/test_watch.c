@@ -1,11 +1,13 @@
 /* Meshes of old and new nodes together; networks that are cut without a word to anybody. */
-#include "support/sim.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/sim.h"
 
 enum { DEAD_MS = 2000 };
 

@@ -1,12 +1,14 @@
 /* The whole corpus of responses, however it is cut. */
-#include "base/rng.h"
-#include "support/h1_client_corpus.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "support/h1_client_corpus.h"
 
 enum { N_RANDOM = 20, SHORT = 400 };
 

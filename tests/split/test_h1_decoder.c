@@ -1,12 +1,14 @@
 /* The whole corpus of requests, however it is cut. */
-#include "base/rng.h"
-#include "support/h1_corpus.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "support/h1_corpus.h"
 
 enum { N_RANDOM = 40 };
 

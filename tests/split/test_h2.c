@@ -1,13 +1,15 @@
 /* A conversation, however it is cut: the handlers see the same, and so does the client. The same of
  * the preface, by which HTTP/2 is told from HTTP/1.1. */
-#include "http/sniff.h"
-#include "support/h2_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/h2_rig.h"
+#include "web/http/sniff.h"
 
 enum { CUT_MAX = 100 };
 

@@ -1,10 +1,12 @@
 /* The same conversation, however the bytes are cut. */
-#include "support/talk.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/talk.h"
 
 enum { RANDOM_RUNS = 100, PIECE_MAX = 80 };
 

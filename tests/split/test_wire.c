@@ -1,13 +1,15 @@
 /* Every packet cut at every byte: a decoder reads nothing behind the end (each cut lies in memory
  * of exactly its size) and refuses what is not whole. */
-#include "support/vectors.h"
-#include "wire/v1.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/wire/v1.h"
+#include "support/vectors.h"
 
 typedef int (*decode_fn)(struct fe_view body);
 

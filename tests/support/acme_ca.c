@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tls/base64url.h"
-#include "tls/openssl.h"
+#include "web/acme/base64url.h"
+#include "web/tls/openssl.h"
 
 static const char *const NAMES[ACME_CA_NAMES] = {"a.test", "b.test"};
 

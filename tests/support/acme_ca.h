@@ -3,7 +3,7 @@
 #ifndef TESTS_SUPPORT_ACME_CA_H
 #define TESTS_SUPPORT_ACME_CA_H
 
-#include "tls/acme.h"
+#include "web/acme/acme.h"
 
 #define ACME_CA_URL "https://ca.test/dir"
 

@@ -2,12 +2,14 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "tls/acme_record.h"
+#include "web/acme/record.h"
 
 static const char *const NAMES[ACME_CA_NAMES] = {"a.test", "b.test"};
 

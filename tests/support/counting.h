@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "base/view.h"
+#include "ground/base/view.h"
 
 /* The bytes from the `from`-th on. */
 static inline void counting_fill(uint8_t *bytes, size_t len, size_t from)

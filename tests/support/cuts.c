@@ -1,6 +1,6 @@
 #include "support/cuts.h"
 
-#include "base/rng.h"
+#include "ground/base/rng.h"
 
 size_t cut_one(void *arg, size_t left)
 {

@@ -2,10 +2,12 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "base/list.h"
+#include "ground/base/list.h"
 
 static struct fake_client *fake_of(struct fe_exchange *ex)
 {

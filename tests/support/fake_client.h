@@ -1,13 +1,13 @@
 /* An exchange without a connection: a handler's test plays the client and sees what was answered.
  *
- * It fails the test when the handler breaks the contract of http/exchange.h: two heads, a body
+ * It fails the test when the handler breaks the contract of web/http/exchange.h: two heads, a body
  * before the head or beyond the announced length, a call after the end. The exchange's arena dies
  * with the exchange, so that the address sanitizer sees who still looks at it. */
 #ifndef TESTS_SUPPORT_FAKE_CLIENT_H
 #define TESTS_SUPPORT_FAKE_CLIENT_H
 
-#include "base/buf.h"
-#include "http/exchange.h"
+#include "ground/base/buf.h"
+#include "web/http/exchange.h"
 
 enum { FAKE_FIELDS_MAX = 16 };
 

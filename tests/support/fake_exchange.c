@@ -1,13 +1,15 @@
 #include "support/fake_exchange.h"
 
-#include "support/fake_sender.h"
-#include "support/trace_http.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "support/fake_sender.h"
+#include "support/trace_http.h"
 
 static struct fake_exchange *fake_of(struct fe_exchange *ex)
 {

@@ -7,8 +7,8 @@
 #ifndef TESTS_SUPPORT_FAKE_EXCHANGE_H
 #define TESTS_SUPPORT_FAKE_EXCHANGE_H
 
-#include "http/exchange.h"
 #include "support/trace.h"
+#include "web/http/exchange.h"
 
 struct fake_exchange {
     struct fe_exchange ex;

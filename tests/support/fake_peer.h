@@ -6,7 +6,7 @@
 #ifndef TESTS_SUPPORT_FAKE_PEER_H
 #define TESTS_SUPPORT_FAKE_PEER_H
 
-#include "rpc/peer.h"
+#include "mesh/rpc/peer.h"
 #include "support/fake_sender.h"
 
 enum fake_callback {

@@ -9,8 +9,8 @@
 #ifndef TESTS_SUPPORT_FAKE_SENDER_H
 #define TESTS_SUPPORT_FAKE_SENDER_H
 
+#include "mesh/wire/event.h"
 #include "support/trace.h"
-#include "wire/event.h"
 
 enum fake_sent {
     FAKE_SENT_REQUEST,

@@ -2,11 +2,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "gateway/ferry_internal.h"
+#include "gateway/relay/ferry_internal.h"
 
 enum { BLOCKS_MAX = 1024 };
 

@@ -4,7 +4,7 @@
 #ifndef TESTS_SUPPORT_FERRIES_H
 #define TESTS_SUPPORT_FERRIES_H
 
-#include "gateway/ferry.h"
+#include "gateway/relay/ferry.h"
 #include "support/fake_exchange.h"
 #include "support/fake_peer.h"
 

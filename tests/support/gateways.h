@@ -2,10 +2,10 @@
 #ifndef TESTS_SUPPORT_GATEWAYS_H
 #define TESTS_SUPPORT_GATEWAYS_H
 
-#include "gateway/gateway.h"
+#include "gateway/server/gateway.h"
+#include "ground/uv/mailbox.h"
 #include "support/http_client.h"
 #include "support/nodes.h"
-#include "uv/mailbox.h"
 
 struct gateway {
     pthread_t thread;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http/h1_client_decoder.h"
+#include "web/http/h1/client_decoder.h"
 
 #define OK       "HTTP/1.1 200 OK\r\n"
 #define CHUNKED  OK "Transfer-Encoding: chunked\r\n\r\n"

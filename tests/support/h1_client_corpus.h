@@ -7,7 +7,7 @@
 #ifndef TESTS_SUPPORT_H1_CLIENT_CORPUS_H
 #define TESTS_SUPPORT_H1_CLIENT_CORPUS_H
 
-#include "base/view.h"
+#include "ground/base/view.h"
 #include "support/cuts.h"
 
 struct h1_client_case {

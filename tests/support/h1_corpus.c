@@ -1,13 +1,15 @@
 #include "support/h1_corpus.h"
 
-#include "http/h1_decoder.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "web/http/h1/decoder.h"
 
 #define BYTES(literal) literal, sizeof(literal) - 1
 #define HOST           "Host: h\r\n"

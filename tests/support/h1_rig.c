@@ -1,13 +1,15 @@
 #include "support/h1_rig.h"
 
-#include "http/h1_server.h"
-#include "support/trace_http.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/trace_http.h"
+#include "web/http/h1/server.h"
 
 enum { LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4, START_MS = 1000000 };
 

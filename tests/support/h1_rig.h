@@ -10,8 +10,8 @@
 #ifndef TESTS_SUPPORT_H1_RIG_H
 #define TESTS_SUPPORT_H1_RIG_H
 
-#include "http/server.h"
 #include "support/trace.h"
+#include "web/http/server.h"
 
 #define H1_DATE  "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define H1_HELLO "HTTP/1.1 200 OK\r\n" H1_DATE "content-length: 5\r\n\r\nhello"

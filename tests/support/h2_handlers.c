@@ -1,14 +1,15 @@
 /* Who answers the requests of an h2_rig. */
-#include "support/h2_rig.h"
-
-#include "support/trace_http.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/h2_rig.h"
+#include "support/trace_http.h"
 
 enum { PIECE = 16384 };
 

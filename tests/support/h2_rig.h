@@ -14,8 +14,8 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include "http/h2_server.h"
 #include "support/trace.h"
+#include "web/http/h2/server.h"
 
 enum { H2_RIG_HELD_MAX = 16, H2_RIG_REPLIES_MAX = 2048, H2_RIG_TEXT_MAX = 512 };
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_PAIR_H
 #define TESTS_SUPPORT_PAIR_H
 
-#include "session/session.h"
+#include "mesh/session/session.h"
 
 enum { PAIR_INITIATOR, PAIR_RESPONDER };
 

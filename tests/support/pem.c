@@ -3,12 +3,14 @@
 #include <openssl/pem.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include <cmocka.h>
 
-#include "tls/openssl.h"
+#include "web/tls/openssl.h"
 
 #define DAY_S INT64_C(86400)
 

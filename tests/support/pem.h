@@ -3,7 +3,7 @@
 #define TESTS_SUPPORT_PEM_H
 
 #include "support/temp_dir.h"
-#include "tls/cert.h"
+#include "web/tls/cert.h"
 
 enum { PEM_MAX = 8192 };
 

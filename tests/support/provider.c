@@ -1,18 +1,20 @@
 #include "support/provider.h"
 
-#include "base/addr.h"
-#include "session/record.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "ground/base/addr.h"
+#include "mesh/session/record.h"
 
 enum { PATIENCE_S = 20, READ_SIZE = 16384 };
 

@@ -3,7 +3,7 @@
 #ifndef TESTS_SUPPORT_PROVIDER_H
 #define TESTS_SUPPORT_PROVIDER_H
 
-#include "session/session.h"
+#include "mesh/session/session.h"
 
 struct provider {
     int fd;

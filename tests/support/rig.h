@@ -4,7 +4,7 @@
 #ifndef TESTS_SUPPORT_RIG_H
 #define TESTS_SUPPORT_RIG_H
 
-#include "mesh/internal.h"
+#include "mesh/net/internal.h"
 
 enum {
     RIG_CONNS_MAX = 80,

@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_SEEDS_H
 #define TESTS_SUPPORT_SEEDS_H
 
-#include "mesh/mesh.h"
+#include "mesh/net/mesh.h"
 
 enum { SEEDS_MAX = 8 };
 

@@ -1,10 +1,10 @@
 #include "support/sim.h"
 
-#include "support/seeds.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "support/seeds.h"
 
 struct sim {
     uint64_t now_ms;

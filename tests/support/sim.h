@@ -15,7 +15,7 @@
 #ifndef TESTS_SUPPORT_SIM_H
 #define TESTS_SUPPORT_SIM_H
 
-#include "mesh/internal.h"
+#include "mesh/net/internal.h"
 
 enum {
     SIM_LATENCY_MIN_MS = 1,

@@ -2,10 +2,10 @@
 #ifndef TESTS_SUPPORT_TLS_ENDS_H
 #define TESTS_SUPPORT_TLS_ENDS_H
 
-#include "base/buf.h"
+#include "ground/base/buf.h"
 #include "support/temp_dir.h"
-#include "tls/local_ca.h"
-#include "tls/tls.h"
+#include "web/tls/local_ca.h"
+#include "web/tls/tls.h"
 
 /* OpenSSL compares with the real clock, and so do we. */
 #define TLS_NOW_S ((int64_t)time(NULL))

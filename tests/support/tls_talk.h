@@ -4,7 +4,7 @@
 
 #include <openssl/ssl.h>
 
-#include "tls/tls.h"
+#include "web/tls/tls.h"
 
 /* What a client asks for. */
 struct tls_wish {

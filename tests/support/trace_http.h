@@ -2,8 +2,8 @@
 #ifndef TESTS_SUPPORT_TRACE_HTTP_H
 #define TESTS_SUPPORT_TRACE_HTTP_H
 
-#include "http/exchange.h"
 #include "support/trace.h"
+#include "web/http/exchange.h"
 
 /* More than 32 bytes are counted: body(#4096). */
 void trace_body(struct trace *trace, struct fe_view data);

@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_VECTORS_H
 #define TESTS_SUPPORT_VECTORS_H
 
-#include "base/view.h"
+#include "ground/base/view.h"
 
 enum { VECTOR_MAX = 8192 };
 

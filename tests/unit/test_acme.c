@@ -1,6 +1,8 @@
 /* The ACME machine against a server that is a function: tests/support/acme_ca.h. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>

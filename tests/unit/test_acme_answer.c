@@ -2,11 +2,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "gateway/acme_answer.h"
+#include "gateway/certs/acme_answer.h"
 #include "support/fake_exchange.h"
 
 static struct fe_acme_answers answers;

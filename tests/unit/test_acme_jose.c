@@ -1,20 +1,21 @@
 /* base64url, keys and signed requests, beside vectors: RFC 4648, RFC 7515 appendix A, and what
  * Node.js makes of the same keys. */
+#include <jansson.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <jansson.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-
-#include "tls/acme_jws.h"
-#include "tls/acme_key.h"
-#include "tls/base64url.h"
+#include "web/acme/base64url.h"
+#include "web/acme/jws.h"
+#include "web/acme/key.h"
 
 /* RFC 7515 appendix A.3.1, as PKCS #8. */
 static const char KEY[] = "-----BEGIN PRIVATE KEY-----\n"

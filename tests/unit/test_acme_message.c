@@ -1,15 +1,17 @@
 /* What an ACME server says: good, strange and hostile. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "tls/acme_json.h"
-#include "tls/acme_message.h"
-#include "tls/acme_record.h"
+#include "web/acme/json.h"
+#include "web/acme/message.h"
+#include "web/acme/record.h"
 
 static void test_directory(void **state)
 {

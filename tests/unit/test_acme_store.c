@@ -1,23 +1,23 @@
 /* The state directory: who may read it, who has which name, and what is there after an end at any
  * moment. */
+#include <ftw.h>
+#include <openssl/pem.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
 #include "support/acme_ca.h"
 #include "support/temp_dir.h"
-#include "tls/acme_store.h"
-#include "tls/openssl.h"
-
-#include <openssl/pem.h>
+#include "web/acme/store.h"
+#include "web/tls/openssl.h"
 
 static const char *const NAMES[] = {"b.test", "a.test"};
 static const char *const REVERSED[] = {"a.test", "b.test"};

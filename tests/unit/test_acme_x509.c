@@ -1,18 +1,19 @@
 /* Certificate requests, chains, and the certificates of TLS-ALPN-01. */
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/sha.h>
-
-#include "tls/acme_key.h"
-#include "tls/acme_x509.h"
-#include "tls/openssl.h"
+#include "web/acme/key.h"
+#include "web/acme/x509.h"
+#include "web/tls/openssl.h"
 
 #define NOW_S INT64_C(1800000000)
 

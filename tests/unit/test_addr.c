@@ -1,9 +1,11 @@
-#include "base/addr.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/addr.h"
 
 static void expect_parsed(const char *text, enum fe_family family, const char *formatted)
 {

@@ -1,11 +1,12 @@
-#include "base/arena.h"
-
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/arena.h"
 
 static void items_are_aligned_and_apart(void **state)
 {

@@ -1,12 +1,13 @@
 /* Weights, lists that replace earlier ones, and the ejection of providers that fail. */
-#include "rpc/registry.h"
-
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/registry.h"
+#include "support/fake_peer.h"
 
 enum { N_PEERS = 4 };
 

@@ -1,9 +1,11 @@
-#include "base/buf.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/buf.h"
 
 static void it_grows_and_keeps_its_bytes(void **state)
 {

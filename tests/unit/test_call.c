@@ -1,12 +1,13 @@
 /* Calls over two or more fake providers: retries, replay, deadlines. */
-#include "rpc/call.h"
-
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/call.h"
+#include "support/fake_peer.h"
 
 enum { N_PEERS = FE_CALL_ATTEMPTS_MAX + 1 };
 

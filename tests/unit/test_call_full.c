@@ -1,12 +1,13 @@
 /* Calls to providers that know windows, RESET and trailers; and what calls tell the registry. */
-#include "rpc/call.h"
-
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/call.h"
+#include "support/fake_peer.h"
 
 enum { N_PEERS = 2 };
 

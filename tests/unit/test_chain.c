@@ -1,11 +1,13 @@
-#include "base/chain.h"
-#include "base/rng.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "ground/base/chain.h"
+#include "ground/base/rng.h"
 
 enum { LARGE = 3 * FE_BLOCK_SIZE + 100, RANDOM_STEPS = 3000 };
 

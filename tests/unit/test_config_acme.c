@@ -1,13 +1,15 @@
 /* [acme]: what it may say, and what is said about mistakes. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 #include "support/pem.h"
 
 enum { TEXT_MAX = 4096 };

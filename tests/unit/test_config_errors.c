@@ -1,6 +1,8 @@
 /* What the configuration refuses: each mistake with its place and what was expected. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -8,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/buf.h"
-#include "gateway/config.h"
+#include "gateway/config/config.h"
+#include "ground/base/buf.h"
 
 struct mistake {
     const char *text;

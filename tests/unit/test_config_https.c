@@ -1,6 +1,8 @@
 /* What an [[http]] may say about HTTPS, and what it becomes: certificates, names, redirects. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -8,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 #include "support/pem.h"
 
 /* The texts below say DIR where the files are. */

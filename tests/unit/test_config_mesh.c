@@ -1,6 +1,8 @@
 /* [mesh]: what it means, and what of it is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -8,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 #include "support/temp_dir.h"
 
 #define KEY_A "0101010101010101010101010101010101010101010101010101010101010101"

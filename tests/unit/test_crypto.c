@@ -1,11 +1,14 @@
-#include "crypto/crypto.h"
-#include "support/vectors.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "ground/base/wipe.h"
+#include "mesh/crypto/crypto.h"
+#include "support/vectors.h"
 
 static void load(struct vector *vector, const char *name)
 {

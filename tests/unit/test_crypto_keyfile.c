@@ -1,13 +1,15 @@
-#include "crypto/crypto.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "mesh/crypto/crypto.h"
 
 struct folder {
     char path[64];

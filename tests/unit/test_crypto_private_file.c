@@ -1,16 +1,17 @@
 /* Public keys as text, and files that hold a secret. */
-#include "crypto/private_file.h"
-
-#include "support/temp_dir.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "ground/os/private_file.h"
+#include "support/temp_dir.h"
 
 /* ---- public keys ---- */
 

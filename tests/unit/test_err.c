@@ -1,11 +1,13 @@
-#include "base/err.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "ground/base/err.h"
 
 static void every_code_has_name_and_text(void **state)
 {

@@ -1,11 +1,13 @@
 /* What client and service see of an exchange that goes by ferry: the same as without one. */
-#include "support/ferries.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "support/ferries.h"
 
 #define OK_HEAD                                                                                    \
     (struct fe_headers)                                                                            \
@@ -137,7 +139,7 @@ static void response_before_the_request_is_complete(struct ferries *ferries)
 }
 
 /* In one turn of the far side: the client is asked for its body all the same, and first, since a
- * response without that is the connection's last (http/exchange.h). */
+ * response without that is the connection's last (web/http/exchange.h). */
 static void response_at_once(struct ferries *ferries)
 {
     ferries_serve_post(ferries, 100);

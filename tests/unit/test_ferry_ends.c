@@ -1,12 +1,14 @@
 /* Every end at every point of an exchange that goes by ferry: the client or the provider goes, time
  * is up, the client's protocol refuses. Whatever comes, the exchange ends once, and the ferry with
  * it. */
-#include "support/ferries.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/ferries.h"
 
 /* ---- an exchange, step by step ------------------------------------------------------------ */
 

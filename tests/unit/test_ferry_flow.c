@@ -1,13 +1,15 @@
 /* Bodies on a ferry: every byte once and in order, no more held than there may be, and whoever does
  * not keep up holds back the other side. */
-#include "support/counting.h"
-#include "support/ferries.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/counting.h"
+#include "support/ferries.h"
 
 enum {
     LARGE = 3 * FE_FERRY_BYTES_MAX + 1000,

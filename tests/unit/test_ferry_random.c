@@ -1,16 +1,17 @@
 /* Exchanges by ferry at random: sizes, who does what next, and what goes wrong. The two sides are
  * two threads, of which one is stopped wherever it takes or leaves the lock, while the other one
  * goes on: pthread_mutex_lock and pthread_mutex_unlock are wrapped (tests/CMakeLists.txt). */
-#include "support/counting.h"
-#include "support/ferries.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "base/rng.h"
-#include "gateway/ferry_internal.h"
+#include "gateway/relay/ferry_internal.h"
+#include "ground/base/rng.h"
+#include "support/counting.h"
+#include "support/ferries.h"
 
 enum {
     N_SEEDS = 1500,

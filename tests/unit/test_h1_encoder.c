@@ -1,11 +1,13 @@
 /* Fields of our own in a response's head. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "http/h1_encoder.h"
+#include "web/http/h1/encoder.h"
 
 #define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
 

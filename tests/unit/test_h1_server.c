@@ -1,13 +1,15 @@
 /* One connection and its exchanges, in the order of what a client may do. */
-#include "base/list.h"
-#include "http/h1_connection.h"
-#include "support/h1_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "ground/base/list.h"
+#include "support/h1_rig.h"
+#include "web/http/h1/connection.h"
 
 #define GET(path)          "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST(path, fields) "POST " path " HTTP/1.1\r\nHost: h\r\n" fields "\r\n"

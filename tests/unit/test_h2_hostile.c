@@ -1,14 +1,16 @@
 /* Clients that no library is: floods, malformed requests, broken frames. Each ends with what it
  * cost, and every handler has heard of the end of its exchange (the rig checks that). */
-#include "http/h2_connection.h"
-#include "support/h2_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/h2_rig.h"
+#include "web/http/h2/connection.h"
 
 #define GREETED  "SETTINGS WINDOW_UPDATE(0) SETTINGS(ack)"
 #define CALM(id) "GOAWAY(" #id ",ENHANCE_YOUR_CALM)"

@@ -1,13 +1,15 @@
 /* One HTTP/2 connection and its exchanges, with nghttp2's client as the peer. */
-#include "http/h2_connection.h"
-#include "support/h2_rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/h2_rig.h"
+#include "web/http/h2/connection.h"
 
 #define DATE  "date=Sun, 06 Nov 1994 08:49:37 GMT"
 #define HELLO "200 " DATE " content-length=5"

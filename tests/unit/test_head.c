@@ -1,12 +1,14 @@
 /* Request heads as a service sees them: what only this node may say of a peer, and the deadline. */
-#include "node/head.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "mesh/node/head.h"
 
 enum { ENCODED_MAX = 4096 };
 

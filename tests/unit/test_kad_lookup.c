@@ -1,10 +1,12 @@
-#include "kad/lookup.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/kad/lookup.h"
 
 static const uint8_t self_key[FE_KEY_LEN] = {0xff};
 static const uint8_t target[FE_KEY_LEN] = {0};

@@ -1,12 +1,13 @@
-#include "kad/table.h"
-
-#include "base/rng.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "mesh/kad/table.h"
 
 static const uint8_t zero_key[FE_KEY_LEN];
 

@@ -1,13 +1,15 @@
-#include "base/log.h"
-#include "base/view.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "ground/base/log.h"
+#include "ground/base/view.h"
 
 struct sink {
     unsigned n;

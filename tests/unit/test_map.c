@@ -1,10 +1,12 @@
-#include "base/list.h"
-#include "base/map.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/list.h"
+#include "ground/base/map.h"
 
 enum { N = 1000 };
 

@@ -1,12 +1,14 @@
 /* Whether a peer is there: asking a silent one, and giving it up. */
-#include "support/rig.h"
-#include "support/seeds.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/rig.h"
+#include "support/seeds.h"
 
 enum { DEAD_MS = 1000, HALF_MS = DEAD_MS / 2 };
 

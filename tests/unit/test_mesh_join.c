@@ -1,13 +1,15 @@
 /* Joining: the first addresses, dialing again, discovery. */
-#include "support/rig.h"
-#include "support/seeds.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/rig.h"
+#include "support/seeds.h"
 
 static struct fe_addr addr_of(uint8_t number)
 {

@@ -1,12 +1,14 @@
 /* Saying goodbye and hearing it: GOAWAY both ways, requests that are on their way, on_drained. */
-#include "support/rig.h"
-#include "support/seeds.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/rig.h"
+#include "support/seeds.h"
 
 static const struct fe_view svc = {(const uint8_t *)"svc", 3};
 

@@ -1,12 +1,14 @@
 /* One connection of a mesh: saying hello, faults, back-pressure, the end. */
-#include "session/v1.h"
-#include "support/rig.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/v1.h"
+#include "support/rig.h"
 
 static const struct fe_view svc = {(const uint8_t *)"svc", 3};
 

@@ -1,14 +1,16 @@
 /* Who is let in: pins, refusals both ways and what becomes of the address; what a peer at fault is
  * told; what happens to output that is lost. */
-#include "support/rig.h"
-#include "support/seeds.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "support/rig.h"
+#include "support/seeds.h"
 
 static const struct fe_view svc = {(const uint8_t *)"svc", 3};
 

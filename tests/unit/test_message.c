@@ -1,13 +1,15 @@
 /* Fields, methods, dates and the answers that say what went wrong. */
-#include "http/date.h"
-#include "http/problem.h"
-#include "http/syntax.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "web/http/date.h"
+#include "web/http/problem.h"
+#include "web/http/syntax.h"
 
 static void test_fields(void **state)
 {

@@ -1,11 +1,12 @@
-#include "rpc/registry.h"
-
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/registry.h"
+#include "support/fake_peer.h"
 
 enum { N_PEERS = 4 };
 

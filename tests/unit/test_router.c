@@ -1,12 +1,14 @@
 /* Routes and paths by table, and a naive matcher as the judge of random ones. */
-#include "base/rng.h"
-#include "http/router.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "web/http/router.h"
 
 static struct fe_router *new_router(bool redirects)
 {

@@ -1,11 +1,13 @@
 /* Streams towards a peer that knows RESET, trailers and GOAWAY, and whose ids grow. */
-#include "rpc/internal.h"
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/internal.h"
+#include "support/fake_peer.h"
 
 enum { N_OWNERS = 3 };
 

@@ -8,14 +8,15 @@
  *   nothing is left.
  *
  * Callbacks call back at random, too. */
-#include "rpc/peer.h"
-
-#include "base/rng.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "mesh/rpc/peer.h"
 
 enum { N_SLOTS = 24, N_STEPS = 2000, N_SEEDS = 100, CHUNK_MAX = 3000, DEPTH_MAX = 3 };
 

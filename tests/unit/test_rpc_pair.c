@@ -11,15 +11,16 @@
  *   that nobody grants. Then nothing is left, and no byte of the connection's windows is lost.
  *
  * Callbacks call back at random, too. */
-#include "rpc/peer.h"
-
-#include "base/rng.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "mesh/rpc/peer.h"
 
 enum {
     N_TALKS = 600, /* requests in one run */

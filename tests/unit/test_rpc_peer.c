@@ -1,10 +1,12 @@
 /* All streams of a connection together: faults of the peer, limits, turns, closing, re-entrancy. */
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/fake_peer.h"
 
 enum { N_OWNERS = 3 };
 

@@ -1,10 +1,12 @@
 /* One stream at a time: requests of ours, requests of the peer's, back-pressure both ways. */
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/fake_peer.h"
 
 struct world {
     struct trace trace;

@@ -1,12 +1,14 @@
 /* Flow control towards a peer that knows it: windows of streams and of the connection, both ways.
  */
-#include "rpc/internal.h"
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "mesh/rpc/internal.h"
+#include "support/fake_peer.h"
 
 enum { N_OWNERS = 3 };
 

@@ -1,13 +1,14 @@
 /* One request to a service: a fake exchange on one side, fake providers on the other. */
-#include "gateway/service.h"
-
-#include "support/fake_exchange.h"
-#include "support/fake_peer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "gateway/relay/service.h"
+#include "support/fake_exchange.h"
+#include "support/fake_peer.h"
 
 enum { N_PROVIDERS = 2, TIMEOUT_MS = 1000, LONG_MS = 10000, START_MS = 5000 };
 

@@ -1,13 +1,15 @@
 /* A session against the vectors, and two sessions against each other. */
-#include "session/session.h"
-#include "support/pair.h"
-#include "support/vectors.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/session.h"
+#include "support/pair.h"
+#include "support/vectors.h"
 
 enum { GO_RECORD_MAX = 4 + 4096, LARGE = 1024 * 1024 };
 

@@ -1,14 +1,16 @@
 /* Somebody between two nodes: changes what travels, replays it, puts keys of its own in its place.
  * Nobody ever takes the peer for somebody else, or a secure session for an old one. */
-#include "support/meeting.h"
-#include "wire/v1.h"
-#include "wire/v2.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/wire/v1.h"
+#include "mesh/wire/v2.h"
+#include "support/meeting.h"
 
 enum { I = PAIR_INITIATOR, R = PAIR_RESPONDER, MESSAGE_MAX = 1024 };
 

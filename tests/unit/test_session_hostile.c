@@ -1,14 +1,16 @@
 /* What a peer must not do: each fault has its code and its text, and nothing is read beyond what
  * arrived. */
-#include "session/record.h"
-#include "support/pair.h"
-#include "wire/v1.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/record.h"
+#include "mesh/wire/v1.h"
+#include "support/pair.h"
 
 static int setup(void **state)
 {

@@ -1,14 +1,16 @@
 /* No key is ever used twice with the same nonce: every seal of a whole conversation is written down
- * (tests/CMakeLists.txt puts these functions before those of src/crypto/aead.c). */
-#include "session/record.h"
-#include "support/meeting.h"
-#include "support/talk.h"
-
+ * (tests/CMakeLists.txt puts these functions before those of src/mesh/crypto/aead.c). */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/record.h"
+#include "support/meeting.h"
+#include "support/talk.h"
 
 enum { SEALS_MAX = 4096, CONTEXTS_MAX = 64 };
 

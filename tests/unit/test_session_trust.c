@@ -1,11 +1,13 @@
 /* Who lets whom in: old and new peers, mesh secrets, allowed keys, pinned keys, services. Whoever
  * is refused learns why, and so does whoever refuses. */
-#include "support/meeting.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
+
+#include "support/meeting.h"
 
 enum { I = PAIR_INITIATOR, R = PAIR_RESPONDER };
 

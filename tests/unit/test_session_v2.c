@@ -1,13 +1,15 @@
 /* Two secure sessions against each other: what is sent, in what records. */
-#include "session/record.h"
-#include "support/pair.h"
-#include "wire/v2.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/record.h"
+#include "mesh/wire/v2.h"
+#include "support/pair.h"
 
 enum { LARGE = 1024 * 1024, DATA_MAX = FE_BLOCK_SIZE - 4 - FE_AEAD_TAG_LEN - FE_V2_HEADER_SIZE };
 

@@ -1,15 +1,17 @@
 /* What a peer must not do in a secure session: each fault has its code and its text, the peer is
  * told, and nothing is read beyond what arrived. */
-#include "session/record.h"
-#include "support/pair.h"
-#include "wire/v2.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/record.h"
+#include "mesh/wire/v2.h"
+#include "support/pair.h"
 
 enum { I = PAIR_INITIATOR, R = PAIR_RESPONDER };
 

@@ -1,12 +1,14 @@
 /* The key schedule of the secure session, each step beside its vector. */
-#include "session/v2_keys.h"
-#include "support/vectors.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/v2_keys.h"
+#include "support/vectors.h"
 
 struct schedule {
     const char *prefix;

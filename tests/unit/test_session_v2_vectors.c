@@ -1,13 +1,15 @@
 /* The secure session against the vectors: every byte of a conversation. */
-#include "session/record.h"
-#include "session/session.h"
-#include "support/vectors.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "mesh/session/record.h"
+#include "mesh/session/session.h"
+#include "support/vectors.h"
 
 struct scripted {
     struct fe_trust trust;

@@ -1,13 +1,15 @@
 /* Whom a node trusts, from its options: what is refused, and that the rest is copied. */
-#include "crypto/crypto.h"
-#include "node/options.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "mesh/crypto/crypto.h"
+#include "mesh/node/options.h"
 
 static char secret[FE_MESH_SECRET_MAX + 1];
 static struct flatend_public_key keys[FE_TRUST_ENTRIES_MAX + 1];

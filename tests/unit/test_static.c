@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
@@ -12,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/static.h"
+#include "gateway/files/files.h"
 #include "support/fake_client.h"
 #include "support/temp_dir.h"
 

@@ -2,13 +2,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "gateway/date_parse.h"
-#include "gateway/mime.h"
-#include "gateway/range.h"
-#include "http/date.h"
+#include "gateway/files/mime.h"
+#include "gateway/files/range.h"
+#include "web/http/date.h"
+#include "web/http/date_parse.h"
 
 static void test_media_types(void **state)
 {

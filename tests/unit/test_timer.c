@@ -1,12 +1,14 @@
-#include "base/list.h"
-#include "base/rng.h"
-#include "base/timer.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "ground/base/list.h"
+#include "ground/base/rng.h"
+#include "ground/base/timer.h"
 
 enum { N = 200, RANDOM_STEPS = 5000 };
 

@@ -1,6 +1,8 @@
 /* TLS against itself, in memory: the handshake, both directions, every cut, and each way to end. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 

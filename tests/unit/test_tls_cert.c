@@ -1,6 +1,8 @@
 /* Certificates: what is read, what is refused and why, and for which names one is good. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -8,9 +10,9 @@
 
 #include <cmocka.h>
 
+#include "ground/os/file.h"
 #include "support/pem.h"
-#include "tls/file.h"
-#include "tls/local_ca.h"
+#include "web/tls/local_ca.h"
 
 #define DAY_S INT64_C(86400)
 

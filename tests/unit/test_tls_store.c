@@ -1,6 +1,8 @@
 /* Which certificate a client gets, and what a session ticket is good for. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 

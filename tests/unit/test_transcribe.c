@@ -1,13 +1,15 @@
 /* Heads between HTTP and the mesh. A transcript is written as "name=value" lines. */
-#include "gateway/query.h"
-#include "gateway/transcribe.h"
-#include "support/trace.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include "gateway/relay/query.h"
+#include "gateway/relay/transcribe.h"
+#include "support/trace.h"
 
 #define PSEUDO(path)                                                                               \
     " :method=GET :path=" path " :scheme=http :authority=example.org :remote=192.0.2.1:5000"

@@ -2,10 +2,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "gateway/units.h"
+#include "gateway/config/units.h"
 
 struct row {
     const char *text;

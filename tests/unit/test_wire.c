@@ -1,12 +1,14 @@
 /* Cursors, iterators, and every packet beside its vector. */
-#include "support/vectors.h"
-#include "wire/v1.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/wire/v1.h"
+#include "support/vectors.h"
 
 static void load(struct vector *vector, const char *name)
 {

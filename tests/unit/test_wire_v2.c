@@ -1,13 +1,15 @@
 /* The packets of the secure session, each beside its vector. */
-#include "support/vectors.h"
-#include "wire/v1.h"
-#include "wire/v2.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/wire/v1.h"
+#include "mesh/wire/v2.h"
+#include "support/vectors.h"
 
 /* A packet of the vectors, decoded; and room to encode it again. */
 struct packet {

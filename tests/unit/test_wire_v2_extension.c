@@ -1,12 +1,14 @@
 /* The extension of a Handshake: beside its vectors, and as it must not be. */
-#include "support/vectors.h"
-#include "wire/v2.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "mesh/wire/v2.h"
+#include "support/vectors.h"
 
 /* The views in `extension` borrow `vector`. */
 static void expect_extension(const char *name, struct vector *vector,

@@ -1,0 +1,145 @@
+#include "gateway/config/units.h"
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* A longer name stands before a shorter one that begins it. */
+static const struct unit DURATION_UNITS[] = {
+    {"ms", 1},
+    {"s", 1000},
+    {"m", 60000},
+    {"h", 3600000},
+};
+
+static const struct unit SIZE_UNITS[] = {
+    {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},   {"kB", 1000},
+    {"KB", 1000},     {"MB", 1000000},  {"GB", 1000000000}, {"B", 1},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Takes digits off the front of `text`. FLATEND_ESYNTAX: none; FLATEND_ETOOBIG: more than `max`. */
+static int take_digits(struct fe_view *text, uint64_t max, uint64_t *number)
+{
+    size_t n = 0;
+    *number = 0;
+    while (n < text->len && is_digit(text->ptr[n])) {
+        const uint64_t digit = text->ptr[n] - (uint64_t)'0';
+        if (digit > max || *number > (max - digit) / 10) {
+            return FLATEND_ETOOBIG;
+        }
+        *number = *number * 10 + digit;
+        n++;
+    }
+    *text = fe_view_skip(*text, n);
+    return n == 0 ? FLATEND_ESYNTAX : FLATEND_OK;
+}
+
+static int take_unit(struct fe_view *text, const struct unit *units, size_t n_units,
+                     uint64_t *factor)
+{
+    for (size_t i = 0; i < n_units; i++) {
+        const struct fe_view name = fe_view_str(units[i].name);
+        if (fe_view_has_prefix(*text, name)) {
+            *text = fe_view_skip(*text, name.len);
+            *factor = units[i].factor;
+            return FLATEND_OK;
+        }
+    }
+    return FLATEND_ESYNTAX;
+}
+
+/* ".25": the digits' value and the power of ten that they count parts of. */
+static int take_fraction(struct fe_view *text, uint64_t *number, uint64_t *scale)
+{
+    enum { DIGITS_MAX = 6 }; /* a millionth of an hour is finer than a millisecond can tell */
+    struct fe_view digits;
+    int code;
+
+    *number = 0;
+    *scale = 1;
+    if (text->len == 0 || text->ptr[0] != '.') {
+        return FLATEND_OK;
+    }
+    digits = fe_view_skip(*text, 1);
+    *text = digits;
+    code = take_digits(text, 999999, number);
+    if (code != FLATEND_OK || digits.len - text->len > DIGITS_MAX) {
+        return FLATEND_ESYNTAX;
+    }
+    for (size_t i = text->len; i < digits.len; i++) {
+        *scale *= 10;
+    }
+    return FLATEND_OK;
+}
+
+/* One number with its unit, added to `*sum_ms`. */
+static int take_part(struct fe_view *text, uint64_t max_ms, uint64_t *sum_ms)
+{
+    uint64_t number;
+    uint64_t fraction;
+    uint64_t scale;
+    uint64_t factor;
+    int code = take_digits(text, max_ms, &number);
+    if (code != FLATEND_OK) {
+        return code;
+    }
+    if (take_fraction(text, &fraction, &scale) != FLATEND_OK ||
+        take_unit(text, DURATION_UNITS, COUNT(DURATION_UNITS), &factor) != FLATEND_OK) {
+        return FLATEND_ESYNTAX;
+    }
+    if (number > (max_ms - *sum_ms) / factor) {
+        return FLATEND_ETOOBIG;
+    }
+    *sum_ms += number * factor;
+    fraction = fraction * factor / scale; /* at most 10^6 * 3.6 * 10^6 before the division */
+    if (fraction > max_ms - *sum_ms) {
+        return FLATEND_ETOOBIG;
+    }
+    *sum_ms += fraction;
+    return FLATEND_OK;
+}
+
+int fe_duration_parse(struct fe_view text, uint64_t max_ms, uint64_t *ms)
+{
+    uint64_t sum_ms = 0;
+
+    if (fe_view_equal(text, FE_VIEW_LIT("0"))) {
+        *ms = 0;
+        return FLATEND_OK;
+    }
+    do {
+        const int code = take_part(&text, max_ms, &sum_ms);
+        if (code != FLATEND_OK) {
+            return code;
+        }
+    } while (text.len > 0);
+    *ms = sum_ms;
+    return FLATEND_OK;
+}
+
+int fe_size_parse(struct fe_view text, uint64_t max, uint64_t *bytes)
+{
+    uint64_t number;
+    uint64_t factor = 1;
+    const int code = take_digits(&text, max, &number);
+    if (code != FLATEND_OK) {
+        return code;
+    }
+    if (text.len > 0 &&
+        (take_unit(&text, SIZE_UNITS, COUNT(SIZE_UNITS), &factor) != FLATEND_OK || text.len > 0)) {
+        return FLATEND_ESYNTAX;
+    }
+    if (number > max / factor) {
+        return FLATEND_ETOOBIG;
+    }
+    *bytes = number * factor;
+    return FLATEND_OK;
+}

@@ -1,0 +1,112 @@
+/* What is valid today and will be a problem. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/config/config.h"
+
+#define DAY_S INT64_C(86400)
+
+enum { SOON_DAYS = 7 };
+
+static const char *format_day(int64_t time_s, char text[32])
+{
+    const time_t time = (time_t)time_s;
+    struct tm tm;
+
+    if (gmtime_r(&time, &tm) == NULL || strftime(text, 32, "%Y-%m-%d %H:%M UTC", &tm) == 0) {
+        text[0] = '\0';
+    }
+    return text;
+}
+
+static void warn_dates(const struct fe_config_cert *cert, const char *path, int64_t now_s,
+                       const struct fe_log *log)
+{
+    const int64_t end = fe_cert_not_after(cert->cert);
+    const char *what = NULL;
+    char day[32];
+
+    if (end <= now_s) {
+        what = "expired on";
+    } else if (end <= now_s + SOON_DAYS * DAY_S) {
+        what = "expires on";
+    } else if (fe_cert_not_before(cert->cert) > now_s) {
+        what = "is not valid before";
+    }
+    if (what != NULL) {
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: the certificate '%s' %s %s.", path, cert->pos.line,
+               cert->pos.column, cert->chain_path, what,
+               format_day(fe_cert_not_before(cert->cert) > now_s ? fe_cert_not_before(cert->cert)
+                                                                 : end,
+                          day));
+    }
+}
+
+static void warn_names(const struct fe_config_http *http, const char *path,
+                       const struct fe_log *log)
+{
+    for (size_t i = 0; i < http->n_domains; i++) {
+        size_t k = 0;
+
+        while (k < http->n_certs && !fe_cert_covers(http->certs[k].cert, http->domains[i])) {
+            k++;
+        }
+        if (k == http->n_certs && k > 0) {
+            fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: no certificate is valid for '%.*s'.", path,
+                   http->certs[0].pos.line, http->certs[0].pos.column, (int)http->domains[i].len,
+                   (const char *)http->domains[i].ptr);
+        }
+    }
+}
+
+void fe_config_warn(const struct fe_config *config, const char *path, int64_t now_s,
+                    const struct fe_log *log)
+{
+    for (size_t i = 0; i < config->n_http; i++) {
+        const struct fe_config_http *const http = &config->http[i];
+
+        for (size_t k = 0; k < http->n_certs; k++) {
+            const struct fe_config_cert *const cert = &http->certs[k];
+
+            warn_dates(cert, path, now_s, log);
+            if (fe_cert_is_key_exposed(cert->cert)) {
+                fe_log(log, FLATEND_LOG_WARN,
+                       "%s:%u:%u: anybody on this machine can read the key '%s': chmod 600.", path,
+                       cert->pos.line, cert->pos.column, cert->key_path);
+            }
+        }
+        warn_names(http, path, log);
+    }
+}
+
+/* ---- where state is kept ------------------------------------------------------------------ */
+
+static const char *join(struct fe_arena *arena, const char *dir, const char *rest)
+{
+    const size_t dir_len = strlen(dir);
+    const size_t rest_len = strlen(rest);
+    char *path = fe_arena_alloc(arena, dir_len + rest_len + 1);
+
+    if (path != NULL) {
+        memcpy(path, dir, dir_len);
+        memcpy(path + dir_len, rest, rest_len + 1);
+    }
+    return path;
+}
+
+/* The XDG Base Directory Specification: a path that is not absolute is ignored. */
+const char *fe_state_dir_default(struct fe_arena *arena)
+{
+    const char *const xdg = getenv("XDG_STATE_HOME");
+    const char *const home = getenv("HOME");
+
+    if (xdg != NULL && xdg[0] == '/') {
+        return join(arena, xdg, "/flatend");
+    }
+    if (geteuid() == 0 || home == NULL || home[0] != '/') {
+        return join(arena, "/var/lib", "/flatend");
+    }
+    return join(arena, home, "/.local/state/flatend");
+}

@@ -1,0 +1,18 @@
+/* From an exchange to whoever answers it. */
+#ifndef FE_GATEWAY_EDGE_DISPATCH_H
+#define FE_GATEWAY_EDGE_DISPATCH_H
+
+#include "gateway/relay/ferry.h"
+
+/* How services are reached from one worker. */
+struct fe_backends {
+    const struct fe_mesh_access *mesh; /* NULL: it is on another worker, ... */
+    struct fe_ferry_line *line;        /* ... and this leads there */
+};
+
+/* Finds the route and lets its handler answer; what has no route is answered here. `http`, `remote`
+ * and `backends` outlive the exchange. */
+void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
+                 const struct fe_backends *backends);
+
+#endif

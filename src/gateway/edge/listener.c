@@ -1,0 +1,108 @@
+/* The life of an [[http]] on one worker.
+ *
+ * Happy path: take clients; drain: each client closes when it has its answer; the last one that
+ * goes closes the listener.
+ *
+ * Failure modes: no memory for a client: its connection is closed, the others stay. Clients that do
+ * not end in time are reset. */
+#include "gateway/edge/listener.h"
+
+#include <unistd.h>
+
+#include "gateway/edge/client.h"
+
+static void on_deadline(struct fe_timer *timer);
+
+void fe_http_listener_init(struct fe_http_listener *listener,
+                           const struct fe_http_listener_setup *setup)
+{
+    const struct fe_config_http *const config = setup->config;
+
+    *listener = (struct fe_http_listener){
+        .setup = *setup,
+        .limits = {.header_max = config->header_max,
+                   .body_max = UINT64_MAX, /* each route has its own */
+                   .read_header_ms = config->read_header_ms,
+                   .read_ms = config->read_ms,
+                   .write_ms = config->write_ms,
+                   .idle_ms = config->idle_ms},
+    };
+    fe_list_init(&listener->clients);
+    fe_timer_init(&listener->deadline, on_deadline);
+}
+
+void fe_http_listener_take(struct fe_http_listener *listener, int fd, const struct fe_addr *peer)
+{
+    struct fe_conn *conn = NULL;
+
+    listener->n_clients++;
+    if (fe_conn_adopt(listener->setup.worker, fd, peer, &conn) == 0 &&
+        fe_client_open(listener, conn) == 0) {
+        return;
+    }
+    if (conn != NULL) {
+        fe_conn_close(conn);
+    } else {
+        (void)close(fd);
+    }
+    fe_http_listener_on_gone(listener);
+}
+
+static void close_if_empty(struct fe_http_listener *listener)
+{
+    if (listener->state != FE_HTTP_DRAINING || listener->n_clients > 0) {
+        return;
+    }
+    listener->state = FE_HTTP_CLOSED;
+    fe_timer_stop(fe_worker_timers(listener->setup.worker), &listener->deadline);
+    listener->setup.on_closed(listener->setup.closed_arg);
+}
+
+void fe_http_listener_on_gone(struct fe_http_listener *listener)
+{
+    listener->n_clients--;
+    (void)atomic_fetch_sub_explicit(listener->setup.load, 1, memory_order_relaxed);
+    close_if_empty(listener);
+}
+
+void fe_http_listener_hurry(struct fe_http_listener *listener)
+{
+    FE_LIST_FOREACH (link, tmp, &listener->clients) {
+        fe_client_abort(FE_CONTAINER_OF(link, struct fe_client, link));
+    }
+}
+
+static void on_deadline(struct fe_timer *timer)
+{
+    struct fe_http_listener *listener = FE_CONTAINER_OF(timer, struct fe_http_listener, deadline);
+
+    fe_log(listener->setup.log, FLATEND_LOG_WARN,
+           "%zu HTTP connection(s) did not end within the shutdown timeout.", listener->n_clients);
+    fe_http_listener_hurry(listener);
+}
+
+/* Without memory for the timer nothing would end the waiting: so there is none. */
+static void limit_draining(struct fe_http_listener *listener)
+{
+    struct fe_worker *const worker = listener->setup.worker;
+    uint64_t shutdown_ms = listener->setup.config->shutdown_ms;
+    uint64_t deadline_ms = fe_worker_now(worker) + shutdown_ms;
+
+    if (shutdown_ms == 0 ||
+        fe_timer_start(fe_worker_timers(worker), &listener->deadline, deadline_ms) != 0) {
+        fe_http_listener_hurry(listener);
+    }
+}
+
+void fe_http_listener_drain(struct fe_http_listener *listener)
+{
+    if (listener->state != FE_HTTP_OPEN) {
+        return;
+    }
+    listener->state = FE_HTTP_DRAINING;
+    FE_LIST_FOREACH (link, tmp, &listener->clients) {
+        fe_client_drain(FE_CONTAINER_OF(link, struct fe_client, link));
+    }
+    limit_draining(listener);
+    close_if_empty(listener);
+}

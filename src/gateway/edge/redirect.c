@@ -1,0 +1,79 @@
+#include "gateway/edge/redirect.h"
+
+#include <stdio.h>
+
+#include "web/http/problem.h"
+
+enum { HTTPS_PORT = 443 };
+
+/* Without the port; an IPv6 address keeps its brackets. */
+static struct fe_view host_of(struct fe_view authority)
+{
+    size_t len = authority.len;
+
+    while (len > 0 && authority.ptr[len - 1] >= '0' && authority.ptr[len - 1] <= '9') {
+        len--;
+    }
+    return len > 0 && authority.ptr[len - 1] == ':' ? fe_view_of(authority.ptr, len - 1)
+                                                    : authority;
+}
+
+static const struct fe_config_http *choose(const struct fe_config_http *http, struct fe_view host)
+{
+    for (size_t i = 0; i < http->n_targets; i++) {
+        for (size_t k = 0; k < http->targets[i]->n_domains; k++) {
+            if (fe_view_equal_nocase(http->targets[i]->domains[k], host)) {
+                return http->targets[i];
+            }
+        }
+    }
+    return http->targets[0];
+}
+
+/* NULL: out of memory. */
+static char *format(struct fe_exchange *ex, struct fe_view host, uint16_t port, size_t *len)
+{
+    const struct fe_request *const request = &ex->request;
+    const size_t cap =
+        sizeof("https://:65535?") + host.len + request->path.len + request->query.len;
+    char *text = fe_arena_alloc(&ex->arena, cap);
+    size_t n;
+
+    if (text == NULL) {
+        return NULL;
+    }
+    n = (size_t)snprintf(text, cap, "https://%.*s", (int)host.len, (const char *)host.ptr);
+    if (port != HTTPS_PORT) {
+        n += (size_t)snprintf(text + n, cap - n, ":%u", port);
+    }
+    memcpy(text + n, request->path.ptr, request->path.len);
+    n += request->path.len;
+    if (request->query.len > 0) {
+        text[n++] = '?';
+        memcpy(text + n, request->query.ptr, request->query.len);
+        n += request->query.len;
+    }
+    *len = n;
+    return text;
+}
+
+/* 308 lets no client turn a POST into a GET (RFC 9110 §15.4.9); older ones know only 301. */
+void fe_redirect_serve(struct fe_exchange *ex, const struct fe_config_http *http)
+{
+    const bool is_get = ex->request.method == FE_METHOD_GET || ex->request.method == FE_METHOD_HEAD;
+    const struct fe_view host = host_of(ex->request.authority);
+    char *location;
+    size_t len;
+
+    if (host.len == 0 || ex->request.path.len == 0 || ex->request.path.ptr[0] != '/') {
+        fe_problem_respond(ex, 400, "this is served over HTTPS only: use https://");
+        return;
+    }
+    location = format(ex, host, choose(http, host)->addrs[0].port, &len);
+    if (location == NULL) {
+        fe_problem_respond(ex, 503, "too much is going on");
+        return;
+    }
+    fe_problem_respond_with(ex, is_get ? 301 : 308, "this is served over HTTPS only",
+                            (struct fe_field){FE_VIEW_LIT("location"), fe_view_of(location, len)});
+}

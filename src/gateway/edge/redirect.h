@@ -1,0 +1,12 @@
+/* From HTTP to HTTPS. */
+#ifndef FE_GATEWAY_EDGE_REDIRECT_H
+#define FE_GATEWAY_EDGE_REDIRECT_H
+
+#include "gateway/config/config.h"
+#include "web/http/exchange.h"
+
+/* Answers with the same address under https: host, path and query as the client sent them, and the
+ * port of the listener in `http->targets` that has the host's name, else of the first. */
+void fe_redirect_serve(struct fe_exchange *ex, const struct fe_config_http *http);
+
+#endif

@@ -1,0 +1,310 @@
+#include "gateway/files/files.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gateway/files/file.h"
+#include "gateway/files/listing.h"
+#include "gateway/files/mime.h"
+#include "gateway/files/precondition.h"
+#include "gateway/files/range.h"
+#include "gateway/files/transfer.h"
+#include "gateway/filters/no_cache.h"
+#include "web/http/date.h"
+#include "web/http/problem.h"
+
+enum {
+    FIELDS_MAX = 12,
+    ETAG_MAX = 72,
+};
+
+#define INDEX "index.html"
+
+/* ---- heads -------------------------------------------------------------------------------- */
+
+/* A response and the memory of its fields. */
+struct reply {
+    struct fe_response response;
+    struct fe_field fields[FIELDS_MAX];
+    char etag[ETAG_MAX];
+    char modified[FE_HTTP_DATE_LEN + 1];
+    char range[72];
+};
+
+static void reply_init(struct reply *reply, int status, uint64_t len)
+{
+    reply->response = (struct fe_response){
+        .status = status,
+        .fields = {reply->fields, 0, FIELDS_MAX},
+        .content_length = len,
+    };
+}
+
+static void add_field(struct reply *reply, struct fe_view name, struct fe_view value)
+{
+    reply->fields[reply->response.fields.n++] = (struct fe_field){name, value};
+}
+
+static void add_no_cache(struct reply *reply)
+{
+    fe_no_cache_fields(&reply->fields[reply->response.fields.n]);
+    reply->response.fields.n += FE_NO_CACHE_FIELDS;
+}
+
+static void respond_with_code(struct fe_exchange *ex, int code)
+{
+    switch (code) {
+    case FLATEND_ENOENT:
+        fe_problem_respond(ex, 404, "there is no such file");
+        break;
+    case FLATEND_EACCESS:
+        fe_problem_respond(ex, 403, "the file may not be read");
+        break;
+    case FLATEND_ELIMIT:
+    case FLATEND_ENOMEM:
+        fe_problem_respond(ex, 503, "too much is going on");
+        break;
+    default:
+        fe_problem_respond(ex, 500, "the file cannot be read");
+        break;
+    }
+}
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+/* Size and time to the nanosecond: a file that changes changes its tag. */
+static void describe(const struct stat *info, struct reply *reply, struct fe_validators *validators)
+{
+    snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIx64 "-%" PRIx64 ".%lx\"",
+             (uint64_t)info->st_size, (uint64_t)info->st_mtim.tv_sec,
+             (unsigned long)info->st_mtim.tv_nsec);
+    fe_http_date_format(reply->modified, info->st_mtim.tv_sec);
+    validators->etag = fe_view_str(reply->etag);
+    validators->modified_s = info->st_mtim.tv_sec;
+}
+
+static void add_validators(struct reply *reply)
+{
+    add_field(reply, FE_VIEW_LIT("etag"), fe_view_str(reply->etag));
+    add_field(reply, FE_VIEW_LIT("last-modified"), fe_view_str(reply->modified));
+}
+
+/* True: the exchange was answered without the file. */
+static bool answer_condition(struct fe_exchange *ex, struct reply *reply,
+                             const struct fe_validators *validators)
+{
+    switch (fe_precondition_evaluate(&ex->request.fields, validators)) {
+    case FE_PRECONDITION_HOLDS:
+        return false;
+    case FE_PRECONDITION_FAILED:
+        fe_problem_respond(ex, 412, "the file is not as the request wants it");
+        return true;
+    case FE_PRECONDITION_NOT_MODIFIED:
+        break;
+    }
+    reply_init(reply, 304, FE_BODY_UNKNOWN);
+    add_validators(reply);
+    if (ex->ops->respond(ex, &reply->response) != FLATEND_OK) {
+        ex->ops->abort(ex);
+    } else {
+        ex->ops->end(ex, NULL);
+    }
+    return true;
+}
+
+/* Which part of the file the request wants. Range is defined for GET only (RFC 9110 §14.2). */
+static enum fe_range_result choose_range(const struct fe_exchange *ex,
+                                         const struct fe_validators *validators, uint64_t size,
+                                         struct fe_range *range)
+{
+    const struct fe_fields *const fields = &ex->request.fields;
+    const struct fe_field *const field = fe_fields_find(fields, FE_VIEW_LIT("range"));
+
+    if (field == NULL || ex->request.method != FE_METHOD_GET ||
+        !fe_precondition_allows_range(fields, validators)) {
+        return FE_RANGE_WHOLE;
+    }
+    return fe_range_parse(field->value, size, range);
+}
+
+static void refuse_range(struct fe_exchange *ex, uint64_t size)
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "bytes */%" PRIu64, size);
+    fe_problem_respond_with(ex, 416, "the range is beyond the end of the file",
+                            (struct fe_field){FE_VIEW_LIT("content-range"), fe_view_str(text)});
+}
+
+/* The whole file or the range, as a head and a transfer. */
+static void send_file(struct fe_exchange *ex, const struct fe_config_route *route,
+                      struct fe_view name, struct reply *reply, struct fe_transfer *transfer,
+                      uint64_t size, const struct fe_range *range)
+{
+    transfer->left = size;
+    reply_init(reply, 200, size);
+    if (range != NULL) {
+        transfer->offset = range->first;
+        transfer->left = range->last - range->first + 1;
+        reply_init(reply, 206, transfer->left);
+        snprintf(reply->range, sizeof(reply->range), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
+                 range->first, range->last, size);
+        add_field(reply, FE_VIEW_LIT("content-range"), fe_view_str(reply->range));
+    }
+    add_field(reply, FE_VIEW_LIT("content-type"), fe_mime_type(name));
+    add_field(reply, FE_VIEW_LIT("accept-ranges"), FE_VIEW_LIT("bytes"));
+    if (route->no_cache) {
+        add_no_cache(reply);
+    } else {
+        add_validators(reply);
+    }
+    fe_transfer_send(ex, &reply->response, transfer);
+}
+
+/* Takes over `fd`. */
+static void serve_file(struct fe_exchange *ex, const struct fe_config_route *route,
+                       struct fe_view name, int fd, const struct stat *info)
+{
+    const uint64_t size = (uint64_t)info->st_size;
+    struct fe_validators validators = {FE_VIEW_LIT(""), INT64_MAX}; /* no tag, no date is this */
+    struct fe_transfer *transfer;
+    struct fe_range range;
+    struct reply reply = {0};
+    enum fe_range_result result;
+
+    if (!route->no_cache) {
+        describe(info, &reply, &validators);
+        if (answer_condition(ex, &reply, &validators)) {
+            close(fd);
+            return;
+        }
+    }
+    result = choose_range(ex, &validators, size, &range);
+    if (result == FE_RANGE_UNSATISFIABLE) {
+        close(fd);
+        refuse_range(ex, size);
+        return;
+    }
+    transfer = fe_transfer_new(fd);
+    if (transfer == NULL) {
+        close(fd);
+        respond_with_code(ex, FLATEND_ENOMEM);
+        return;
+    }
+    send_file(ex, route, name, &reply, transfer, size, result == FE_RANGE_PART ? &range : NULL);
+}
+
+/* ---- directories -------------------------------------------------------------------------- */
+
+/* For "%.*s": printf takes no NULL, not even of length 0. */
+static const char *text_of(struct fe_view view)
+{
+    return view.len > 0 ? (const char *)view.ptr : "";
+}
+
+/* "/dir?x" to "/dir/?x". Several slashes in front would make the rest a host name to browsers. */
+static void redirect_to_slash(struct fe_exchange *ex)
+{
+    struct fe_view path = ex->request.path;
+    const struct fe_view query = ex->request.query;
+    struct reply reply;
+    char *location;
+
+    while (path.len > 0 && path.ptr[0] == '/') {
+        path = fe_view_skip(path, 1);
+    }
+    location = fe_arena_printf(&ex->arena, "/%.*s/%s%.*s", (int)path.len, text_of(path),
+                               query.len > 0 ? "?" : "", (int)query.len, text_of(query));
+    reply_init(&reply, 301, 0);
+    if (location != NULL) {
+        add_field(&reply, FE_VIEW_LIT("location"), fe_view_str(location));
+    }
+    if (location == NULL || ex->ops->respond(ex, &reply.response) != FLATEND_OK) {
+        ex->ops->abort(ex);
+        return;
+    }
+    ex->ops->end(ex, NULL);
+}
+
+/* What the page shows can change without the directory's own time: it has no validators. Takes
+ * over `fd`. */
+static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *route,
+                          struct fe_view rest, int fd)
+{
+    struct fe_transfer *const transfer = fe_transfer_new(-1);
+    struct reply reply;
+    int code;
+
+    if (transfer == NULL) {
+        close(fd);
+        respond_with_code(ex, FLATEND_ENOMEM);
+        return;
+    }
+    code = fe_listing_write(fd, ex->request.path, rest.len > 0, &transfer->page);
+    if (code != FLATEND_OK) {
+        fe_transfer_free(transfer);
+        respond_with_code(ex, code);
+        return;
+    }
+    transfer->left = transfer->page.len;
+    reply_init(&reply, 200, transfer->page.len);
+    add_field(&reply, FE_VIEW_LIT("content-type"), FE_VIEW_LIT("text/html; charset=utf-8"));
+    if (route->no_cache) {
+        add_no_cache(&reply);
+    }
+    fe_transfer_send(ex, &reply.response, transfer);
+}
+
+/* Its index, else its listing, else nothing. Takes over `fd`. */
+static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *route,
+                      struct fe_view rest, int fd)
+{
+    const struct fe_view path = ex->request.path;
+    struct stat info;
+    char *index;
+    int index_fd;
+    int code;
+
+    if (path.len == 0 || path.ptr[path.len - 1] != '/') {
+        close(fd);
+        redirect_to_slash(ex);
+        return;
+    }
+    index = fe_arena_printf(&ex->arena, "%.*s%s" INDEX, (int)rest.len, text_of(rest),
+                            rest.len > 0 && rest.ptr[rest.len - 1] != '/' ? "/" : "");
+    code = index != NULL ? fe_static_open(route, fe_view_str(index), &index_fd, &info)
+                         : FLATEND_ENOMEM;
+    if (code == FLATEND_OK && S_ISREG(info.st_mode)) {
+        close(fd);
+        serve_file(ex, route, FE_VIEW_LIT(INDEX), index_fd, &info);
+        return;
+    }
+    if (code == FLATEND_OK) {
+        close(index_fd); /* a directory of that name */
+        code = FLATEND_ENOENT;
+    }
+    if (code == FLATEND_ENOENT && route->browse) {
+        serve_listing(ex, route, rest, fd);
+        return;
+    }
+    close(fd);
+    respond_with_code(ex, code);
+}
+
+void fe_static_serve(struct fe_exchange *ex, const struct fe_config_route *route,
+                     struct fe_view rest)
+{
+    struct stat info;
+    int fd;
+    const int code = fe_static_open(route, rest, &fd, &info);
+
+    if (code != FLATEND_OK) {
+        respond_with_code(ex, code);
+    } else if (S_ISDIR(info.st_mode)) {
+        serve_dir(ex, route, rest, fd);
+    } else {
+        serve_file(ex, route, route->static_is_dir ? rest : fe_view_str(route->static_path), fd,
+                   &info);
+    }
+}

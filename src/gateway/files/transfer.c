@@ -1,0 +1,106 @@
+#include "gateway/files/transfer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gateway/files/listing.h"
+
+/* Bytes of a file that are read at once. */
+enum { READ_SIZE = 32768 };
+
+struct fe_transfer *fe_transfer_new(int fd)
+{
+    struct fe_transfer *const transfer = calloc(1, sizeof(*transfer));
+
+    if (transfer != NULL) {
+        transfer->fd = fd;
+        fe_buf_init(&transfer->page, FE_LISTING_PAGE_MAX);
+    }
+    return transfer;
+}
+
+void fe_transfer_free(struct fe_transfer *transfer)
+{
+    if (transfer->fd >= 0) {
+        close(transfer->fd);
+    }
+    fe_buf_deinit(&transfer->page);
+    free(transfer);
+}
+
+/* The next bytes, at least one: out of `block`, or of the page. FLATEND_EIO: also when the file has
+ * become shorter than what was promised. */
+static int next_bytes(const struct fe_transfer *transfer, uint8_t block[READ_SIZE],
+                      struct fe_view *bytes)
+{
+    const size_t want = transfer->left < READ_SIZE ? (size_t)transfer->left : READ_SIZE;
+    ssize_t n;
+
+    if (transfer->fd < 0) {
+        *bytes = fe_view_of(transfer->page.data + transfer->offset, want);
+        return FLATEND_OK;
+    }
+    do {
+        n = pread(transfer->fd, block, want, (off_t)transfer->offset);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        return FLATEND_EIO;
+    }
+    *bytes = fe_view_of(block, (size_t)n);
+    return FLATEND_OK;
+}
+
+/* Writes until the exchange takes no more, or all is written, which ends it. */
+static void pump(struct fe_exchange *ex)
+{
+    struct fe_transfer *const transfer = ex->handler;
+    uint8_t block[READ_SIZE];
+
+    while (transfer->left > 0) {
+        struct fe_view bytes;
+        ssize_t n = next_bytes(transfer, block, &bytes);
+        if (n == FLATEND_OK) {
+            n = ex->ops->write(ex, bytes);
+        }
+        if (n < 0) {
+            fe_transfer_free(transfer);
+            ex->ops->abort(ex);
+            return;
+        }
+        transfer->offset += (uint64_t)n;
+        transfer->left -= (uint64_t)n;
+        if ((size_t)n < bytes.len) {
+            return; /* on_writable goes on */
+        }
+    }
+    fe_transfer_free(transfer);
+    ex->ops->end(ex, NULL);
+}
+
+static void on_abort(struct fe_exchange *ex)
+{
+    fe_transfer_free(ex->handler);
+}
+
+/* No body of a request is ever asked for, so that none comes. */
+static const struct fe_handler_ops HANDLER_OPS = {
+    .on_writable = pump,
+    .on_abort = on_abort,
+};
+
+void fe_transfer_send(struct fe_exchange *ex, const struct fe_response *response,
+                      struct fe_transfer *transfer)
+{
+    if (ex->ops->respond(ex, response) != FLATEND_OK) {
+        fe_transfer_free(transfer);
+        ex->ops->abort(ex);
+        return;
+    }
+    if (ex->request.method == FE_METHOD_HEAD) {
+        transfer->left = 0;
+    }
+    ex->handler_ops = &HANDLER_OPS;
+    ex->handler = transfer;
+    pump(ex);
+}

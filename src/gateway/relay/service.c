@@ -1,0 +1,407 @@
+/* One request to a service and its response.
+ *
+ * Happy path: the head is transcribed, a call is started; body bytes go from on_body to the call
+ * and from on_data to the exchange, as many as the other side accepts, and whoever had to wait is
+ * asked to resume; the response's end ends the exchange.
+ *
+ * Failure modes: no provider, or none that answers in time: a problem, as long as no head was sent;
+ * after it the exchange is aborted, so that nobody takes a part for the whole. The client goes
+ * away: the call is canceled. Nothing is queued here.
+ *
+ * Time counts against the service only while it is its turn: from the end of the request's body, or
+ * while it does not take what is there. A client that takes long to send its body is the business
+ * of the protocol's read timeout. */
+#include "gateway/relay/service.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "gateway/relay/transcribe.h"
+#include "mesh/rpc/call.h"
+#include "web/http/problem.h"
+
+enum { REASON_MAX = 256 };
+
+/* Lives in the exchange's arena. */
+struct relay {
+    struct fe_exchange *ex;
+    const struct fe_config_route *route;
+    const struct fe_mesh_access *mesh;
+    struct fe_call call;
+    struct fe_timer deadline; /* armed while it is the service's turn to answer */
+    uint64_t n_body;          /* bytes of the request that the call has taken */
+};
+
+/* ---- failures ----------------------------------------------------------------------------- */
+
+/* "'a', 'b'", cut where the space ends. */
+static const char *list_services(const struct fe_config_route *route, char text[REASON_MAX])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < route->n_services && len < REASON_MAX; i++) {
+        len += (size_t)snprintf(text + len, REASON_MAX - len, "%s'%.*s'", i == 0 ? "" : ", ",
+                                (int)route->services[i].len, (const char *)route->services[i].ptr);
+    }
+    return text;
+}
+
+static void refuse(struct fe_exchange *ex, const struct fe_config_route *route, int status,
+                   const char *what)
+{
+    char services[REASON_MAX];
+    char reason[2 * REASON_MAX];
+
+    (void)snprintf(reason, sizeof(reason), "%s %s", what, list_services(route, services));
+    fe_problem_respond(ex, status, reason);
+}
+
+/* Why there is no response, and whose fault that is: docs/gateway.md. */
+static void respond_with_code(struct fe_exchange *ex, const struct fe_config_route *route, int code)
+{
+    switch (code) {
+    case FLATEND_ENOPROVIDER:
+        refuse(ex, route, 503, "no node provides");
+        break;
+    case FLATEND_EUNHANDLED:
+        refuse(ex, route, 503, "no node handles");
+        break;
+    case FLATEND_ETIMEDOUT:
+        refuse(ex, route, 504, "no answer in time from");
+        break;
+    case FLATEND_ETOOBIG:
+        fe_problem_respond(ex, 431, "the header and the parameters do not fit a packet");
+        break;
+    case FLATEND_ENOMEM:
+    case FLATEND_ELIMIT:
+        fe_problem_respond(ex, 503, "too much is going on");
+        break;
+    case FLATEND_ERESET:
+        refuse(ex, route, 502, "the request was given up by the node of");
+        break;
+    default:
+        refuse(ex, route, 502, "the connection was lost to the node of");
+        break;
+    }
+}
+
+static void stop_deadline(struct relay *relay)
+{
+    fe_timer_stop(relay->mesh->timers, &relay->deadline);
+}
+
+/* What the service is told. */
+static enum fe_reason reason_of(int code)
+{
+    switch (code) {
+    case FLATEND_ETIMEDOUT:
+        return FE_REASON_TIMEOUT;
+    case FLATEND_ETOOBIG:
+        return FE_REASON_TOO_LARGE;
+    default:
+        return FE_REASON_CANCEL;
+    }
+}
+
+/* The call is over or has to be; tells the client as far as that is still possible. */
+static void fail(struct relay *relay, int code)
+{
+    struct fe_exchange *ex = relay->ex;
+
+    stop_deadline(relay);
+    fe_call_reset(&relay->call, reason_of(code));
+    fe_log(relay->mesh->log, FLATEND_LOG_DEBUG, "%.*s %.*s: %s.", (int)ex->request.method_text.len,
+           (const char *)ex->request.method_text.ptr, (int)ex->request.path.len,
+           (const char *)ex->request.path.ptr, flatend_strerror(code));
+    if (ex->responded) {
+        ex->ops->abort(ex);
+    } else {
+        respond_with_code(ex, relay->route, code);
+    }
+}
+
+/* The service broke the rules of HTTP: that is worth a line for whoever wrote it. */
+static void fail_response(struct relay *relay, const char *why)
+{
+    struct fe_exchange *ex = relay->ex;
+    char services[REASON_MAX];
+
+    fe_log(relay->mesh->log, FLATEND_LOG_WARN, "Response of %s: %s.",
+           list_services(relay->route, services), why);
+    fe_call_cancel(&relay->call);
+    fe_problem_respond(ex, 502, why);
+}
+
+/* ---- the deadline ------------------------------------------------------------------------- */
+
+static void on_deadline(struct fe_timer *timer)
+{
+    fail(FE_CONTAINER_OF(timer, struct relay, deadline), FLATEND_ETIMEDOUT);
+}
+
+/* It is the service's turn. FLATEND_ENOMEM. */
+static int start_deadline(struct relay *relay)
+{
+    const struct fe_mesh_access *mesh = relay->mesh;
+
+    if (relay->ex->responded || relay->route->timeout_ms == 0) {
+        return 0;
+    }
+    return fe_timer_start(mesh->timers, &relay->deadline,
+                          mesh->now_ms(mesh->now_arg) + relay->route->timeout_ms);
+}
+
+/* ---- the request's body: from the exchange to the call ------------------------------------ */
+
+static void finish(struct relay *relay, const struct fe_fields *trailers)
+{
+    struct fe_transcript transcript;
+    int code = fe_transcribe_trailers(trailers, &relay->ex->arena, &transcript);
+
+    if (code == 0) {
+        code = fe_call_finish_with(&relay->call, transcript.headers, transcript.n);
+    }
+    if (code == 0) {
+        code = start_deadline(relay);
+    }
+    if (code != 0) {
+        fail(relay, code);
+    }
+}
+
+static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct relay *relay = ex->handler;
+    ssize_t n = fe_call_write(&relay->call, data);
+    int code = 0;
+
+    if (n < 0) {
+        fail(relay, (int)n);
+        return 0;
+    }
+    relay->n_body += (uint64_t)n;
+    if ((size_t)n < data.len) {
+        code = start_deadline(relay);
+    }
+    if (code != 0) {
+        fail(relay, code);
+    }
+    return (size_t)n;
+}
+
+static void call_on_writable(struct fe_call *call)
+{
+    struct relay *relay = call->owner;
+
+    stop_deadline(relay);
+    relay->ex->ops->resume(relay->ex);
+}
+
+static void respond_too_small(struct fe_exchange *ex, const struct fe_config_route *route)
+{
+    char reason[REASON_MAX];
+
+    (void)snprintf(reason, sizeof(reason), "the request's body is smaller than %" PRIu64 " bytes",
+                   route->body_min);
+    fe_problem_respond(ex, 400, reason);
+}
+
+/* Of a body whose length was not announced this is the first moment at which it can be too small.
+ * A response that has begun is let go on: the service had what it needed. */
+static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    struct relay *relay = ex->handler;
+
+    if (relay->n_body < relay->route->body_min && !ex->responded) {
+        stop_deadline(relay);
+        fe_call_cancel(&relay->call);
+        respond_too_small(ex, relay->route);
+        return;
+    }
+    finish(relay, trailers);
+}
+
+static void on_abort(struct fe_exchange *ex)
+{
+    struct relay *relay = ex->handler;
+
+    stop_deadline(relay);
+    fe_call_cancel(&relay->call);
+}
+
+/* ---- the response: from the call to the exchange ------------------------------------------ */
+
+static void call_on_response(struct fe_call *call, struct fe_headers headers)
+{
+    struct relay *relay = call->owner;
+    struct fe_exchange *ex = relay->ex;
+    const char *why = "invalid status, header name or header value";
+    struct fe_response response;
+    int code;
+
+    stop_deadline(relay);
+    code = fe_transcribe_response(headers, relay->route->no_cache, &ex->arena, &response, &why);
+    if (code == 0) {
+        code = ex->ops->respond(ex, &response);
+    }
+    if (code == FLATEND_EPROTO || code == FLATEND_EINVAL) {
+        fail_response(relay, why);
+    } else if (code != 0) {
+        fail(relay, code);
+    } else if (ex->request.method == FE_METHOD_HEAD) {
+        fe_call_cancel(call); /* the rest is for nobody, and it may be endless */
+        ex->ops->end(ex, NULL);
+    }
+}
+
+static size_t call_on_data(struct fe_call *call, struct fe_view data)
+{
+    struct relay *relay = call->owner;
+    ssize_t n = relay->ex->ops->write(relay->ex, data);
+
+    if (n < 0) {
+        fail(relay, (int)n);
+        return data.len;
+    }
+    return (size_t)n;
+}
+
+static void on_writable(struct fe_exchange *ex)
+{
+    struct relay *relay = ex->handler;
+
+    fe_call_resume(&relay->call);
+}
+
+static void call_on_end(struct fe_call *call)
+{
+    struct relay *relay = call->owner;
+    struct fe_fields trailers = {0};
+
+    if (fe_transcribe_response_trailers(fe_call_trailers(call), &relay->ex->arena, &trailers) !=
+        0) {
+        fail(relay, FLATEND_ENOMEM);
+        return;
+    }
+    stop_deadline(relay);
+    relay->ex->ops->end(relay->ex, &trailers);
+}
+
+static void call_on_fail(struct fe_call *call, int code, bool responded)
+{
+    struct relay *relay = call->owner;
+
+    (void)responded; /* the exchange knows better whether the client has seen anything */
+    if (code == FLATEND_ETOOBIG && !relay->ex->responded) {
+        stop_deadline(relay);
+        fe_problem_respond(relay->ex, 413, "the service found the request too large");
+        return;
+    }
+    fail(relay, code);
+}
+
+/* ---- the start ---------------------------------------------------------------------------- */
+
+static const struct fe_handler_ops handler_ops = {
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_writable = on_writable,
+    .on_abort = on_abort,
+};
+
+static const struct fe_call_ops call_ops = {
+    .on_response = call_on_response,
+    .on_data = call_on_data,
+    .on_writable = call_on_writable,
+    .on_end = call_on_end,
+    .on_fail = call_on_fail,
+};
+
+/* A known length outside the route's limits: answered without asking anybody. */
+static bool check_length(struct fe_exchange *ex, const struct fe_config_route *route)
+{
+    uint64_t length = ex->request.content_length;
+
+    if (length == FE_BODY_UNKNOWN) {
+        return true;
+    }
+    if (length < route->body_min) {
+        respond_too_small(ex, route);
+        return false;
+    }
+    if (length > route->body_max) {
+        fe_problem_respond(ex, 413, "the request's body is too large");
+        return false;
+    }
+    return true;
+}
+
+/* How long the service has; with a body to come nobody knows yet when that begins. */
+static void add_timeout(const struct fe_config_route *route, struct fe_transcript *transcript)
+{
+    if (route->timeout_ms > 0) {
+        transcript->headers[transcript->n++] =
+            (struct fe_header){FE_VIEW_LIT("timeout-ms"), route->timeout_text};
+    }
+}
+
+static int start_call(struct relay *relay, const struct fe_match *match, struct fe_view remote)
+{
+    const struct fe_request *http = &relay->ex->request;
+    const struct fe_mesh_access *mesh = relay->mesh;
+    struct fe_call_request request = {
+        .services = relay->route->services,
+        .n_services = relay->route->n_services,
+        .is_idempotent = fe_method_is_idempotent(http->method),
+        .deadline_ms = FE_TIME_NEVER, /* ours can wait for the client */
+    };
+    struct fe_transcript transcript;
+    int code = fe_transcribe_request(http, match, remote, &relay->ex->arena, &transcript);
+
+    if (code != 0) {
+        return code == FLATEND_ELIMIT ? FLATEND_ETOOBIG : code;
+    }
+    if (http->content_length == 0) {
+        add_timeout(relay->route, &transcript);
+    }
+    request.headers = transcript.headers;
+    request.n_headers = transcript.n;
+    return fe_call_start(&relay->call, mesh->registry, mesh->timers, mesh->pool, &request,
+                         &call_ops, relay);
+}
+
+void fe_service_serve(struct fe_exchange *ex, const struct fe_config_route *route,
+                      const struct fe_match *match, struct fe_view remote,
+                      const struct fe_mesh_access *mesh)
+{
+    static const struct fe_fields none;
+    struct relay *relay;
+    int code;
+
+    if (!check_length(ex, route)) {
+        return;
+    }
+    relay = fe_arena_alloc(&ex->arena, sizeof(*relay));
+    if (relay == NULL) {
+        respond_with_code(ex, route, FLATEND_ENOMEM);
+        return;
+    }
+    relay->ex = ex;
+    relay->route = route;
+    relay->mesh = mesh;
+    relay->n_body = 0;
+    fe_timer_init(&relay->deadline, on_deadline);
+    code = start_call(relay, match, remote);
+    if (code != 0) {
+        respond_with_code(ex, route, code);
+        return;
+    }
+    ex->handler_ops = &handler_ops;
+    ex->handler = relay;
+    ex->body_max = route->body_max;
+    if (ex->request.content_length == 0) {
+        finish(relay, &none);
+    } else {
+        ex->ops->resume(ex);
+    }
+}

@@ -1,0 +1,141 @@
+#include "gateway/filters/no_cache.h"
+#include "gateway/relay/transcribe.h"
+#include "web/http/syntax.h"
+
+enum { STATUS_DIGITS = 3 };
+
+/* An interim status (1xx) is not for a service to send: it would leave the request unanswered. */
+static int read_status(struct fe_view text, struct fe_response *response, const char **why)
+{
+    uint64_t status;
+
+    if (text.len != STATUS_DIGITS || !fe_parse_number(text, &status) ||
+        !fe_status_is_valid((int)status)) {
+        *why = "invalid :status";
+        return FLATEND_EPROTO;
+    }
+    response->status = (int)status;
+    return 0;
+}
+
+static int read_length(struct fe_view text, struct fe_response *response, const char **why)
+{
+    uint64_t length;
+
+    if (!fe_parse_number(text, &length) ||
+        (response->content_length != FE_BODY_UNKNOWN && response->content_length != length)) {
+        *why = "invalid content-length";
+        return FLATEND_EPROTO;
+    }
+    response->content_length = length;
+    return 0;
+}
+
+/* Lower case, as `struct fe_field` has it. Most services write it so. */
+static int lower_name(struct fe_view *name, struct fe_arena *arena)
+{
+    size_t i = 0;
+    uint8_t *copy;
+
+    while (i < name->len && !(name->ptr[i] >= 'A' && name->ptr[i] <= 'Z')) {
+        i++;
+    }
+    if (i == name->len) {
+        return 0;
+    }
+    copy = (uint8_t *)fe_arena_copy(arena, *name);
+    if (copy == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (; i < name->len; i++) {
+        if (copy[i] >= 'A' && copy[i] <= 'Z') {
+            copy[i] |= 0x20;
+        }
+    }
+    name->ptr = copy;
+    return 0;
+}
+
+/* The operator's `nocache` overrides what the service says about caches. */
+static bool is_overridden(struct fe_view name)
+{
+    struct fe_field fields[FE_NO_CACHE_FIELDS];
+
+    fe_no_cache_fields(fields);
+    for (size_t i = 0; i < FE_NO_CACHE_FIELDS; i++) {
+        if (fe_view_equal(name, fields[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_header(struct fe_header header, bool no_cache, struct fe_arena *arena,
+                       struct fe_response *response, const char **why)
+{
+    int code;
+
+    if (fe_view_has_prefix(header.name, FE_VIEW_LIT(":"))) {
+        /* Others are for versions of the gateway to come: no HTTP field begins like this. */
+        return fe_view_equal(header.name, FE_VIEW_LIT(":status"))
+                   ? read_status(header.value, response, why)
+                   : 0;
+    }
+    code = lower_name(&header.name, arena);
+    if (code != 0) {
+        return code;
+    }
+    if (fe_view_equal(header.name, FE_VIEW_LIT("content-length"))) {
+        return read_length(header.value, response, why);
+    }
+    if (no_cache && is_overridden(header.name)) {
+        return 0;
+    }
+    response->fields.items[response->fields.n++] = (struct fe_field){header.name, header.value};
+    return 0;
+}
+
+int fe_transcribe_response(struct fe_headers headers, bool no_cache, struct fe_arena *arena,
+                           struct fe_response *response, const char **why)
+{
+    size_t cap = (size_t)headers.n + FE_NO_CACHE_FIELDS;
+    struct fe_header header;
+
+    *response = (struct fe_response){.status = 200, .content_length = FE_BODY_UNKNOWN};
+    if (headers.n > FE_RESPONSE_FIELDS_MAX) {
+        *why = "too many header fields";
+        return FLATEND_EPROTO;
+    }
+    response->fields.items = fe_arena_alloc(arena, cap * sizeof(*response->fields.items));
+    response->fields.cap = cap;
+    if (response->fields.items == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    while (fe_headers_next(&headers, &header)) {
+        int code = read_header(header, no_cache, arena, response, why);
+
+        if (code != 0) {
+            return code;
+        }
+    }
+    if (no_cache) {
+        fe_no_cache_fields(&response->fields.items[response->fields.n]);
+        response->fields.n += FE_NO_CACHE_FIELDS;
+    }
+    return 0;
+}
+
+/* What HTTP does not let be a trailer is dropped by the protocol that sends them. */
+int fe_transcribe_response_trailers(struct fe_headers headers, struct fe_arena *arena,
+                                    struct fe_fields *fields)
+{
+    struct fe_header header;
+    int code = 0;
+
+    while (code == 0 && fields->n < FE_RESPONSE_FIELDS_MAX && fe_headers_next(&headers, &header)) {
+        if (!fe_view_has_prefix(header.name, FE_VIEW_LIT(":"))) {
+            code = fe_fields_add(fields, arena, header.name, header.value);
+        }
+    }
+    return code;
+}

@@ -1,0 +1,39 @@
+/* The gateway: a mesh node on the worker that it is given, and HTTP listeners on that and on
+ * workers of its own, put together from a configuration. Everything here is for the worker's
+ * thread, or for before and after it runs. */
+#ifndef FE_GATEWAY_SERVER_GATEWAY_H
+#define FE_GATEWAY_SERVER_GATEWAY_H
+
+#include "gateway/config/config.h"
+#include "ground/base/log.h"
+#include "ground/uv/worker.h"
+
+struct fe_gateway;
+
+/* Opens the node's and every HTTP listener; takes a reference to `config`. On failure `err` says
+ * which address, and everything opened is closed again by fe_gateway_free, which is then the only
+ * call allowed; `*gateway` is NULL if even that is not needed. `log` is copied. */
+int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const struct fe_log *log,
+                     struct fe_gateway **gateway, struct flatend_error *err) FE_MUST_USE;
+
+/* Stops listening, lets running exchanges finish within each listener's `timeout.shutdown`, then
+ * closes everything; `on_stopped` comes once, later. A second call before that resets what still
+ * runs; the callback is then that of the second call. */
+void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), void *arg);
+
+/* Reads own certificates anew, whether their files look changed or not; what fails is logged. */
+void fe_gateway_reread(struct fe_gateway *gateway);
+
+/* Frees; a gateway that has not stopped is ended at once, for which the worker, whose loop must be
+ * its own, is run. Not from within the worker's loop. */
+void fe_gateway_free(struct fe_gateway *gateway);
+
+/* The address that the `index`-th HTTP address of the configuration, counted through all of its
+ * listeners, is bound to: how to learn a port that was asked for as 0. FLATEND_ENOENT. */
+int fe_gateway_http_addr(const struct fe_gateway *gateway, size_t index,
+                         struct fe_addr *addr) FE_MUST_USE;
+
+/* The same of the node. FLATEND_ENOENT. */
+int fe_gateway_node_addr(const struct fe_gateway *gateway, struct fe_addr *addr) FE_MUST_USE;
+
+#endif

@@ -1,0 +1,144 @@
+#include "ground/base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CHUNK_SIZE = 4096 - 64
+}; /* a page with the chunk's header and malloc's: most requests fit */
+
+struct fe_arena_chunk {
+    struct fe_arena_chunk *next;
+    size_t size;
+    alignas(max_align_t) uint8_t data[];
+};
+
+void fe_arena_init(struct fe_arena *arena, size_t max)
+{
+    *arena = (struct fe_arena){.max = max};
+}
+
+static void chunks_free(struct fe_arena_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct fe_arena_chunk *next = chunk->next;
+
+        free(chunk);
+        chunk = next;
+    }
+}
+
+void fe_arena_deinit(struct fe_arena *arena)
+{
+    chunks_free(arena->chunks);
+    fe_arena_init(arena, arena->max);
+}
+
+void fe_arena_reset(struct fe_arena *arena)
+{
+    struct fe_arena_chunk *first = arena->chunks;
+
+    if (first == NULL || first->size > CHUNK_SIZE) {
+        fe_arena_deinit(arena);
+        return;
+    }
+    chunks_free(first->next);
+    first->next = NULL;
+    arena->next = first->data;
+    arena->left = first->size;
+    arena->used = 0;
+}
+
+/* An item larger than half a chunk gets a chunk of its own, so that what is left of the current one
+ * is not lost. */
+static void *alloc_chunk(struct fe_arena *arena, size_t size)
+{
+    bool is_own = arena->chunks != NULL && size > CHUNK_SIZE / 2;
+    size_t chunk_size = is_own || size > CHUNK_SIZE ? size : CHUNK_SIZE;
+    struct fe_arena_chunk *chunk = malloc(sizeof(*chunk) + chunk_size);
+
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->size = chunk_size;
+    if (arena->chunks != NULL) {
+        /* The first chunk stays the first: it is the one that a reset keeps. */
+        chunk->next = arena->chunks->next;
+        arena->chunks->next = chunk;
+    } else {
+        chunk->next = NULL;
+        arena->chunks = chunk;
+    }
+    if (!is_own) {
+        arena->next = chunk->data + size;
+        arena->left = chunk_size - size;
+    }
+    return chunk->data;
+}
+
+void *fe_arena_alloc(struct fe_arena *arena, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    void *item;
+
+    if (size > SIZE_MAX / 2 || (arena->max != 0 && size > arena->max - arena->used)) {
+        return NULL;
+    }
+    if (size == 0) {
+        size = 1;
+    }
+    size = (size + align - 1) & ~(align - 1);
+    if (size <= arena->left) {
+        item = arena->next;
+        arena->next += size;
+        arena->left -= size;
+    } else {
+        item = alloc_chunk(arena, size);
+        if (item == NULL) {
+            return NULL;
+        }
+    }
+    arena->used += size;
+    if (arena->max != 0 && arena->used > arena->max) {
+        arena->used = arena->max; /* rounding may pass the limit, the subtraction above must not */
+    }
+    return item;
+}
+
+char *fe_arena_copy(struct fe_arena *arena, struct fe_view view)
+{
+    char *copy = view.len < SIZE_MAX ? fe_arena_alloc(arena, view.len + 1) : NULL;
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (view.len > 0) {
+        memcpy(copy, view.ptr, view.len);
+    }
+    copy[view.len] = '\0';
+    return copy;
+}
+
+char *fe_arena_printf(struct fe_arena *arena, const char *format, ...)
+{
+    va_list args;
+    int len;
+    char *text;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0) {
+        return NULL;
+    }
+    text = fe_arena_alloc(arena, (size_t)len + 1);
+    if (text != NULL) {
+        va_start(args, format);
+        vsnprintf(text, (size_t)len + 1, format, args);
+        va_end(args);
+    }
+    return text;
+}

@@ -1,0 +1,252 @@
+#include "ground/base/chain.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct fe_block {
+    struct fe_block *next;
+    uint32_t start; /* the first byte not consumed */
+    uint32_t end;   /* behind the last byte */
+    uint8_t data[FE_BLOCK_SIZE];
+};
+
+void fe_pool_init(struct fe_pool *pool)
+{
+    *pool = (struct fe_pool){0};
+}
+
+void fe_pool_deinit(struct fe_pool *pool)
+{
+    while (pool->free != NULL) {
+        struct fe_block *block = pool->free;
+
+        pool->free = block->next;
+        free(block);
+    }
+    pool->n_free = 0;
+}
+
+static struct fe_block *block_new(struct fe_pool *pool)
+{
+    struct fe_block *block;
+
+    if (pool != NULL && pool->free != NULL) {
+        block = pool->free;
+        pool->free = block->next;
+        pool->n_free--;
+    } else {
+        block = malloc(sizeof(*block));
+    }
+    if (block != NULL) {
+        block->next = NULL;
+        block->start = 0;
+        block->end = 0;
+    }
+    return block;
+}
+
+static void block_free(struct fe_pool *pool, struct fe_block *block)
+{
+    if (pool == NULL || pool->n_free >= FE_POOL_KEEP) {
+        free(block);
+        return;
+    }
+    block->next = pool->free;
+    pool->free = block;
+    pool->n_free++;
+}
+
+static void blocks_free(struct fe_pool *pool, struct fe_block *block)
+{
+    while (block != NULL) {
+        struct fe_block *next = block->next;
+
+        block_free(pool, block);
+        block = next;
+    }
+}
+
+static size_t room_in(const struct fe_block *block)
+{
+    return FE_BLOCK_SIZE - block->end;
+}
+
+void fe_chain_init(struct fe_chain *chain, struct fe_pool *pool)
+{
+    *chain = (struct fe_chain){.pool = pool};
+}
+
+void fe_chain_deinit(struct fe_chain *chain)
+{
+    blocks_free(chain->pool, chain->head);
+    fe_chain_init(chain, chain->pool);
+}
+
+static void link_blocks(struct fe_chain *chain, struct fe_block *first, struct fe_block *last)
+{
+    if (chain->tail != NULL) {
+        chain->tail->next = first;
+    } else {
+        chain->head = first;
+    }
+    chain->tail = last;
+}
+
+/* Makes sure that `len` bytes fit behind the tail, in new blocks where they must. The first block
+ * to write to is the tail as it was, or the first new one. */
+static int add_room(struct fe_chain *chain, size_t len)
+{
+    struct fe_block *first = NULL;
+    struct fe_block *last = NULL;
+    size_t room = chain->tail != NULL ? room_in(chain->tail) : 0;
+
+    while (room < len) {
+        struct fe_block *block = block_new(chain->pool);
+
+        if (block == NULL) {
+            blocks_free(chain->pool, first);
+            return FLATEND_ENOMEM;
+        }
+        if (last != NULL) {
+            last->next = block;
+        } else {
+            first = block;
+        }
+        last = block;
+        room += FE_BLOCK_SIZE;
+    }
+    if (first != NULL) {
+        link_blocks(chain, first, last);
+    }
+    return 0;
+}
+
+int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
+{
+    const uint8_t *from = data;
+    struct fe_block *block = chain->tail;
+    int rv = add_room(chain, len);
+
+    if (rv != 0) {
+        return rv;
+    }
+    if (block == NULL) {
+        block = chain->head;
+    }
+    chain->len += len;
+    while (len > 0) {
+        size_t n;
+
+        assert(block != NULL); /* add_room made enough of them */
+        n = room_in(block) < len ? room_in(block) : len;
+        memcpy(block->data + block->end, from, n);
+        block->end += (uint32_t)n;
+        from += n;
+        len -= n;
+        block = block->next;
+    }
+    return 0;
+}
+
+uint8_t *fe_chain_reserve(struct fe_chain *chain, size_t n)
+{
+    struct fe_block *block = chain->tail;
+
+    assert(n > 0 && n <= FE_BLOCK_SIZE);
+    if (block == NULL || room_in(block) < n) {
+        block = block_new(chain->pool);
+        if (block == NULL) {
+            return NULL;
+        }
+        link_blocks(chain, block, block);
+    }
+    return block->data + block->end;
+}
+
+void fe_chain_commit(struct fe_chain *chain, size_t n)
+{
+    assert(n <= room_in(chain->tail));
+    chain->tail->end += (uint32_t)n;
+    chain->len += n;
+}
+
+size_t fe_chain_peek(const struct fe_chain *chain, struct fe_view *views, size_t cap)
+{
+    size_t n = 0;
+
+    for (const struct fe_block *block = chain->head; block != NULL && n < cap;
+         block = block->next) {
+        if (block->end > block->start) {
+            views[n++] = fe_view_of(block->data + block->start, block->end - block->start);
+        }
+    }
+    return n;
+}
+
+struct fe_view fe_chain_front(const struct fe_chain *chain)
+{
+    struct fe_view view = {0};
+
+    (void)fe_chain_peek(chain, &view, 1);
+    return view;
+}
+
+void fe_chain_consume(struct fe_chain *chain, size_t n)
+{
+    if (n > chain->len) {
+        n = chain->len;
+    }
+    chain->len -= n;
+    while (chain->head != NULL) {
+        struct fe_block *block = chain->head;
+        size_t held = block->end - block->start;
+
+        if (n < held) {
+            block->start += (uint32_t)n;
+            return;
+        }
+        n -= held;
+        chain->head = block->next;
+        if (chain->head == NULL) {
+            chain->tail = NULL;
+        }
+        block_free(chain->pool, block);
+        if (n == 0) {
+            return;
+        }
+    }
+}
+
+size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
+{
+    uint8_t *to = buf;
+    size_t n = 0;
+
+    while (n < cap && chain->len > 0) {
+        struct fe_view front = fe_chain_front(chain);
+        size_t take = front.len < cap - n ? front.len : cap - n;
+
+        assert(front.ptr != NULL); /* len says that there are bytes */
+        memcpy(to + n, front.ptr, take);
+        fe_chain_consume(chain, take);
+        n += take;
+    }
+    return n;
+}
+
+void fe_chain_move(struct fe_chain *to, struct fe_chain *from)
+{
+    assert(to->pool == from->pool);
+    if (from->head == NULL) {
+        return;
+    }
+    if (to->tail != NULL && from->len <= room_in(to->tail)) {
+        to->len += from->len;
+        to->tail->end += (uint32_t)fe_chain_read(from, to->tail->data + to->tail->end, from->len);
+        fe_chain_deinit(from);
+        return;
+    }
+    link_blocks(to, from->head, from->tail);
+    to->len += from->len;
+    fe_chain_init(from, from->pool);
+}

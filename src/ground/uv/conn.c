@@ -1,0 +1,484 @@
+#include "ground/uv/conn.h"
+
+#include <assert.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "ground/uv/accept.h"
+#include "ground/uv/loop.h"
+
+enum {
+    HIGH_WATER = 256 * 1024,
+    LOW_WATER_DIVISOR = 4,
+    IOVECS_MAX = 64, /* blocks a write: 1 MiB, more than a socket's buffer takes */
+};
+
+/*   dial ──▶ CONNECTING ──▶ OPEN ──▶ FINISHING ──▶ FINISHED
+ *                 │           │          │             │        finish: write what is left, then
+ * FIN └───────────┴──────────┴─────────────┴──▶ CLOSING ──▶ on_close, freed
+ */
+enum state {
+    CONNECTING,
+    OPEN,
+    FINISHING, /* fe_conn_finish was called: output, then FIN, still to be sent */
+    FINISHED,  /* our FIN is sent */
+    CLOSING,
+};
+
+/* When on_drain is due. */
+enum drain {
+    DRAIN_NONE,
+    DRAIN_AT_EMPTY, /* a write was partial */
+    DRAIN_AT_LOW,   /* the output had reached the high-water mark */
+};
+
+struct fe_conn {
+    uv_tcp_t tcp;
+    union {
+        uv_connect_t connect;
+        uv_write_t write;
+        uv_shutdown_t shutdown;
+    } request; /* one at a time, in this order */
+    struct fe_worker *worker;
+    const struct fe_conn_ops *ops; /* NULL: nobody has taken it over */
+    void *owner;
+    struct fe_addr peer;
+    struct fe_chain out;
+    struct fe_list flush; /* in the worker's list */
+    size_t high_water;
+    size_t n_waiting; /* bytes at the front of `out` that libuv is writing */
+    uint64_t n_written;
+    int close_code;
+    enum state state;
+    enum drain drain;
+    bool is_paused;
+    bool is_eof; /* the peer's FIN has come */
+};
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct fe_conn *conn = handle->data;
+
+    if (conn->ops != NULL) {
+        conn->ops->on_close(conn->owner, conn->close_code);
+    }
+    fe_chain_deinit(&conn->out);
+    free(conn);
+}
+
+/* The only way to the end; the first reason counts. */
+static void end(struct fe_conn *conn, int code)
+{
+    if (conn->state == CLOSING) {
+        return;
+    }
+    conn->state = CLOSING;
+    conn->close_code = code;
+    fe_list_remove(&conn->flush);
+    uv_close((uv_handle_t *)&conn->tcp, on_handle_closed);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct fe_conn *conn = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)conn->worker->read_buf, sizeof(conn->worker->read_buf));
+}
+
+static void on_eof(struct fe_conn *conn)
+{
+    conn->is_eof = true;
+    (void)uv_read_stop((uv_stream_t *)&conn->tcp);
+    conn->ops->on_eof(conn->owner);
+    if (conn->state == FINISHED) {
+        end(conn, FLATEND_OK);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct fe_conn *conn = stream->data;
+
+    if (n > 0) {
+        conn->ops->on_read(conn->owner, (uint8_t *)buf->base, (size_t)n);
+    } else if (n == UV_EOF) {
+        on_eof(conn);
+    } else if (n < 0) {
+        end(conn, fe_uv_code((int)n));
+    }
+}
+
+static void start_reading(struct fe_conn *conn)
+{
+    int rv;
+
+    if (conn->is_paused || conn->is_eof || conn->state == CONNECTING || conn->state == CLOSING) {
+        return;
+    }
+    rv = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+    if (rv != 0 && rv != UV_EALREADY) {
+        end(conn, fe_uv_code(rv));
+    }
+}
+
+void fe_conn_pause(struct fe_conn *conn)
+{
+    if (!conn->is_paused) {
+        conn->is_paused = true;
+        (void)uv_read_stop((uv_stream_t *)&conn->tcp);
+    }
+}
+
+void fe_conn_resume(struct fe_conn *conn)
+{
+    if (conn->is_paused) {
+        conn->is_paused = false;
+        start_reading(conn);
+    }
+}
+
+/* ---- writing ---- */
+
+static void write_out(struct fe_conn *conn);
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    struct fe_conn *conn = request->data;
+
+    if (conn->state == CLOSING) {
+        return;
+    }
+    if (status != 0) {
+        end(conn, fe_uv_code(status));
+    } else if (conn->is_eof) {
+        end(conn, FLATEND_OK);
+    }
+}
+
+static void send_fin(struct fe_conn *conn)
+{
+    int rv;
+
+    conn->state = FINISHED;
+    conn->request.shutdown.data = conn;
+    rv = uv_shutdown(&conn->request.shutdown, (uv_stream_t *)&conn->tcp, on_shutdown);
+    if (rv != 0) {
+        end(conn, fe_uv_code(rv));
+    }
+}
+
+static void note_written(struct fe_conn *conn, size_t n)
+{
+    fe_chain_consume(&conn->out, n);
+    conn->n_written += n;
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct fe_conn *conn = request->data;
+    size_t n = conn->n_waiting;
+
+    conn->n_waiting = 0;
+    if (conn->state == CLOSING) {
+        return;
+    }
+    if (status != 0) {
+        end(conn, fe_uv_code(status));
+        return;
+    }
+    note_written(conn, n);
+    write_out(conn);
+}
+
+/* The socket takes no more now. Handing libuv the first block is how we learn when it does again;
+ * the block stays in the chain until then. */
+static void wait_writable(struct fe_conn *conn)
+{
+    struct fe_view front = fe_chain_front(&conn->out);
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)front.ptr, (unsigned)front.len);
+    int rv;
+
+    if (conn->drain == DRAIN_NONE) {
+        conn->drain = DRAIN_AT_EMPTY;
+    }
+    conn->request.write.data = conn;
+    conn->n_waiting = front.len;
+    rv = uv_write(&conn->request.write, (uv_stream_t *)&conn->tcp, &buf, 1, on_written);
+    if (rv != 0) {
+        conn->n_waiting = 0;
+        end(conn, fe_uv_code(rv));
+    }
+}
+
+/* Writes until everything is gone or the socket takes no more: true when everything is gone. */
+static bool write_now(struct fe_conn *conn)
+{
+    while (conn->out.len > 0) {
+        struct fe_view views[IOVECS_MAX];
+        uv_buf_t bufs[IOVECS_MAX];
+        size_t n = fe_chain_peek(&conn->out, views, IOVECS_MAX);
+        int rv;
+
+        for (size_t i = 0; i < n; i++) {
+            bufs[i] = uv_buf_init((char *)(uintptr_t)views[i].ptr, (unsigned)views[i].len);
+        }
+        rv = uv_try_write((uv_stream_t *)&conn->tcp, bufs, (unsigned)n);
+        if (rv == UV_EAGAIN) {
+            return false;
+        }
+        if (rv < 0) {
+            end(conn, fe_uv_code(rv));
+            return false;
+        }
+        note_written(conn, (size_t)rv);
+    }
+    return true;
+}
+
+static bool is_drained(const struct fe_conn *conn)
+{
+    switch (conn->drain) {
+    case DRAIN_AT_EMPTY:
+        return conn->out.len == 0;
+    case DRAIN_AT_LOW:
+        return conn->out.len <= conn->high_water / LOW_WATER_DIVISOR;
+    case DRAIN_NONE:
+        break;
+    }
+    return false;
+}
+
+static void write_out(struct fe_conn *conn)
+{
+    if ((conn->state != OPEN && conn->state != FINISHING) || conn->n_waiting > 0) {
+        return;
+    }
+    if (conn->ops != NULL && conn->ops->on_flush != NULL) {
+        conn->ops->on_flush(conn->owner);
+        if (conn->state == CLOSING) {
+            return;
+        }
+    }
+    if (conn->out.len >= conn->high_water) {
+        conn->drain = DRAIN_AT_LOW;
+    }
+    if (!write_now(conn) && conn->state != CLOSING) {
+        wait_writable(conn);
+    }
+    if (conn->state == FINISHING && conn->out.len == 0) {
+        send_fin(conn);
+    }
+    if (conn->state == OPEN && is_drained(conn)) {
+        /* libuv may still hold the last of it: whoever fills the output again before that is gone
+         * must hear of its end. */
+        conn->drain = conn->n_waiting > 0 ? DRAIN_AT_EMPTY : DRAIN_NONE;
+        conn->ops->on_drain(conn->owner);
+    }
+}
+
+void fe_conn_flush_all(struct fe_worker *worker)
+{
+    struct fe_list due;
+    struct fe_list *link;
+
+    if (fe_list_is_empty(&worker->flush)) {
+        return;
+    }
+    fe_list_insert_before(&worker->flush, &due);
+    fe_list_remove(&worker->flush);
+    while ((link = fe_list_pop_front(&due)) != NULL) {
+        write_out(FE_CONTAINER_OF(link, struct fe_conn, flush));
+    }
+}
+
+void fe_conn_flush(struct fe_conn *conn)
+{
+    if (conn->state != CLOSING && !fe_list_is_linked(&conn->flush)) {
+        fe_list_push_back(&conn->worker->flush, &conn->flush);
+    }
+}
+
+void fe_conn_write_now(struct fe_conn *conn)
+{
+    if ((conn->state == OPEN || conn->state == FINISHING) && conn->n_waiting == 0) {
+        (void)write_now(conn);
+    }
+}
+
+void fe_conn_finish(struct fe_conn *conn)
+{
+    if (conn->state == CONNECTING) {
+        end(conn, FLATEND_OK);
+    } else if (conn->state == OPEN) {
+        conn->state = FINISHING;
+        fe_conn_flush(conn);
+    }
+}
+
+/* ---- opening ---- */
+
+static struct fe_conn *conn_new(struct fe_worker *worker, const struct fe_addr *peer)
+{
+    struct fe_conn *conn = calloc(1, sizeof(*conn));
+
+    if (conn == NULL) {
+        return NULL;
+    }
+    if (uv_tcp_init(worker->loop, &conn->tcp) != 0) {
+        free(conn);
+        return NULL;
+    }
+    conn->tcp.data = conn;
+    conn->worker = worker;
+    conn->peer = *peer;
+    conn->high_water = HIGH_WATER;
+    fe_chain_init(&conn->out, &worker->pool);
+    fe_list_init(&conn->flush);
+    return conn;
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct fe_conn *conn = request->data;
+
+    if (conn->state == CLOSING) {
+        return;
+    }
+    if (status != 0) {
+        int code = fe_uv_code(status);
+
+        end(conn, code);
+        conn->ops->on_open(conn->owner, code);
+        return;
+    }
+    conn->state = OPEN;
+    (void)uv_tcp_nodelay(&conn->tcp, 1);
+    if (conn->out.len > 0) {
+        fe_conn_flush(conn);
+    }
+    start_reading(conn);
+    conn->ops->on_open(conn->owner, FLATEND_OK);
+}
+
+int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
+                 const struct fe_conn_ops *ops, void *owner, struct fe_conn **out)
+{
+    struct fe_conn *conn = conn_new(worker, addr);
+    struct sockaddr_storage storage;
+    int rv;
+
+    *out = NULL;
+    if (conn == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    (void)fe_addr_to_sockaddr(addr, &storage);
+    conn->request.connect.data = conn;
+    rv = uv_tcp_connect(&conn->request.connect, &conn->tcp, (struct sockaddr *)&storage,
+                        on_connected);
+    if (rv != 0) {
+        end(conn, FLATEND_OK);
+        return fe_uv_code(rv);
+    }
+    conn->ops = ops;
+    conn->owner = owner;
+    *out = conn;
+    return 0;
+}
+
+int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
+                  struct fe_conn **out)
+{
+    struct fe_conn *conn = conn_new(worker, peer);
+    int rv;
+
+    *out = NULL;
+    if (conn == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    rv = uv_tcp_open(&conn->tcp, fd);
+    if (rv != 0) {
+        end(conn, FLATEND_OK);
+        return fe_uv_code(rv);
+    }
+    conn->state = OPEN;
+    (void)uv_tcp_nodelay(&conn->tcp, 1);
+    *out = conn;
+    return 0;
+}
+
+bool fe_conn_is_taken(const struct fe_conn *conn)
+{
+    return conn->ops != NULL;
+}
+
+void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *owner)
+{
+    assert(conn->ops == NULL);
+    conn->ops = ops;
+    conn->owner = owner;
+    start_reading(conn);
+}
+
+/* ---- ending ---- */
+
+void fe_conn_close(struct fe_conn *conn)
+{
+    end(conn, FLATEND_OK);
+}
+
+void fe_conn_abort(struct fe_conn *conn)
+{
+    const struct linger reset = {.l_onoff = 1};
+    uv_os_fd_t fd;
+
+    /* Not uv_tcp_close_reset, which refuses once a FIN was asked for. Should this fail, the peer
+     * sees an ordinary end. */
+    if (conn->state != CLOSING && uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    }
+    end(conn, FLATEND_OK);
+}
+
+/* ---- looking ---- */
+
+struct fe_chain *fe_conn_out(struct fe_conn *conn)
+{
+    return &conn->out;
+}
+
+void fe_conn_set_high_water(struct fe_conn *conn, size_t bytes)
+{
+    conn->high_water = bytes;
+}
+
+void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
+{
+    *addr = conn->peer;
+}
+
+/* Bytes, and the FIN, in the socket's buffer: what the system does not say counts as taken. */
+static uint64_t n_unacked(const struct fe_conn *conn)
+{
+    uv_os_fd_t fd;
+    int n = 0;
+
+    if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0) {
+        (void)ioctl(fd, SIOCOUTQ, &n);
+    }
+    return (uint64_t)n;
+}
+
+uint64_t fe_conn_taken(const struct fe_conn *conn)
+{
+    return conn->n_written - n_unacked(conn);
+}
+
+bool fe_conn_has_taken_all(const struct fe_conn *conn)
+{
+    return conn->out.len == 0 && n_unacked(conn) == 0;
+}

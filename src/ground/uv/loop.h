@@ -1,0 +1,50 @@
+/* Private to src/ground/uv: what a worker is made of. */
+#ifndef FE_GROUND_UV_LOOP_H
+#define FE_GROUND_UV_LOOP_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "ground/base/list.h"
+#include "ground/uv/worker.h"
+
+/* One read buffer serves every connection of a worker: an idle connection holds no memory for what
+ * it might receive. 64 KiB is what libuv suggests, and four of the largest TLS records. */
+enum { FE_READ_SIZE = 64 * 1024 };
+
+struct fe_worker {
+    uv_loop_t *loop;
+    uv_loop_t own_loop; /* unless the application gave one */
+    uv_timer_t timer;   /* runs `timers` */
+    uv_prepare_t turn;  /* the end of a turn: flushes, arms `timer` */
+    uv_idle_t again;    /* active while there is output that must not wait for the next event */
+    uv_async_t wake;    /* mail has come */
+    unsigned n_closing; /* of the four handles above, while the worker is freed */
+    struct fe_timers timers;
+    struct fe_pool pool;
+    struct fe_list later; /* what is to be done at the end of this turn */
+    struct fe_list flush; /* connections with new output */
+    pthread_mutex_t mail_lock;
+    struct fe_list mail; /* under mail_lock */
+    void (*on_freed)(void *arg);
+    void *freed_arg;
+    uint8_t read_buf[FE_READ_SIZE];
+};
+
+/* Writes what the connections of the flush list hold (conn.c). */
+void fe_conn_flush_all(struct fe_worker *worker);
+
+/* Runs the mail that was there when called (mailbox.c). */
+void fe_mail_run(struct fe_worker *worker);
+
+/* The code for an error of libuv (negative errno). */
+int fe_uv_code(int status);
+
+/* Socket addresses in the form of the system. Returns the length. */
+struct sockaddr_storage;
+struct fe_addr;
+unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage *storage);
+/* FLATEND_EADDR when it is neither IPv4 nor IPv6. */
+int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from) FE_MUST_USE;
+
+#endif

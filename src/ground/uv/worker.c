@@ -1,0 +1,226 @@
+#include "ground/uv/worker.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "ground/uv/loop.h"
+
+enum { N_HANDLES = 4 };
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct fe_worker *worker = timer->data;
+
+    fe_timers_run(&worker->timers, uv_now(worker->loop));
+}
+
+static void arm_timer(struct fe_worker *worker)
+{
+    uint64_t next = fe_timers_next(&worker->timers);
+    uint64_t now = uv_now(worker->loop);
+
+    if (next == FE_TIME_NEVER) {
+        (void)uv_timer_stop(&worker->timer);
+        return;
+    }
+    (void)uv_timer_start(&worker->timer, on_timer, next > now ? next - now : 0, 0);
+}
+
+/* An active idle handle keeps the loop from waiting in poll; it has nothing to do itself. */
+static void on_again(uv_idle_t *again)
+{
+    (void)again;
+}
+
+static void run_later(struct fe_worker *worker)
+{
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&worker->later)) != NULL) {
+        struct fe_later *later = FE_CONTAINER_OF(link, struct fe_later, link);
+
+        later->fn(later);
+    }
+}
+
+/* The loop calls this once a turn, right before it waits for events: everything that callbacks have
+ * appended since leaves here. Output appended by on_drain in here belongs to the next turn, which
+ * must then come at once; so that one fast reader cannot keep the others from being read. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct fe_worker *worker = turn->data;
+
+    run_later(worker);
+    fe_conn_flush_all(worker);
+    if (fe_list_is_empty(&worker->flush)) {
+        (void)uv_idle_stop(&worker->again);
+    } else {
+        (void)uv_idle_start(&worker->again, on_again);
+    }
+    arm_timer(worker);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    fe_mail_run(wake->data);
+}
+
+/* Only uv_async_init can fail: it may need descriptors. */
+static int init_handles(struct fe_worker *worker)
+{
+    int rv = uv_async_init(worker->loop, &worker->wake, on_wake);
+
+    if (rv != 0) {
+        return fe_uv_code(rv);
+    }
+    (void)uv_timer_init(worker->loop, &worker->timer);
+    (void)uv_prepare_init(worker->loop, &worker->turn);
+    (void)uv_idle_init(worker->loop, &worker->again);
+    worker->wake.data = worker;
+    worker->timer.data = worker;
+    worker->turn.data = worker;
+    worker->again.data = worker;
+    (void)uv_prepare_start(&worker->turn, on_turn);
+    return 0;
+}
+
+int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
+{
+    struct fe_worker *worker = malloc(sizeof(*worker));
+    int rv;
+
+    *out = NULL;
+    if (worker == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    memset(worker, 0, offsetof(struct fe_worker, read_buf));
+    worker->loop = loop;
+    if (loop == NULL) {
+        rv = uv_loop_init(&worker->own_loop);
+        if (rv != 0) {
+            free(worker);
+            return fe_uv_code(rv);
+        }
+        worker->loop = &worker->own_loop;
+    }
+    fe_timers_init(&worker->timers);
+    fe_pool_init(&worker->pool);
+    fe_list_init(&worker->flush);
+    fe_list_init(&worker->later);
+    fe_list_init(&worker->mail);
+    rv = init_handles(worker);
+    if (rv != 0) {
+        if (loop == NULL) {
+            (void)uv_loop_close(&worker->own_loop);
+        }
+        free(worker);
+        return rv;
+    }
+    (void)pthread_mutex_init(&worker->mail_lock, NULL);
+    *out = worker;
+    return 0;
+}
+
+/* libuv writes with write(2): a peer that is gone raises SIGPIPE. It is sent to the thread that
+ * wrote, so blocking it here is enough, and the process keeps its dispositions. */
+static void block_sigpipe(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+void fe_worker_run(struct fe_worker *worker)
+{
+    assert(worker->loop == &worker->own_loop);
+    block_sigpipe();
+    (void)uv_run(worker->loop, UV_RUN_DEFAULT);
+}
+
+void fe_worker_stop(struct fe_worker *worker)
+{
+    uv_stop(worker->loop);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct fe_worker *worker = handle->data;
+
+    if (--worker->n_closing > 0 || worker->loop == &worker->own_loop) {
+        return;
+    }
+    void (*on_freed)(void *arg) = worker->on_freed;
+    void *arg = worker->freed_arg;
+
+    free(worker);
+    if (on_freed != NULL) {
+        on_freed(arg);
+    }
+}
+
+void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg)
+{
+    assert(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->mail));
+    worker->on_freed = on_freed;
+    worker->freed_arg = arg;
+    worker->n_closing = N_HANDLES;
+    (void)pthread_mutex_destroy(&worker->mail_lock);
+    fe_timers_deinit(&worker->timers);
+    fe_pool_deinit(&worker->pool);
+    uv_close((uv_handle_t *)&worker->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&worker->turn, on_handle_closed);
+    uv_close((uv_handle_t *)&worker->again, on_handle_closed);
+    uv_close((uv_handle_t *)&worker->wake, on_handle_closed);
+    if (worker->loop != &worker->own_loop) {
+        return;
+    }
+    (void)uv_run(worker->loop, UV_RUN_DEFAULT);
+    int rv = uv_loop_close(worker->loop);
+    assert(rv == 0);
+    (void)rv;
+    free(worker);
+    if (on_freed != NULL) {
+        on_freed(arg);
+    }
+}
+
+void fe_later_init(struct fe_later *later, void (*fn)(struct fe_later *later))
+{
+    fe_list_init(&later->link);
+    later->fn = fn;
+}
+
+void fe_later_cancel(struct fe_later *later)
+{
+    fe_list_remove(&later->link);
+}
+
+void fe_worker_later(struct fe_worker *worker, struct fe_later *later)
+{
+    if (!fe_list_is_linked(&later->link)) {
+        fe_list_push_back(&worker->later, &later->link);
+    }
+}
+
+uint64_t fe_worker_now(const struct fe_worker *worker)
+{
+    return uv_now(worker->loop);
+}
+
+uint64_t fe_clock_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+struct fe_timers *fe_worker_timers(struct fe_worker *worker)
+{
+    return &worker->timers;
+}
+
+struct fe_pool *fe_worker_pool(struct fe_worker *worker)
+{
+    return &worker->pool;
+}

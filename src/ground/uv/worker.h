@@ -1,0 +1,47 @@
+/* A worker: one thread, one libuv loop, and everything that lives on it. Nothing here may be called
+ * from another thread, except what mailbox.h says. <uv.h> is included in this room only. */
+#ifndef FE_GROUND_UV_WORKER_H
+#define FE_GROUND_UV_WORKER_H
+
+#include "ground/base/chain.h"
+#include "ground/base/list.h"
+#include "ground/base/log.h"
+#include "ground/base/timer.h"
+
+struct uv_loop_s;
+struct fe_worker;
+
+/* Makes a worker on `loop`, or on a loop of its own when NULL. */
+int fe_worker_new(struct fe_worker **worker, struct uv_loop_s *loop) FE_MUST_USE;
+
+/* Runs the loop until fe_worker_stop; only for a loop of its own. */
+void fe_worker_run(struct fe_worker *worker);
+void fe_worker_stop(struct fe_worker *worker);
+
+/* Closes what the worker itself holds. Everything opened on it must be closed before. With a loop
+ * of its own the loop is run to its end here; with the application's, `on_freed` comes on it. */
+void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg);
+
+/* Milliseconds of a monotonic clock, as of this turn of the loop. */
+uint64_t fe_worker_now(const struct fe_worker *worker);
+
+/* The same clock for any thread, and not the loop's idea of it. */
+uint64_t fe_clock_ms(void);
+
+/* Timers on that clock: start them in this heap, the worker runs it. */
+struct fe_timers *fe_worker_timers(struct fe_worker *worker);
+
+/* Something to be done once at the end of this turn, before the output is written, however often it
+ * is asked for. */
+struct fe_later {
+    struct fe_list link;
+    void (*fn)(struct fe_later *later);
+};
+
+void fe_later_init(struct fe_later *later, void (*fn)(struct fe_later *later));
+void fe_later_cancel(struct fe_later *later);
+void fe_worker_later(struct fe_worker *worker, struct fe_later *later);
+
+struct fe_pool *fe_worker_pool(struct fe_worker *worker);
+
+#endif

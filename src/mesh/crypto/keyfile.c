@@ -1,0 +1,71 @@
+/* An identity as a file: 128 hexadecimal digits that only their owner may read. */
+#include <sodium.h>
+
+#include "ground/base/wipe.h"
+#include "ground/os/private_file.h"
+#include "mesh/crypto/crypto.h"
+
+enum {
+    KEY_DIGITS = 2 * FLATEND_SECRET_KEY_LEN,
+    KEY_TEXT_MAX = KEY_DIGITS + 1, /* with its newline */
+};
+
+int flatend_secret_key_generate(struct flatend_secret_key *key)
+{
+    struct fe_rng rng;
+
+    if (sodium_init() < 0) {
+        return FLATEND_EIO;
+    }
+    rng = fe_rng_system();
+    fe_ed25519_keypair(&rng, key);
+    return 0;
+}
+
+static int parse_key(struct flatend_secret_key *key, const char *text, size_t len)
+{
+    size_t n;
+
+    if (len == KEY_TEXT_MAX && text[KEY_DIGITS] == '\n') {
+        len--;
+    }
+    if (len != KEY_DIGITS ||
+        sodium_hex2bin(key->bytes, sizeof(key->bytes), text, len, NULL, &n, NULL) != 0 ||
+        n != sizeof(key->bytes)) {
+        return FLATEND_EKEY;
+    }
+    return fe_ed25519_check(key);
+}
+
+int flatend_secret_key_load(struct flatend_secret_key *key, const char *path,
+                            struct flatend_error *error)
+{
+    char text[KEY_TEXT_MAX + 1]; /* one more than may be there, to see that it is not */
+    ssize_t len = fe_private_file_read(path, "read key", text, sizeof(text), error);
+    int rv;
+
+    if (len < 0) {
+        return (int)len;
+    }
+    rv = parse_key(key, text, (size_t)len);
+    fe_wipe(text, sizeof(text));
+    if (rv != 0) {
+        fe_wipe(key, sizeof(*key));
+        return fe_err_set(error, rv, "read key '%s': not a secret key of %d hexadecimal digits",
+                          path, KEY_DIGITS);
+    }
+    return 0;
+}
+
+int flatend_secret_key_save(const struct flatend_secret_key *key, const char *path,
+                            struct flatend_error *error)
+{
+    char text[KEY_TEXT_MAX + 1];
+    int rv;
+
+    sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
+    text[KEY_DIGITS] = '\n';
+    rv = fe_private_file_write(path, "write key", text, KEY_TEXT_MAX, error);
+    fe_wipe(text, sizeof(text));
+    return rv;
+}

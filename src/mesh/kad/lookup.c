@@ -1,0 +1,151 @@
+#include "mesh/kad/lookup.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { CANDIDATES_MIN = 32 };
+
+enum candidate_state {
+    CANDIDATE_NEW,
+    CANDIDATE_ASKED,
+    CANDIDATE_DONE,
+};
+
+struct fe_kad_candidate {
+    struct fe_id id;
+    enum candidate_state state;
+};
+
+void fe_kad_lookup_init(struct fe_kad_lookup *lookup, const uint8_t self[FE_KEY_LEN],
+                        const uint8_t target[FE_KEY_LEN], size_t max_asked)
+{
+    *lookup = (struct fe_kad_lookup){.max_asked = max_asked};
+    memcpy(lookup->self, self, FE_KEY_LEN);
+    memcpy(lookup->target, target, FE_KEY_LEN);
+}
+
+void fe_kad_lookup_deinit(struct fe_kad_lookup *lookup)
+{
+    free(lookup->candidates);
+    lookup->candidates = NULL;
+    lookup->n = 0;
+    lookup->cap = 0;
+    lookup->n_asked = 0;
+}
+
+static int reserve_one(struct fe_kad_lookup *lookup)
+{
+    size_t cap = lookup->cap == 0 ? CANDIDATES_MIN : 2 * lookup->cap;
+    struct fe_kad_candidate *candidates;
+
+    if (lookup->n < lookup->cap) {
+        return 0;
+    }
+    candidates = realloc(lookup->candidates, cap * sizeof(*candidates));
+    if (candidates == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    lookup->candidates = candidates;
+    lookup->cap = cap;
+    return 0;
+}
+
+/* Where the key is, or belongs, in the order of distance. */
+static size_t position_of(const struct fe_kad_lookup *lookup, const uint8_t key[FE_KEY_LEN])
+{
+    size_t low = 0;
+    size_t high = lookup->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (fe_kad_compare(lookup->target, lookup->candidates[middle].id.public_key, key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool has_key_at(const struct fe_kad_lookup *lookup, size_t at, const uint8_t key[FE_KEY_LEN])
+{
+    return at < lookup->n && memcmp(lookup->candidates[at].id.public_key, key, FE_KEY_LEN) == 0;
+}
+
+/* 1: added, 0: not wanted, or FLATEND_ENOMEM. */
+static int add_one(struct fe_kad_lookup *lookup, const struct fe_id *id)
+{
+    static const uint8_t zero_key[FE_KEY_LEN];
+    size_t at = position_of(lookup, id->public_key);
+    int rv;
+
+    if (lookup->n == FE_KAD_LOOKUP_MAX || has_key_at(lookup, at, id->public_key) ||
+        memcmp(id->public_key, lookup->self, FE_KEY_LEN) == 0 ||
+        memcmp(id->public_key, zero_key, FE_KEY_LEN) == 0) {
+        return 0;
+    }
+    rv = reserve_one(lookup);
+    if (rv != 0) {
+        return rv;
+    }
+    memmove(&lookup->candidates[at + 1], &lookup->candidates[at],
+            (lookup->n - at) * sizeof(lookup->candidates[0]));
+    lookup->candidates[at] = (struct fe_kad_candidate){*id, CANDIDATE_NEW};
+    lookup->n++;
+    return 1;
+}
+
+int fe_kad_lookup_add(struct fe_kad_lookup *lookup, const struct fe_id *ids, size_t n)
+{
+    int n_new = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int rv = add_one(lookup, &ids[i]);
+
+        if (rv < 0) {
+            return rv;
+        }
+        n_new += rv;
+    }
+    return n_new;
+}
+
+static struct fe_kad_candidate *find_unasked(const struct fe_kad_lookup *lookup)
+{
+    for (size_t i = 0; i < lookup->n; i++) {
+        if (lookup->candidates[i].state == CANDIDATE_NEW) {
+            return &lookup->candidates[i];
+        }
+    }
+    return NULL;
+}
+
+bool fe_kad_lookup_next(struct fe_kad_lookup *lookup, struct fe_id *id)
+{
+    struct fe_kad_candidate *candidate = find_unasked(lookup);
+
+    if (candidate == NULL || lookup->n_asked == lookup->max_asked) {
+        return false;
+    }
+    candidate->state = CANDIDATE_ASKED;
+    lookup->n_asked++;
+    *id = candidate->id;
+    return true;
+}
+
+void fe_kad_lookup_done(struct fe_kad_lookup *lookup, const uint8_t key[FE_KEY_LEN])
+{
+    size_t at = position_of(lookup, key);
+
+    if (has_key_at(lookup, at, key) && lookup->candidates[at].state == CANDIDATE_ASKED) {
+        lookup->candidates[at].state = CANDIDATE_DONE;
+        assert(lookup->n_asked > 0);
+        lookup->n_asked--;
+    }
+}
+
+bool fe_kad_lookup_is_finished(const struct fe_kad_lookup *lookup)
+{
+    return lookup->n_asked == 0 && find_unasked(lookup) == NULL;
+}

@@ -1,0 +1,224 @@
+/* Discovery: asking the mesh for the nodes near us, and connecting to them
+ * (docs/PROTOCOL.md §1.4; whom to ask next is mesh/kad/lookup.h's decision).
+ *
+ * Happy path of one ask: the node is connected already, or is dialed; FindNode for our own key; its
+ * answer names more nodes; those are asked in turn.
+ *
+ * Failure modes: a node cannot be dialed, is lost, or does not answer in time: it is skipped. Peers
+ * that invent nodes are bounded by the lookup, peers that take their time by the deadline. */
+#include "mesh/net/internal.h"
+
+static void pump(struct fe_mesh *mesh);
+
+static struct fe_ask *find_ask(struct fe_mesh *mesh, const struct fe_link *link)
+{
+    for (size_t i = 0; i < FE_MESH_BOOTSTRAP_LINKS; i++) {
+        if (mesh->discovery.asks[i].link == link) {
+            return &mesh->discovery.asks[i];
+        }
+    }
+    return NULL;
+}
+
+static void ask_clear(struct fe_ask *ask)
+{
+    fe_timer_stop(ask->mesh->timers, &ask->timer);
+    ask->link = NULL;
+    ask->is_sent = false;
+}
+
+/* The node has answered, or will not: on to the next. */
+static void ask_done(struct fe_ask *ask)
+{
+    struct fe_mesh *mesh = ask->mesh;
+
+    fe_kad_lookup_done(&mesh->discovery.lookup, ask->key);
+    ask_clear(ask);
+}
+
+static void on_ask_timer(struct fe_timer *timer)
+{
+    struct fe_ask *ask = FE_CONTAINER_OF(timer, struct fe_ask, timer);
+
+    ask_done(ask);
+    pump(ask->mesh);
+}
+
+static int ask_send(struct fe_ask *ask)
+{
+    struct fe_mesh *mesh = ask->mesh;
+    struct fe_sender *sender = &ask->link->session.sender;
+    int rv = fe_mesh_start_timer(mesh, &ask->timer, FE_MESH_ANSWER_MS);
+
+    if (rv == 0) {
+        rv = sender->ops->find_node(sender, fe_mesh_key(mesh), &ask->token);
+    }
+    if (rv == 0) {
+        ask->is_sent = true;
+        mesh->transport.ops->flush(ask->link->io);
+    }
+    return rv;
+}
+
+/* The link over which the node is to be asked, in whatever state; NULL: it cannot be reached. */
+static struct fe_link *link_to(struct fe_mesh *mesh, const struct fe_id *id)
+{
+    struct fe_link *link = fe_mesh_find_link(mesh, id->public_key);
+    struct fe_dial *dial;
+
+    if (link != NULL) {
+        return link;
+    }
+    dial = fe_dial_find(mesh, &id->addr);
+    if (dial != NULL) {
+        /* Connected, it is another node; waiting, nobody answers there. */
+        return dial->state == FE_DIAL_DIALING ? dial->link : NULL;
+    }
+    return fe_dial_new(mesh, &id->addr, &dial) == 0 ? dial->link : NULL;
+}
+
+static void ask_node(struct fe_mesh *mesh, const struct fe_id *id)
+{
+    struct fe_link *link = link_to(mesh, id);
+    struct fe_ask *ask = find_ask(mesh, NULL);
+
+    if (link == NULL || ask == NULL || find_ask(mesh, link) != NULL) {
+        fe_kad_lookup_done(&mesh->discovery.lookup, id->public_key);
+        return;
+    }
+    ask->link = link;
+    memcpy(ask->key, id->public_key, FE_KEY_LEN);
+    if (link->state != FE_LINK_READY) {
+        return; /* fe_discovery_on_ready goes on */
+    }
+    fe_link_log(link, "Re-probed ", ".");
+    if (ask_send(ask) != 0) {
+        ask_done(ask);
+    }
+}
+
+static void finish(struct fe_mesh *mesh)
+{
+    size_t n_discovered = mesh->discovery.n_discovered;
+
+    fe_discovery_stop(mesh);
+    fe_log(&mesh->log, FLATEND_LOG_INFO, "Discovered %zu peer(s).", n_discovered);
+    fe_join_on_discovered(mesh);
+}
+
+static void pump(struct fe_mesh *mesh)
+{
+    struct fe_kad_lookup *lookup = &mesh->discovery.lookup;
+    struct fe_id id;
+
+    while (fe_kad_lookup_next(lookup, &id)) {
+        ask_node(mesh, &id);
+    }
+    if (fe_kad_lookup_is_finished(lookup)) {
+        finish(mesh);
+    }
+}
+
+static void on_deadline(struct fe_timer *timer)
+{
+    finish(FE_CONTAINER_OF(timer, struct fe_mesh, discovery.deadline));
+}
+
+void fe_discovery_init(struct fe_mesh *mesh)
+{
+    for (size_t i = 0; i < FE_MESH_BOOTSTRAP_LINKS; i++) {
+        mesh->discovery.asks[i].mesh = mesh;
+        fe_timer_init(&mesh->discovery.asks[i].timer, on_ask_timer);
+    }
+    fe_timer_init(&mesh->discovery.deadline, on_deadline);
+}
+
+void fe_discovery_start(struct fe_mesh *mesh)
+{
+    struct fe_discovery *discovery = &mesh->discovery;
+    const uint8_t *key = fe_mesh_key(mesh);
+    struct fe_id ids[FE_KAD_BUCKET_SIZE];
+    size_t n = fe_kad_table_closest(&mesh->table, key, ids, FE_KAD_BUCKET_SIZE);
+
+    if (!discovery->is_running) {
+        fe_kad_lookup_init(&discovery->lookup, key, key, FE_MESH_BOOTSTRAP_LINKS);
+        discovery->is_running = true;
+        discovery->n_discovered = 0;
+    }
+    if (fe_mesh_start_timer(mesh, &discovery->deadline, FE_MESH_DISCOVER_MS) != 0 ||
+        fe_kad_lookup_add(&discovery->lookup, ids, n) < 0) {
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Discovery: out of memory.");
+        finish(mesh);
+        return;
+    }
+    pump(mesh);
+}
+
+void fe_discovery_stop(struct fe_mesh *mesh)
+{
+    struct fe_discovery *discovery = &mesh->discovery;
+
+    for (size_t i = 0; i < FE_MESH_BOOTSTRAP_LINKS; i++) {
+        ask_clear(&discovery->asks[i]);
+    }
+    fe_timer_stop(mesh->timers, &discovery->deadline);
+    fe_kad_lookup_deinit(&discovery->lookup);
+    discovery->is_running = false;
+}
+
+void fe_discovery_on_ready(struct fe_mesh *mesh, struct fe_link *link)
+{
+    struct fe_ask *ask = find_ask(mesh, link);
+
+    if (ask == NULL || ask->is_sent) {
+        return;
+    }
+    mesh->discovery.n_discovered++;
+    if (ask_send(ask) != 0) {
+        ask_done(ask);
+        pump(mesh);
+    }
+}
+
+/* A node that listens on all interfaces has told its neighbour no address. It is then most likely
+ * on that neighbour's host, as in a mesh on one machine. */
+static void complete_address(const struct fe_link *link, struct fe_addr *addr)
+{
+    uint16_t port = addr->port;
+
+    if (fe_addr_is_unspecified(addr)) {
+        *addr = link->addr;
+        addr->port = port;
+    }
+}
+
+void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t token,
+                           const struct fe_id *ids, size_t n)
+{
+    struct fe_ask *ask = find_ask(mesh, link);
+
+    if (ask == NULL || !ask->is_sent || ask->token != token) {
+        return; /* too late */
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct fe_id id = ids[i];
+
+        complete_address(link, &id.addr);
+        if (fe_kad_lookup_add(&mesh->discovery.lookup, &id, 1) < 0) {
+            fe_log(&mesh->log, FLATEND_LOG_WARN, "Discovery: out of memory.");
+            break;
+        }
+    }
+    ask_done(ask);
+    pump(mesh);
+}
+
+void fe_discovery_on_lost(struct fe_mesh *mesh, struct fe_link *link)
+{
+    struct fe_ask *ask = find_ask(mesh, link);
+
+    if (ask != NULL) {
+        ask_done(ask);
+        pump(mesh);
+    }
+}

@@ -1,0 +1,330 @@
+/* The inside of the mesh, for src/mesh only.
+ *
+ *     mesh.c      the node: what it holds, accepting, closing
+ *     join.c      from the first addresses to on_joined
+ *     link.c      one connection, from open to gone
+ *     hello.c     the peer of a connection says who it is and what it offers
+ *     alive.c     whether it is still there
+ *     leave.c     saying goodbye, and hearing it
+ *     dial.c      an address that is dialed, and dialed again when it is lost
+ *     discover.c  asking the mesh for the nodes near us
+ *
+ * A link points to its dial and a dial to its link while both are alive. Links die in
+ * fe_link_on_close and nowhere else; dials in dial.c. Whatever completes for the application
+ * (on_joined, on_closed) does so from the mesh's own timer, so never from within one of its calls.
+ */
+#ifndef FE_MESH_NET_INTERNAL_H
+#define FE_MESH_NET_INTERNAL_H
+
+#include "ground/base/list.h"
+#include "mesh/kad/lookup.h"
+#include "mesh/net/mesh.h"
+
+enum {
+    FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
+    FE_MESH_DISCOVER_MS = 30000, /* one discovery, whatever peers do */
+    FE_MESH_LINGER_MS = 2000,    /* a closing link may still send what it holds */
+    /* From a refusal to the next attempt. It will hardly be another answer; but whoever is on the
+     * way can forge a refusal, and must not part two nodes for good. */
+    FE_MESH_REFUSED_MS = 60000,
+    /* Output that may wait on one link. Bodies stop long before (FE_SESSION_OUT_MAX); this is the
+     * heads of FE_PEER_STREAMS_MAX streams of 4,096 bytes each. A peer that makes us answer more
+     * than that does not read its answers. */
+    FE_MESH_OUT_MAX = FE_PEER_STREAMS_MAX * 4096,
+    FE_MESH_SERVICES_TEXT_MAX = 256, /* of the services a log line names */
+};
+
+/* What a PING is about. */
+enum {
+    FE_PING_ALIVE,
+    FE_PING_GOODBYE,
+};
+
+/* ---- link.c ------------------------------------------------------------------------------- */
+
+/*            on_open             Handshake
+ *  DIALING ───────────▶ HELLO ───────────────▶ READY
+ *     │     accepted ───▶ │                      │
+ *     └───────────────────┼──────────────────────┘
+ *                         ├── the mesh drains ──▶ DRAINING ──┐
+ *                         ├── a fault, a deadline, or now ───┴─▶ CLOSING
+ *                         ▼                                       │
+ *                     on_close ◀──────────────────────────────────┘     (freed)
+ */
+enum fe_link_state {
+    FE_LINK_DIALING,  /* no session yet */
+    FE_LINK_HELLO,    /* session and peer exist; waiting for the Handshake */
+    FE_LINK_READY,    /* the peer has said who it is, and is in the registry */
+    FE_LINK_DRAINING, /* we have ended it; what it holds is still sent */
+    FE_LINK_CLOSING,  /* we have ended it; waiting for on_close */
+};
+
+/* Our GOAWAY on a link. */
+enum fe_goodbye {
+    FE_GOODBYE_NONE,
+    FE_GOODBYE_SENT,  /* requests that the peer sent before it knew may still come */
+    FE_GOODBYE_HEARD, /* the peer has seen it: none will */
+};
+
+struct fe_link {
+    struct fe_list node; /* in mesh->links */
+    struct fe_mesh *mesh;
+    struct fe_dial *dial; /* NULL: accepted, or not wanted any more */
+    void *io;
+    enum fe_link_state state;
+    struct fe_addr addr;   /* dialed, or the connection came from */
+    struct fe_timer timer; /* bounds every state but READY and CLOSING */
+    struct fe_timer alive; /* READY: when to look whether the peer is */
+    uint64_t heard_ms;     /* when something came last */
+    uint64_t probed_ms;    /* when it was asked last whether it is there */
+    enum fe_goodbye goodbye;
+    bool is_leaving;  /* the peer has said goodbye: nothing new is asked of it */
+    bool has_session; /* from HELLO on, until the end: `session` and `peer` are initialised */
+    struct fe_session session;
+    struct fe_peer peer;
+    bool is_broken;           /* output was lost: to be closed at the end of this turn */
+    bool is_in_peer;          /* a call into the peer runs, and settles it on its way out */
+    struct fe_list unsettled; /* in mesh->unsettled */
+    struct fe_buf services;   /* as announced last, "a b c", for the log */
+};
+
+/* Dials for `dial`, whose link it becomes. A code: there is no link. */
+int fe_link_dial(struct fe_dial *dial) FE_MUST_USE;
+
+/* Ends a link that is on mesh->links, without a log line. Idempotent; what was to drain may be
+ * closed at once later. */
+void fe_link_close(struct fe_link *link, bool drain);
+
+/* Tells the owners of streams that are over. */
+void fe_link_settle(struct fe_link *link);
+
+/* A fault, of the peer or of ours: one line in the log, and the link is closed. */
+void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err);
+
+/* Something was appended to the output. */
+void fe_link_flush(struct fe_link *link);
+
+/* ---- hello.c ------------------------------------------------------------------------------ */
+
+/* The peer's Handshake. A fault is returned: the link is to be closed. */
+int fe_link_on_hello(struct fe_link *link, const struct fe_event *event,
+                     struct flatend_error *err) FE_MUST_USE;
+
+/* What the peer offers from now on. */
+int fe_link_on_services(struct fe_link *link, struct fe_offers offers,
+                        struct flatend_error *err) FE_MUST_USE;
+
+/* A line for the node's user: `before`, whom it is about, `after`, "Services: [a b]". The peer is
+ * called by the address that was dialed, else the one it advertises, else "<anon>". */
+void fe_link_log(const struct fe_link *link, const char *before, const char *after);
+
+/* The link is ready, and the peer has proven to be the node with this key. */
+bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
+
+/* ---- alive.c ------------------------------------------------------------------------------- */
+
+/* The link is READY, or no longer. Old peers cannot be asked, and are not watched. */
+void fe_alive_start(struct fe_link *link);
+void fe_alive_stop(struct fe_link *link);
+
+/* ---- leave.c ------------------------------------------------------------------------------- */
+
+/* The mesh drains: says goodbye to the peer of this link, or ends it if nobody is there yet. */
+void fe_leave_tell(struct fe_link *link);
+
+/* The answer to a ping: perhaps to the one behind our goodbye. */
+void fe_leave_on_pong(struct fe_link *link, uint64_t token);
+
+/* The peer says goodbye. */
+void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event);
+
+/* Whether a request that comes now is to be taken. */
+bool fe_leave_takes_requests(const struct fe_link *link);
+
+/* Calls on_drained if it is due. */
+void fe_leave_report(struct fe_mesh *mesh);
+
+/* ---- dial.c ------------------------------------------------------------------------------- */
+
+/* Where an address given to fe_mesh_join stands in the count of join.c. */
+enum fe_seed_state {
+    FE_SEED_UNTRIED,
+    FE_SEED_TRIED,   /* failed once, is tried again */
+    FE_SEED_SETTLED, /* answered, or given up; or the address is not one that join was given */
+};
+
+/*   new              the link is ready
+ *  ─────▶ DIALING ─────────────────────▶ CONNECTED
+ *          │   ▲ timer                       │
+ *     lost ▼   │             lost            │
+ *         WAITING ◀──────────────────────────┘
+ *          │ no attempt left, not to be kept, the mesh drains or closes
+ *          ▼
+ *       (freed)
+ */
+enum fe_dial_state {
+    FE_DIAL_DIALING,
+    FE_DIAL_CONNECTED,
+    FE_DIAL_WAITING,
+};
+
+struct fe_dial {
+    struct fe_list node; /* in mesh->dials */
+    struct fe_mesh *mesh;
+    struct fe_addr addr;
+    struct fe_link *link; /* DIALING, CONNECTED */
+    enum fe_dial_state state;
+    enum fe_seed_state seed;
+    bool is_kept;    /* dialed again when lost: it was given to join, or has answered once */
+    bool is_refused; /* one side did not let the other in: there is no hurry */
+    bool is_pinned;  /* only the node with this key will do */
+    uint8_t key[FE_KEY_LEN];
+    unsigned n_attempts; /* since it was lost */
+    struct fe_timer timer;
+};
+
+/* Starts to dial an address that discovery has heard of. A code: there is no dial. */
+int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr,
+                struct fe_dial **dial_out) FE_MUST_USE;
+
+/* Starts to dial an address given to fe_mesh_join, and tries again if that fails. FLATEND_ENOMEM:
+ * there is no dial. */
+int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed) FE_MUST_USE;
+
+/* Forgets the dial; its link, if there is one, lives on without it. */
+void fe_dial_free(struct fe_dial *dial);
+
+/* Gives the dial up for good, as fe_dial_free, and settles it if it is a seed. */
+void fe_dial_give_up(struct fe_dial *dial);
+
+void fe_dial_on_ready(struct fe_dial *dial);
+void fe_dial_on_lost(struct fe_dial *dial);
+
+struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr);
+
+/* ---- discover.c --------------------------------------------------------------------------- */
+
+/* A node that is being asked. */
+struct fe_ask {
+    struct fe_mesh *mesh;
+    struct fe_link *link; /* NULL: this entry is free */
+    uint8_t key[FE_KEY_LEN];
+    bool is_sent; /* else it waits for the link to be ready */
+    uint32_t token;
+    struct fe_timer timer;
+};
+
+struct fe_discovery {
+    bool is_running;
+    struct fe_kad_lookup lookup;
+    struct fe_ask asks[FE_MESH_BOOTSTRAP_LINKS];
+    struct fe_timer deadline;
+    size_t n_discovered;
+};
+
+void fe_discovery_init(struct fe_mesh *mesh);
+
+/* Asks the closest nodes we know, or adds them to the discovery that runs. fe_join_on_discovered
+ * comes at its end, perhaps from within this call. */
+void fe_discovery_start(struct fe_mesh *mesh);
+
+/* Ends it without a word. */
+void fe_discovery_stop(struct fe_mesh *mesh);
+
+void fe_discovery_on_ready(struct fe_mesh *mesh, struct fe_link *link);
+void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t token,
+                           const struct fe_id *ids, size_t n);
+void fe_discovery_on_lost(struct fe_mesh *mesh, struct fe_link *link);
+
+/* ---- join.c ------------------------------------------------------------------------------- */
+
+enum fe_join_state {
+    FE_JOIN_NONE,
+    FE_JOIN_RUNNING,
+    FE_JOIN_COMPLETE, /* on_joined is due */
+    FE_JOIN_REPORTED,
+};
+
+struct fe_join {
+    enum fe_join_state state;
+    size_t n_addrs;
+    size_t n_untried;   /* neither answered nor failed even once */
+    size_t n_unsettled; /* neither answered nor given up */
+    size_t n_connected;
+    bool is_discovery_due; /* an address has answered since the last discovery began */
+};
+
+/* An address has failed for the first time, and will be tried again. */
+void fe_join_on_tried(struct fe_mesh *mesh);
+
+/* An address has answered, or is given up; `is_first`: with its first try. */
+void fe_join_on_settled(struct fe_mesh *mesh, bool is_first, bool is_connected);
+
+/* The discovery has come to its end. */
+void fe_join_on_discovered(struct fe_mesh *mesh);
+
+/* The mesh drains or closes: join is complete with what there is. */
+void fe_join_abort(struct fe_mesh *mesh);
+
+/* Calls on_joined if it is due. */
+void fe_join_report(struct fe_mesh *mesh);
+
+/* ---- mesh.c ------------------------------------------------------------------------------- */
+
+enum fe_mesh_state {
+    FE_MESH_RUNNING,
+    FE_MESH_DRAINING,
+    FE_MESH_CLOSING,
+    FE_MESH_CLOSED,
+};
+
+/* What to tell of fe_mesh_drain. */
+enum fe_drain {
+    FE_DRAIN_NONE,
+    FE_DRAIN_RUNNING,
+    FE_DRAIN_REPORTED,
+};
+
+struct fe_mesh {
+    struct fe_mesh_config config;
+    struct fe_transport transport;
+    struct fe_timers *timers;
+    uint64_t (*now_ms)(void *arg);
+    void *now_arg;
+    struct fe_pool *pool;
+    struct fe_rng rng;
+    struct fe_log log;
+    const struct fe_mesh_ops *ops;
+    void *arg;
+    enum fe_mesh_state state;
+    enum fe_drain drain;
+    struct fe_list links;
+    size_t n_links;
+    struct fe_list dials;
+    struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
+    struct fe_registry registry;
+    struct fe_kad_table table;
+    struct fe_discovery discovery;
+    struct fe_join join;
+    struct fe_timer wakeup; /* always armed, mostly far ahead: so it never lacks memory */
+    uint8_t map_seed[16];
+};
+
+/* Our public key; zero if we are anonymous. */
+const uint8_t *fe_mesh_key(const struct fe_mesh *mesh);
+
+/* At the end of this turn, from the timer: settles links, reports what is complete. */
+void fe_mesh_wake(struct fe_mesh *mesh);
+
+/* Starts `timer`, `delay_ms` from now. */
+int fe_mesh_start_timer(struct fe_mesh *mesh, struct fe_timer *timer,
+                        uint64_t delay_ms) FE_MUST_USE;
+
+/* The peer of a link that was ready is gone: so is its entry in the table, unless another link
+ * leads to the same node. */
+void fe_mesh_forget(struct fe_mesh *mesh, const struct fe_link *link);
+
+/* A ready link to the node with this key, or NULL. */
+struct fe_link *fe_mesh_find_link(struct fe_mesh *mesh, const uint8_t key[FE_KEY_LEN]);
+
+#endif

@@ -1,0 +1,450 @@
+/* One connection to a peer.
+ *
+ * Happy path: fe_link_dial, on_open, our ephemeral key, theirs, Handshake both ways, READY; or
+ * fe_mesh_accept and the same from the other side. Then events until either side closes.
+ *
+ * Failure modes: it cannot be dialed or does not answer in time; the peer violates the protocol, or
+ * does not read what it asks for; memory runs out. Each closes this link, says so in one line, and
+ * touches no other. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mesh/net/internal.h"
+
+void fe_link_flush(struct fe_link *link)
+{
+    link->mesh->transport.ops->flush(link->io);
+}
+
+static bool is_open(const struct fe_link *link)
+{
+    return link->state <= FE_LINK_READY;
+}
+
+void fe_link_close(struct fe_link *link, bool drain)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    if (link->state == FE_LINK_CLOSING || (link->state == FE_LINK_DRAINING && drain)) {
+        return;
+    }
+    if (link->state == FE_LINK_READY) {
+        /* Nobody may choose it any more. Its streams end in on_close: this call may come from
+         * within one of their callbacks. */
+        fe_registry_remove(&mesh->registry, &link->peer);
+    }
+    fe_timer_stop(mesh->timers, &link->timer);
+    fe_alive_stop(link);
+    if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
+        drain = false;
+    }
+    link->state = drain ? FE_LINK_DRAINING : FE_LINK_CLOSING;
+    mesh->transport.ops->close(link->io, drain);
+}
+
+/* What the peer is told is what the log says. False: it cannot be told. */
+static bool tell_fault(struct fe_link *link, int code, const struct flatend_error *err)
+{
+    struct fe_sender *sender = &link->session.sender;
+    enum fe_reason reason = code == FLATEND_EPROTO ? link->peer.fault_reason : FE_REASON_INTERNAL;
+
+    if (link->has_session && link->session.state == FE_SESSION_FAILED) {
+        return true; /* the session has said so, as far as it could */
+    }
+    if (code == FLATEND_ETIMEDOUT) {
+        return false; /* nothing reaches it, and its streams need not wait for that (alive.c) */
+    }
+    return link->state == FE_LINK_READY && sender->is_full &&
+           sender->ops->goaway(sender, link->peer.last_theirs, reason, fe_view_str(err->text)) == 0;
+}
+
+void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
+{
+    char addr[FE_ADDR_TEXT_MAX];
+
+    if (code == FLATEND_EDENIED && link->dial != NULL) {
+        link->dial->is_refused = true;
+    }
+    fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection with %s: %s.",
+           fe_addr_format(&link->addr, addr),
+           err->text[0] != '\0' ? err->text : flatend_strerror(code));
+    fe_link_close(link, tell_fault(link, code, err));
+}
+
+/* That nobody answers is ordinary: dial.c says what it does about it. */
+static void log_unreached(const struct fe_link *link, int code)
+{
+    char addr[FE_ADDR_TEXT_MAX];
+
+    fe_log(&link->mesh->log, FLATEND_LOG_DEBUG, "No connection with %s: %s.",
+           fe_addr_format(&link->addr, addr), flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
+}
+
+static void on_timer(struct fe_timer *timer)
+{
+    struct fe_link *link = FE_CONTAINER_OF(timer, struct fe_link, timer);
+    struct flatend_error err = {0};
+
+    switch (link->state) {
+    case FE_LINK_DIALING:
+        log_unreached(link, FLATEND_ETIMEDOUT);
+        fe_link_close(link, false);
+        break;
+    case FE_LINK_HELLO:
+        if (link->mesh->state != FE_MESH_RUNNING) {
+            fe_link_close(link, false); /* leave.c does not wait for it any longer */
+            break;
+        }
+        fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
+        fe_link_fail(link, FLATEND_ETIMEDOUT, &err);
+        break;
+    case FE_LINK_DRAINING:
+        fe_link_close(link, false);
+        break;
+    case FE_LINK_READY:
+    case FE_LINK_CLOSING:
+        assert(!"no timer runs in this state");
+        break;
+    }
+}
+
+/* ---- the peer's side of the link ---- */
+
+static void on_peer_request(struct fe_peer *peer, struct fe_stream *stream,
+                            struct fe_names services, struct fe_headers headers)
+{
+    struct fe_link *link = peer->owner;
+    struct fe_mesh *mesh = link->mesh;
+
+    if (fe_leave_takes_requests(link)) {
+        mesh->ops->on_request(mesh->arg, peer, stream, services, headers);
+    }
+}
+
+/* At the end of this turn. */
+static void settle_later(struct fe_link *link)
+{
+    if (fe_list_is_linked(&link->unsettled)) {
+        return;
+    }
+    if (fe_list_is_empty(&link->mesh->unsettled)) {
+        fe_mesh_wake(link->mesh);
+    }
+    fe_list_push_back(&link->mesh->unsettled, &link->unsettled);
+}
+
+static void on_peer_output(struct fe_peer *peer)
+{
+    struct fe_link *link = peer->owner;
+
+    if (is_open(link)) {
+        fe_link_flush(link);
+    }
+    if (!link->is_in_peer) {
+        settle_later(link);
+    }
+}
+
+static void on_peer_want_read(struct fe_peer *peer)
+{
+    struct fe_link *link = peer->owner;
+
+    if (is_open(link)) {
+        link->mesh->transport.ops->set_reading(link->io, fe_peer_want_read(peer));
+    }
+}
+
+static const struct fe_peer_ops peer_ops = {
+    .on_request = on_peer_request,
+    .on_output = on_peer_output,
+    .on_want_read = on_peer_want_read,
+};
+
+void fe_link_settle(struct fe_link *link)
+{
+    struct flatend_error err = {0};
+    int rv;
+
+    link->is_in_peer = true;
+    rv = fe_peer_settle(&link->peer);
+    link->is_in_peer = false;
+    if ((rv != 0 || link->is_broken) && is_open(link)) {
+        fe_link_fail(link, FLATEND_ENOMEM, &err);
+    }
+}
+
+/* ---- opening ---- */
+
+/* A link on the mesh's list whose deadline runs; NULL: out of memory. */
+static struct fe_link *link_new(struct fe_mesh *mesh)
+{
+    struct fe_link *link = calloc(1, sizeof(*link));
+
+    if (link == NULL) {
+        return NULL;
+    }
+    link->mesh = mesh;
+    fe_timer_init(&link->timer, on_timer);
+    fe_timer_init(&link->alive, NULL);
+    if (fe_mesh_start_timer(mesh, &link->timer, FE_MESH_HANDSHAKE_MS) != 0) {
+        free(link);
+        return NULL;
+    }
+    fe_buf_init(&link->services, FE_MESH_SERVICES_TEXT_MAX);
+    fe_list_init(&link->unsettled);
+    fe_list_push_back(&mesh->links, &link->node);
+    mesh->n_links++;
+    return link;
+}
+
+static void link_free(struct fe_link *link)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    if (fe_list_is_linked(&link->node)) {
+        fe_list_remove(&link->node);
+        mesh->n_links--;
+    }
+    fe_list_remove(&link->unsettled);
+    fe_timer_stop(mesh->timers, &link->timer);
+    fe_alive_stop(link);
+    fe_buf_deinit(&link->services);
+    free(link);
+}
+
+static int start_session(struct fe_link *link, bool is_initiator)
+{
+    struct fe_mesh *mesh = link->mesh;
+    int rv = fe_session_init(&link->session, is_initiator, &mesh->config.self, &mesh->rng,
+                             mesh->transport.ops->out(link->io));
+
+    if (rv != 0) {
+        return rv;
+    }
+    if (link->dial != NULL && link->dial->is_pinned) {
+        fe_session_pin(&link->session, link->dial->key);
+    }
+    fe_peer_init(&link->peer, &link->session.sender, mesh->pool, mesh->map_seed, &peer_ops, link);
+    link->peer.is_anonymous = true;
+    link->state = FE_LINK_HELLO;
+    link->has_session = true;
+    return 0;
+}
+
+int fe_link_dial(struct fe_dial *dial)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    struct fe_link *link;
+    int rv;
+
+    if (mesh->n_links >= FE_MESH_LINKS_MAX) {
+        return FLATEND_ELIMIT;
+    }
+    link = link_new(mesh);
+    if (link == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    link->addr = dial->addr;
+    rv = mesh->transport.ops->dial(mesh->transport.arg, link, &dial->addr, &link->io);
+    if (rv != 0) {
+        link_free(link);
+        return rv;
+    }
+    link->dial = dial;
+    dial->link = link;
+    return 0;
+}
+
+/* Connections that say nothing must not keep others out: the one that has been silent for longest
+ * goes. */
+static bool make_room(struct fe_mesh *mesh)
+{
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
+
+        if (link->state == FE_LINK_HELLO && link->dial == NULL) {
+            fe_link_close(link, false);
+            return true;
+        }
+    }
+    return false;
+}
+
+struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
+{
+    struct fe_link *link;
+
+    if (mesh->state != FE_MESH_RUNNING) {
+        return NULL;
+    }
+    if (mesh->n_links >= FE_MESH_LINKS_MAX && !make_room(mesh)) {
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Refused a connection: there are %d already.",
+               FE_MESH_LINKS_MAX);
+        return NULL;
+    }
+    link = link_new(mesh);
+    if (link == NULL) {
+        return NULL;
+    }
+    link->io = io;
+    mesh->transport.ops->peer_addr(io, &link->addr);
+    if (start_session(link, false) != 0) {
+        link_free(link);
+        return NULL;
+    }
+    return link;
+}
+
+void fe_link_on_open(struct fe_link *link, int code)
+{
+    struct flatend_error err = {0};
+    int rv;
+
+    if (code != 0 || link->state != FE_LINK_DIALING) {
+        return; /* on_close follows, with the same code */
+    }
+    rv = start_session(link, true);
+    if (rv == 0) {
+        rv = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
+    }
+    if (rv != 0) {
+        fe_link_fail(link, rv, &err);
+        return;
+    }
+    fe_link_flush(link);
+}
+
+/* ---- reading ---- */
+
+static int on_find_node(struct fe_link *link, const struct fe_event *event)
+{
+    struct fe_sender *sender = &link->session.sender;
+    struct fe_id ids[FE_NODES_MAX];
+    size_t n = fe_kad_table_closest(&link->mesh->table, event->u.target, ids, FE_NODES_MAX);
+
+    return sender->ops->nodes(sender, event->token, ids, n);
+}
+
+static int on_event(struct fe_link *link, const struct fe_event *event, struct flatend_error *err)
+{
+    if (event->type == FE_EVENT_HELLO) {
+        return fe_link_on_hello(link, event, err);
+    }
+    assert(link->state == FE_LINK_READY); /* the session lets nothing pass before the Handshake */
+    switch (event->type) {
+    case FE_EVENT_FIND_NODE:
+        return on_find_node(link, event);
+    case FE_EVENT_SERVICES:
+        return fe_link_on_services(link, event->u.offers, err);
+    case FE_EVENT_GOAWAY:
+        fe_leave_on_goaway(link, event);
+        return fe_peer_on_event(&link->peer, event, err);
+    case FE_EVENT_PONG:
+        fe_leave_on_pong(link, event->u.ping);
+        return 0;
+    case FE_EVENT_NODES:
+        fe_discovery_on_nodes(link->mesh, link, event->token, event->u.nodes.ids, event->u.nodes.n);
+        return 0;
+    default:
+        return fe_peer_on_event(&link->peer, event, err);
+    }
+}
+
+/* All events there are, until one of them closes the link. Zero, or the fault. */
+static int run_events(struct fe_link *link, struct flatend_error *err)
+{
+    struct fe_event event;
+    int rv = 0;
+
+    while (rv == 0 && is_open(link)) {
+        rv = fe_session_next(&link->session, &event, err);
+        if (rv <= 0) {
+            return rv;
+        }
+        rv = on_event(link, &event, err);
+    }
+    return rv;
+}
+
+void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
+{
+    struct flatend_error err = {0};
+    int rv;
+
+    if (!is_open(link)) {
+        return;
+    }
+    assert(link->state != FE_LINK_DIALING);
+    link->heard_ms = link->mesh->now_ms(link->mesh->now_arg);
+    fe_session_feed(&link->session, data, len);
+    link->is_in_peer = true;
+    rv = run_events(link, &err);
+    link->is_in_peer = false;
+    if (!is_open(link)) {
+        return;
+    }
+    if (rv == 0 && link->session.out->len > FE_MESH_OUT_MAX) {
+        rv = fe_err_set(&err, FLATEND_EPROTO, "asks without reading the answers");
+    }
+    if (rv != 0) {
+        fe_link_fail(link, rv, &err);
+        return;
+    }
+    fe_link_flush(link);
+}
+
+void fe_link_on_flush(struct fe_link *link)
+{
+    if (link->has_session && link->state != FE_LINK_CLOSING &&
+        fe_session_flush(&link->session) != 0) {
+        link->is_broken = true; /* what was held back is lost, and so are the streams it was for */
+        settle_later(link);
+    }
+}
+
+void fe_link_on_drain(struct fe_link *link)
+{
+    if (link->state == FE_LINK_READY) {
+        link->is_in_peer = true;
+        fe_peer_on_writable(&link->peer);
+        link->is_in_peer = false;
+    }
+}
+
+/* ---- the end ---- */
+
+void fe_link_on_close(struct fe_link *link, int code)
+{
+    struct fe_mesh *mesh = link->mesh;
+    struct fe_dial *dial;
+
+    if (link->state == FE_LINK_READY) {
+        fe_link_log(link, "", " has disconnected from you.");
+    } else if (is_open(link)) {
+        log_unreached(link, code);
+    }
+    /* From here on nobody finds it: the callbacks below may close the mesh. */
+    link->state = FE_LINK_CLOSING;
+    fe_list_remove(&link->node);
+    mesh->n_links--;
+    if (link->has_session) {
+        fe_mesh_forget(mesh, link);
+        link->is_in_peer = true;
+        fe_peer_close(&link->peer,
+                      mesh->state == FE_MESH_CLOSING ? FLATEND_ECANCELED : FLATEND_ECLOSED);
+        fe_peer_deinit(&link->peer);
+        fe_session_deinit(&link->session);
+    }
+    if (mesh->drain == FE_DRAIN_RUNNING && mesh->state != FE_MESH_CLOSING) {
+        fe_mesh_wake(mesh); /* perhaps the last one that was waited for */
+    }
+    fe_discovery_on_lost(mesh, link);
+    dial = link->dial;
+    link_free(link);
+    if (dial != NULL) {
+        fe_dial_on_lost(dial);
+    }
+    if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
+        fe_mesh_wake(mesh);
+    }
+}

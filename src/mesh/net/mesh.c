@@ -1,0 +1,211 @@
+/* The node: what all links share, and the end of it. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "ground/base/wipe.h"
+#include "mesh/net/internal.h"
+
+/* Where the wake-up rests: later than any time, far from overflowing. */
+#define FAR_AHEAD_MS (FE_TIME_NEVER / 2)
+
+static void on_wakeup(struct fe_timer *timer)
+{
+    struct fe_mesh *mesh = FE_CONTAINER_OF(timer, struct fe_mesh, wakeup);
+    int rv = fe_timer_start(mesh->timers, timer, FAR_AHEAD_MS);
+    struct fe_list *node;
+
+    assert(rv == 0); /* it has just left its place in the heap */
+    (void)rv;
+    while ((node = fe_list_pop_front(&mesh->unsettled)) != NULL) {
+        fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
+    }
+    fe_join_report(mesh);
+    fe_leave_report(mesh);
+    if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
+        mesh->state = FE_MESH_CLOSED;
+        mesh->ops->on_closed(mesh->arg); /* the mesh may be gone after it */
+    }
+}
+
+struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_transport transport,
+                            struct fe_timers *timers, uint64_t (*now_ms)(void *arg), void *now_arg,
+                            struct fe_pool *pool, const struct fe_rng *rng,
+                            const struct fe_log *log, const struct fe_mesh_ops *ops, void *arg)
+{
+    struct fe_mesh *mesh = calloc(1, sizeof(*mesh));
+
+    if (mesh == NULL) {
+        return NULL;
+    }
+    mesh->config = *config;
+    mesh->transport = transport;
+    mesh->timers = timers;
+    mesh->now_ms = now_ms;
+    mesh->now_arg = now_arg;
+    mesh->pool = pool;
+    mesh->rng = *rng;
+    if (log != NULL) {
+        mesh->log = *log;
+    }
+    mesh->ops = ops;
+    mesh->arg = arg;
+    fe_timer_init(&mesh->wakeup, on_wakeup);
+    if (fe_timer_start(timers, &mesh->wakeup, FAR_AHEAD_MS) != 0) {
+        free(mesh);
+        return NULL;
+    }
+    fe_rng_fill(rng, mesh->map_seed, sizeof(mesh->map_seed));
+    fe_list_init(&mesh->links);
+    fe_list_init(&mesh->dials);
+    fe_list_init(&mesh->unsettled);
+    fe_registry_init(&mesh->registry, &mesh->rng);
+    fe_registry_set_clock(&mesh->registry, now_ms, now_arg);
+    fe_kad_table_init(&mesh->table, fe_mesh_key(mesh));
+    fe_discovery_init(mesh);
+    return mesh;
+}
+
+void fe_mesh_free(struct fe_mesh *mesh)
+{
+    if (mesh == NULL) {
+        return;
+    }
+    assert(mesh->n_links == 0);
+    assert(fe_list_is_empty(&mesh->dials));
+    fe_discovery_stop(mesh);
+    fe_timer_stop(mesh->timers, &mesh->wakeup);
+    fe_registry_deinit(&mesh->registry);
+    fe_kad_table_deinit(&mesh->table);
+    fe_wipe(&mesh->config.self.secret, sizeof(mesh->config.self.secret));
+    free(mesh);
+}
+
+/* Nothing new from now on: no discovery, no reconnecting. */
+static void stop_growing(struct fe_mesh *mesh)
+{
+    fe_discovery_stop(mesh);
+    FE_LIST_FOREACH (node, next, &mesh->dials) {
+        struct fe_dial *dial = FE_CONTAINER_OF(node, struct fe_dial, node);
+
+        if (dial->state == FE_DIAL_WAITING || mesh->state == FE_MESH_CLOSING) {
+            fe_dial_free(dial);
+        }
+    }
+    fe_join_abort(mesh);
+}
+
+void fe_mesh_drain(struct fe_mesh *mesh)
+{
+    if (mesh->state == FE_MESH_RUNNING) {
+        mesh->state = FE_MESH_DRAINING;
+        mesh->drain = FE_DRAIN_RUNNING;
+        stop_growing(mesh);
+        FE_LIST_FOREACH (node, next, &mesh->links) {
+            fe_leave_tell(FE_CONTAINER_OF(node, struct fe_link, node));
+        }
+        fe_mesh_wake(mesh);
+    }
+}
+
+/* Without memory for all of it the peer keeps what it knew: its requests are then refused. */
+static void tell_services(struct fe_link *link)
+{
+    const struct fe_self *self = &link->mesh->config.self;
+    struct fe_sender *sender = &link->session.sender;
+    struct fe_offer offers[FE_SERVICES_MAX];
+    struct flatend_error err = {0};
+    int rv;
+
+    if (link->state != FE_LINK_READY || !sender->is_full) {
+        return;
+    }
+    for (size_t i = 0; i < self->n_services; i++) {
+        offers[i] = (struct fe_offer){self->services[i], FE_WEIGHT_DEFAULT};
+    }
+    rv = sender->ops->services(sender, offers, self->n_services);
+    if (rv != 0) {
+        fe_link_fail(link, rv, &err);
+    } else {
+        fe_link_flush(link);
+    }
+}
+
+void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, size_t n)
+{
+    mesh->config.self.services = services;
+    mesh->config.self.n_services = n;
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        tell_services(FE_CONTAINER_OF(node, struct fe_link, node));
+    }
+}
+
+void fe_mesh_close(struct fe_mesh *mesh, bool drain)
+{
+    if (mesh->state == FE_MESH_CLOSED) {
+        return;
+    }
+    mesh->state = FE_MESH_CLOSING;
+    stop_growing(mesh);
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        fe_link_close(FE_CONTAINER_OF(node, struct fe_link, node), drain);
+    }
+    if (mesh->n_links == 0) {
+        fe_mesh_wake(mesh);
+    }
+}
+
+struct fe_registry *fe_mesh_registry(struct fe_mesh *mesh)
+{
+    return &mesh->registry;
+}
+
+size_t fe_mesh_n_streams(const struct fe_mesh *mesh)
+{
+    size_t n = 0;
+
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        n += FE_CONTAINER_OF(node, struct fe_link, node)->peer.n_streams;
+    }
+    return n;
+}
+
+const uint8_t *fe_mesh_key(const struct fe_mesh *mesh)
+{
+    static const uint8_t zero_key[FE_KEY_LEN];
+
+    return mesh->config.self.is_anonymous ? zero_key : mesh->config.self.id.public_key;
+}
+
+void fe_mesh_wake(struct fe_mesh *mesh)
+{
+    int rv = fe_mesh_start_timer(mesh, &mesh->wakeup, 0);
+
+    assert(rv == 0); /* it is always armed */
+    (void)rv;
+}
+
+int fe_mesh_start_timer(struct fe_mesh *mesh, struct fe_timer *timer, uint64_t delay_ms)
+{
+    return fe_timer_start(mesh->timers, timer, mesh->now_ms(mesh->now_arg) + delay_ms);
+}
+
+struct fe_link *fe_mesh_find_link(struct fe_mesh *mesh, const uint8_t key[FE_KEY_LEN])
+{
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
+
+        if (fe_link_has_key(link, key)) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+void fe_mesh_forget(struct fe_mesh *mesh, const struct fe_link *link)
+{
+    const uint8_t *key = link->peer.id.public_key;
+
+    if (!link->peer.is_anonymous && fe_mesh_find_link(mesh, key) == NULL) {
+        fe_kad_table_remove(&mesh->table, key);
+    }
+}

@@ -1,0 +1,146 @@
+/* Closing, on the node's thread. The states are drawn in internal.h.
+ *
+ * Happy path: listeners close, peers are asked to send no more requests, and what they had sent
+ * before is still served; what runs ends by itself; then no
+ * more mail is taken, the calls of the application are canceled, the connections send what they
+ * still hold and close; the handlers' threads are joined; on_closed.
+ *
+ * Failure modes: what runs does not end in time: it is canceled, and connections are cut. A handler
+ * that does not return even then is waited for: its memory cannot be taken away under it. */
+#include <assert.h>
+
+#include "mesh/node/internal.h"
+
+static void on_fenced(struct fe_mail *mail);
+
+static bool is_idle(const struct flatend_node *node)
+{
+    return node->n_contexts == 0 && node->n_calls == 0 && node->is_mesh_drained;
+}
+
+/* Everything that was mailed before `fn` runs has been received then. */
+static void raise_fence(struct flatend_node *node, void (*fn)(struct fe_mail *mail))
+{
+    fe_mail_init(&node->fence, fn);
+    fe_mail_post(node->worker, &node->fence);
+}
+
+static void enter_closing(struct flatend_node *node)
+{
+    fe_timer_stop(fe_worker_timers(node->worker), &node->drain_timer);
+    (void)pthread_mutex_lock(&node->lock);
+    node->life = FE_NODE_CLOSING;
+    node->takes_mail = false;
+    (void)pthread_mutex_unlock(&node->lock);
+    raise_fence(node, on_fenced);
+}
+
+void fe_node_check_drained(struct flatend_node *node)
+{
+    enum fe_life life = fe_node_life(node);
+
+    if (life == FE_NODE_DRAINING && is_idle(node)) {
+        enter_closing(node);
+    } else if (life == FE_NODE_CLOSING) {
+        fe_node_check_closed(node);
+    }
+}
+
+void fe_node_hurry(struct flatend_node *node)
+{
+    if (fe_node_life(node) == FE_NODE_DRAINING) {
+        enter_closing(node);
+    }
+}
+
+static void on_drain_timer(struct fe_timer *timer)
+{
+    struct flatend_node *node = FE_CONTAINER_OF(timer, struct flatend_node, drain_timer);
+
+    if (node->n_contexts + node->n_calls > 0) {
+        fe_log(&node->settings.log, FLATEND_LOG_WARN,
+               "Shutting down: %zu request(s) did not end in time.",
+               node->n_contexts + node->n_calls);
+    }
+    enter_closing(node);
+}
+
+/* All mail has come: every call of the application is on the list. */
+static void on_fenced(struct fe_mail *mail)
+{
+    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, fence);
+    bool is_drained = is_idle(node);
+
+    fe_node_cancel_calls(node);
+    fe_node_cancel_contexts(node);
+    if (node->mesh != NULL) {
+        fe_mesh_close(node->mesh, is_drained);
+    } else {
+        node->is_mesh_closed = true;
+    }
+    fe_node_check_closed(node);
+}
+
+void fe_node_on_mesh_drained(void *arg)
+{
+    struct flatend_node *node = arg;
+
+    node->is_mesh_drained = true;
+    fe_node_check_drained(node);
+}
+
+void fe_node_on_mesh_closed(void *arg)
+{
+    struct flatend_node *node = arg;
+
+    node->is_mesh_closed = true;
+    fe_node_check_closed(node);
+}
+
+/* The mail that detached streams had under way was received before this one. */
+static void on_closed(struct fe_mail *mail)
+{
+    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, fence);
+    void (*callback)(void *arg) = node->on_closed;
+
+    fe_mesh_free(node->mesh);
+    node->mesh = NULL;
+    fe_node_free_spare(node);
+    node->on_closed = NULL;
+    fe_node_set_life(node, FE_NODE_CLOSED);
+    callback(node->closed_arg);
+}
+
+/* The last condition met raises the last fence; `is_mesh_closed` is met once. */
+void fe_node_check_closed(struct flatend_node *node)
+{
+    if (node->is_mesh_closed && node->n_listeners == 0 && node->n_contexts == 0 &&
+        node->n_resolving == 0) {
+        node->is_mesh_closed = false;
+        raise_fence(node, on_closed);
+    }
+}
+
+void fe_node_close_on(struct flatend_node *node, void (*on_closed_fn)(void *arg), void *arg)
+{
+    struct fe_worker *worker = node->worker;
+    uint64_t deadline_ms = fe_worker_now(worker) + node->settings.shutdown_timeout_ms;
+
+    assert(node->on_closed == NULL && fe_node_life(node) < FE_NODE_DRAINING);
+    node->on_closed = on_closed_fn;
+    node->closed_arg = arg;
+    node->on_started = NULL;
+    fe_timer_init(&node->drain_timer, on_drain_timer);
+    fe_node_set_life(node, FE_NODE_DRAINING);
+    fe_node_stop_listening(node);
+    if (node->mesh != NULL) {
+        fe_mesh_drain(node->mesh);
+    } else {
+        node->is_mesh_drained = true;
+    }
+    /* Without memory for the timer nothing would end the waiting: so there is none. */
+    if (is_idle(node) ||
+        fe_timer_start(fe_worker_timers(worker), &node->drain_timer, deadline_ms) != 0) {
+        enter_closing(node);
+    }
+}

@@ -1,0 +1,256 @@
+/* The handler's side of a request. */
+#include "mesh/node/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mesh/node/read_all.h"
+
+enum {
+    PRINTF_STACK = 1024,    /* longer texts are formatted on the heap */
+    FAIL_MESSAGE_MAX = 512, /* of flatend_context_fail, cut beyond */
+};
+
+unsigned fe_context_run(struct flatend_context *ctx)
+{
+    ctx->service->handler(ctx, ctx->service->arg);
+    return FE_WISH_HEAD | FE_WISH_FINISH;
+}
+
+/* ---- the request ---- */
+
+const struct flatend_id *flatend_context_id(const struct flatend_context *ctx)
+{
+    return &ctx->id;
+}
+
+const char *flatend_context_service(const struct flatend_context *ctx)
+{
+    return ctx->service->name;
+}
+
+const char *flatend_context_header(const struct flatend_context *ctx, const char *name)
+{
+    const struct flatend_header *header = fe_received_head_find(&ctx->request, name);
+
+    return header != NULL ? header->value : NULL;
+}
+
+const struct flatend_header *flatend_context_headers(const struct flatend_context *ctx, size_t *n)
+{
+    *n = ctx->request.n;
+    return ctx->request.headers;
+}
+
+ssize_t flatend_context_read(struct flatend_context *ctx, void *buf, size_t cap)
+{
+    if (cap == 0) {
+        return FLATEND_EINVAL;
+    }
+    if (ctx->service->is_inline) {
+        return (ssize_t)fe_chain_read(&ctx->io.in, buf, cap);
+    }
+    return fe_handoff_read(&ctx->io, buf, cap);
+}
+
+static ssize_t read_context(void *ctx, void *buf, size_t cap)
+{
+    return flatend_context_read(ctx, buf, cap);
+}
+
+int flatend_context_read_all(struct flatend_context *ctx, size_t limit, const char **data,
+                             size_t *len)
+{
+    return fe_read_all(&ctx->body, read_context, ctx, limit, data, len);
+}
+
+bool flatend_context_is_canceled(const struct flatend_context *ctx)
+{
+    /* Reading the code takes the lock, which is no part of what the context means. */
+    struct flatend_context *self = (struct flatend_context *)(uintptr_t)ctx;
+
+    return fe_handoff_code(&self->io) != 0;
+}
+
+const struct flatend_header *flatend_context_trailers(struct flatend_context *ctx, size_t *n)
+{
+    bool is_complete = ctx->service->is_inline || fe_handoff_is_read(&ctx->io);
+
+    *n = is_complete ? ctx->request_trailers.n : 0;
+    return is_complete ? ctx->request_trailers.headers : NULL;
+}
+
+/* ---- the response ---- */
+
+int flatend_context_set_header(struct flatend_context *ctx, const char *name, const char *value)
+{
+    if (ctx->phase != FE_RESPONSE_HEAD) {
+        return FLATEND_ESTATE;
+    }
+    return fe_response_head_set(&ctx->head, name, value);
+}
+
+int flatend_context_add_header(struct flatend_context *ctx, const char *name, const char *value)
+{
+    if (ctx->phase != FE_RESPONSE_HEAD) {
+        return FLATEND_ESTATE;
+    }
+    return fe_response_head_add(&ctx->head, name, value);
+}
+
+int flatend_context_set_status(struct flatend_context *ctx, int status)
+{
+    if (ctx->phase != FE_RESPONSE_HEAD) {
+        return FLATEND_ESTATE;
+    }
+    if (status < FE_HEAD_STATUS_MIN || status > FE_HEAD_STATUS_MAX) {
+        return FLATEND_EINVAL;
+    }
+    ctx->head.status = status;
+    return 0;
+}
+
+int flatend_context_add_trailer(struct flatend_context *ctx, const char *name, const char *value)
+{
+    return fe_response_head_add(&ctx->trailers, name, value);
+}
+
+/* An inline handler's response waits, in one piece, until it returns. */
+static int write_inline(struct flatend_context *ctx, const void *data, size_t len)
+{
+    if (len > FLATEND_INLINE_RESPONSE_MAX - ctx->io.sending.len) {
+        return FLATEND_ETOOBIG;
+    }
+    return fe_chain_append(&ctx->io.sending, data, len);
+}
+
+static int write_body(struct flatend_context *ctx, const void *data, size_t len)
+{
+    return ctx->service->is_inline ? write_inline(ctx, data, len)
+                                   : fe_handoff_write(&ctx->io, data, len);
+}
+
+int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len)
+{
+    if (ctx->phase == FE_RESPONSE_FAILED) {
+        return FLATEND_ESTATE;
+    }
+    ctx->phase = FE_RESPONSE_BODY;
+    return write_body(ctx, data, len);
+}
+
+int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
+{
+    char stack[PRINTF_STACK];
+    char *text = stack;
+    va_list args;
+    int len;
+    int rv;
+
+    va_start(args, format);
+    len = vsnprintf(stack, sizeof(stack), format, args);
+    va_end(args);
+    if (len < 0) {
+        return FLATEND_EINVAL;
+    }
+    if ((size_t)len >= sizeof(stack)) {
+        text = malloc((size_t)len + 1);
+        if (text == NULL) {
+            return FLATEND_ENOMEM;
+        }
+        va_start(args, format);
+        (void)vsnprintf(text, (size_t)len + 1, format, args);
+        va_end(args);
+    }
+    rv = flatend_context_write(ctx, text, (size_t)len);
+    if (text != stack) {
+        free(text);
+    }
+    return rv;
+}
+
+/* Writes `text` as the inside of a JSON string (RFC 8259 §7); returns its length. `out` has room
+ * for six bytes for each of `text`. */
+static size_t escape_json(char *out, const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = 0;
+
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\') {
+            out[n++] = '\\';
+            out[n++] = (char)c;
+        } else if (c < 0x20) {
+            memcpy(out + n, "\\u00", 4);
+            out[n + 4] = digits[c >> 4];
+            out[n + 5] = digits[c & 15];
+            n += 6;
+        } else {
+            out[n++] = (char)c;
+        }
+    }
+    return n;
+}
+
+/* Of a message that was cut: its last character may be half of one, which is no JSON (RFC 8259
+ * §8.1). */
+static void drop_last_character(char message[FAIL_MESSAGE_MAX])
+{
+    size_t len = FAIL_MESSAGE_MAX - 1;
+
+    while (len > 0 && ((unsigned char)message[len - 1] & 0xc0) == 0x80) {
+        len--;
+    }
+    message[len > 0 ? len - 1 : 0] = '\0';
+}
+
+/* The response that tells of the error, in place of what the handler had prepared. */
+static int respond_error(struct flatend_context *ctx, int status, const char *message)
+{
+    static const char before[] = "{\"error\": \"";
+    static const char after[] = "\"}";
+    char body[sizeof(before) + 6 * FAIL_MESSAGE_MAX + sizeof(after)];
+    size_t len = sizeof(before) - 1;
+    int rv;
+
+    memcpy(body, before, len);
+    len += escape_json(body + len, message);
+    memcpy(body + len, after, sizeof(after) - 1);
+    len += sizeof(after) - 1;
+    fe_response_head_clear(&ctx->head);
+    ctx->head.status = status;
+    rv = fe_response_head_add(&ctx->head, "content-type", "application/json");
+    return rv != 0 ? rv : write_body(ctx, body, len);
+}
+
+int flatend_context_fail(struct flatend_context *ctx, int status, const char *format, ...)
+{
+    enum fe_response_phase phase = ctx->phase;
+    char message[FAIL_MESSAGE_MAX];
+    va_list args;
+
+    if (phase == FE_RESPONSE_FAILED) {
+        return FLATEND_ESTATE;
+    }
+    if (status < FE_HEAD_STATUS_MIN || status > FE_HEAD_STATUS_MAX) {
+        return FLATEND_EINVAL;
+    }
+    ctx->phase = FE_RESPONSE_FAILED;
+    if (phase == FE_RESPONSE_HEAD) {
+        va_start(args, format);
+        if (vsnprintf(message, sizeof(message), format, args) >= FAIL_MESSAGE_MAX) {
+            drop_last_character(message);
+        }
+        va_end(args);
+        return respond_error(ctx, status, message);
+    }
+    if (ctx->service->is_inline) {
+        ctx->io.wishes |= FE_WISH_ABORT;
+    } else {
+        fe_handoff_wish(&ctx->io, FE_WISH_ABORT);
+    }
+    return 0;
+}

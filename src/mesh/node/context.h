@@ -1,0 +1,76 @@
+/* A request that is being served: what a handler gets.
+ *
+ * Two parties hold it: the handler, through flatend.h (context.c), on a thread of the pool or, when
+ * inline, on the node's; and the stream, on the node's thread (serve.c). They meet in `io` only. A
+ * handler of the pool has the context until it wishes FE_WISH_LEAVE; it is freed on the node's
+ * thread. */
+#ifndef FE_MESH_NODE_CONTEXT_H
+#define FE_MESH_NODE_CONTEXT_H
+
+#include "ground/base/buf.h"
+#include "mesh/node/handoff.h"
+#include "mesh/node/head.h"
+#include "mesh/node/internal.h"
+
+/* How far the handler is with its response. */
+enum fe_response_phase {
+    FE_RESPONSE_HEAD,   /* headers may be set */
+    FE_RESPONSE_BODY,   /* the head is as it will be sent */
+    FE_RESPONSE_FAILED, /* flatend_context_fail was called: nothing may follow */
+};
+
+struct flatend_context {
+    struct fe_list link; /* in the node's `contexts`, or in `spare` */
+    struct flatend_node *node;
+    struct fe_service *service; /* a reference */
+    struct flatend_id id;
+    char key[FLATEND_PUBLIC_KEY_TEXT]; /* that the requester has proven */
+    uint64_t deadline_ms;              /* for the response's head; FE_TIME_NEVER: none */
+    struct fe_arena arena;
+    struct fe_received_head request;
+    struct fe_handoff io;
+
+    /* the handler's */
+    enum fe_response_phase phase;
+    struct fe_response_head head;
+    struct fe_response_head trailers;
+    struct fe_buf body; /* of flatend_context_read_all */
+    struct fe_job job;
+
+    /* the node's thread */
+    struct fe_stream *stream; /* NULL once it is gone */
+    bool is_head_sent;
+    struct fe_timer deadline;
+    struct fe_list children;                  /* calls that were made on behalf of this request */
+    struct fe_arena behind;                   /* for what comes behind the request's body */
+    struct fe_received_head request_trailers; /* written before the body is complete */
+};
+
+/* ---- cancel.c ---- */
+
+void fe_context_on_deadline(struct fe_timer *timer);
+
+/* Starts the clock of a request that says how long its sender waits. FLATEND_ENOMEM. */
+int fe_context_start_deadline(struct flatend_context *ctx) FE_MUST_USE;
+
+/* The request is over, for whatever reason: what was called on its behalf is not needed either. */
+void fe_context_cancel_children(struct flatend_context *ctx);
+
+/* What the requester is told of a code. */
+enum fe_reason fe_context_reason(int code);
+
+/* ---- serve.c ---- */
+
+/* The requester sees a failure, and not a short body; the handler learns `code`. */
+void fe_context_give_up(struct flatend_context *ctx, int code);
+
+/* The same because its time is up: one whose handler is inline is gone then. */
+void fe_context_time_out(struct flatend_context *ctx);
+
+/* ---- context.c ---- */
+
+/* Calls the handler, and ends the response that it left open. Returns what is to be wished besides
+ * what the handler has written. */
+unsigned fe_context_run(struct flatend_context *ctx);
+
+#endif

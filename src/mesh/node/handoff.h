@@ -1,0 +1,118 @@
+/* Two bodies between a thread that may block (a handler, a caller of flatend_push) and the node's
+ * thread, which never waits. Both directions are bounded: the blocking side waits when the other
+ * does not keep up, the node's side takes less and is told to resume.
+ *
+ * The blocking side speaks through one mail: however much it has to say, at most one is under way,
+ * and the node's thread collects everything at once. */
+#ifndef FE_MESH_NODE_HANDOFF_H
+#define FE_MESH_NODE_HANDOFF_H
+
+#include <pthread.h>
+
+#include "ground/base/chain.h"
+#include "ground/uv/mailbox.h"
+
+enum {
+    /* Bytes that wait before the peer is held back: for a reader that has not begun (there may be a
+     * thousand, FE_POOL_QUEUE_MAX), and for one that reads (no more than there are threads). It is
+     * woken at once for half of that, for fewer at the end of the turn: waking a thread costs more
+     * than to receive a record, and a fast sender would wake it for each. */
+    FE_HANDOFF_IN_MAX = 128 * 1024,
+    FE_HANDOFF_IN_READ_MAX = 512 * 1024,
+    /* Bytes that wait for the network before a blocking writer is held back. */
+    FE_HANDOFF_OUT_MAX = 256 * 1024,
+};
+
+/* What the blocking side asks of the node's. All but RESUME stay once asked. */
+enum fe_wish {
+    FE_WISH_HEAD = 1 << 0,   /* send the head */
+    FE_WISH_FINISH = 1 << 1, /* the outgoing body is complete */
+    FE_WISH_ABORT = 1 << 2,  /* give the stream up */
+    FE_WISH_LEAVE = 1 << 3,  /* the blocking side has gone: free everything */
+    FE_WISH_RESUME = 1 << 4, /* there is space for incoming bytes again */
+};
+
+struct fe_handoff {
+    struct fe_worker *worker;
+    struct fe_mail mail;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* under `lock` */
+    struct fe_chain in;
+    struct fe_chain out;
+    size_t in_max;   /* FE_HANDOFF_IN_MAX, once it is read FE_HANDOFF_IN_READ_MAX */
+    size_t n_unsent; /* in `out` and in `sending` */
+    unsigned wishes;
+    int code;         /* why the stream is gone, once it is */
+    bool is_complete; /* everything incoming is in `in` */
+    bool is_full;     /* bytes were refused: RESUME is due when there is space */
+    bool is_muted;    /* nobody wants what is written: it is dropped */
+    bool is_posted;   /* the mail is under way */
+    bool is_detached; /* the node is closed: there is nobody to post to */
+    /* the node's thread only */
+    struct fe_later wake; /* of a reader, for what has come in this turn */
+    struct fe_chain sending;
+};
+
+/* `on_mail` runs on the worker. FLATEND_ENOMEM. */
+int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
+                    void (*on_mail)(struct fe_mail *mail)) FE_MUST_USE;
+void fe_handoff_deinit(struct fe_handoff *handoff);
+
+/* As after init, to be used again. Nobody else may hold it. */
+void fe_handoff_reset(struct fe_handoff *handoff);
+
+/* Both sides are the node's thread: blocks may come from its pool. Only while nothing is in it. */
+void fe_handoff_set_pool(struct fe_handoff *handoff, struct fe_pool *pool);
+
+/* ---- the blocking side ---- */
+
+/* How many bytes, 0 at the end, or why there is no more. */
+ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap) FE_MUST_USE;
+
+/* Waits for space. 0, or why the stream is gone. */
+int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
+
+void fe_handoff_wish(struct fe_handoff *handoff, unsigned wishes);
+
+/* The blocking side's last call: wishes LEAVE, and the node's thread frees everything. False: the
+ * node is closed, whoever calls frees. */
+bool fe_handoff_leave(struct fe_handoff *handoff) FE_MUST_USE;
+
+int fe_handoff_code(struct fe_handoff *handoff);
+
+/* Everything incoming is there, and was read. */
+bool fe_handoff_is_read(struct fe_handoff *handoff);
+
+/* ---- the node's side ---- */
+
+/* To be called first when the mail has come: what the other side wishes, what it wrote is in
+ * `sending` then. Zero: it may be gone, look no further. */
+unsigned fe_handoff_receive(struct fe_handoff *handoff);
+
+/* The same when something else has happened. RESUME is left for the mail that brings it, and so is
+ * LEAVE while a mail is under way: the mail is part of what LEAVE frees. */
+unsigned fe_handoff_collect(struct fe_handoff *handoff);
+
+/* Sends what it can of `sending` through `write`, which returns how much it accepted or a code.
+ * Lets a blocked writer go on. Zero, or the code. */
+int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
+                    void *to) FE_MUST_USE;
+
+/* Incoming bytes: returns how many were taken. Without memory the handoff has failed, and they are
+ * dropped, as they are after any failure. */
+size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data);
+
+/* Nothing more comes in. */
+void fe_handoff_complete(struct fe_handoff *handoff);
+
+/* Nobody wants what is written from now on. */
+void fe_handoff_mute(struct fe_handoff *handoff);
+
+/* The stream is gone; the first reason stays. Wakes whoever waits. */
+void fe_handoff_fail(struct fe_handoff *handoff, int code);
+
+/* No mail can be posted from now on; what was posted will still be received. */
+void fe_handoff_detach(struct fe_handoff *handoff);
+
+#endif

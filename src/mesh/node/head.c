@@ -1,0 +1,284 @@
+#include "mesh/node/head.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    NAME_MAX_LEN = 255,                    /* its length is one byte on the wire */
+    TIMEOUT_DIGITS_MAX = 10,               /* of milliseconds: 115 days */
+    HEADERS_MIN = 8,                       /* room for the first headers of a response */
+    HEADER_OVERHEAD = 3,                   /* lengths of name and value */
+    STATUS_SIZE = HEADER_OVERHEAD + 7 + 3, /* ":status" and its three digits */
+    HEADERS_SIZE_MAX = FE_HEAD_PACKET_MAX - FE_HEAD_PREFIX - STATUS_SIZE,
+};
+
+int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
+                          struct fe_headers headers)
+{
+    uint8_t *bytes = fe_arena_alloc(arena, headers.bytes.len + 1);
+    struct fe_header header;
+    uint8_t *end = bytes;
+
+    *head = (struct fe_received_head){0};
+    head->headers = fe_arena_alloc(arena, (headers.n + 1U) * sizeof(*head->headers));
+    if (bytes == NULL || head->headers == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    /* Behind each name and each value stands a length: once that was read, there is room for the
+     * NUL. So one copy of the bytes is all it takes. `end` is where the last value's NUL goes. */
+    if (headers.bytes.len > 0) {
+        memcpy(bytes, headers.bytes.ptr, headers.bytes.len);
+    }
+    headers.bytes.ptr = bytes;
+    while (fe_headers_next(&headers, &header)) {
+        uint8_t *name = bytes + (header.name.ptr - bytes);
+
+        *end = '\0';
+        end = bytes + (header.value.ptr - bytes) + header.value.len;
+        name[header.name.len] = '\0';
+        head->headers[head->n++] = (struct flatend_header){
+            .name = (const char *)name,
+            .value = (const char *)header.value.ptr,
+            .value_len = header.value.len,
+        };
+    }
+    *end = '\0';
+    return 0;
+}
+
+void fe_received_head_vouch(struct fe_received_head *head, const char *key)
+{
+    static const char prefix[] = "peer.";
+    size_t n = 0;
+
+    for (size_t i = 0; i < head->n; i++) {
+        if (strncasecmp(head->headers[i].name, prefix, sizeof(prefix) - 1) != 0) {
+            head->headers[n++] = head->headers[i];
+        }
+    }
+    if (key != NULL) {
+        head->headers[n++] =
+            (struct flatend_header){.name = "peer.id", .value = key, .value_len = strlen(key)};
+    }
+    head->n = n;
+}
+
+uint64_t fe_received_head_timeout(const struct fe_received_head *head)
+{
+    const struct flatend_header *header = fe_received_head_find(head, "timeout-ms");
+    uint64_t ms = 0;
+
+    if (header == NULL || header->value_len < 1 || header->value_len > TIMEOUT_DIGITS_MAX) {
+        return UINT64_MAX;
+    }
+    for (size_t i = 0; i < header->value_len; i++) {
+        if (header->value[i] < '0' || header->value[i] > '9') {
+            return UINT64_MAX;
+        }
+        ms = ms * 10 + (uint64_t)(header->value[i] - '0');
+    }
+    return ms;
+}
+
+const struct flatend_header *fe_received_head_find(const struct fe_received_head *head,
+                                                   const char *name)
+{
+    for (size_t i = head->n; i > 0; i--) {
+        if (strcmp(head->headers[i - 1].name, name) == 0) {
+            return &head->headers[i - 1];
+        }
+    }
+    return NULL;
+}
+
+int fe_received_head_status(const struct fe_received_head *head)
+{
+    const struct flatend_header *header = fe_received_head_find(head, ":status");
+    int status = 0;
+
+    if (header == NULL || header->value_len != 3) {
+        return FE_HEAD_STATUS_DEFAULT;
+    }
+    for (size_t i = 0; i < header->value_len; i++) {
+        if (header->value[i] < '0' || header->value[i] > '9') {
+            return FE_HEAD_STATUS_DEFAULT;
+        }
+        status = status * 10 + (header->value[i] - '0');
+    }
+    return status >= FE_HEAD_STATUS_MIN && status <= FE_HEAD_STATUS_MAX ? status
+                                                                        : FE_HEAD_STATUS_DEFAULT;
+}
+
+/* ---- responses ---- */
+
+/* tchar of RFC 9110 §5.6.2. */
+static bool is_token_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool is_field_name(struct fe_view name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_token_char((char)name.ptr[i])) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= NAME_MAX_LEN;
+}
+
+/* field-value of RFC 9110 §5.5: no control characters but the tab. */
+static bool is_field_value(struct fe_view value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if ((value.ptr[i] < 0x20 && value.ptr[i] != '\t') || value.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena)
+{
+    *head = (struct fe_response_head){.arena = arena, .status = FE_HEAD_STATUS_DEFAULT};
+}
+
+static size_t size_of(const struct fe_header *header)
+{
+    return HEADER_OVERHEAD + header->name.len + header->value.len;
+}
+
+static int grow(struct fe_response_head *head)
+{
+    size_t cap = head->cap == 0 ? HEADERS_MIN : head->cap * 2;
+    struct fe_header *headers;
+
+    if (head->n < head->cap) {
+        return 0;
+    }
+    headers = fe_arena_alloc(head->arena, cap * sizeof(*headers));
+    if (headers == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    if (head->n > 0) {
+        memcpy(headers, head->headers, head->n * sizeof(*headers));
+    }
+    head->headers = headers;
+    head->cap = cap;
+    return 0;
+}
+
+/* Names go out in lower case, as they come in from the gateway and as HTTP/2 wants them. */
+static char *copy_lower(struct fe_arena *arena, struct fe_view name)
+{
+    char *copy = fe_arena_copy(arena, name);
+
+    for (size_t i = 0; copy != NULL && i < name.len; i++) {
+        if (copy[i] >= 'A' && copy[i] <= 'Z') {
+            copy[i] = (char)(copy[i] - 'A' + 'a');
+        }
+    }
+    return copy;
+}
+
+/* A checked copy of name and value. */
+static int make_header(struct fe_response_head *head, const char *name, const char *value,
+                       struct fe_header *header)
+{
+    header->name = fe_view_str(name);
+    header->value = fe_view_str(value);
+    if (!is_field_name(header->name) || !is_field_value(header->value)) {
+        return FLATEND_EINVAL;
+    }
+    if (size_of(header) > HEADERS_SIZE_MAX) {
+        return FLATEND_ETOOBIG;
+    }
+    header->name.ptr = (const uint8_t *)copy_lower(head->arena, header->name);
+    header->value.ptr = (const uint8_t *)fe_arena_copy(head->arena, header->value);
+    return header->name.ptr != NULL && header->value.ptr != NULL ? 0 : FLATEND_ENOMEM;
+}
+
+static int append(struct fe_response_head *head, const struct fe_header *header)
+{
+    int rv;
+
+    if (size_of(header) > HEADERS_SIZE_MAX - head->size) {
+        return FLATEND_ETOOBIG;
+    }
+    rv = grow(head);
+    if (rv != 0) {
+        return rv;
+    }
+    head->headers[head->n++] = *header;
+    head->size += size_of(header);
+    return 0;
+}
+
+int fe_response_head_add(struct fe_response_head *head, const char *name, const char *value)
+{
+    struct fe_header header;
+    int rv = make_header(head, name, value, &header);
+
+    return rv != 0 ? rv : append(head, &header);
+}
+
+/* The header takes the place of the first of its name; the others go. */
+int fe_response_head_set(struct fe_response_head *head, const char *name, const char *value)
+{
+    struct fe_header header;
+    size_t replaced = 0;
+    size_t n = 0;
+    int rv = make_header(head, name, value, &header);
+
+    if (rv != 0) {
+        return rv;
+    }
+    for (size_t i = 0; i < head->n; i++) {
+        if (fe_view_equal(head->headers[i].name, header.name)) {
+            replaced += size_of(&head->headers[i]);
+        }
+    }
+    if (replaced == 0) {
+        return append(head, &header);
+    }
+    if (size_of(&header) > HEADERS_SIZE_MAX - (head->size - replaced)) {
+        return FLATEND_ETOOBIG;
+    }
+    head->size = head->size - replaced + size_of(&header);
+    for (size_t i = 0; i < head->n; i++) {
+        if (!fe_view_equal(head->headers[i].name, header.name)) {
+            head->headers[n++] = head->headers[i];
+        } else if (replaced > 0) {
+            head->headers[n++] = header;
+            replaced = 0;
+        }
+    }
+    head->n = n;
+    return 0;
+}
+
+void fe_response_head_clear(struct fe_response_head *head)
+{
+    head->n = 0;
+    head->size = 0;
+}
+
+int fe_response_head_finish(struct fe_response_head *head)
+{
+    int rv;
+
+    if (head->status == FE_HEAD_STATUS_DEFAULT) {
+        return 0;
+    }
+    rv = grow(head);
+    if (rv != 0) {
+        return rv;
+    }
+    (void)snprintf(head->status_text, sizeof(head->status_text), "%3d", head->status);
+    head->headers[head->n++] =
+        (struct fe_header){FE_VIEW_LIT(":status"), fe_view_str(head->status_text)};
+    head->status = FE_HEAD_STATUS_DEFAULT;
+    return 0;
+}

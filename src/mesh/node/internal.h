@@ -1,0 +1,183 @@
+/* Private to src/node: what a node is made of. */
+#ifndef FE_MESH_NODE_INTERNAL_H
+#define FE_MESH_NODE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "ground/uv/conn.h"
+#include "ground/uv/mailbox.h"
+#include "mesh/net/mesh.h"
+#include "mesh/node/node.h"
+#include "mesh/node/options.h"
+#include "mesh/node/pool.h"
+
+/* Where a node lives. */
+enum fe_home {
+    FE_HOME_THREAD, /* on a thread and a worker of its own */
+    FE_HOME_LOOP,   /* on a worker of its own, on the application's loop */
+    FE_HOME_WORKER, /* on a worker that it was given */
+};
+
+/*   NEW ──▶ STARTING ──▶ RUNNING ──▶ DRAINING ──▶ CLOSING ──▶ CLOSED
+ *    │          └───────────┴── close ──┘   ▲ timeout, or nothing runs any more
+ *    └── close (never started) ─────────────┴──▶ CLOSED
+ *
+ * DRAINING: no new requests; those that run go on, and what their handlers push. CLOSING: all that
+ * still runs was canceled; waiting for handlers to return and connections to close. */
+enum fe_life {
+    FE_NODE_NEW,
+    FE_NODE_STARTING,
+    FE_NODE_RUNNING,
+    FE_NODE_DRAINING,
+    FE_NODE_CLOSING,
+    FE_NODE_CLOSED,
+};
+
+struct fe_node_listener {
+    struct fe_listener *listener;
+    struct fe_addr addr;
+    struct flatend_node *node;
+};
+
+/* Who is told, on a loop, that the node has closed. */
+struct fe_waiter {
+    struct fe_list link;
+    struct fe_worker *worker;
+    struct fe_mail mail;
+};
+
+struct flatend_node {
+    struct fe_settings settings;
+    enum fe_home home;
+    struct fe_worker *worker;
+
+    /* Other threads look at these under `lock`; the node's thread changes them under it. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum fe_life life;
+    bool takes_mail;       /* fe_node_post works */
+    pthread_t loop_thread; /* set when starting */
+    size_t n_listening;
+    struct fe_list waiters;
+
+    /* The node's thread. */
+    struct fe_mesh *mesh; /* NULL before start */
+    struct fe_rng rng;
+    struct fe_map services;  /* name -> struct fe_service */
+    struct fe_view *offered; /* their names as the mesh has them; NULL: those of the options */
+    struct fe_node_listener *listeners;
+    size_t n_listeners; /* not closed yet */
+    struct fe_handler_pool pool;
+    struct fe_list contexts; /* requests that are being served */
+    size_t n_contexts;
+    struct fe_list spare; /* contexts for the next requests */
+    size_t n_spare;
+    struct fe_list calls; /* flatend_stream objects, until closed */
+    size_t n_calls;       /* of them, not complete */
+    uint64_t last_peer;   /* whose id `last_id` is */
+    struct flatend_id last_id;
+    char last_key[FLATEND_PUBLIC_KEY_TEXT];
+
+    /* start.c */
+    struct fe_seed *seeds;
+    size_t n_seeds;
+    size_t n_resolving;
+    struct flatend_error start_error; /* why the last address did not answer */
+    void (*on_started)(void *arg, int code);
+    void *started_arg;
+
+    /* close.c */
+    struct fe_timer drain_timer;
+    struct fe_mail fence;
+    bool is_mesh_drained; /* no request is on its way here any more */
+    bool is_mesh_closed;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+
+    /* thread.c; under `lock` */
+    pthread_t thread;
+    bool has_thread;
+    bool is_joined;
+    bool is_start_done;
+    int start_code;
+    bool is_close_asked;
+    struct fe_mail close_mail;
+    struct fe_mail hurry_mail;
+    bool is_hurry_asked;
+    bool is_freed_when_closed; /* the application's loop only */
+    const char *const *start_addrs;
+    size_t n_start_addrs;
+};
+
+/* ---- node.c ---- */
+
+void fe_node_set_life(struct flatend_node *node, enum fe_life life);
+enum fe_life fe_node_life(struct flatend_node *node);
+bool fe_node_is_own_thread(struct flatend_node *node);
+
+/* Posts to the node's thread: FLATEND_ESTATE before start, FLATEND_ECANCELED after shutdown. */
+int fe_node_post(struct flatend_node *node, struct fe_mail *mail) FE_MUST_USE;
+
+int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
+                   struct fe_worker *worker, struct flatend_node **node,
+                   struct flatend_error *error) FE_MUST_USE;
+
+/* Frees a node that was never started, or is closed. Its worker is the caller's. */
+void fe_node_destroy(struct flatend_node *node);
+
+/* ---- close.c ---- */
+
+/* Something has ended: whether the next step of closing is due. */
+void fe_node_check_drained(struct flatend_node *node);
+void fe_node_check_closed(struct flatend_node *node);
+
+/* Ends the waiting for what still runs. */
+void fe_node_hurry(struct flatend_node *node);
+
+void fe_node_on_mesh_drained(void *arg);
+void fe_node_on_mesh_closed(void *arg);
+
+/* ---- thread.c ---- */
+
+/* Asks the node's thread to close; to stop waiting for what runs. Both return at once, and may be
+ * called again. */
+void fe_node_ask_close(struct flatend_node *node);
+void fe_node_ask_hurry(struct flatend_node *node);
+
+/* ---- transport.c ---- */
+
+struct fe_transport fe_node_transport(struct flatend_node *node);
+int fe_node_listen(struct flatend_node *node, struct flatend_error *error) FE_MUST_USE;
+void fe_node_stop_listening(struct flatend_node *node);
+
+/* ---- services.c ---- */
+
+int fe_node_init_services(struct flatend_node *node) FE_MUST_USE;
+void fe_node_deinit_services(struct flatend_node *node);
+
+/* NULL: we do not have it. */
+struct fe_service *fe_node_find_service(const struct flatend_node *node, struct fe_view name);
+
+struct fe_service *fe_service_ref(struct fe_service *service);
+void fe_service_unref(struct fe_service *service);
+
+/* ---- serve.c ---- */
+
+void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
+                        struct fe_names services, struct fe_headers headers);
+
+/* The streams of all requests are given up; their handlers learn FLATEND_ECANCELED. */
+void fe_node_cancel_contexts(struct flatend_node *node);
+void fe_node_free_spare(struct flatend_node *node);
+
+/* ---- outgoing.c ---- */
+
+/* Cancels and detaches the calls of the application. */
+void fe_node_cancel_calls(struct flatend_node *node);
+
+/* ---- providers.c ---- */
+
+/* The id of a peer, in the form of the public header. */
+void fe_public_id(const struct fe_peer *peer, struct flatend_id *id);
+
+#endif

@@ -1,0 +1,176 @@
+/* What a node is, from making to freeing; how it lives in between is in start.c and close.c. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mesh/crypto/crypto.h"
+#include "mesh/node/internal.h"
+
+/* flatend_node_wait waits on a loop, not on the condition. */
+static void tell_waiters(struct flatend_node *node)
+{
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&node->waiters)) != NULL) {
+        struct fe_waiter *waiter = FE_CONTAINER_OF(link, struct fe_waiter, link);
+
+        fe_mail_post(waiter->worker, &waiter->mail);
+    }
+}
+
+void fe_node_set_life(struct flatend_node *node, enum fe_life life)
+{
+    (void)pthread_mutex_lock(&node->lock);
+    node->life = life;
+    (void)pthread_cond_broadcast(&node->changed);
+    if (life == FE_NODE_CLOSED) {
+        tell_waiters(node);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+enum fe_life fe_node_life(struct flatend_node *node)
+{
+    enum fe_life life;
+
+    (void)pthread_mutex_lock(&node->lock);
+    life = node->life;
+    (void)pthread_mutex_unlock(&node->lock);
+    return life;
+}
+
+bool fe_node_is_own_thread(struct flatend_node *node)
+{
+    bool is_own;
+
+    (void)pthread_mutex_lock(&node->lock);
+    is_own = node->life != FE_NODE_NEW && pthread_equal(node->loop_thread, pthread_self()) != 0;
+    (void)pthread_mutex_unlock(&node->lock);
+    return is_own;
+}
+
+/* Under the lock, so that after `takes_mail` was cleared no mail is on its way here. */
+int fe_node_post(struct flatend_node *node, struct fe_mail *mail)
+{
+    int rv = 0;
+
+    (void)pthread_mutex_lock(&node->lock);
+    if (node->takes_mail) {
+        fe_mail_post(node->worker, mail);
+    } else {
+        rv = node->life < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+    return rv;
+}
+
+static int init_locks(struct flatend_node *node)
+{
+    if (pthread_mutex_init(&node->lock, NULL) != 0) {
+        return FLATEND_ENOMEM;
+    }
+    if (pthread_cond_init(&node->changed, NULL) != 0) {
+        (void)pthread_mutex_destroy(&node->lock);
+        return FLATEND_ENOMEM;
+    }
+    return 0;
+}
+
+/* All that needs memory besides the settings. */
+static int init_parts(struct flatend_node *node)
+{
+    int rv = init_locks(node);
+
+    if (rv != 0) {
+        return rv;
+    }
+    rv = fe_node_init_services(node);
+    if (rv == 0) {
+        rv = fe_handler_pool_init(&node->pool, node->settings.handler_threads);
+        if (rv == 0) {
+            return 0;
+        }
+        fe_node_deinit_services(node);
+    }
+    (void)pthread_cond_destroy(&node->changed);
+    (void)pthread_mutex_destroy(&node->lock);
+    return rv;
+}
+
+int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
+                   struct fe_worker *worker, struct flatend_node **out, struct flatend_error *error)
+{
+    struct flatend_node *node = calloc(1, sizeof(*node));
+    int rv;
+
+    *out = NULL;
+    if (node == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    rv = fe_settings_init(&node->settings, options, error);
+    if (rv != 0) {
+        free(node);
+        return rv;
+    }
+    node->home = home;
+    node->worker = worker;
+    node->rng = fe_rng_system();
+    fe_list_init(&node->contexts);
+    fe_list_init(&node->spare);
+    fe_list_init(&node->calls);
+    fe_list_init(&node->waiters);
+    rv = init_parts(node);
+    if (rv != 0) {
+        fe_settings_deinit(&node->settings);
+        free(node);
+        return fe_err_code(error, rv);
+    }
+    *out = node;
+    return 0;
+}
+
+void fe_node_destroy(struct flatend_node *node)
+{
+    assert(node->n_contexts == 0 && fe_list_is_empty(&node->calls) && node->mesh == NULL);
+    fe_handler_pool_deinit(&node->pool);
+    fe_node_deinit_services(node);
+    fe_settings_deinit(&node->settings);
+    free(node->listeners);
+    free(node->seeds); /* of a node that was closed before it had started */
+    (void)pthread_cond_destroy(&node->changed);
+    (void)pthread_mutex_destroy(&node->lock);
+    free(node);
+}
+
+int fe_node_new_on(const struct flatend_options *options, struct fe_worker *worker,
+                   struct flatend_node **node, struct flatend_error *error)
+{
+    return fe_node_new_at(options, FE_HOME_WORKER, worker, node, error);
+}
+
+struct fe_registry *fe_node_registry(struct flatend_node *node)
+{
+    return fe_mesh_registry(node->mesh);
+}
+
+int flatend_node_listen_addr(struct flatend_node *node, size_t index, char *buf, size_t cap)
+{
+    char text[FE_ADDR_TEXT_MAX];
+    struct fe_addr addr;
+    size_t n;
+
+    (void)pthread_mutex_lock(&node->lock);
+    n = node->n_listening;
+    if (index < n) {
+        addr = node->listeners[index].addr;
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+    if (index >= n) {
+        return FLATEND_ENOENT;
+    }
+    fe_addr_format(&addr, text);
+    if (strlen(text) >= cap) {
+        return FLATEND_EOVERFLOW;
+    }
+    memcpy(buf, text, strlen(text) + 1);
+    return 0;
+}

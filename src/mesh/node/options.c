@@ -1,0 +1,258 @@
+#include "mesh/node/options.h"
+
+#include "ground/base/wipe.h"
+#include "ground/uv/resolve.h"
+#include "mesh/crypto/crypto.h"
+
+/* A factor beyond this, or a delay beyond a day, is a mistake. */
+enum {
+    BACKOFF_FACTOR_MAX = 1000,
+    BACKOFF_MS_MAX = 24 * 60 * 60 * 1000,
+    DEAD_AFTER_MS_MAX = BACKOFF_MS_MAX,
+};
+
+static int parse_addr(struct fe_addr *addr, const char *text, struct flatend_error *error)
+{
+    int rv = fe_addr_parse(addr, text, error);
+
+    return rv == FLATEND_ENOENT ? fe_resolve_now(text, addr, error) : rv;
+}
+
+static int check_numbers(const struct flatend_options *options, struct flatend_error *error)
+{
+    double factor = options->reconnect_backoff_factor;
+
+    /* Written so that a NaN fails too. */
+    if (!(factor >= 1 && factor <= BACKOFF_FACTOR_MAX)) {
+        return fe_err_set(error, FLATEND_EINVAL, "reconnect_backoff_factor: must be from 1 to %d",
+                          BACKOFF_FACTOR_MAX);
+    }
+    if (options->reconnect_backoff_max_ms > BACKOFF_MS_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "reconnect_backoff_max_ms: must be at most %d",
+                          BACKOFF_MS_MAX);
+    }
+    if (options->reconnect_backoff_min_ms > options->reconnect_backoff_max_ms) {
+        return fe_err_set(error, FLATEND_EINVAL,
+                          "reconnect_backoff_min_ms: must be at most reconnect_backoff_max_ms");
+    }
+    if (options->dead_after_ms > DEAD_AFTER_MS_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "dead_after_ms: must be at most %d",
+                          DEAD_AFTER_MS_MAX);
+    }
+    if (options->handler_threads < 1 || options->handler_threads > FE_HANDLER_THREADS_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "handler_threads: must be from 1 to %d",
+                          FE_HANDLER_THREADS_MAX);
+    }
+    if (options->log_level < FLATEND_LOG_ERROR || options->log_level > FLATEND_LOG_DEBUG) {
+        return fe_err_set(error, FLATEND_EINVAL, "log_level: not a level");
+    }
+    return 0;
+}
+
+static void copy_numbers(struct fe_settings *settings, const struct flatend_options *options)
+{
+    settings->reconnect_attempts = options->reconnect_attempts;
+    settings->reconnect_backoff_factor = options->reconnect_backoff_factor;
+    settings->reconnect_backoff_min_ms = options->reconnect_backoff_min_ms;
+    settings->reconnect_backoff_max_ms = options->reconnect_backoff_max_ms;
+    settings->dead_after_ms = options->dead_after_ms;
+    settings->handler_threads = options->handler_threads;
+    settings->shutdown_timeout_ms = options->shutdown_timeout_ms;
+    settings->log = (struct fe_log){options->log, options->log_arg, options->log_level};
+    settings->loop = options->loop;
+}
+
+static int copy_key(struct fe_settings *settings, const struct flatend_options *options,
+                    struct flatend_error *error)
+{
+    int rv;
+
+    settings->is_anonymous = options->secret_key == NULL;
+    if (settings->is_anonymous) {
+        return 0;
+    }
+    rv = fe_ed25519_check(options->secret_key);
+    if (rv != 0) {
+        return fe_err_set(error, rv, "secret_key: the public half does not belong to the seed");
+    }
+    settings->secret_key = *options->secret_key;
+    return 0;
+}
+
+static int copy_public_addr(struct fe_settings *settings, const struct flatend_options *options,
+                            struct flatend_error *error)
+{
+    int rv;
+
+    if (options->public_addr == NULL) {
+        return 0;
+    }
+    rv = parse_addr(&settings->public_addr, options->public_addr, error);
+    if (rv != 0) {
+        (void)fe_err_wrap(error, "public_addr");
+        return rv;
+    }
+    if (settings->public_addr.port == 0) {
+        return fe_err_set(error, FLATEND_EADDR, "public_addr: '%s': the port must not be 0",
+                          options->public_addr);
+    }
+    settings->has_public_addr = true;
+    return 0;
+}
+
+/* What to listen on when nothing was said: the public address, else any free port. */
+static void bind_default(struct fe_settings *settings)
+{
+    settings->n_bind_addrs = 1;
+    settings->bind_addrs[0] =
+        settings->has_public_addr ? settings->public_addr : (struct fe_addr){.family = FE_IPV6};
+}
+
+static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_options *options,
+                           struct flatend_error *error)
+{
+    size_t n = options->n_bind_addrs;
+
+    if (settings->is_anonymous) {
+        return 0;
+    }
+    if (n > FE_BIND_ADDRS_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "bind_addrs: at most %d", FE_BIND_ADDRS_MAX);
+    }
+    settings->bind_addrs = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_addr));
+    if (settings->bind_addrs == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    for (size_t i = 0; i < n; i++) {
+        int rv = parse_addr(&settings->bind_addrs[i], options->bind_addrs[i], error);
+
+        if (rv != 0) {
+            (void)fe_err_wrap(error, "bind_addrs[%zu]", i);
+            return rv;
+        }
+    }
+    settings->n_bind_addrs = n;
+    if (n == 0) {
+        bind_default(settings);
+    }
+    return 0;
+}
+
+int fe_service_check(const struct flatend_service *service, struct flatend_error *error)
+{
+    size_t len = service->name == NULL ? 0 : strlen(service->name);
+
+    if (len < 1 || len > FE_SERVICE_NAME_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "the name must have 1 to %d bytes",
+                          FE_SERVICE_NAME_MAX);
+    }
+    if (service->handler == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has no handler", service->name);
+    }
+    if ((service->flags & ~(unsigned)FLATEND_SERVICE_INLINE) != 0) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has unknown flags", service->name);
+    }
+    return 0;
+}
+
+static int copy_service(struct fe_settings *settings, const struct flatend_service *service,
+                        struct flatend_error *error)
+{
+    struct fe_view name = fe_view_str(service->name);
+    struct fe_service *copy = &settings->services[settings->n_services];
+
+    for (size_t i = 0; i < settings->n_services; i++) {
+        if (fe_view_equal(settings->service_names[i], name)) {
+            return fe_err_set(error, FLATEND_EINVAL, "services: '%s' is there twice",
+                              service->name);
+        }
+    }
+    *copy = (struct fe_service){
+        .name = fe_arena_copy(&settings->arena, name),
+        .handler = service->handler,
+        .arg = service->arg,
+        .is_inline = (service->flags & FLATEND_SERVICE_INLINE) != 0,
+        .n_refs = 1,
+    };
+    if (copy->name == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    copy->by_name.key = fe_view_str(copy->name);
+    settings->service_names[settings->n_services++] = copy->by_name.key;
+    return 0;
+}
+
+static int copy_services(struct fe_settings *settings, const struct flatend_options *options,
+                         struct flatend_error *error)
+{
+    size_t n = options->n_services;
+    size_t size = 0;
+
+    if (n > FE_SERVICES_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "services: at most %d", FE_SERVICES_MAX);
+    }
+    settings->services = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_service));
+    settings->service_names = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_view));
+    if (settings->services == NULL || settings->service_names == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    for (size_t i = 0; i < n; i++) {
+        int rv = fe_service_check(&options->services[i], error);
+
+        if (rv != 0) {
+            (void)fe_err_wrap(error, "services[%zu]", i);
+        } else {
+            rv = copy_service(settings, &options->services[i], error);
+        }
+        if (rv != 0) {
+            return rv;
+        }
+        size += 1 + strlen(options->services[i].name);
+    }
+    if (size > FE_SERVICE_NAMES_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL,
+                          "services: the names are too long (%zu bytes, %d are possible)", size - n,
+                          FE_SERVICE_NAMES_MAX);
+    }
+    return 0;
+}
+
+int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
+                     struct flatend_error *error)
+{
+    int rv;
+
+    *settings = (struct fe_settings){0};
+    if (options->size != sizeof(*options)) {
+        return fe_err_set(error, FLATEND_EINVAL, "size: not set with FLATEND_OPTIONS_INIT");
+    }
+    fe_arena_init(&settings->arena, 0);
+    copy_numbers(settings, options);
+    rv = check_numbers(options, error);
+    if (rv == 0) {
+        rv = copy_key(settings, options, error);
+    }
+    if (rv == 0) {
+        rv = copy_public_addr(settings, options, error);
+    }
+    if (rv == 0) {
+        rv = copy_bind_addrs(settings, options, error);
+    }
+    if (rv == 0) {
+        rv = copy_services(settings, options, error);
+    }
+    if (rv == 0) {
+        rv = fe_settings_copy_trust(settings, options, error);
+    }
+    if (rv != 0) {
+        fe_settings_deinit(settings);
+    }
+    return rv;
+}
+
+void fe_settings_deinit(struct fe_settings *settings)
+{
+    fe_wipe(&settings->secret_key, sizeof(settings->secret_key));
+    fe_wipe(settings->trust.secret, sizeof(settings->trust.secret));
+    fe_arena_deinit(&settings->arena);
+}

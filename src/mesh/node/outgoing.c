@@ -1,0 +1,215 @@
+/* The node's side of a call.
+ *
+ * Happy path: the first mail starts the call and sends what its owner has written so far; later
+ * ones bring more. The response is handed over as it comes. The last mail says that the owner has
+ * left.
+ *
+ * Failure modes: the call cannot be started: the owner is told, and frees it. The provider goes
+ * away: whoever waits learns the code. The node closes: the call is canceled and detached. */
+#include "mesh/node/outgoing.h"
+
+#include <stdlib.h>
+
+#include "mesh/node/context.h"
+
+void fe_outgoing_free(struct flatend_stream *stream)
+{
+    fe_handoff_deinit(&stream->io);
+    fe_buf_deinit(&stream->body);
+    fe_arena_deinit(&stream->arena);
+    fe_arena_deinit(&stream->behind);
+    free(stream);
+}
+
+/* The call has ended, in whatever way. */
+static void set_over(struct flatend_stream *stream)
+{
+    stream->state = FE_OUTGOING_OVER;
+    fe_list_remove(&stream->sibling);
+    stream->node->n_calls--;
+    fe_node_check_drained(stream->node);
+}
+
+static void on_response(struct fe_call *call, struct fe_headers headers)
+{
+    struct flatend_stream *stream = call->owner;
+    int rv = fe_received_head_init(&stream->response, &stream->arena, headers);
+
+    if (rv != 0) {
+        fe_handoff_fail(&stream->io, rv);
+        return;
+    }
+    (void)pthread_mutex_lock(&stream->io.lock);
+    stream->has_response = true;
+    (void)pthread_cond_broadcast(&stream->io.changed);
+    (void)pthread_mutex_unlock(&stream->io.lock);
+}
+
+static size_t on_data(struct fe_call *call, struct fe_view data)
+{
+    struct flatend_stream *stream = call->owner;
+
+    return fe_handoff_offer(&stream->io, data);
+}
+
+static void on_end(struct fe_call *call)
+{
+    struct flatend_stream *stream = call->owner;
+    int rv =
+        fe_received_head_init(&stream->response_trailers, &stream->arena, fe_call_trailers(call));
+
+    if (rv != 0) {
+        fe_handoff_fail(&stream->io, rv);
+    }
+    fe_handoff_complete(&stream->io);
+    fe_handoff_mute(&stream->io);
+    set_over(stream);
+}
+
+static void on_fail(struct fe_call *call, int code, bool responded)
+{
+    struct flatend_stream *stream = call->owner;
+
+    (void)responded;
+    fe_handoff_fail(&stream->io, code);
+    set_over(stream);
+}
+
+static ssize_t write_call(void *call, struct fe_view data)
+{
+    return fe_call_write(call, data);
+}
+
+/* Sends what the owner has written, and the end once it has said so. */
+static void pump(struct flatend_stream *stream, unsigned wishes)
+{
+    int rv;
+
+    if (stream->state != FE_OUTGOING_RUNNING) {
+        return;
+    }
+    rv = fe_handoff_send(&stream->io, write_call, &stream->call);
+    if (rv == 0 && (wishes & FE_WISH_FINISH) != 0 && stream->io.sending.len == 0 &&
+        !stream->is_finished) {
+        stream->is_finished = true;
+        rv = fe_call_finish_with(&stream->call, stream->trailers.headers, stream->trailers.n);
+    }
+    if (rv != 0) {
+        fe_call_cancel(&stream->call);
+        fe_handoff_fail(&stream->io, rv);
+        set_over(stream);
+    }
+}
+
+static void on_writable(struct fe_call *call)
+{
+    struct flatend_stream *stream = call->owner;
+
+    pump(stream, fe_handoff_collect(&stream->io));
+}
+
+static const struct fe_call_ops call_ops = {
+    .on_response = on_response,
+    .on_data = on_data,
+    .on_writable = on_writable,
+    .on_end = on_end,
+    .on_fail = on_fail,
+};
+
+/* Tells the owner, who frees the stream if the code is not zero. */
+static void set_started(struct flatend_stream *stream, int code)
+{
+    (void)pthread_mutex_lock(&stream->io.lock);
+    stream->is_started = true;
+    stream->start_code = code;
+    (void)pthread_cond_broadcast(&stream->io.changed);
+    (void)pthread_mutex_unlock(&stream->io.lock);
+}
+
+/* Whether the request on whose behalf this is is over already. Its handler waits in flatend_push,
+ * so that it is there. */
+static int parent_code(const struct flatend_stream *stream)
+{
+    return stream->parent != NULL && flatend_context_is_canceled(stream->parent) ? FLATEND_ECANCELED
+                                                                                 : 0;
+}
+
+static void start_call(struct flatend_stream *stream, unsigned wishes)
+{
+    struct flatend_node *node = stream->node;
+    struct fe_worker *worker = node->worker;
+    int rv;
+
+    stream->request.deadline_ms =
+        stream->timeout_ms > 0 ? fe_worker_now(worker) + stream->timeout_ms : FE_TIME_NEVER;
+    rv = parent_code(stream);
+    if (rv != 0) {
+        set_started(stream, rv);
+        return;
+    }
+    rv = fe_call_start(&stream->call, fe_mesh_registry(node->mesh), fe_worker_timers(worker),
+                       fe_worker_pool(worker), &stream->request, &call_ops, stream);
+    if (rv == 0) {
+        stream->state = FE_OUTGOING_RUNNING;
+        node->n_calls++;
+        fe_list_push_back(&node->calls, &stream->link);
+        if (stream->parent != NULL) {
+            fe_list_push_back(&stream->parent->children, &stream->sibling);
+        }
+        pump(stream, wishes);
+    }
+    set_started(stream, rv);
+}
+
+static void leave(struct flatend_stream *stream)
+{
+    fe_list_remove(&stream->link);
+    if (stream->state == FE_OUTGOING_RUNNING) {
+        fe_call_cancel(&stream->call);
+        set_over(stream);
+    }
+    fe_outgoing_free(stream);
+}
+
+void fe_outgoing_cancel(struct flatend_stream *stream)
+{
+    if (stream->state == FE_OUTGOING_RUNNING) {
+        fe_call_cancel(&stream->call);
+        fe_handoff_fail(&stream->io, FLATEND_ECANCELED);
+        set_over(stream);
+    }
+}
+
+void fe_outgoing_on_mail(struct fe_mail *mail)
+{
+    struct flatend_stream *stream = FE_CONTAINER_OF(mail, struct flatend_stream, io.mail);
+    unsigned wishes = fe_handoff_receive(&stream->io);
+
+    if ((wishes & FE_WISH_LEAVE) != 0) {
+        leave(stream);
+    } else if ((wishes & FE_WISH_HEAD) == 0) {
+        return;
+    } else if (stream->state == FE_OUTGOING_NEW) {
+        start_call(stream, wishes);
+    } else {
+        if (stream->state == FE_OUTGOING_RUNNING && (wishes & FE_WISH_RESUME) != 0) {
+            fe_call_resume(&stream->call);
+        }
+        pump(stream, wishes);
+    }
+}
+
+void fe_node_cancel_calls(struct flatend_node *node)
+{
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&node->calls)) != NULL) {
+        struct flatend_stream *stream = FE_CONTAINER_OF(link, struct flatend_stream, link);
+
+        if (stream->state == FE_OUTGOING_RUNNING) {
+            fe_call_cancel(&stream->call);
+            set_over(stream);
+        }
+        fe_handoff_detach(&stream->io);
+    }
+}

@@ -1,0 +1,57 @@
+/* A call of flatend_push: struct flatend_stream.
+ *
+ * Two parties hold it: its owner, on any thread but the node's (push.c), and the call, on the
+ * node's thread (outgoing.c). They meet in `io` and what stands under its lock. When the owner
+ * leaves, the node's thread frees it; when the node has closed before, the owner does. */
+#ifndef FE_MESH_NODE_OUTGOING_H
+#define FE_MESH_NODE_OUTGOING_H
+
+#include "ground/base/buf.h"
+#include "mesh/node/handoff.h"
+#include "mesh/node/head.h"
+#include "mesh/node/internal.h"
+#include "mesh/rpc/call.h"
+
+enum fe_outgoing_state {
+    FE_OUTGOING_NEW,
+    FE_OUTGOING_RUNNING,
+    FE_OUTGOING_OVER,
+};
+
+struct flatend_stream {
+    struct flatend_node *node;
+    struct fe_arena arena; /* the request, and then the response's head */
+    struct fe_call_request request;
+    unsigned timeout_ms;
+    struct flatend_context *parent; /* until the call has started */
+    struct fe_handoff io;
+    /* under io.lock */
+    bool is_started;
+    int start_code;
+    bool has_response;
+    /* written before has_response */
+    struct fe_received_head response;
+    /* written before the response is complete */
+    struct fe_received_head response_trailers;
+    /* the owner's thread */
+    bool is_body_complete;  /* nothing may be written any more */
+    struct fe_buf body;     /* of flatend_stream_read_all */
+    struct fe_arena behind; /* for what goes behind the request's body */
+    struct fe_response_head trailers;
+    /* the node's thread */
+    struct fe_list link;    /* in node->calls */
+    struct fe_list sibling; /* in the children of the request on whose behalf it is made */
+    struct fe_call call;
+    enum fe_outgoing_state state;
+    bool is_finished;
+};
+
+/* The handoff's mail, on the node's thread: the first one starts the call. */
+void fe_outgoing_on_mail(struct fe_mail *mail);
+
+/* The request on whose behalf it is made is over. */
+void fe_outgoing_cancel(struct flatend_stream *stream);
+
+void fe_outgoing_free(struct flatend_stream *stream);
+
+#endif

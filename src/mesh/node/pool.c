@@ -1,0 +1,88 @@
+#include "mesh/node/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "ground/uv/thread.h"
+
+static void *run_thread(void *arg)
+{
+    struct fe_handler_pool *pool = arg;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        struct fe_list *link = fe_list_pop_front(&pool->queue);
+
+        if (link != NULL) {
+            struct fe_job *job = FE_CONTAINER_OF(link, struct fe_job, link);
+
+            pool->n_queued--;
+            (void)pthread_mutex_unlock(&pool->lock);
+            job->run(job);
+            (void)pthread_mutex_lock(&pool->lock);
+        } else if (pool->is_stopping) {
+            break;
+        } else {
+            pool->n_idle++;
+            (void)pthread_cond_wait(&pool->work, &pool->lock);
+            pool->n_idle--;
+        }
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max)
+{
+    *pool = (struct fe_handler_pool){.n_max = n_max};
+    fe_list_init(&pool->queue);
+    pool->threads = calloc(n_max, sizeof(*pool->threads));
+    if (pool->threads == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
+        free(pool->threads);
+        return FLATEND_ENOMEM;
+    }
+    if (pthread_cond_init(&pool->work, NULL) != 0) {
+        (void)pthread_mutex_destroy(&pool->lock);
+        free(pool->threads);
+        return FLATEND_ENOMEM;
+    }
+    return 0;
+}
+
+int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
+{
+    int rv = 0;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    if (pool->n_queued >= pool->n_idle && pool->n_threads < pool->n_max &&
+        fe_thread_create(&pool->threads[pool->n_threads], run_thread, pool) == 0) {
+        pool->n_threads++;
+    }
+    if (pool->n_threads == 0 || pool->n_queued >= FE_POOL_QUEUE_MAX) {
+        rv = FLATEND_ELIMIT;
+    } else {
+        fe_list_push_back(&pool->queue, &job->link);
+        pool->n_queued++;
+        (void)pthread_cond_signal(&pool->work);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return rv;
+}
+
+void fe_handler_pool_deinit(struct fe_handler_pool *pool)
+{
+    assert(fe_list_is_empty(&pool->queue));
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->is_stopping = true;
+    (void)pthread_cond_broadcast(&pool->work);
+    (void)pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->n_threads; i++) {
+        (void)pthread_join(pool->threads[i], NULL);
+    }
+    (void)pthread_cond_destroy(&pool->work);
+    (void)pthread_mutex_destroy(&pool->lock);
+    free(pool->threads);
+}

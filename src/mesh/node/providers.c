@@ -1,0 +1,66 @@
+/* Who provides what, for other threads. */
+#include <stdlib.h>
+
+#include "mesh/node/errand.h"
+
+struct query {
+    struct fe_errand errand;
+    struct flatend_node *node;
+    struct fe_view *services;
+    size_t n_services;
+    struct fe_peer **peers; /* room for `cap` */
+    struct flatend_provider *providers;
+    size_t cap;
+    size_t n;
+};
+
+void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
+{
+    char host[FE_ADDR_TEXT_MAX];
+
+    *id = (struct flatend_id){.is_anonymous = peer->is_anonymous, .is_proven = peer->is_proven};
+    if (peer->is_anonymous) {
+        return;
+    }
+    memcpy(id->public_key, peer->id.public_key, sizeof(id->public_key));
+    fe_addr_format_host(&peer->id.addr, host);
+    memcpy(id->host, host, strnlen(host, sizeof(id->host) - 1));
+    id->port = peer->id.addr.port;
+}
+
+static void run_query(struct fe_errand *errand)
+{
+    struct query *query = FE_CONTAINER_OF(errand, struct query, errand);
+    struct fe_registry *registry = fe_mesh_registry(query->node->mesh);
+    size_t n =
+        fe_registry_list(registry, query->services, query->n_services, query->peers, query->cap);
+
+    for (size_t i = 0; i < n && i < query->cap; i++) {
+        query->providers[i].handle = query->peers[i]->handle;
+        fe_public_id(query->peers[i], &query->providers[i].id);
+    }
+    query->n = n;
+}
+
+ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
+                               size_t n_services, struct flatend_provider *providers, size_t cap)
+{
+    struct query query = {.errand.run = run_query,
+                          .node = node,
+                          .n_services = n_services,
+                          .providers = providers,
+                          .cap = cap};
+    int rv = FLATEND_ENOMEM;
+
+    query.services = calloc(n_services + 1, sizeof(*query.services));
+    query.peers = calloc(cap + 1, sizeof(*query.peers));
+    if (query.services != NULL && query.peers != NULL) {
+        for (size_t i = 0; i < n_services; i++) {
+            query.services[i] = fe_view_str(services[i]);
+        }
+        rv = fe_node_run(node, &query.errand);
+    }
+    free(query.services);
+    free(query.peers);
+    return rv != 0 ? rv : (ssize_t)query.n;
+}

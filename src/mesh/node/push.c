@@ -1,0 +1,316 @@
+/* Calling services from threads that may block: the owner's side of a call. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "mesh/node/outgoing.h"
+#include "mesh/node/read_all.h"
+
+/* A copy of a string in the arena; an empty view: out of memory. */
+static struct fe_view copy(struct fe_arena *arena, struct fe_view text)
+{
+    const char *bytes = fe_arena_copy(arena, text);
+
+    return bytes != NULL ? fe_view_of(bytes, text.len) : (struct fe_view){0};
+}
+
+static int copy_services(struct flatend_stream *stream, const struct flatend_request *request)
+{
+    struct fe_view *services =
+        fe_arena_alloc(&stream->arena, request->n_services * sizeof(*services));
+
+    if (services == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; i < request->n_services; i++) {
+        services[i] = copy(&stream->arena, fe_view_str(request->services[i]));
+        if (services[i].ptr == NULL) {
+            return FLATEND_ENOMEM;
+        }
+    }
+    stream->request.services = services;
+    stream->request.n_services = request->n_services;
+    return 0;
+}
+
+/* docs/PROTOCOL.md §2.4: how long we wait, for whoever serves the request. */
+static int add_timeout(struct flatend_stream *stream, struct fe_header *header)
+{
+    const char *text = fe_arena_printf(&stream->arena, "%u", stream->timeout_ms);
+
+    if (text == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    *header = (struct fe_header){FE_VIEW_LIT("timeout-ms"), fe_view_str(text)};
+    stream->request.n_headers++;
+    return 0;
+}
+
+static int copy_headers(struct flatend_stream *stream, const struct flatend_request *request)
+{
+    struct fe_header *headers =
+        fe_arena_alloc(&stream->arena, (request->n_headers + 1) * sizeof(*headers));
+
+    if (headers == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; i < request->n_headers; i++) {
+        const struct flatend_header *header = &request->headers[i];
+
+        headers[i].name = copy(&stream->arena, fe_view_str(header->name));
+        headers[i].value = copy(&stream->arena, fe_view_of(header->value, header->value_len));
+        if (headers[i].name.ptr == NULL || headers[i].value.ptr == NULL) {
+            return FLATEND_ENOMEM;
+        }
+    }
+    stream->request.headers = headers;
+    stream->request.n_headers = request->n_headers;
+    return stream->timeout_ms > 0 ? add_timeout(stream, &headers[request->n_headers]) : 0;
+}
+
+/* What is sure to be too large for a record need not be copied. */
+static int check_request(const struct flatend_request *request)
+{
+    size_t size = 0;
+
+    if (request->n_services == 0 || request->services == NULL ||
+        (request->n_headers > 0 && request->headers == NULL) ||
+        (request->body_len > 0 && request->body == NULL)) {
+        return FLATEND_EINVAL;
+    }
+    for (size_t i = 0; i < request->n_services && size <= FE_HEAD_PACKET_MAX; i++) {
+        size_t len = strlen(request->services[i]);
+
+        if (len < 1 || len > FE_SERVICE_NAME_MAX) {
+            return FLATEND_EINVAL;
+        }
+        size += 1 + len;
+    }
+    for (size_t i = 0; i < request->n_headers && size <= FE_HEAD_PACKET_MAX; i++) {
+        size_t len = strlen(request->headers[i].name);
+
+        if (len < 1 || len > FE_SERVICE_NAME_MAX) {
+            return FLATEND_EINVAL;
+        }
+        size += len + (request->headers[i].value_len < FE_HEAD_PACKET_MAX
+                           ? request->headers[i].value_len
+                           : FE_HEAD_PACKET_MAX);
+    }
+    return size <= FE_HEAD_PACKET_MAX ? 0 : FLATEND_ETOOBIG;
+}
+
+/* As much of the body as may wait goes along with the request. Returns how much. */
+static ssize_t preload(struct flatend_stream *stream, const struct flatend_request *request)
+{
+    size_t n = request->body_len < FE_HANDOFF_OUT_MAX ? request->body_len : FE_HANDOFF_OUT_MAX;
+
+    if (n > 0 && fe_chain_append(&stream->io.out, request->body, n) != 0) {
+        return FLATEND_ENOMEM;
+    }
+    stream->io.n_unsent = n;
+    stream->io.wishes = FE_WISH_HEAD;
+    if (request->body != NULL && n == request->body_len) {
+        stream->io.wishes |= FE_WISH_FINISH;
+    }
+    return (ssize_t)n;
+}
+
+/* At most what is left to the request on whose behalf it is; one whose time is up has 1 ms. */
+static unsigned timeout_of(const struct flatend_request *request)
+{
+    unsigned left =
+        request->parent != NULL ? flatend_context_remaining_ms(request->parent) : UINT_MAX;
+
+    if (left == UINT_MAX || (request->timeout_ms > 0 && request->timeout_ms < left)) {
+        return request->timeout_ms;
+    }
+    return left > 0 ? left : 1;
+}
+
+static struct flatend_stream *stream_new(struct flatend_node *node,
+                                         const struct flatend_request *request)
+{
+    struct flatend_stream *stream = calloc(1, sizeof(*stream));
+
+    if (stream == NULL) {
+        return NULL;
+    }
+    if (fe_handoff_init(&stream->io, node->worker, fe_outgoing_on_mail) != 0) {
+        free(stream);
+        return NULL;
+    }
+    stream->node = node;
+    stream->parent = request->parent;
+    stream->timeout_ms = timeout_of(request);
+    stream->request.provider = request->provider;
+    stream->is_body_complete = request->body != NULL;
+    fe_arena_init(&stream->arena, 0);
+    fe_arena_init(&stream->behind, 0);
+    fe_response_head_init(&stream->trailers, &stream->behind);
+    fe_buf_init(&stream->body, 0);
+    fe_list_init(&stream->link);
+    fe_list_init(&stream->sibling);
+    if (copy_services(stream, request) != 0 || copy_headers(stream, request) != 0) {
+        fe_outgoing_free(stream);
+        return NULL;
+    }
+    return stream;
+}
+
+/* Mails the stream to the node's thread and waits for it to begin. */
+static int start(struct flatend_stream *stream)
+{
+    int rv;
+
+    stream->io.is_posted = true;
+    rv = fe_node_post(stream->node, &stream->io.mail);
+    if (rv != 0) {
+        return rv;
+    }
+    (void)pthread_mutex_lock(&stream->io.lock);
+    while (!stream->is_started) {
+        (void)pthread_cond_wait(&stream->io.changed, &stream->io.lock);
+    }
+    rv = stream->start_code;
+    (void)pthread_mutex_unlock(&stream->io.lock);
+    return rv;
+}
+
+/* The rest of a body that did not fit. Should the provider be gone, the response says so. */
+static int write_rest(struct flatend_stream *stream, const struct flatend_request *request,
+                      size_t n_sent)
+{
+    const uint8_t *body = request->body;
+    int rv;
+
+    if (n_sent == request->body_len) {
+        return 0;
+    }
+    rv = fe_handoff_write(&stream->io, body + n_sent, request->body_len - n_sent);
+    if (rv == FLATEND_ENOMEM) {
+        return rv;
+    }
+    fe_handoff_wish(&stream->io, FE_WISH_FINISH);
+    return 0;
+}
+
+static int fail(const struct flatend_request *request, int code, struct flatend_error *error)
+{
+    return fe_err_set(error, code, "service '%s': %s",
+                      request->n_services > 0 && request->services != NULL ? request->services[0]
+                                                                           : "",
+                      flatend_strerror(code));
+}
+
+int flatend_push(struct flatend_node *node, const struct flatend_request *request,
+                 struct flatend_stream **out, struct flatend_error *error)
+{
+    struct flatend_stream *stream;
+    ssize_t n;
+    int rv = check_request(request);
+
+    *out = NULL;
+    if (rv == 0 && fe_node_is_own_thread(node)) {
+        rv = FLATEND_ESTATE;
+    }
+    if (rv != 0) {
+        return fail(request, rv, error);
+    }
+    stream = stream_new(node, request);
+    if (stream == NULL) {
+        return fail(request, FLATEND_ENOMEM, error);
+    }
+    n = preload(stream, request);
+    rv = n < 0 ? (int)n : start(stream);
+    if (rv != 0) {
+        fe_outgoing_free(stream);
+        return fail(request, rv, error);
+    }
+    rv = write_rest(stream, request, (size_t)n);
+    if (rv != 0) {
+        flatend_stream_close(stream);
+        return fail(request, rv, error);
+    }
+    *out = stream;
+    return 0;
+}
+
+int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len)
+{
+    if (stream->is_body_complete) {
+        return FLATEND_ESTATE;
+    }
+    return len == 0 ? 0 : fe_handoff_write(&stream->io, data, len);
+}
+
+int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, const char *value)
+{
+    return stream->is_body_complete ? FLATEND_ESTATE
+                                    : fe_response_head_add(&stream->trailers, name, value);
+}
+
+int flatend_stream_finish(struct flatend_stream *stream)
+{
+    stream->is_body_complete = true;
+    fe_handoff_wish(&stream->io, FE_WISH_FINISH);
+    return 0;
+}
+
+int flatend_stream_response(struct flatend_stream *stream, int *status,
+                            const struct flatend_header **headers, size_t *n_headers)
+{
+    struct fe_handoff *io = &stream->io;
+    int rv = 0;
+
+    (void)pthread_mutex_lock(&io->lock);
+    while (!stream->has_response && io->code == 0) {
+        (void)pthread_cond_wait(&io->changed, &io->lock);
+    }
+    if (!stream->has_response) {
+        rv = io->code;
+    }
+    (void)pthread_mutex_unlock(&io->lock);
+    if (rv != 0) {
+        return rv;
+    }
+    if (status != NULL) {
+        *status = fe_received_head_status(&stream->response);
+    }
+    if (headers != NULL) {
+        *headers = stream->response.headers;
+    }
+    if (n_headers != NULL) {
+        *n_headers = stream->response.n;
+    }
+    return 0;
+}
+
+ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf, size_t cap)
+{
+    return fe_handoff_read(&stream->io, buf, cap);
+}
+
+const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stream, size_t *n)
+{
+    bool is_complete = fe_handoff_is_read(&stream->io);
+
+    *n = is_complete ? stream->response_trailers.n : 0;
+    return is_complete ? stream->response_trailers.headers : NULL;
+}
+
+void flatend_stream_close(struct flatend_stream *stream)
+{
+    if (stream != NULL && !fe_handoff_leave(&stream->io)) {
+        fe_outgoing_free(stream);
+    }
+}
+
+static ssize_t read_stream(void *stream, void *buf, size_t cap)
+{
+    return flatend_stream_read(stream, buf, cap);
+}
+
+int flatend_stream_read_all(struct flatend_stream *stream, size_t limit, const char **data,
+                            size_t *len)
+{
+    return fe_read_all(&stream->body, read_stream, stream, limit, data, len);
+}

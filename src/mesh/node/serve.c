@@ -1,0 +1,427 @@
+/* The stream's side of a request, on the node's thread.
+ *
+ * Happy path: a request, its context, the handler on a thread of the pool; what it writes comes by
+ * mail, head and body and end in one turn if it was quick; the context is freed when the handler
+ * has left and the response is gone. Inline: the body is collected, then the handler runs right
+ * here.
+ *
+ * Failure modes: no such service, no thread, no memory: the stream is not accepted, which tells the
+ * requester to ask elsewhere. The requester goes away: the handler learns it when it next reads or
+ * writes, and the context waits for it. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mesh/node/context.h"
+
+enum {
+    SPARE_MAX = 256,     /* contexts kept for the next requests */
+    ARENA_MAX = 1 << 20, /* what one request may take for its headers, both ways */
+};
+
+static void on_mail(struct fe_mail *mail);
+static void run_job(struct fe_job *job);
+
+/* ---- contexts ---- */
+
+static struct flatend_context *context_alloc(struct flatend_node *node)
+{
+    struct flatend_context *ctx = calloc(1, sizeof(*ctx));
+
+    if (ctx == NULL) {
+        return NULL;
+    }
+    if (fe_handoff_init(&ctx->io, node->worker, on_mail) != 0) {
+        free(ctx);
+        return NULL;
+    }
+    ctx->node = node;
+    ctx->job.run = run_job;
+    fe_arena_init(&ctx->arena, ARENA_MAX);
+    fe_arena_init(&ctx->behind, ARENA_MAX);
+    fe_list_init(&ctx->children);
+    fe_timer_init(&ctx->deadline, fe_context_on_deadline);
+    fe_buf_init(&ctx->body, 0);
+    fe_list_init(&ctx->link);
+    fe_list_init(&ctx->job.link);
+    return ctx;
+}
+
+static void context_free(struct flatend_context *ctx)
+{
+    fe_handoff_deinit(&ctx->io);
+    fe_buf_deinit(&ctx->body);
+    fe_arena_deinit(&ctx->arena);
+    fe_arena_deinit(&ctx->behind);
+    free(ctx);
+}
+
+static void context_release(struct flatend_context *ctx)
+{
+    struct flatend_node *node = ctx->node;
+
+    fe_timer_stop(fe_worker_timers(node->worker), &ctx->deadline);
+    fe_context_cancel_children(ctx);
+    fe_service_unref(ctx->service);
+    fe_list_remove(&ctx->link);
+    if (node->n_spare < SPARE_MAX) {
+        fe_handoff_reset(&ctx->io);
+        fe_buf_deinit(&ctx->body);
+        fe_arena_reset(&ctx->arena);
+        fe_arena_reset(&ctx->behind);
+        fe_list_push_front(&node->spare, &ctx->link);
+        node->n_spare++;
+    } else {
+        context_free(ctx);
+    }
+    node->n_contexts--;
+    fe_node_check_drained(node);
+}
+
+void fe_node_free_spare(struct flatend_node *node)
+{
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&node->spare)) != NULL) {
+        context_free(FE_CONTAINER_OF(link, struct flatend_context, link));
+    }
+    node->n_spare = 0;
+}
+
+/* The ids of peers are formatted once for many requests in a row. */
+static void identify(struct flatend_context *ctx, const struct fe_peer *peer)
+{
+    struct flatend_node *node = ctx->node;
+
+    if (node->last_peer != peer->handle) {
+        struct flatend_public_key key;
+
+        fe_public_id(peer, &node->last_id);
+        memcpy(key.bytes, node->last_id.public_key, sizeof(key.bytes));
+        flatend_public_key_format(&key, node->last_key);
+        node->last_peer = peer->handle;
+    }
+    ctx->id = node->last_id;
+    memcpy(ctx->key, node->last_key, sizeof(ctx->key));
+}
+
+/* A context for the request; NULL: out of memory. */
+static struct flatend_context *context_new(struct flatend_node *node, struct fe_service *service,
+                                           const struct fe_peer *peer, struct fe_headers headers)
+{
+    struct fe_list *link = fe_list_pop_front(&node->spare);
+    struct flatend_context *ctx;
+
+    if (link != NULL) {
+        ctx = FE_CONTAINER_OF(link, struct flatend_context, link);
+        node->n_spare--;
+    } else {
+        ctx = context_alloc(node);
+    }
+    if (ctx == NULL) {
+        return NULL;
+    }
+    node->n_contexts++;
+    fe_list_push_back(&node->contexts, &ctx->link);
+    ctx->service = fe_service_ref(service);
+    identify(ctx, peer);
+    ctx->phase = FE_RESPONSE_HEAD;
+    ctx->stream = NULL;
+    ctx->is_head_sent = false;
+    fe_handoff_set_pool(&ctx->io, service->is_inline ? fe_worker_pool(node->worker) : NULL);
+    fe_response_head_init(&ctx->head, &ctx->arena);
+    fe_response_head_init(&ctx->trailers, &ctx->arena);
+    ctx->request_trailers = (struct fe_received_head){0};
+    if (fe_received_head_init(&ctx->request, &ctx->arena, headers) != 0 ||
+        fe_context_start_deadline(ctx) != 0) {
+        context_release(ctx);
+        return NULL;
+    }
+    fe_received_head_vouch(&ctx->request, ctx->id.is_proven ? ctx->key : NULL);
+    return ctx;
+}
+
+/* ---- the response ---- */
+
+static ssize_t write_stream(void *stream, struct fe_view data)
+{
+    return fe_stream_write(stream, data);
+}
+
+static int send_head(struct flatend_context *ctx)
+{
+    int rv;
+
+    if (ctx->is_head_sent) {
+        return 0;
+    }
+    rv = fe_response_head_finish(&ctx->head);
+    if (rv == 0) {
+        rv = fe_stream_respond(ctx->stream, ctx->head.headers, ctx->head.n);
+    }
+    ctx->is_head_sent = rv == 0;
+    fe_timer_stop(fe_worker_timers(ctx->node->worker), &ctx->deadline);
+    return rv;
+}
+
+void fe_context_give_up(struct flatend_context *ctx, int code)
+{
+    fe_stream_reset(ctx->stream, fe_context_reason(code));
+    ctx->stream = NULL;
+    fe_handoff_fail(&ctx->io, code);
+    fe_context_cancel_children(ctx);
+}
+
+/* Without a head the requester would see a request that was refused, and might ask another node:
+ * but the handler has run. */
+static void abort_response(struct flatend_context *ctx, unsigned wishes)
+{
+    if ((wishes & FE_WISH_HEAD) != 0) {
+        (void)send_head(ctx); /* given up in either case */
+    }
+    fe_context_give_up(ctx, FLATEND_ERESET);
+}
+
+static int send_response(struct flatend_context *ctx, unsigned wishes)
+{
+    int rv = send_head(ctx);
+
+    if (rv == 0) {
+        rv = fe_handoff_send(&ctx->io, write_stream, ctx->stream);
+    }
+    if (rv == 0 && (wishes & FE_WISH_FINISH) != 0 && ctx->io.sending.len == 0) {
+        rv = fe_stream_end_with(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
+        if (rv == 0) {
+            /* Nothing that may still come is of interest. */
+            fe_stream_reset(ctx->stream, FE_REASON_NONE);
+            ctx->stream = NULL;
+        }
+    }
+    return rv;
+}
+
+/* Does what the handler wished for so far, and frees the context when it has left and everything is
+ * sent. */
+static void pump(struct flatend_context *ctx, unsigned wishes)
+{
+    if (ctx->stream != NULL && (wishes & FE_WISH_ABORT) != 0) {
+        abort_response(ctx, wishes);
+    }
+    if (ctx->stream != NULL && (wishes & FE_WISH_HEAD) != 0) {
+        int rv = send_response(ctx, wishes);
+
+        if (rv != 0) {
+            fe_context_give_up(ctx, rv);
+        }
+    }
+    if (ctx->stream == NULL && (wishes & FE_WISH_LEAVE) != 0) {
+        context_release(ctx);
+    }
+}
+
+static void on_mail(struct fe_mail *mail)
+{
+    struct flatend_context *ctx = FE_CONTAINER_OF(mail, struct flatend_context, io.mail);
+    unsigned wishes = fe_handoff_receive(&ctx->io);
+
+    /* Resuming may end the stream, but not free the context: it has not left, or leaves by another
+     * mail. */
+    if (ctx->stream != NULL && (wishes & (FE_WISH_RESUME | FE_WISH_LEAVE)) == FE_WISH_RESUME) {
+        fe_stream_resume(ctx->stream);
+    }
+    pump(ctx, wishes);
+}
+
+static void on_writable(struct fe_stream *stream)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    pump(ctx, fe_handoff_collect(&ctx->io));
+}
+
+static void on_response(struct fe_stream *stream, struct fe_headers headers)
+{
+    (void)stream;
+    (void)headers;
+    assert(!"the response is ours");
+}
+
+/* ---- handlers on the pool ---- */
+
+static void run_job(struct fe_job *job)
+{
+    struct flatend_context *ctx = FE_CONTAINER_OF(job, struct flatend_context, job);
+    unsigned wishes = FE_WISH_ABORT;
+
+    /* One whose requester has gone while it was queued need not run. */
+    if (!flatend_context_is_canceled(ctx)) {
+        wishes = fe_context_run(ctx);
+    }
+    fe_handoff_wish(&ctx->io, wishes | FE_WISH_LEAVE);
+}
+
+static size_t on_pooled_data(struct fe_stream *stream, struct fe_view data)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    return fe_handoff_offer(&ctx->io, data);
+}
+
+/* What came behind the body. */
+static int take_trailers(struct flatend_context *ctx, const struct fe_stream *stream)
+{
+    return fe_received_head_init(&ctx->request_trailers, &ctx->behind, fe_stream_trailers(stream));
+}
+
+static void on_pooled_end(struct fe_stream *stream)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+    int rv = take_trailers(ctx, stream);
+
+    if (rv != 0) {
+        fe_handoff_fail(&ctx->io, rv);
+    }
+    fe_handoff_complete(&ctx->io);
+}
+
+static void on_pooled_close(struct fe_stream *stream, int code)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    ctx->stream = NULL;
+    fe_handoff_fail(&ctx->io, code != 0 ? code : FLATEND_ECLOSED);
+    if (code != 0) {
+        fe_context_cancel_children(ctx);
+    }
+    pump(ctx, fe_handoff_collect(&ctx->io));
+}
+
+static const struct fe_stream_ops pooled_ops = {
+    .on_response = on_response,
+    .on_data = on_pooled_data,
+    .on_end = on_pooled_end,
+    .on_writable = on_writable,
+    .on_close = on_pooled_close,
+};
+
+/* ---- inline handlers ---- */
+
+/* The handler is done, or never ran: the context is the stream's alone. */
+static void finish_inline(struct flatend_context *ctx, unsigned wishes)
+{
+    ctx->io.wishes |= wishes | FE_WISH_LEAVE;
+    pump(ctx, ctx->io.wishes);
+}
+
+void fe_context_time_out(struct flatend_context *ctx)
+{
+    fe_context_give_up(ctx, FLATEND_ETIMEDOUT);
+    if (ctx->service->is_inline) {
+        finish_inline(ctx, 0); /* the request had not ended: there is no handler to leave */
+    }
+}
+
+static size_t on_inline_data(struct fe_stream *stream, struct fe_view data)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    if ((ctx->io.wishes & FE_WISH_LEAVE) != 0) {
+        return data.len; /* answered already */
+    }
+    if (data.len > FLATEND_INLINE_BODY_MAX - ctx->io.in.len) {
+        unsigned wishes = FE_WISH_HEAD | FE_WISH_FINISH;
+
+        if (flatend_context_fail(ctx, 413, "the request body is larger than %d bytes",
+                                 FLATEND_INLINE_BODY_MAX) != 0) {
+            wishes = FE_WISH_ABORT;
+        }
+        finish_inline(ctx, wishes);
+    } else if (fe_chain_append(&ctx->io.in, data.ptr, data.len) != 0) {
+        finish_inline(ctx, FE_WISH_ABORT);
+    }
+    return data.len;
+}
+
+static void on_inline_end(struct fe_stream *stream)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    if ((ctx->io.wishes & FE_WISH_LEAVE) == 0) {
+        finish_inline(ctx, take_trailers(ctx, stream) == 0 ? fe_context_run(ctx) : FE_WISH_ABORT);
+    }
+}
+
+static void on_inline_writable(struct fe_stream *stream)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    pump(ctx, ctx->io.wishes);
+}
+
+static void on_inline_close(struct fe_stream *stream, int code)
+{
+    struct flatend_context *ctx = fe_stream_owner(stream);
+
+    (void)code;
+    ctx->stream = NULL;
+    context_release(ctx);
+}
+
+static const struct fe_stream_ops inline_ops = {
+    .on_response = on_response,
+    .on_data = on_inline_data,
+    .on_end = on_inline_end,
+    .on_writable = on_inline_writable,
+    .on_close = on_inline_close,
+};
+
+/* ---- requests ---- */
+
+/* docs/PROTOCOL.md §1.3: the first of the named services that we have. */
+static struct fe_service *find_service(const struct flatend_node *node, struct fe_names names)
+{
+    struct fe_view name;
+    struct fe_service *service = NULL;
+
+    while (service == NULL && fe_names_next(&names, &name)) {
+        service = fe_node_find_service(node, name);
+    }
+    return service;
+}
+
+void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
+                        struct fe_names names, struct fe_headers headers)
+{
+    struct flatend_node *node = arg;
+    struct fe_service *service = find_service(node, names);
+    struct flatend_context *ctx;
+
+    if (service == NULL) {
+        return;
+    }
+    ctx = context_new(node, service, peer, headers);
+    if (ctx == NULL) {
+        return;
+    }
+    /* What the handler may do before the stream is accepted comes by mail, after this. */
+    if (!service->is_inline && fe_handler_pool_push(&node->pool, &ctx->job) != 0) {
+        context_release(ctx);
+        return;
+    }
+    ctx->stream = stream;
+    fe_stream_accept(stream, service->is_inline ? &inline_ops : &pooled_ops, ctx);
+}
+
+void fe_node_cancel_contexts(struct flatend_node *node)
+{
+    FE_LIST_FOREACH (link, next, &node->contexts) {
+        struct flatend_context *ctx = FE_CONTAINER_OF(link, struct flatend_context, link);
+
+        if (ctx->stream != NULL) {
+            fe_context_give_up(ctx, FLATEND_ECANCELED);
+        }
+        /* Whoever has left already, or never came, does not wait for anything. */
+        if (ctx->service->is_inline || (fe_handoff_collect(&ctx->io) & FE_WISH_LEAVE) != 0) {
+            context_release(ctx);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+/* What the node offers: at first what its options said, later what is added and removed. Everything
+ * here runs on the node's thread but the two public calls. */
+#include <stdlib.h>
+
+#include "mesh/node/errand.h"
+
+/* ---- references ---- */
+
+struct fe_service *fe_service_ref(struct fe_service *service)
+{
+    service->n_refs++;
+    return service;
+}
+
+void fe_service_unref(struct fe_service *service)
+{
+    if (--service->n_refs == 0 && service->is_heap) {
+        free(service);
+    }
+}
+
+struct fe_service *fe_node_find_service(const struct flatend_node *node, struct fe_view name)
+{
+    struct fe_map_node *found = fe_map_find(&node->services, name);
+
+    return found == NULL ? NULL : FE_CONTAINER_OF(found, struct fe_service, by_name);
+}
+
+/* ---- the whole ---- */
+
+int fe_node_init_services(struct flatend_node *node)
+{
+    struct fe_settings *settings = &node->settings;
+    uint8_t seed[16];
+
+    fe_rng_fill(&node->rng, seed, sizeof(seed));
+    fe_map_init(&node->services, seed);
+    for (size_t i = 0; i < settings->n_services; i++) {
+        int rv = fe_map_insert(&node->services, &settings->services[i].by_name);
+
+        if (rv != 0) {
+            fe_map_deinit(&node->services);
+            return rv;
+        }
+    }
+    return 0;
+}
+
+void fe_node_deinit_services(struct flatend_node *node)
+{
+    struct fe_map_node *found;
+
+    while ((found = fe_map_next(&node->services, NULL)) != NULL) {
+        fe_map_remove(&node->services, found);
+        fe_service_unref(FE_CONTAINER_OF(found, struct fe_service, by_name));
+    }
+    fe_map_deinit(&node->services);
+    free(node->offered);
+    node->offered = NULL;
+}
+
+/* Tells the mesh the names of all services there are. FLATEND_ENOMEM: it was told nothing. */
+static int announce(struct flatend_node *node)
+{
+    struct fe_view *names = malloc((node->services.n + 1) * sizeof(*names));
+    struct fe_map_node *found = NULL;
+    size_t n = 0;
+
+    if (names == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    while ((found = fe_map_next(&node->services, found)) != NULL) {
+        names[n++] = found->key;
+    }
+    fe_mesh_set_services(node->mesh, names, n);
+    free(node->offered);
+    node->offered = names;
+    return 0;
+}
+
+/* ---- adding ---- */
+
+struct change {
+    struct fe_errand errand;
+    struct flatend_node *node;
+    struct fe_service *added;
+    struct fe_view name;
+    int code;
+};
+
+/* All names have to fit a Handshake. */
+static int check_room(const struct flatend_node *node, struct fe_view name)
+{
+    struct fe_map_node *found = NULL;
+    size_t size = 1 + name.len;
+
+    while ((found = fe_map_next(&node->services, found)) != NULL) {
+        size += 1 + found->key.len;
+    }
+    return node->services.n < FE_SERVICES_MAX && size <= FE_SERVICE_NAMES_MAX ? 0 : FLATEND_ELIMIT;
+}
+
+static int add(struct flatend_node *node, struct fe_service *service)
+{
+    int rv = check_room(node, service->by_name.key);
+
+    if (fe_node_find_service(node, service->by_name.key) != NULL) {
+        return FLATEND_EEXIST;
+    }
+    if (rv == 0) {
+        rv = fe_map_insert(&node->services, &service->by_name);
+    }
+    if (rv == 0) {
+        rv = announce(node);
+        if (rv != 0) {
+            fe_map_remove(&node->services, &service->by_name);
+        }
+    }
+    return rv;
+}
+
+static void run_add(struct fe_errand *errand)
+{
+    struct change *change = FE_CONTAINER_OF(errand, struct change, errand);
+
+    change->code = add(change->node, change->added);
+}
+
+static struct fe_service *service_new(const struct flatend_service *service)
+{
+    size_t len = strlen(service->name);
+    struct fe_service *copy = calloc(1, sizeof(*copy) + len + 1);
+    char *name;
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    name = (char *)(copy + 1);
+    memcpy(name, service->name, len + 1);
+    *copy = (struct fe_service){
+        .by_name.key = fe_view_of(name, len),
+        .name = name,
+        .handler = service->handler,
+        .arg = service->arg,
+        .is_inline = (service->flags & FLATEND_SERVICE_INLINE) != 0,
+        .is_heap = true,
+        .n_refs = 1,
+    };
+    return copy;
+}
+
+int flatend_node_add_service(struct flatend_node *node, const struct flatend_service *service)
+{
+    struct change change = {.errand.run = run_add, .node = node};
+    int rv = fe_service_check(service, NULL);
+
+    if (rv != 0) {
+        return rv;
+    }
+    change.added = service_new(service);
+    if (change.added == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    rv = fe_node_run(node, &change.errand);
+    if (rv == 0) {
+        rv = change.code;
+    }
+    if (rv != 0) {
+        free(change.added);
+    }
+    return rv;
+}
+
+/* ---- removing ---- */
+
+static int remove_service(struct flatend_node *node, struct fe_view name)
+{
+    struct fe_service *service = fe_node_find_service(node, name);
+    int rv;
+
+    if (service == NULL) {
+        return FLATEND_ENOENT;
+    }
+    fe_map_remove(&node->services, &service->by_name);
+    rv = announce(node);
+    if (rv == 0) {
+        fe_service_unref(service);
+        return 0;
+    }
+    /* The map has just had room for it. */
+    return fe_map_insert(&node->services, &service->by_name) != 0 ? FLATEND_ENOMEM : rv;
+}
+
+static void run_remove(struct fe_errand *errand)
+{
+    struct change *change = FE_CONTAINER_OF(errand, struct change, errand);
+
+    change->code = remove_service(change->node, change->name);
+}
+
+int flatend_node_remove_service(struct flatend_node *node, const char *name)
+{
+    struct change change = {.errand.run = run_remove, .node = node, .name = fe_view_str(name)};
+    int rv = fe_node_run(node, &change.errand);
+
+    return rv != 0 ? rv : change.code;
+}

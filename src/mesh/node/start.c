@@ -1,0 +1,288 @@
+/* Starting, on the node's thread.
+ *
+ * Happy path: listen, make the mesh, look up host names, join; on_started when every address was
+ * tried.
+ *
+ * Failure modes: an address that cannot be listened on is returned at once. Names that do not
+ * resolve and peers that do not answer count as addresses that did not answer; all of them:
+ * on_started with the last reason. Whatever fails, closing is the way out. */
+#include <stdlib.h>
+
+#include "ground/base/wipe.h"
+#include "ground/uv/resolve.h"
+#include "mesh/crypto/crypto.h"
+#include "mesh/node/internal.h"
+
+static uint64_t now_ms(void *arg)
+{
+    return fe_worker_now(arg);
+}
+
+static void finish_start(struct flatend_node *node, int code)
+{
+    void (*on_started)(void *arg, int code) = node->on_started;
+
+    if (on_started == NULL) {
+        return; /* closed meanwhile */
+    }
+    node->on_started = NULL;
+    free(node->seeds);
+    node->seeds = NULL;
+    if (code == 0 && fe_node_life(node) == FE_NODE_STARTING) {
+        fe_node_set_life(node, FE_NODE_RUNNING);
+    }
+    on_started(node->started_arg, code);
+}
+
+static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
+{
+    struct flatend_node *node = arg;
+    struct flatend_error *why = &node->start_error;
+
+    if (n_connected > 0 || n_addrs == 0) {
+        finish_start(node, 0);
+        return;
+    }
+    if (why->code == 0) {
+        (void)fe_err_set(why, FLATEND_EUNREACHABLE, "no node answered");
+    }
+    finish_start(node, why->code);
+}
+
+static const struct fe_mesh_ops mesh_ops = {
+    .on_request = fe_node_on_request,
+    .on_joined = on_joined,
+    .on_drained = fe_node_on_mesh_drained,
+    .on_closed = fe_node_on_mesh_closed,
+};
+
+/* Who this node is can be said only now: its port may have been any free one. */
+static int make_mesh(struct flatend_node *node, struct flatend_error *error)
+{
+    const struct fe_settings *settings = &node->settings;
+    struct fe_mesh_config config = {
+        .self.is_anonymous = settings->is_anonymous,
+        .self.services = settings->service_names,
+        .self.n_services = settings->n_services,
+        .self.trust = &settings->trust,
+        .dead_after_ms = settings->dead_after_ms,
+        .reconnect_attempts = settings->reconnect_attempts,
+        .reconnect_backoff_factor = settings->reconnect_backoff_factor,
+        .reconnect_backoff_min_ms = settings->reconnect_backoff_min_ms,
+        .reconnect_backoff_max_ms = settings->reconnect_backoff_max_ms,
+    };
+
+    if (!settings->is_anonymous) {
+        config.self.secret = settings->secret_key;
+        memcpy(config.self.id.public_key, fe_ed25519_public(&settings->secret_key), FE_KEY_LEN);
+        config.self.id.addr =
+            settings->has_public_addr ? settings->public_addr : node->listeners[0].addr;
+    }
+    node->mesh = fe_mesh_new(&config, fe_node_transport(node), fe_worker_timers(node->worker),
+                             now_ms, node->worker, fe_worker_pool(node->worker), &node->rng,
+                             &settings->log, &mesh_ops, node);
+    fe_wipe(&config.self.secret, sizeof(config.self.secret));
+    if (node->mesh == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    return 0;
+}
+
+static void join_if_resolved(struct flatend_node *node)
+{
+    int rv;
+
+    if (node->n_resolving > 0 || node->on_started == NULL) {
+        return;
+    }
+    if (node->n_seeds == 0 && node->start_error.code != 0) {
+        finish_start(node, node->start_error.code);
+        return;
+    }
+    rv = fe_mesh_join(node->mesh, node->seeds, node->n_seeds);
+    if (rv != 0) {
+        (void)fe_err_set(&node->start_error, rv, "join: %s", flatend_strerror(rv));
+        finish_start(node, rv);
+    }
+}
+
+/* A host name that is being looked up. */
+struct lookup {
+    struct flatend_node *node;
+    struct fe_seed seed; /* all but its address */
+};
+
+static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
+                        const struct flatend_error *err)
+{
+    struct lookup *lookup = arg;
+    struct flatend_node *node = lookup->node;
+    struct fe_seed seed = lookup->seed;
+
+    free(lookup);
+    node->n_resolving--;
+    if (node->on_started == NULL) {
+        fe_node_check_closed(node);
+        return;
+    }
+    if (n > 0) {
+        seed.addr = addrs[0];
+        node->seeds[node->n_seeds++] = seed;
+    } else {
+        node->start_error = *err;
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Not connecting: %s.", err->text);
+    }
+    join_if_resolved(node);
+}
+
+/* ":9000" as an address to dial means this machine. */
+static void add_seed(struct flatend_node *node, const struct fe_addr *addr, struct fe_seed seed)
+{
+    static const struct fe_addr loopback = {.family = FE_IPV4, .ip = {127, 0, 0, 1}};
+
+    seed.addr = fe_addr_is_unspecified(addr) ? loopback : *addr;
+    seed.addr.port = addr->port;
+    node->seeds[node->n_seeds++] = seed;
+}
+
+/* "KEY@host:port": what is behind the key, and the key in `seed`. NULL: it is none. */
+static const char *take_pin(const char *text, struct fe_seed *seed, struct flatend_error *error)
+{
+    const char *at = strchr(text, '@');
+    char digits[FLATEND_PUBLIC_KEY_TEXT];
+    struct flatend_public_key key;
+
+    if (at == NULL) {
+        return text;
+    }
+    if (at - text != FLATEND_PUBLIC_KEY_TEXT - 1) {
+        (void)fe_err_set(error, FLATEND_EADDR, "'%s': a key has %d hexadecimal digits", text,
+                         FLATEND_PUBLIC_KEY_TEXT - 1);
+        return NULL;
+    }
+    memcpy(digits, text, FLATEND_PUBLIC_KEY_TEXT - 1);
+    digits[FLATEND_PUBLIC_KEY_TEXT - 1] = '\0';
+    if (flatend_public_key_parse(&key, digits) != 0) {
+        (void)fe_err_set(error, FLATEND_EADDR, "'%s': not a key before the '@'", text);
+        return NULL;
+    }
+    memcpy(seed->key, key.bytes, FE_KEY_LEN);
+    seed->is_pinned = true;
+    return at + 1;
+}
+
+static int start_lookup(struct flatend_node *node, const char *text, struct fe_seed seed,
+                        struct flatend_error *error)
+{
+    struct lookup *lookup = malloc(sizeof(*lookup));
+    int rv;
+
+    if (lookup == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    *lookup = (struct lookup){node, seed};
+    rv = fe_resolve(node->worker, text, on_resolved, lookup, error);
+    if (rv != 0) {
+        free(lookup);
+    } else {
+        node->n_resolving++;
+    }
+    return rv;
+}
+
+static int look_up_one(struct flatend_node *node, const char *text, struct flatend_error *error)
+{
+    struct fe_seed seed = {0};
+    struct fe_addr addr;
+    int rv;
+
+    text = take_pin(text, &seed, error);
+    if (text == NULL) {
+        return FLATEND_EADDR;
+    }
+    rv = fe_addr_parse(&addr, text, error);
+    if (rv == 0) {
+        add_seed(node, &addr, seed);
+    } else if (rv == FLATEND_ENOENT) {
+        rv = start_lookup(node, text, seed, error);
+    }
+    return rv;
+}
+
+static int look_up(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                   struct flatend_error *error)
+{
+    int rv = 0;
+
+    node->seeds = calloc(n_addrs + 1, sizeof(*node->seeds));
+    if (node->seeds == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    for (size_t i = 0; rv == 0 && i < n_addrs; i++) {
+        rv = look_up_one(node, addrs[i], error);
+    }
+    return rv;
+}
+
+/* Once, and only where it is not just this machine that can reach the node. */
+static void warn_of_strangers(const struct flatend_node *node)
+{
+    if (!fe_settings_trust_everybody(&node->settings)) {
+        return;
+    }
+    for (size_t i = 0; i < node->n_listeners; i++) {
+        if (!fe_addr_is_loopback(&node->listeners[i].addr)) {
+            fe_log(&node->settings.log, FLATEND_LOG_WARN,
+                   "Anybody who reaches this node may join it and provide any service: set a mesh "
+                   "secret, allowed keys or rules for services.");
+            return;
+        }
+    }
+}
+
+static void log_listeners(struct flatend_node *node)
+{
+    for (size_t i = 0; i < node->n_listeners; i++) {
+        char text[FE_ADDR_TEXT_MAX];
+
+        fe_log(&node->settings.log, FLATEND_LOG_INFO, "Listening for Flatend nodes on '%s'.",
+               fe_addr_format(&node->listeners[i].addr, text));
+    }
+}
+
+static void begin(struct flatend_node *node)
+{
+    (void)pthread_mutex_lock(&node->lock);
+    node->life = FE_NODE_STARTING;
+    node->loop_thread = pthread_self();
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                     void (*on_started)(void *arg, int code), void *arg,
+                     struct flatend_error *error)
+{
+    int rv;
+
+    begin(node);
+    rv = fe_node_listen(node, error);
+    if (rv == 0) {
+        rv = make_mesh(node, error);
+    }
+    if (rv == 0) {
+        rv = look_up(node, addrs, n_addrs, error);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    (void)pthread_mutex_lock(&node->lock);
+    node->n_listening = node->n_listeners;
+    node->takes_mail = true;
+    (void)pthread_mutex_unlock(&node->lock);
+    log_listeners(node);
+    warn_of_strangers(node);
+    node->on_started = on_started;
+    node->started_arg = arg;
+    join_if_resolved(node);
+    return 0;
+}

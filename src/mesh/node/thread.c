@@ -1,0 +1,226 @@
+/* The life of a node as flatend.h shows it: on a thread of its own, which others wait for, or on
+ * the application's loop, where nothing waits. */
+#include "ground/uv/thread.h"
+
+#include <assert.h>
+
+#include "mesh/node/internal.h"
+
+int flatend_node_new(const struct flatend_options *options, struct flatend_node **out,
+                     struct flatend_error *error)
+{
+    struct flatend_node *node;
+    int rv = fe_node_new_at(options, FE_HOME_THREAD, NULL, &node, error);
+
+    *out = NULL;
+    if (rv != 0) {
+        return rv;
+    }
+    if (options->loop != NULL) {
+        node->home = FE_HOME_LOOP;
+    }
+    rv = fe_worker_new(&node->worker, options->loop);
+    if (rv != 0) {
+        fe_node_destroy(node);
+        return fe_err_set(error, rv, "event loop: %s", flatend_strerror(rv));
+    }
+    *out = node;
+    return 0;
+}
+
+/* ---- closing ---- */
+
+static void free_all(void *arg)
+{
+    fe_node_destroy(arg);
+}
+
+static void on_closed(void *arg)
+{
+    struct flatend_node *node = arg;
+
+    if (node->home == FE_HOME_THREAD) {
+        fe_worker_stop(node->worker);
+    } else if (node->is_freed_when_closed) {
+        fe_worker_free(node->worker, free_all, node);
+    }
+}
+
+static void on_close_mail(struct fe_mail *mail)
+{
+    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, close_mail);
+
+    fe_node_close_on(node, on_closed, node);
+}
+
+static void on_hurry_mail(struct fe_mail *mail)
+{
+    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, hurry_mail);
+
+    fe_node_hurry(node);
+}
+
+static bool is_started(const struct flatend_node *node)
+{
+    return node->has_thread || node->life != FE_NODE_NEW;
+}
+
+void fe_node_ask_close(struct flatend_node *node)
+{
+    (void)pthread_mutex_lock(&node->lock);
+    if (is_started(node) && !node->is_close_asked) {
+        node->is_close_asked = true;
+        fe_mail_init(&node->close_mail, on_close_mail);
+        fe_mail_post(node->worker, &node->close_mail);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+/* Only before CLOSING: so that the mail comes before the last fence. */
+void fe_node_ask_hurry(struct flatend_node *node)
+{
+    (void)pthread_mutex_lock(&node->lock);
+    if (node->is_close_asked && !node->is_hurry_asked && node->life < FE_NODE_CLOSING) {
+        node->is_hurry_asked = true;
+        fe_mail_init(&node->hurry_mail, on_hurry_mail);
+        fe_mail_post(node->worker, &node->hurry_mail);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+/* Waits for the node's thread to close, and joins it. */
+static void join(struct flatend_node *node)
+{
+    bool joins;
+
+    (void)pthread_mutex_lock(&node->lock);
+    while (node->has_thread && node->life != FE_NODE_CLOSED) {
+        (void)pthread_cond_wait(&node->changed, &node->lock);
+    }
+    joins = node->has_thread && !node->is_joined;
+    node->is_joined = true;
+    (void)pthread_mutex_unlock(&node->lock);
+    if (joins) {
+        (void)pthread_join(node->thread, NULL);
+    }
+}
+
+void flatend_node_shutdown(struct flatend_node *node)
+{
+    assert(node->home != FE_HOME_WORKER);
+    fe_node_ask_close(node);
+    if (node->home == FE_HOME_THREAD) {
+        join(node);
+    }
+}
+
+void flatend_node_free(struct flatend_node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    if (node->home == FE_HOME_WORKER) {
+        fe_node_destroy(node);
+        return;
+    }
+    flatend_node_shutdown(node);
+    if (node->home == FE_HOME_THREAD) {
+        fe_worker_free(node->worker, NULL, NULL);
+        fe_node_destroy(node);
+    } else if (node->life == FE_NODE_NEW || node->life == FE_NODE_CLOSED) {
+        fe_worker_free(node->worker, free_all, node);
+    } else {
+        node->is_freed_when_closed = true;
+    }
+}
+
+/* ---- starting ---- */
+
+static void on_thread_started(void *arg, int code)
+{
+    struct flatend_node *node = arg;
+
+    (void)pthread_mutex_lock(&node->lock);
+    node->is_start_done = true;
+    node->start_code = code;
+    (void)pthread_cond_broadcast(&node->changed);
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+static void *run_thread(void *arg)
+{
+    struct flatend_node *node = arg;
+    int rv = fe_node_start_on(node, node->start_addrs, node->n_start_addrs, on_thread_started, node,
+                              &node->start_error);
+
+    if (rv != 0) {
+        on_thread_started(node, rv);
+    }
+    fe_worker_run(node->worker);
+    return NULL;
+}
+
+/* Waits until the start is complete, or the node is closed under it. */
+static int wait_started(struct flatend_node *node, struct flatend_error *error)
+{
+    int rv;
+
+    (void)pthread_mutex_lock(&node->lock);
+    while (!node->is_start_done && node->life < FE_NODE_DRAINING) {
+        (void)pthread_cond_wait(&node->changed, &node->lock);
+    }
+    rv = node->is_start_done ? node->start_code : FLATEND_ECANCELED;
+    (void)pthread_mutex_unlock(&node->lock);
+    if (rv != 0) {
+        /* Nobody else writes the text once the thread has ended. */
+        flatend_node_shutdown(node);
+        (void)fe_err_set(error, rv, "%s",
+                         node->start_error.code == rv ? node->start_error.text
+                                                      : flatend_strerror(rv));
+    }
+    return rv;
+}
+
+static int start_thread(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                        struct flatend_error *error)
+{
+    int rv = FLATEND_ESTATE;
+
+    (void)pthread_mutex_lock(&node->lock);
+    if (!node->has_thread) {
+        node->start_addrs = addrs;
+        node->n_start_addrs = n_addrs;
+        rv = fe_thread_create(&node->thread, run_thread, node);
+        node->has_thread = rv == 0;
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+    if (rv != 0) {
+        return fe_err_set(error, rv, "start: %s", flatend_strerror(rv));
+    }
+    return wait_started(node, error);
+}
+
+static void on_loop_started(void *arg, int code)
+{
+    struct flatend_node *node = arg;
+
+    if (code != 0) {
+        fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Not connected: %s.",
+               node->start_error.text);
+    }
+}
+
+int flatend_node_start(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                       struct flatend_error *error)
+{
+    if (n_addrs > 0 && addrs == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "addrs: %s", flatend_strerror(FLATEND_EINVAL));
+    }
+    if (node->home == FE_HOME_THREAD) {
+        return start_thread(node, addrs, n_addrs, error);
+    }
+    if (node->life != FE_NODE_NEW) {
+        return fe_err_set(error, FLATEND_ESTATE, "start: %s", flatend_strerror(FLATEND_ESTATE));
+    }
+    return fe_node_start_on(node, addrs, n_addrs, on_loop_started, node, error);
+}

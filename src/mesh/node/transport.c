@@ -1,0 +1,240 @@
+/* The mesh's transport: its links over the connections and listeners of the uv room. */
+#include <stdlib.h>
+
+#include "mesh/node/internal.h"
+
+/* One connection: what the mesh holds as `io`. */
+struct io {
+    struct flatend_node *node;
+    struct fe_link *link;
+    struct fe_conn *conn;
+    bool is_eof;
+    bool is_closing; /* the mesh has closed it, and wants on_close only */
+};
+
+/* ---- connections ---- */
+
+static void on_open(void *owner, int code)
+{
+    struct io *io = owner;
+    struct flatend_node *node = io->node;
+
+    if (code != 0 && node->on_started != NULL) {
+        char text[FE_ADDR_TEXT_MAX];
+        struct fe_addr addr;
+
+        fe_conn_peer_addr(io->conn, &addr);
+        (void)fe_err_set(&node->start_error, code, "connect %s: %s", fe_addr_format(&addr, text),
+                         flatend_strerror(code));
+    }
+    if (!io->is_closing) {
+        fe_link_on_open(io->link, code);
+    }
+}
+
+static void on_read(void *owner, uint8_t *data, size_t len)
+{
+    struct io *io = owner;
+
+    if (!io->is_closing) {
+        fe_link_on_read(io->link, data, len);
+    }
+}
+
+/* A peer that sends no more is gone: nobody half-closes a session. */
+static void on_eof(void *owner)
+{
+    struct io *io = owner;
+
+    io->is_eof = true;
+    fe_conn_close(io->conn);
+}
+
+static void on_flush(void *owner)
+{
+    struct io *io = owner;
+
+    fe_link_on_flush(io->link);
+}
+
+static void on_drain(void *owner)
+{
+    struct io *io = owner;
+
+    if (!io->is_closing) {
+        fe_link_on_drain(io->link);
+    }
+}
+
+static void on_close(void *owner, int code)
+{
+    struct io *io = owner;
+    struct fe_link *link = io->link;
+
+    if (code == 0 && io->is_eof) {
+        code = FLATEND_ECLOSED;
+    }
+    fe_link_on_close(link, code);
+    free(io);
+}
+
+static const struct fe_conn_ops conn_ops = {
+    .on_open = on_open,
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_flush = on_flush,
+    .on_close = on_close,
+};
+
+static struct io *io_new(struct flatend_node *node)
+{
+    struct io *io = calloc(1, sizeof(*io));
+
+    if (io != NULL) {
+        io->node = node;
+    }
+    return io;
+}
+
+static int transport_dial(void *arg, struct fe_link *link, const struct fe_addr *addr, void **out)
+{
+    struct flatend_node *node = arg;
+    struct io *io = io_new(node);
+    int rv;
+
+    if (io == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    io->link = link;
+    rv = fe_conn_dial(node->worker, addr, &conn_ops, io, &io->conn);
+    if (rv != 0) {
+        free(io);
+        return rv;
+    }
+    *out = io;
+    return 0;
+}
+
+static struct fe_chain *transport_out(void *io)
+{
+    return fe_conn_out(((struct io *)io)->conn);
+}
+
+static void transport_flush(void *io)
+{
+    fe_conn_flush(((struct io *)io)->conn);
+}
+
+static void transport_set_reading(void *io, bool reading)
+{
+    struct fe_conn *conn = ((struct io *)io)->conn;
+
+    if (reading) {
+        fe_conn_resume(conn);
+    } else {
+        fe_conn_pause(conn);
+    }
+}
+
+static void transport_peer_addr(void *io, struct fe_addr *addr)
+{
+    fe_conn_peer_addr(((struct io *)io)->conn, addr);
+}
+
+static void transport_close(void *arg, bool drain)
+{
+    struct io *io = arg;
+
+    io->is_closing = true;
+    if (drain) {
+        fe_conn_finish(io->conn);
+        fe_conn_resume(io->conn); /* to see the peer's end */
+    } else {
+        fe_conn_close(io->conn);
+    }
+}
+
+static const struct fe_transport_ops transport_ops = {
+    .dial = transport_dial,
+    .out = transport_out,
+    .flush = transport_flush,
+    .set_reading = transport_set_reading,
+    .peer_addr = transport_peer_addr,
+    .close = transport_close,
+};
+
+struct fe_transport fe_node_transport(struct flatend_node *node)
+{
+    return (struct fe_transport){&transport_ops, node};
+}
+
+/* ---- listeners ---- */
+
+static void on_accept(void *owner, struct fe_conn *conn)
+{
+    struct fe_node_listener *listener = owner;
+    struct flatend_node *node = listener->node;
+    struct io *io = io_new(node);
+
+    if (io == NULL) {
+        return;
+    }
+    io->conn = conn;
+    io->link = fe_mesh_accept(node->mesh, io);
+    if (io->link == NULL) {
+        free(io);
+        return;
+    }
+    fe_conn_accept(conn, &conn_ops, io);
+}
+
+static void on_listener_close(void *owner)
+{
+    struct fe_node_listener *listener = owner;
+
+    listener->listener = NULL;
+    listener->node->n_listeners--;
+    fe_node_check_closed(listener->node);
+}
+
+static const struct fe_listener_ops listener_ops = {
+    .on_accept = on_accept,
+    .on_close = on_listener_close,
+};
+
+int fe_node_listen(struct flatend_node *node, struct flatend_error *error)
+{
+    const struct fe_settings *settings = &node->settings;
+
+    if (settings->n_bind_addrs == 0) {
+        return 0;
+    }
+    node->listeners = calloc(settings->n_bind_addrs, sizeof(*node->listeners));
+    if (node->listeners == NULL) {
+        return fe_err_code(error, FLATEND_ENOMEM);
+    }
+    for (size_t i = 0; i < settings->n_bind_addrs; i++) {
+        struct fe_node_listener *listener = &node->listeners[i];
+        int rv;
+
+        listener->node = node;
+        rv = fe_listener_open(node->worker, &settings->bind_addrs[i], &listener_ops, listener,
+                              &listener->listener, error);
+        if (rv != 0) {
+            return rv;
+        }
+        node->n_listeners++;
+        fe_listener_addr(listener->listener, &listener->addr);
+    }
+    return 0;
+}
+
+void fe_node_stop_listening(struct flatend_node *node)
+{
+    for (size_t i = 0; node->listeners != NULL && i < node->settings.n_bind_addrs; i++) {
+        if (node->listeners[i].listener != NULL) {
+            fe_listener_close(node->listeners[i].listener);
+        }
+    }
+}

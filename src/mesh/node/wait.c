@@ -1,0 +1,80 @@
+/* Waiting for the end: a signal, or another thread that shuts the node down. */
+#include <signal.h>
+
+#include "ground/uv/signals.h"
+#include "mesh/node/internal.h"
+
+struct wait {
+    struct fe_waiter waiter; /* in the node's list */
+    struct flatend_node *node;
+    struct fe_signals *signals;
+    bool is_signaled;
+};
+
+/* The first signal drains, the second does not wait any longer; from then on signals do again what
+ * they do by default, so that nothing can keep a person from ending the process. */
+static void on_signal(void *arg, int signum)
+{
+    struct wait *wait = arg;
+
+    (void)signum;
+    if (!wait->is_signaled) {
+        wait->is_signaled = true;
+        fe_log(&wait->node->settings.log, FLATEND_LOG_DEBUG, "Shutting down.");
+        fe_node_ask_close(wait->node);
+        return;
+    }
+    fe_node_ask_hurry(wait->node);
+    fe_signals_close(wait->signals);
+    wait->signals = NULL;
+}
+
+static void on_closed(struct fe_mail *mail)
+{
+    struct wait *wait = FE_CONTAINER_OF(mail, struct wait, waiter.mail);
+
+    fe_worker_stop(wait->waiter.worker);
+}
+
+/* Registers for the end; if that was before, the mail is there at once. */
+static void enlist(struct wait *wait)
+{
+    struct flatend_node *node = wait->node;
+
+    fe_mail_init(&wait->waiter.mail, on_closed);
+    fe_list_init(&wait->waiter.link);
+    (void)pthread_mutex_lock(&node->lock);
+    if (node->life == FE_NODE_CLOSED) {
+        fe_mail_post(wait->waiter.worker, &wait->waiter.mail);
+    } else {
+        fe_list_push_back(&node->waiters, &wait->waiter.link);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+void flatend_node_wait(struct flatend_node *node)
+{
+    struct wait wait = {.node = node};
+    sigset_t mask;
+
+    if (fe_worker_new(&wait.waiter.worker, NULL) != 0) {
+        fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Cannot wait for signals.");
+        flatend_node_shutdown(node);
+        return;
+    }
+    if (fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals) != 0) {
+        /* They do what they do by default then: end the process. */
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot catch signals.");
+    } else {
+        fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
+    }
+    enlist(&wait);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    fe_worker_run(wait.waiter.worker);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    if (wait.signals != NULL) {
+        fe_signals_close(wait.signals);
+    }
+    fe_worker_free(wait.waiter.worker, NULL, NULL);
+    flatend_node_shutdown(node);
+}

@@ -1,0 +1,353 @@
+#include "mesh/rpc/call.h"
+
+#include <assert.h>
+
+enum { REPLAY_VIEWS = FE_CALL_REPLAY_MAX / FE_BLOCK_SIZE + 2 };
+
+static const struct fe_stream_ops stream_ops;
+
+/* What was sent of the body can be forgotten: there will be no retry. */
+static void drop_replay(struct fe_call *call)
+{
+    call->is_replayable = false;
+    call->n_replayed = 0;
+    fe_chain_deinit(&call->replay);
+}
+
+static void end(struct fe_call *call)
+{
+    fe_timer_stop(call->timers, &call->timer);
+    drop_replay(call);
+    call->stream = NULL;
+    call->state = FE_CALL_ENDED;
+}
+
+static void fail(struct fe_call *call, int code)
+{
+    bool responded = call->state == FE_CALL_RESPONDED;
+
+    end(call);
+    call->ops->on_fail(call, code, responded);
+}
+
+/* What the present attempt tells about its provider: once for each, before the response's body. */
+static void report(struct fe_call *call, int code)
+{
+    if (call->state == FE_CALL_WAITING) {
+        fe_registry_report(call->registry, fe_stream_peer(call->stream), code);
+    }
+}
+
+/* `handled` 0 says the least: a provider that failed otherwise may have done something. */
+static void note_failure(struct fe_call *call, int code)
+{
+    if (call->code == FLATEND_ENOPROVIDER || code != FLATEND_EUNHANDLED) {
+        call->code = code;
+    }
+}
+
+static struct fe_peer *next_provider(struct fe_call *call)
+{
+    const struct fe_call_request *request = &call->request;
+
+    if (request->provider != 0) {
+        return call->n_tried > 0 ? NULL : fe_registry_find(call->registry, request->provider);
+    }
+    if (call->n_tried == FE_CALL_ATTEMPTS_MAX) {
+        return NULL;
+    }
+    return fe_registry_choose(call->registry, request->services, request->n_services, call->tried,
+                              call->n_tried);
+}
+
+/* Opens the stream at the first provider that takes it. No callbacks. */
+static int open_stream(struct fe_call *call)
+{
+    const struct fe_call_request *request = &call->request;
+    struct fe_peer *peer;
+
+    while ((peer = next_provider(call)) != NULL) {
+        int rc;
+
+        call->tried[call->n_tried++] = peer->handle;
+        rc = fe_stream_open(peer, request->services, request->n_services, request->headers,
+                            request->n_headers, &stream_ops, call, &call->stream);
+        if (rc == 0) {
+            return 0;
+        }
+        note_failure(call, rc);
+    }
+    return call->code;
+}
+
+static bool is_replaying(const struct fe_call *call)
+{
+    return call->n_replayed < call->replay.len;
+}
+
+/* Sends again what earlier streams had been given, as far as there is space. No callbacks. */
+static int replay(struct fe_call *call)
+{
+    struct fe_view views[REPLAY_VIEWS];
+    size_t n_views = fe_chain_peek(&call->replay, views, REPLAY_VIEWS);
+    size_t skip = call->n_replayed;
+
+    for (size_t i = 0; i < n_views; i++) {
+        struct fe_view rest;
+        ssize_t n;
+
+        if (skip >= views[i].len) {
+            skip -= views[i].len;
+            continue;
+        }
+        rest = fe_view_skip(views[i], skip);
+        skip = 0;
+        n = fe_stream_write(call->stream, rest);
+        if (n < 0) {
+            return (int)n;
+        }
+        call->n_replayed += (size_t)n;
+        if ((size_t)n < rest.len) {
+            return 0;
+        }
+    }
+    if (call->body == FE_CALL_BODY_FINISHED) {
+        return fe_stream_end_with(call->stream, call->trailers, call->n_trailers);
+    }
+    return 0;
+}
+
+static void on_writable(struct fe_stream *stream)
+{
+    struct fe_call *call = fe_stream_owner(stream);
+
+    if (is_replaying(call)) {
+        int rc = replay(call);
+
+        if (rc != 0) {
+            fe_stream_cancel(stream);
+            fail(call, rc);
+            return;
+        }
+        if (is_replaying(call)) {
+            return;
+        }
+        if (call->state == FE_CALL_RESPONDED) {
+            drop_replay(call);
+        }
+    }
+    if (call->body == FE_CALL_BODY_BLOCKED) {
+        call->body = FE_CALL_BODY_OPEN;
+        call->ops->on_writable(call);
+    }
+}
+
+static void retry(struct fe_call *call)
+{
+    int rc;
+
+    call->stream = NULL;
+    call->n_replayed = 0;
+    rc = open_stream(call);
+    if (rc != 0) {
+        fail(call, rc);
+        return;
+    }
+    rc = replay(call);
+    if (rc != 0) {
+        fe_stream_cancel(call->stream);
+        fail(call, rc);
+        return;
+    }
+    if (!is_replaying(call) && call->body == FE_CALL_BODY_BLOCKED) {
+        call->body = FE_CALL_BODY_OPEN;
+        call->ops->on_writable(call);
+    }
+}
+
+static void on_response(struct fe_stream *stream, struct fe_headers headers)
+{
+    struct fe_call *call = fe_stream_owner(stream);
+
+    report(call, 0);
+    call->state = FE_CALL_RESPONDED;
+    fe_timer_stop(call->timers, &call->timer);
+    if (!is_replaying(call)) {
+        drop_replay(call);
+    }
+    call->ops->on_response(call, headers);
+}
+
+static size_t on_data(struct fe_stream *stream, struct fe_view data)
+{
+    struct fe_call *call = fe_stream_owner(stream);
+
+    return call->ops->on_data(call, data);
+}
+
+/* on_close follows at once, and is where the call ends: the owner may free it there. */
+static void on_end(struct fe_stream *stream)
+{
+    struct fe_call *call = fe_stream_owner(stream);
+
+    call->received = fe_stream_trailers(stream);
+}
+
+static bool may_retry(const struct fe_call *call, int code)
+{
+    return call->state == FE_CALL_WAITING && call->is_replayable &&
+           (code == FLATEND_EUNHANDLED || call->request.is_idempotent);
+}
+
+static void on_close(struct fe_stream *stream, int code)
+{
+    struct fe_call *call = fe_stream_owner(stream);
+
+    if (code == 0) {
+        end(call);
+        call->ops->on_end(call);
+        return;
+    }
+    report(call, code);
+    note_failure(call, code);
+    if (may_retry(call, code)) {
+        retry(call);
+    } else {
+        fail(call, call->code);
+    }
+}
+
+static const struct fe_stream_ops stream_ops = {
+    .on_response = on_response,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_writable = on_writable,
+    .on_close = on_close,
+};
+
+static void on_deadline(struct fe_timer *timer)
+{
+    struct fe_call *call = FE_CONTAINER_OF(timer, struct fe_call, timer);
+
+    report(call, FLATEND_ETIMEDOUT);
+    fe_stream_reset(call->stream, FE_REASON_TIMEOUT);
+    fail(call, FLATEND_ETIMEDOUT);
+}
+
+int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_timers *timers,
+                  struct fe_pool *pool, const struct fe_call_request *request,
+                  const struct fe_call_ops *ops, void *owner)
+{
+    int rc = 0;
+
+    *call = (struct fe_call){
+        .ops = ops,
+        .owner = owner,
+        .request = *request,
+        .registry = registry,
+        .timers = timers,
+        .is_replayable = true,
+        .code = FLATEND_ENOPROVIDER,
+        .state = FE_CALL_WAITING,
+        .body = FE_CALL_BODY_OPEN,
+    };
+    fe_timer_init(&call->timer, on_deadline);
+    fe_chain_init(&call->replay, pool);
+    if (request->deadline_ms != FE_TIME_NEVER) {
+        rc = fe_timer_start(timers, &call->timer, request->deadline_ms);
+    }
+    if (rc == 0) {
+        rc = open_stream(call);
+    }
+    if (rc != 0) {
+        end(call);
+    }
+    return rc;
+}
+
+/* Keeps what was sent for a retry, as long as that is little. Without memory there is no retry. */
+static void keep(struct fe_call *call, struct fe_view sent)
+{
+    if (!call->is_replayable || call->state != FE_CALL_WAITING) {
+        return;
+    }
+    if (sent.len > FE_CALL_REPLAY_MAX - call->replay.len ||
+        fe_chain_append(&call->replay, sent.ptr, sent.len) != 0) {
+        drop_replay(call);
+        return;
+    }
+    call->n_replayed += sent.len;
+}
+
+ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
+{
+    ssize_t n = 0;
+
+    if (call->state == FE_CALL_ENDED) {
+        return (ssize_t)data.len;
+    }
+    assert(call->body != FE_CALL_BODY_FINISHED);
+    if (!is_replaying(call)) {
+        n = fe_stream_write(call->stream, data);
+        if (n < 0) {
+            return n;
+        }
+        if (n > 0) {
+            keep(call, fe_view_of(data.ptr, (size_t)n));
+        }
+    }
+    if ((size_t)n < data.len) {
+        call->body = FE_CALL_BODY_BLOCKED;
+    }
+    return n;
+}
+
+int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
+{
+    int rc = 0;
+
+    if (call->state == FE_CALL_ENDED) {
+        return 0;
+    }
+    assert(call->body != FE_CALL_BODY_FINISHED);
+    if (!is_replaying(call)) {
+        rc = fe_stream_end_with(call->stream, trailers, n_trailers);
+    }
+    if (rc == 0) {
+        call->body = FE_CALL_BODY_FINISHED;
+        call->trailers = trailers;
+        call->n_trailers = n_trailers;
+    }
+    return rc;
+}
+
+int fe_call_finish(struct fe_call *call)
+{
+    return fe_call_finish_with(call, NULL, 0);
+}
+
+struct fe_headers fe_call_trailers(const struct fe_call *call)
+{
+    return call->received;
+}
+
+void fe_call_resume(struct fe_call *call)
+{
+    if (call->state == FE_CALL_RESPONDED) {
+        fe_stream_resume(call->stream);
+    }
+}
+
+void fe_call_reset(struct fe_call *call, enum fe_reason reason)
+{
+    if (call->state == FE_CALL_ENDED) {
+        return;
+    }
+    fe_stream_reset(call->stream, reason);
+    end(call);
+}
+
+void fe_call_cancel(struct fe_call *call)
+{
+    fe_call_reset(call, FE_REASON_CANCEL);
+}

@@ -1,0 +1,117 @@
+/* A call: a request to whoever provides a service, retried elsewhere while that is safe, with a
+ * deadline for the first byte of the response. What the gateway and flatend_push stand on.
+ *
+ * Safe to retry means that nothing of the response was seen and one of: nothing was sent; the
+ * provider refused it, by `handled` 0 or by RESET; the request is idempotent. What was sent of the
+ * body has to be still at hand, which it is as long as it is at most FE_CALL_REPLAY_MAX bytes.
+ *
+ *              start                  response head           its end
+ *     (none) ─────────▶ WAITING ─────────────────▶ RESPONDED ─────────▶ ENDED: on_end
+ *                        │ ▲ │                         │
+ *        provider failed │ │ │ no retry, deadline      │ provider failed
+ *         and retry safe └─┘ └────────────┬────────────┘
+ *                                         ▼
+ *                                  ENDED: on_fail
+ *
+ * Callbacks come from within the events of a peer, from within fe_timers_run and fe_call_resume,
+ * never from within the other calls below. Exactly one of on_end and on_fail is the last one,
+ * unless the owner calls fe_call_cancel. */
+#ifndef FE_MESH_RPC_CALL_H
+#define FE_MESH_RPC_CALL_H
+
+#include "ground/base/timer.h"
+#include "mesh/rpc/registry.h"
+
+enum {
+    FE_CALL_REPLAY_MAX = 64 * 1024, /* body bytes kept for a retry */
+    FE_CALL_ATTEMPTS_MAX = 4,       /* providers asked for one call */
+};
+
+struct fe_call;
+
+struct fe_call_ops {
+    void (*on_response)(struct fe_call *call, struct fe_headers headers);
+    size_t (*on_data)(struct fe_call *call, struct fe_view data); /* returns how many were taken */
+    void (*on_writable)(struct fe_call *call);
+    void (*on_end)(struct fe_call *call); /* fe_call_trailers tells what came behind the body */
+    /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, another that the
+     * provider's reason for a RESET stands for (fe_reason_code), or what the connection
+     * was closed with (FLATEND_ECLOSED, FLATEND_EPROTO ...). When several providers were tried, the
+     * one that may have done something speaks. `responded`: the head of the response had been
+     * delivered. */
+    void (*on_fail)(struct fe_call *call, int code, bool responded);
+};
+
+/* The request; `services` and `headers` with all they look at live as long as the call. */
+struct fe_call_request {
+    const struct fe_view *services;
+    size_t n_services;
+    const struct fe_header *headers;
+    size_t n_headers;
+    uint64_t provider; /* a handle, or 0: any */
+    bool is_idempotent;
+    uint64_t deadline_ms; /* on the owner's clock, for the response head; FE_TIME_NEVER: none */
+};
+
+enum fe_call_state {
+    FE_CALL_WAITING,   /* for the head of a response */
+    FE_CALL_RESPONDED, /* no retry any more */
+    FE_CALL_ENDED,
+};
+
+enum fe_call_body {
+    FE_CALL_BODY_OPEN,
+    FE_CALL_BODY_BLOCKED,  /* open, and the owner is owed on_writable */
+    FE_CALL_BODY_FINISHED, /* the owner has given all of it */
+};
+
+struct fe_call {
+    const struct fe_call_ops *ops;
+    void *owner;
+    struct fe_call_request request;
+    struct fe_registry *registry;
+    struct fe_timers *timers;
+    /* private to src/rpc */
+    struct fe_timer timer;
+    struct fe_stream *stream;
+    const struct fe_header *trailers; /* behind the body, once that is finished */
+    size_t n_trailers;
+    struct fe_headers received; /* trailers of the response, from its end to on_end */
+    struct fe_chain replay;     /* the body so far, while `is_replayable` */
+    size_t n_replayed;          /* bytes of it that the present stream has taken */
+    bool is_replayable;         /* a retry can begin from the start */
+    uint64_t tried[FE_CALL_ATTEMPTS_MAX];
+    unsigned n_tried;
+    int code; /* why there is no response yet, for on_fail */
+    enum fe_call_state state;
+    enum fe_call_body body;
+};
+
+/* Sends the request. FLATEND_ENOPROVIDER, FLATEND_ETOOBIG, FLATEND_ELIMIT, FLATEND_ENOMEM: nothing
+ * was sent, no callback will come, there is nothing to cancel. */
+int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_timers *timers,
+                  struct fe_pool *pool, const struct fe_call_request *request,
+                  const struct fe_call_ops *ops, void *owner) FE_MUST_USE;
+
+/* Body bytes: how many were accepted, or FLATEND_ENOMEM. Fewer than all: on_writable follows. After
+ * the response has ended everything is accepted and dropped. */
+ssize_t fe_call_write(struct fe_call *call, struct fe_view data) FE_MUST_USE;
+
+/* The body is complete. FLATEND_ENOMEM. The trailers, with all they look at, live as long as the
+ * call. FLATEND_ETOOBIG: they do not fit a packet. */
+int fe_call_finish(struct fe_call *call) FE_MUST_USE;
+int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers,
+                        size_t n_trailers) FE_MUST_USE;
+
+/* Within on_end. */
+struct fe_headers fe_call_trailers(const struct fe_call *call);
+
+/* Ready for more on_data. */
+void fe_call_resume(struct fe_call *call);
+
+/* Gives up: no callback follows, and the memory is the owner's again, as it is after the last
+ * callback. */
+void fe_call_cancel(struct fe_call *call);
+void fe_call_reset(struct fe_call *call, enum fe_reason reason); /* the same, saying why */
+
+#endif

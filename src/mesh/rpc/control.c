@@ -1,0 +1,145 @@
+/* What only peers that have windows say about their streams: RESET, WINDOW, GOAWAY; and which of
+ * their ids are over. */
+#include "mesh/rpc/internal.h"
+#include "mesh/rpc/registry.h"
+
+int32_t fe_id_distance(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b);
+}
+
+bool fe_id_is_ours(const struct fe_peer *peer, uint32_t id)
+{
+    return (id & 1) == (peer->next_ours & 1);
+}
+
+/* Whether this id, which is not open, was once. Ids that its owner skipped count as such. */
+static bool is_over(const struct fe_peer *peer, uint32_t id)
+{
+    if (!peer->has_windows || id == 0) {
+        return false;
+    }
+    return fe_id_is_ours(peer, id) ? fe_id_distance(peer->next_ours, id) > 0
+                                   : fe_id_distance(peer->last_theirs, id) >= 0;
+}
+
+/* A packet for a stream that is not there. Once a late stream had to be forgotten, nobody can tell
+ * one that never was from one that we gave up: the peer gets the benefit of the doubt. */
+int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event, const char *what,
+                       struct flatend_error *err)
+{
+    if (peer->n_forgotten > 0 || is_over(peer, event->stream)) {
+        return 0;
+    }
+    return fe_err_set(err, FLATEND_EPROTO, "%s for stream %u, which is not open", what,
+                      event->stream);
+}
+
+/* A request that was taken back before its response had begun: the handler may run on for a while,
+ * and no longer counts among the peer's streams. */
+static int count_hasty(struct fe_stream *stream, struct flatend_error *err)
+{
+    struct fe_peer *peer = stream->peer;
+
+    if (!stream->is_theirs || stream->out != FE_HALF_HEAD) {
+        return 0;
+    }
+    if (peer->n_hasty == FE_PEER_HASTY_MAX) {
+        return fe_err_set(err, FLATEND_ELIMIT, "peer resets its requests before they are answered");
+    }
+    peer->n_hasty++;
+    return 0;
+}
+
+static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
+{
+    struct fe_stream *stream = fe_stream_find(peer, event->stream);
+    bool has_responded;
+    int rc;
+
+    if (stream == NULL) {
+        return fe_peer_on_unknown(peer, event, "reset", err);
+    }
+    if (!stream->is_theirs && stream->in != FE_HALF_HEAD && stream->in != FE_HALF_BODY) {
+        return 0; /* the response is complete; it only waits for its reader */
+    }
+    rc = count_hasty(stream, err);
+    if (rc != 0) {
+        return rc;
+    }
+    has_responded = stream->is_theirs || stream->in != FE_HALF_HEAD;
+    fe_stream_silence(stream);
+    fe_stream_finish(stream, fe_reason_code(event->u.reset.reason, has_responded));
+    return 0;
+}
+
+static int on_window(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
+{
+    int rc;
+
+    if (event->stream == 0) {
+        rc = fe_peer_grow_window(peer, event->u.increment, err);
+    } else {
+        struct fe_stream *stream = fe_stream_find(peer, event->stream);
+
+        if (stream == NULL) {
+            return fe_peer_on_unknown(peer, event, "window", err);
+        }
+        rc = fe_stream_grow_window(stream, event->u.increment, err);
+    }
+    if (rc == 0) {
+        fe_peer_run_blocked(peer);
+    }
+    return rc;
+}
+
+/* Requests behind the last one that was accepted may go elsewhere: nothing was done. Who takes all
+ * that was on its way names the largest id. */
+static void on_goaway(struct fe_peer *peer, uint32_t last)
+{
+    struct fe_map_node *node = NULL;
+    struct fe_list *link;
+    struct fe_list refused;
+
+    if (peer->registry != NULL) {
+        fe_registry_remove(peer->registry, peer);
+    }
+    if (last == UINT32_MAX) {
+        return;
+    }
+    fe_list_init(&refused);
+    while ((node = fe_map_next(&peer->streams, node)) != NULL) {
+        struct fe_stream *stream = FE_CONTAINER_OF(node, struct fe_stream, node);
+
+        if (!stream->is_theirs && stream->life == FE_STREAM_ACTIVE && stream->in == FE_HALF_HEAD &&
+            fe_id_distance(stream->id, last) > 0) {
+            fe_list_remove(&stream->link);
+            fe_list_push_back(&refused, &stream->link);
+        }
+    }
+    while ((link = fe_list_pop_front(&refused)) != NULL) {
+        struct fe_stream *stream = FE_CONTAINER_OF(link, struct fe_stream, link);
+
+        fe_stream_silence(stream);
+        fe_stream_finish(stream, FLATEND_EUNHANDLED);
+    }
+}
+
+int fe_peer_on_control(struct fe_peer *peer, const struct fe_event *event,
+                       struct flatend_error *err)
+{
+    if (!peer->has_windows) {
+        return 0;
+    }
+    switch (event->type) {
+    case FE_EVENT_RESET:
+        return on_reset(peer, event, err);
+    case FE_EVENT_WINDOW:
+        return on_window(peer, event, err);
+    case FE_EVENT_GOAWAY:
+        on_goaway(peer, event->u.goaway.last);
+        return 0;
+    default: /* the owner's */
+        return 0;
+    }
+}

@@ -1,0 +1,211 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mesh/rpc/internal.h"
+
+static struct fe_stream *stream_of(struct fe_list *link)
+{
+    return FE_CONTAINER_OF(link, struct fe_stream, link);
+}
+
+static struct fe_stream *take_memory(struct fe_peer *peer)
+{
+    struct fe_list *link = fe_list_pop_front(&peer->spare);
+
+    if (link == NULL) {
+        return malloc(sizeof(struct fe_stream));
+    }
+    peer->n_spare--;
+    return stream_of(link);
+}
+
+static void give_memory(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    free(stream->kept_trailers);
+    stream->kept_trailers = NULL;
+    peer->n_trailers -= stream->n_kept_trailers;
+    if (peer->n_spare == FE_PEER_SPARE_MAX) {
+        free(stream);
+        return;
+    }
+    peer->n_spare++;
+    fe_list_push_front(&peer->spare, &stream->link);
+}
+
+struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_theirs)
+{
+    struct fe_stream *stream = take_memory(peer);
+
+    if (stream == NULL) {
+        return NULL;
+    }
+    *stream = (struct fe_stream){
+        .peer = peer,
+        .id = id,
+        .is_theirs = is_theirs,
+        .life = is_theirs ? FE_STREAM_OFFERED : FE_STREAM_ACTIVE,
+        .in = is_theirs ? FE_HALF_BODY : FE_HALF_HEAD,
+        .out = is_theirs ? FE_HALF_HEAD : FE_HALF_BODY,
+    };
+    fe_list_init(&stream->link);
+    fe_buf_init(&stream->few, FE_STREAM_FEW_MAX);
+    fe_chain_init(&stream->waiting, peer->pool);
+    fe_stream_start_windows(stream);
+    stream->node.key = fe_view_of(&stream->id, sizeof(stream->id));
+    if (fe_map_insert(&peer->streams, &stream->node) != 0) {
+        give_memory(stream);
+        return NULL;
+    }
+    peer->n_streams++;
+    peer->n_theirs += is_theirs;
+    peer->recent = stream;
+    return stream;
+}
+
+struct fe_stream *fe_stream_find(struct fe_peer *peer, uint32_t id)
+{
+    struct fe_map_node *node;
+
+    if (peer->recent != NULL && peer->recent->id == id) {
+        return peer->recent;
+    }
+    node = fe_map_find(&peer->streams, fe_view_of(&id, sizeof(id)));
+    if (node == NULL) {
+        return NULL;
+    }
+    peer->recent = FE_CONTAINER_OF(node, struct fe_stream, node);
+    return peer->recent;
+}
+
+/* Nobody can reach the stream any more; its memory follows when no caller is at it. */
+static void bury(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    assert(stream->in == FE_HALF_ENDED);
+    stream->life = FE_STREAM_GONE;
+    if (peer->depth > 0) {
+        fe_list_push_back(&peer->done, &stream->link);
+        return;
+    }
+    give_memory(stream);
+}
+
+/* Out of the map once the peer has nothing more to say on it. */
+static void unmap(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    fe_map_remove(&peer->streams, &stream->node);
+    if (peer->recent == stream) {
+        peer->recent = NULL;
+    }
+}
+
+static void forget_oldest(struct fe_peer *peer)
+{
+    struct fe_stream *oldest = stream_of(fe_list_pop_front(&peer->late));
+
+    peer->n_late--;
+    peer->n_forgotten++;
+    oldest->in = FE_HALF_ENDED;
+    unmap(oldest);
+    bury(oldest);
+}
+
+/* LATE or GONE: the stream has no owner any more. It is on no list. */
+static void retire(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    if (stream->in == FE_HALF_ENDED) {
+        bury(stream);
+        return;
+    }
+    stream->life = FE_STREAM_LATE;
+    fe_list_push_back(&peer->late, &stream->link);
+    if (++peer->n_late > FE_PEER_LATE_MAX) {
+        forget_oldest(peer);
+    }
+}
+
+/* Gives back what an open stream holds, except its place in the map while it may be late: where ids
+ * grow, nobody needs to be remembered. */
+static void release(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    peer->n_streams--;
+    peer->n_theirs -= stream->is_theirs;
+    fe_list_remove(&stream->link);
+    if (stream->in == FE_HALF_MUTED || peer->has_windows) {
+        stream->in = FE_HALF_ENDED;
+    }
+    fe_stream_discard(stream);
+    if (stream->in == FE_HALF_ENDED) {
+        unmap(stream);
+    }
+}
+
+void fe_stream_finish(struct fe_stream *stream, int code)
+{
+    assert(stream->life == FE_STREAM_ACTIVE);
+    release(stream);
+    stream->life = FE_STREAM_CLOSED;
+    stream->code = code;
+    fe_list_push_back(&stream->peer->done, &stream->link);
+}
+
+void fe_stream_drop(struct fe_stream *stream)
+{
+    if (stream->life == FE_STREAM_CLOSED) {
+        fe_list_remove(&stream->link);
+    } else {
+        release(stream);
+    }
+    retire(stream);
+}
+
+void fe_stream_on_late_end(struct fe_stream *stream)
+{
+    if (stream->in == FE_HALF_ENDED) {
+        return;
+    }
+    stream->in = FE_HALF_ENDED;
+    unmap(stream);
+    if (stream->life == FE_STREAM_LATE) {
+        fe_list_remove(&stream->link);
+        stream->peer->n_late--;
+        bury(stream);
+    }
+}
+
+void fe_peer_enter(struct fe_peer *peer)
+{
+    peer->depth++;
+}
+
+void fe_peer_leave(struct fe_peer *peer)
+{
+    struct fe_list *link;
+
+    if (peer->depth > 1) {
+        peer->depth--;
+        return;
+    }
+    while ((link = fe_list_pop_front(&peer->done)) != NULL) {
+        struct fe_stream *stream = stream_of(link);
+        const struct fe_stream_ops *ops = stream->ops;
+
+        if (stream->life == FE_STREAM_CLOSED) {
+            retire(stream); /* the memory stays: what is buried now comes later on this list */
+            /* Nor is it freed: the analyzer takes the list for unchanged. */
+            ops->on_close(stream, stream->code); /* NOLINT(clang-analyzer-unix.Malloc) */
+        } else {
+            give_memory(stream);
+        }
+    }
+    peer->depth--;
+}

@@ -1,0 +1,136 @@
+/* The streams of one connection, and what the node at its other end offers. */
+#ifndef FE_MESH_RPC_PEER_H
+#define FE_MESH_RPC_PEER_H
+
+#include "mesh/rpc/stream.h"
+
+enum {
+    /* Streams that a peer may have open with us; one more is answered with `handled` 0. */
+    FE_PEER_STREAMS_MAX = 4096,
+    /* Body bytes that may wait for one slow reader before the connection is no longer read. */
+    FE_STREAM_WAITING_MAX = 256 * 1024,
+    /* The same for all readers of the connection together: many slow ones must not add up. */
+    FE_PEER_WAITING_MAX = 8 * 1024 * 1024,
+    /* Streams given up here of which the peer may still send something. Old peers cannot be told to
+     * stop, so that each is remembered until its end comes; beyond this the oldest is forgotten. */
+    FE_PEER_LATE_MAX = 1024,
+    /* Heads (of requests and responses) that may be sent while the output is full. They are small
+     * and not held back, so a peer that asks and asks but never reads has to be stopped here. */
+    FE_PEER_CROWDED_MAX = 4096,
+    /* Stream objects kept for the next request. */
+    FE_PEER_SPARE_MAX = 64,
+    /* Trailers that may wait behind the bodies of slow readers, in all streams together: no window
+     * counts them. A stream whose own do not fit any more is reset. */
+    FE_PEER_TRAILERS_MAX = 1024 * 1024,
+    /* Requests that the peer may reset before their response has begun. Each has started a handler,
+     * which does not end as fast as it was asked to, so that FE_PEER_STREAMS_MAX is no bound on
+     * them. Twice that many: all clients of a gateway may leave at once, and come again. */
+    FE_PEER_HASTY_MAX = 2 * FE_PEER_STREAMS_MAX,
+    /* A response that begins makes up for so many of them: those who ask two providers and reset
+     * the slower one, or have little patience, never get near the limit. */
+    FE_PEER_HASTY_CREDIT = 16,
+};
+
+/* What a window can grow to, as in HTTP/2 (RFC 9113 §6.9.1). */
+#define FE_WINDOW_MAX ((uint32_t)INT32_MAX)
+
+struct fe_registry;
+
+/* How requests to a peer went of late: see fe_registry_report. */
+struct fe_health {
+    unsigned n_failures;  /* in a row */
+    unsigned n_successes; /* in a row, while `n_ejections` is not forgotten */
+    unsigned n_ejections; /* one after the other */
+    bool is_ejected;
+    uint64_t until_ms; /* while it is ejected */
+};
+
+struct fe_peer_ops {
+    /* A request came. Call fe_stream_accept before returning to take it; else it is answered with
+     * `handled` 0. The views live until this call returns. */
+    void (*on_request)(struct fe_peer *peer, struct fe_stream *stream, struct fe_names services,
+                       struct fe_headers headers);
+    /* Something was appended to the output: flush it at the end of this turn, and call
+     * fe_peer_settle then. */
+    void (*on_output)(struct fe_peer *peer);
+    /* fe_peer_want_read has changed. */
+    void (*on_want_read)(struct fe_peer *peer);
+};
+
+struct fe_peer {
+    const struct fe_peer_ops *ops;
+    void *owner;
+    struct fe_sender *sender;
+    struct fe_pool *pool;
+    uint64_t handle; /* unique in the node, for flatend_provider */
+    bool is_anonymous;
+    bool is_proven;       /* `id` was proven for this very session, not only at some time */
+    struct fe_id id;      /* unless anonymous */
+    unsigned n_streams;   /* open now, both directions: the load that balancing compares */
+    uint32_t last_theirs; /* if it has windows: the peer's newest request; 0: none yet */
+    /* What to tell the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
+    enum fe_reason fault_reason;
+    /* private to src/rpc */
+    struct fe_map streams;  /* by id: ours and the peer's, open, closed or late */
+    struct fe_list blocked; /* streams that wait for space */
+    struct fe_list done;    /* streams whose on_close, or whose memory, is due: fe_peer_settle */
+    struct fe_list late;    /* given up, oldest first */
+    struct fe_list spare;   /* memory for the next streams */
+    size_t turn;            /* bytes that the stream whose turn it is may write while others wait */
+    unsigned depth;         /* how deep we are in callbacks: what dies there is freed later */
+    unsigned n_theirs;      /* the peer's streams among n_streams */
+    unsigned n_late;
+    unsigned n_spare;
+    unsigned n_full;          /* streams that make us stop reading */
+    unsigned n_crowded;       /* heads sent since the output was last writable */
+    unsigned n_hasty;         /* requests that the peer reset too early, less what made up for it */
+    size_t n_waiting;         /* body bytes that wait in all streams together */
+    size_t n_trailers;        /* bytes of trailers that wait likewise */
+    bool has_windows;         /* its sender is_full, and HELLO was seen */
+    struct fe_flow flow;      /* as announced, at most FE_WINDOW_MAX */
+    uint32_t window_out;      /* body bytes that the peer still takes, on all streams together */
+    uint32_t window_in;       /* that it may still send */
+    uint32_t returned;        /* done with here, and not granted again yet */
+    uint32_t next_ours;       /* the id of our next request */
+    struct fe_stream *recent; /* the last one found by its id: packets come in rows. Or NULL */
+    uint64_t n_forgotten;
+    int fault; /* something could not be sent: the next fe_peer_on_event returns this */
+    bool is_closed;
+    struct fe_registry *registry; /* NULL: in none */
+    struct fe_map_node by_handle;
+    struct fe_list offers; /* its entries in the registry */
+    unsigned n_offers;
+    struct fe_health health; /* as the registry sees it */
+};
+
+void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,
+                  const uint8_t map_seed[16], const struct fe_peer_ops *ops, void *owner);
+
+/* Reacts to HELLO (what both sides announced for flow control; the first one counts), REQUEST,
+ * RESPONSE, DATA, END, RESET, WINDOW; and to GOAWAY, after which the peer is in no registry and
+ * requests that it did not accept have ended with FLATEND_EUNHANDLED. The other events are the
+ * owner's. A fault of the peer (`err` says which: FLATEND_EPROTO, FLATEND_ELIMIT) or
+ * FLATEND_ENOMEM: the connection is to be closed. */
+int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event,
+                     struct flatend_error *err) FE_MUST_USE;
+
+/* The output has drained: lets blocked streams write, in turn. */
+void fe_peer_on_writable(struct fe_peer *peer);
+
+/* Delivers the on_close of streams whose owner ended them outside of any callback. All other calls
+ * above do the same on their way out. FLATEND_ENOMEM: something could not be sent, and the peer
+ * waits for it; the connection is to be closed. So says the next event, but it may never come. */
+int fe_peer_settle(struct fe_peer *peer);
+
+/* False while a reader that does not keep up makes us stop reading the connection: of old peers
+ * only. */
+bool fe_peer_want_read(const struct fe_peer *peer);
+
+/* Ends every stream with `code`, and takes the peer out of the registry. Sends nothing. When called
+ * from within a callback of this peer, the on_close come after that callback. */
+void fe_peer_close(struct fe_peer *peer, int code);
+
+/* After fe_peer_close, and not from within a callback of this peer. */
+void fe_peer_deinit(struct fe_peer *peer);
+
+#endif

@@ -1,0 +1,228 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mesh/rpc/internal.h"
+
+static void set_full(struct fe_stream *stream, bool is_full)
+{
+    struct fe_peer *peer = stream->peer;
+    bool wanted = fe_peer_want_read(peer);
+
+    if (stream->is_full == is_full) {
+        return;
+    }
+    stream->is_full = is_full;
+    if (is_full) {
+        peer->n_full++;
+    } else {
+        peer->n_full--;
+    }
+    if (fe_peer_want_read(peer) != wanted) {
+        peer->ops->on_want_read(peer);
+    }
+}
+
+size_t fe_stream_waiting(const struct fe_stream *stream)
+{
+    return stream->few.len + stream->waiting.len;
+}
+
+static int append(struct fe_stream *stream, struct fe_view data)
+{
+    if (stream->waiting.len == 0 && data.len <= FE_STREAM_FEW_MAX - stream->few.len) {
+        return fe_buf_append(&stream->few, data.ptr, data.len);
+    }
+    return fe_chain_append(&stream->waiting, data.ptr, data.len);
+}
+
+/* Keeps bytes for a reader that is behind. A stream of an old peer that goes over its own share, or
+ * adds to a connection that is over its own, stops the reading until its reader has come back. */
+static int keep(struct fe_stream *stream, struct fe_view data)
+{
+    struct fe_peer *peer = stream->peer;
+    int rc = append(stream, data);
+
+    if (rc != 0) {
+        return rc;
+    }
+    peer->n_waiting += data.len;
+    if (!peer->has_windows && (fe_stream_waiting(stream) > FE_STREAM_WAITING_MAX ||
+                               peer->n_waiting > FE_PEER_WAITING_MAX)) {
+        set_full(stream, true);
+    }
+    return 0;
+}
+
+static void free_waiting(struct fe_stream *stream)
+{
+    fe_buf_deinit(&stream->few);
+    fe_chain_deinit(&stream->waiting);
+}
+
+/* One or more on_data for one piece of body; returns how much of it is done with. The stream may
+ * have been given up when this returns. */
+static size_t offer(struct fe_stream *stream, struct fe_view data)
+{
+    size_t n_taken = 0;
+
+    do {
+        size_t n;
+
+        stream->delivery = FE_DELIVERY_RUNNING;
+        n = stream->ops->on_data(stream, fe_view_skip(data, n_taken));
+        if (stream->life != FE_STREAM_ACTIVE) {
+            free_waiting(stream); /* not before: the reader may have been looking at it */
+            return data.len;
+        }
+        assert(n <= data.len - n_taken);
+        n_taken += n;
+    } while (n_taken < data.len && stream->delivery == FE_DELIVERY_RESUMED);
+    stream->delivery = FE_DELIVERY_IDLE;
+    return n_taken;
+}
+
+/* So many bytes are done with: the reader has taken them, or has given up the stream. */
+static void settle_bytes(struct fe_stream *stream, size_t n)
+{
+    if (stream->life == FE_STREAM_ACTIVE) {
+        fe_stream_give_back(stream, n);
+    } else {
+        fe_peer_give_back(stream->peer, n);
+    }
+}
+
+int fe_stream_receive(struct fe_stream *stream, struct fe_view data)
+{
+    size_t n = fe_stream_waiting(stream) == 0 ? offer(stream, data) : 0;
+    int rc = n < data.len ? keep(stream, fe_view_skip(data, n)) : 0;
+
+    settle_bytes(stream, n);
+    return rc;
+}
+
+/* Trailers behind a body that still waits: they wait with it. */
+static int keep_trailers(struct fe_stream *stream, struct fe_headers trailers)
+{
+    struct fe_peer *peer = stream->peer;
+    size_t len = trailers.bytes.len;
+
+    if (len == 0) {
+        return 0;
+    }
+    if (len > FE_PEER_TRAILERS_MAX - peer->n_trailers) {
+        return FLATEND_ETOOBIG;
+    }
+    stream->kept_trailers = malloc(len);
+    if (stream->kept_trailers == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    memcpy(stream->kept_trailers, trailers.bytes.ptr, len);
+    stream->n_kept_trailers = len;
+    peer->n_trailers += len;
+    stream->trailers =
+        (struct fe_headers){.bytes = fe_view_of(stream->kept_trailers, len), .n = trailers.n};
+    return 0;
+}
+
+static void end_body(struct fe_stream *stream)
+{
+    stream->in = FE_HALF_ENDED;
+    stream->ops->on_end(stream);
+    if (stream->life == FE_STREAM_ACTIVE && !stream->is_theirs) {
+        fe_stream_finish(stream, 0);
+    }
+}
+
+int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
+{
+    int rc;
+
+    if (fe_stream_waiting(stream) == 0) {
+        stream->trailers = trailers;
+        end_body(stream);
+        return 0;
+    }
+    stream->in = FE_HALF_MUTED;
+    rc = keep_trailers(stream, trailers);
+    if (rc != FLATEND_ETOOBIG) {
+        return rc;
+    }
+    /* Of a stream of ours both directions have ended: there is nobody to be told. */
+    rc = stream->is_theirs ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
+    fe_stream_silence(stream);
+    fe_stream_finish(stream, FLATEND_ETOOBIG);
+    return rc;
+}
+
+static struct fe_view front_of(const struct fe_stream *stream)
+{
+    return stream->few.len > 0 ? fe_buf_view(&stream->few) : fe_chain_front(&stream->waiting);
+}
+
+static void consume(struct fe_stream *stream, size_t n)
+{
+    if (stream->few.len > 0) {
+        fe_buf_consume(&stream->few, n);
+    } else {
+        fe_chain_consume(&stream->waiting, n);
+    }
+    stream->peer->n_waiting -= n;
+    fe_stream_give_back(stream, n);
+}
+
+static void deliver(struct fe_stream *stream)
+{
+    struct fe_view front;
+    size_t n;
+
+    do {
+        front = front_of(stream);
+        if (front.len == 0) {
+            break;
+        }
+        n = offer(stream, front);
+        if (stream->life != FE_STREAM_ACTIVE) {
+            return;
+        }
+        consume(stream, n);
+    } while (n == front.len);
+    if (fe_stream_waiting(stream) < FE_STREAM_WAITING_MAX / 2) {
+        set_full(stream, false);
+    }
+    if (stream->in == FE_HALF_MUTED && fe_stream_waiting(stream) == 0) {
+        end_body(stream);
+    }
+}
+
+void fe_stream_resume(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    if (stream->life != FE_STREAM_ACTIVE) {
+        return;
+    }
+    if (stream->delivery != FE_DELIVERY_IDLE) {
+        stream->delivery = FE_DELIVERY_RESUMED;
+        return;
+    }
+    fe_peer_enter(peer);
+    deliver(stream);
+    fe_peer_leave(peer);
+}
+
+void fe_stream_discard(struct fe_stream *stream)
+{
+    size_t n = fe_stream_waiting(stream);
+
+    stream->peer->n_waiting -= n;
+    if (stream->delivery == FE_DELIVERY_IDLE) {
+        free_waiting(stream);
+    }
+    set_full(stream, false);
+    fe_peer_give_back(stream->peer, n);
+}
+
+struct fe_headers fe_stream_trailers(const struct fe_stream *stream)
+{
+    return stream->trailers;
+}

@@ -1,0 +1,68 @@
+/* Who provides what, and who is asked next.
+ *
+ * A provider that keeps failing is ejected: left out for a time that grows while it goes on so. The
+ * last one that is left of a service is never left out. */
+#ifndef FE_MESH_RPC_REGISTRY_H
+#define FE_MESH_RPC_REGISTRY_H
+
+#include "ground/base/rng.h"
+#include "mesh/rpc/peer.h"
+
+enum {
+    FE_EJECT_AFTER = 5,      /* failures in a row */
+    FE_EJECT_MIN_MS = 1000,  /* the first time; doubles with each further one */
+    FE_EJECT_MAX_MS = 60000, /* long enough not to matter, short enough to come back by itself */
+};
+
+struct fe_registry {
+    struct fe_map services; /* name -> its providers */
+    struct fe_map handles;  /* handle -> peer */
+    struct fe_rng_seeded seeded;
+    struct fe_rng dice; /* balancing has no secrets, and must not cost a system call */
+    uint8_t seed[16];
+    uint64_t next_handle;
+    unsigned n_ejected;
+    uint64_t (*now_ms)(void *arg); /* NULL: nobody is ejected */
+    void *now_arg;
+};
+
+/* Must not move from here on. */
+void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng);
+void fe_registry_deinit(struct fe_registry *registry);
+
+/* The clock for ejection. It is read when a request fails and while somebody is ejected, never
+ * else. */
+void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg);
+
+/* `peer` offers these services from now on, besides earlier ones; at most 255 in all a peer
+ * (FLATEND_ELIMIT). */
+int fe_registry_offer(struct fe_registry *registry, struct fe_peer *peer,
+                      struct fe_names services) FE_MUST_USE;
+void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer);
+
+/* `peer` offers exactly these from now on, in place of earlier ones, with these weights. Weight 0:
+ * only if there is no other provider. FLATEND_ELIMIT, FLATEND_EINVAL, FLATEND_ENOMEM: it then
+ * offers some of both. */
+int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer,
+                        struct fe_offers offers) FE_MUST_USE;
+
+/* How a request to `peer` went: 0 when a response began, or the code that it failed with before.
+ * Only what says something about the provider counts: FLATEND_ETIMEDOUT, FLATEND_ERESET,
+ * FLATEND_ECLOSED, FLATEND_EUNHANDLED. After FE_EJECT_AFTER of them in a row it is ejected; once it
+ * is back, one more ejects it for twice as long, until it has answered FE_EJECT_AFTER times in a
+ * row. `peer` may have left the registry. */
+void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int code);
+
+/* Of the providers of any of `services` that are neither in `excluded` nor ejected: two chosen at
+ * random, and of these the one with fewer streams open for its weight. If there is none, one of
+ * weight 0; then one that is ejected. NULL: all are excluded. */
+struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
+                                   size_t n_services, const uint64_t *excluded, size_t n_excluded);
+
+struct fe_peer *fe_registry_find(struct fe_registry *registry, uint64_t handle);
+
+/* Fills up to `cap` providers, each node once; returns how many there are. */
+size_t fe_registry_list(struct fe_registry *registry, const struct fe_view *services,
+                        size_t n_services, struct fe_peer **peers, size_t cap);
+
+#endif

@@ -1,0 +1,259 @@
+#include <assert.h>
+
+#include "mesh/rpc/internal.h"
+
+int fe_peer_count_head(struct fe_peer *peer)
+{
+    if (peer->sender->ops->space(peer->sender) > 0) {
+        return 0;
+    }
+    if (peer->n_crowded == FE_PEER_CROWDED_MAX) {
+        return FLATEND_ELIMIT;
+    }
+    peer->n_crowded++;
+    return 0;
+}
+
+static bool has_all_streams(const struct fe_peer *peer)
+{
+    return peer->has_windows && peer->n_streams - peer->n_theirs >= peer->flow.streams_out;
+}
+
+int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
+                   const struct fe_header *headers, size_t n_headers,
+                   const struct fe_stream_ops *ops, void *owner, struct fe_stream **stream)
+{
+    struct fe_sender *sender = peer->sender;
+    struct fe_stream *opened;
+    int rc;
+
+    if (peer->is_closed) {
+        return FLATEND_ECLOSED;
+    }
+    rc = has_all_streams(peer) ? FLATEND_ELIMIT : fe_peer_count_head(peer);
+    if (rc != 0) {
+        return rc;
+    }
+    opened =
+        fe_stream_new(peer, peer->has_windows ? peer->next_ours : fe_peer_next_id(peer), false);
+    if (opened == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    rc = sender->ops->request(sender, opened->id, services, n_services, headers, n_headers);
+    if (rc != 0) {
+        opened->in = FE_HALF_ENDED; /* the peer never hears of it */
+        fe_stream_drop(opened);
+        return rc;
+    }
+    if (peer->has_windows) {
+        peer->next_ours = fe_peer_next_id(peer);
+    }
+    opened->ops = ops;
+    opened->owner = owner;
+    *stream = opened;
+    peer->ops->on_output(peer);
+    return 0;
+}
+
+void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner)
+{
+    assert(stream->life == FE_STREAM_OFFERED);
+    stream->life = FE_STREAM_ACTIVE;
+    stream->ops = ops;
+    stream->owner = owner;
+}
+
+int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers, size_t n_headers)
+{
+    struct fe_peer *peer = stream->peer;
+    int rc;
+
+    if (stream->out == FE_HALF_MUTED) {
+        return 0;
+    }
+    assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD);
+    rc = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
+    if (rc != 0) {
+        return rc;
+    }
+    stream->out = FE_HALF_BODY;
+    peer->n_hasty -= peer->n_hasty < FE_PEER_HASTY_CREDIT ? peer->n_hasty : FE_PEER_HASTY_CREDIT;
+    peer->ops->on_output(peer);
+    return 0;
+}
+
+/* How much of `len` bytes may be sent now. While streams wait only what is left of a turn, and none
+ * outside of turns: else one that writes all the time would keep the output full for ever. */
+static size_t allowance(const struct fe_stream *stream, size_t len)
+{
+    const struct fe_peer *peer = stream->peer;
+    size_t space = peer->sender->ops->space(peer->sender);
+
+    if (!fe_list_is_empty(&peer->blocked) && space > peer->turn) {
+        space = peer->turn;
+    }
+    return fe_stream_clip(stream, len < space ? len : space);
+}
+
+ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
+{
+    struct fe_peer *peer = stream->peer;
+    size_t n;
+
+    if (stream->out == FE_HALF_MUTED) {
+        return (ssize_t)data.len;
+    }
+    assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY);
+    n = allowance(stream, data.len);
+    if (n > 0) {
+        int rc = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
+
+        fe_stream_spend(stream, n); /* also when it failed: a part may have been sent */
+        if (rc != 0) {
+            return rc;
+        }
+        peer->turn -= n < peer->turn ? n : peer->turn;
+        peer->ops->on_output(peer);
+    }
+    if (n < data.len) {
+        fe_stream_block(stream);
+    }
+    return (ssize_t)n;
+}
+
+static int send_end(struct fe_stream *stream, const struct fe_header *trailers, size_t n_trailers)
+{
+    struct fe_peer *peer = stream->peer;
+    int rc = peer->sender->ops->end(peer->sender, stream->id, trailers, n_trailers);
+
+    if (rc == 0) {
+        peer->ops->on_output(peer);
+    }
+    return rc;
+}
+
+int fe_stream_send_end(struct fe_stream *stream)
+{
+    if (stream->out == FE_HALF_MUTED || stream->out == FE_HALF_ENDED) {
+        return 0;
+    }
+    return send_end(stream, NULL, 0);
+}
+
+int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason)
+{
+    struct fe_peer *peer = stream->peer;
+    int rc = peer->sender->ops->reset(peer->sender, stream->id, reason, (struct fe_view){0});
+
+    if (rc == 0) {
+        peer->ops->on_output(peer);
+    }
+    return rc;
+}
+
+/* Nobody wants the rest of a request that has been answered. Old peers send it all. */
+static void complete_response(struct fe_stream *stream)
+{
+    struct fe_peer *peer = stream->peer;
+
+    if (peer->has_windows && stream->in == FE_HALF_BODY) {
+        int rc = fe_stream_send_reset(stream, FE_REASON_NONE);
+
+        if (rc != 0) {
+            fe_peer_break(peer, rc);
+        }
+    }
+    fe_stream_finish(stream, 0);
+}
+
+int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
+                       size_t n_trailers)
+{
+    int rc;
+
+    if (stream->out == FE_HALF_MUTED) {
+        stream->out = FE_HALF_ENDED;
+        return 0;
+    }
+    assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY);
+    rc = send_end(stream, trailers, n_trailers);
+    if (rc != 0) {
+        return rc;
+    }
+    fe_stream_unblock(stream);
+    stream->out = FE_HALF_ENDED;
+    if (stream->is_theirs) {
+        complete_response(stream);
+    }
+    return 0;
+}
+
+int fe_stream_end(struct fe_stream *stream)
+{
+    return fe_stream_end_with(stream, NULL, 0);
+}
+
+/* `handled` 0 ends a stream at once (docs/PROTOCOL.md §1.2), so it is the means to abort a response
+ * too. Old peers take it so only before the head; after it they ignore it, and get the end besides:
+ * a short body for them, but not one that they wait for for ever. */
+static int abort_response(struct fe_stream *stream)
+{
+    const struct fe_sender_ops *ops = stream->peer->sender->ops;
+    int rc = ops->response(stream->peer->sender, stream->id, false, NULL, 0);
+
+    if (rc == 0 && stream->out == FE_HALF_BODY) {
+        rc = ops->end(stream->peer->sender, stream->id, NULL, 0);
+    }
+    stream->peer->ops->on_output(stream->peer);
+    return rc;
+}
+
+static int give_up_old(struct fe_stream *stream)
+{
+    if (stream->out != FE_HALF_HEAD && stream->out != FE_HALF_BODY) {
+        return 0;
+    }
+    /* A request's body has to end: as long as it does not, the handler at the other end waits, with
+     * all that it holds. That it ends early can be told from content-length only. */
+    return stream->is_theirs ? abort_response(stream) : fe_stream_send_end(stream);
+}
+
+/* Whether the peer takes the stream for open. Both sides forget it with the end of the response. */
+static bool is_open_there(const struct fe_stream *stream)
+{
+    enum fe_half response = stream->is_theirs ? stream->out : stream->in;
+
+    return stream->life == FE_STREAM_ACTIVE &&
+           (response == FE_HALF_HEAD || response == FE_HALF_BODY);
+}
+
+void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
+{
+    int rc = 0;
+
+    assert(stream->life == FE_STREAM_ACTIVE || stream->life == FE_STREAM_CLOSED);
+    if (!stream->peer->has_windows) {
+        rc = give_up_old(stream);
+    } else if (is_open_there(stream)) {
+        rc = fe_stream_send_reset(stream, reason);
+    }
+    if (rc != 0) {
+        fe_peer_break(stream->peer, rc);
+    }
+    fe_stream_drop(stream);
+}
+
+void fe_stream_cancel(struct fe_stream *stream)
+{
+    fe_stream_reset(stream, FE_REASON_CANCEL);
+}
+
+void *fe_stream_owner(const struct fe_stream *stream)
+{
+    return stream->owner;
+}
+
+struct fe_peer *fe_stream_peer(const struct fe_stream *stream)
+{
+    return stream->peer;
+}

@@ -1,0 +1,103 @@
+/* A stream: one request and its response over a peer connection, each a body of bytes.
+ *
+ * Both directions are pull-driven. Who receives says how much it took; what it did not take waits
+ * in the stream, and the peer is held back until fe_stream_resume. Who sends is told how much was
+ * accepted, and called back (`on_writable`) when more will be.
+ *
+ *                 open/accept                     both directions ended
+ *     (none) ───────────────────▶  ACTIVE  ─────────────────────────────▶ on_close(0)
+ *                                    │   connection lost, reset, protocol fault,
+ *                                    └── handled 0 ─────────────────────▶ on_close(code)
+ *
+ * on_close comes exactly once and last, unless the owner itself called fe_stream_cancel; after
+ * either the stream is gone. All callbacks come from within fe_peer_on_event, fe_peer_on_writable,
+ * fe_peer_settle, fe_peer_close or fe_stream_resume, never from within the calls that send. Every
+ * call below may be made from within a callback, of this stream or another.
+ *
+ * A stream of ours is complete with the end of its response: what is left of the request is not
+ * sent. A stream of the peer's is complete with the end of our response: what is left of the
+ * request is swallowed.
+ *
+ * Towards a peer whose sender is_full each direction has a window of its own, which the reader's
+ * taking opens again, and a stream that is given up says so (RESET). The side that ends a response
+ * while the request is open, and the side that sees it, say RESET with FE_REASON_NONE, which is no
+ * failure then. An old peer knows neither: what a slow reader leaves there holds back the whole
+ * connection. */
+#ifndef FE_MESH_RPC_STREAM_H
+#define FE_MESH_RPC_STREAM_H
+
+#include "ground/base/chain.h"
+#include "ground/base/list.h"
+#include "ground/base/map.h"
+#include "mesh/wire/event.h"
+
+struct fe_peer;
+struct fe_stream;
+
+struct fe_stream_ops {
+    /* The response's head (streams of ours; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)).
+     */
+    void (*on_response)(struct fe_stream *stream, struct fe_headers headers);
+    /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume,
+     * which may be called from in here. The view lives until this returns, also if the stream was
+     * given up in here. */
+    size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
+    /* The peer's body is complete; comes after all of it was taken. fe_stream_trailers tells what
+     * came behind it. */
+    void (*on_end)(struct fe_stream *stream);
+    /* Space again after fe_stream_write took less than it was given. */
+    void (*on_writable)(struct fe_stream *stream);
+    void (*on_close)(struct fe_stream *stream, int code);
+};
+
+/* Sends a request on `peer` and returns its stream. FLATEND_ETOOBIG: the headers do not fit the
+ * dialect, FLATEND_ELIMIT: the peer takes no more streams at once, or does not read its output,
+ * FLATEND_ENOMEM, FLATEND_ECLOSED; no stream then. */
+int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
+                   const struct fe_header *headers, size_t n_headers,
+                   const struct fe_stream_ops *ops, void *owner,
+                   struct fe_stream **stream) FE_MUST_USE;
+
+/* Takes over a stream that on_request handed out. */
+void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner);
+
+/* The response's head, once, before any write (streams of the peer's). FLATEND_ETOOBIG: nothing was
+ * sent and a smaller head may be tried. */
+int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
+                      size_t n_headers) FE_MUST_USE;
+
+/* Sends body bytes: returns how many were accepted (0 ≤ n ≤ len) or FLATEND_ENOMEM. Once the peer
+ * wants no more (its response has ended) everything is accepted and dropped. */
+ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_USE;
+
+/* Our body is complete. Nothing may be written after it. FLATEND_ETOOBIG: the trailers do not fit
+ * the dialect; nothing was sent. Old peers get none. */
+int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
+int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
+                       size_t n_trailers) FE_MUST_USE;
+
+/* Within on_end, and the on_close(0) of a stream of ours that follows it: the headers behind the
+ * peer's body; mostly none. */
+struct fe_headers fe_stream_trailers(const struct fe_stream *stream);
+
+/* Ready to take more: delivers what waits (from within this call). */
+void fe_stream_resume(struct fe_stream *stream);
+
+/* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
+ * are swallowed. No callback follows; the stream is gone.
+ *
+ * A peer that knows RESET is told the reason, unless both directions had ended, and its owner gets
+ * fe_reason_code of it: only FE_REASON_REFUSED, before the head, says that nothing was done and
+ * that the request may go elsewhere.
+ *
+ * Towards an old peer the reason is lost. A request's body just ends: old peers know no abort. A
+ * response becomes `handled` 0, which the requester sees as a failure (if it is one of us, also
+ * after the head: on_close(FLATEND_ERESET)). Before the head that means that nothing was done, and
+ * the request may go elsewhere: respond first if something was. */
+void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
+void fe_stream_cancel(struct fe_stream *stream); /* FE_REASON_CANCEL */
+
+void *fe_stream_owner(const struct fe_stream *stream);
+struct fe_peer *fe_stream_peer(const struct fe_stream *stream);
+
+#endif

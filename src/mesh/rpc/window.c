@@ -1,0 +1,203 @@
+/* Flow control towards peers that know it (docs/PROTOCOL.md §2.3), as in HTTP/2 (RFC 9113 §5.2).
+ *
+ * Both directions have a window for each stream and one for the connection, and the rule is the
+ * same everywhere: granted = may still come + waits for its reader + taken, but not granted again.
+ * So a connection never holds more bytes than were granted, whatever its peer does. */
+#include "mesh/rpc/internal.h"
+
+static uint32_t clamp(uint32_t window)
+{
+    return window < FE_WINDOW_MAX ? window : FE_WINDOW_MAX;
+}
+
+void fe_peer_start_windows(struct fe_peer *peer)
+{
+    const struct fe_flow *flow = &peer->sender->flow;
+
+    if (peer->has_windows || !peer->sender->is_full) {
+        return;
+    }
+    peer->has_windows = true;
+    peer->flow = (struct fe_flow){
+        .stream_out = clamp(flow->stream_out),
+        .connection_out = clamp(flow->connection_out),
+        .stream_in = clamp(flow->stream_in),
+        .connection_in = clamp(flow->connection_in),
+        .streams_out = flow->streams_out,
+    };
+    peer->window_out = peer->flow.connection_out;
+    peer->window_in = peer->flow.connection_in;
+    peer->next_ours = fe_peer_next_id(peer);
+}
+
+void fe_stream_start_windows(struct fe_stream *stream)
+{
+    stream->window_out = stream->peer->flow.stream_out;
+    stream->window_in = stream->peer->flow.stream_in;
+    stream->target = stream->peer->flow.stream_in;
+}
+
+/* ---- sending ---- */
+
+size_t fe_stream_clip(const struct fe_stream *stream, size_t len)
+{
+    const struct fe_peer *peer = stream->peer;
+
+    if (!peer->has_windows) {
+        return len;
+    }
+    if (len > stream->window_out) {
+        len = stream->window_out;
+    }
+    return len < peer->window_out ? len : peer->window_out;
+}
+
+void fe_stream_spend(struct fe_stream *stream, size_t n)
+{
+    if (stream->peer->has_windows) {
+        stream->window_out -= (uint32_t)n;
+        stream->peer->window_out -= (uint32_t)n;
+    }
+}
+
+/* RFC 9113 §6.9.1: a window never grows beyond 2^31-1. */
+static int grow(struct fe_peer *peer, uint32_t *window, uint32_t stream, uint32_t increment,
+                struct flatend_error *err)
+{
+    if (increment > FE_WINDOW_MAX - *window) {
+        peer->fault_reason = FE_REASON_FLOW;
+        return fe_err_set(err, FLATEND_EPROTO, "the window of stream %u grows too large", stream);
+    }
+    *window += increment;
+    return 0;
+}
+
+int fe_peer_grow_window(struct fe_peer *peer, uint32_t increment, struct flatend_error *err)
+{
+    return grow(peer, &peer->window_out, 0, increment, err);
+}
+
+int fe_stream_grow_window(struct fe_stream *stream, uint32_t increment, struct flatend_error *err)
+{
+    int rc = grow(stream->peer, &stream->window_out, stream->id, increment, err);
+
+    if (rc == 0 && stream->is_starved) {
+        stream->is_starved = false;
+        fe_list_push_back(&stream->peer->blocked, &stream->link);
+    }
+    return rc;
+}
+
+/* One that has used up its own window stands in no row: it would only be asked in vain, and those
+ * behind it would wait for nothing. */
+void fe_stream_block(struct fe_stream *stream)
+{
+    if (stream->peer->has_windows && stream->window_out == 0) {
+        fe_list_remove(&stream->link);
+        stream->is_starved = true;
+    } else if (!fe_list_is_linked(&stream->link)) {
+        fe_list_push_back(&stream->peer->blocked, &stream->link);
+    }
+}
+
+bool fe_stream_is_blocked(const struct fe_stream *stream)
+{
+    return stream->is_starved || fe_list_is_linked(&stream->link);
+}
+
+void fe_stream_unblock(struct fe_stream *stream)
+{
+    stream->is_starved = false;
+    fe_list_remove(&stream->link);
+}
+
+/* ---- receiving ---- */
+
+static int charge(struct fe_peer *peer, uint32_t *window, uint32_t stream, size_t n,
+                  struct flatend_error *err)
+{
+    if (n > *window) {
+        peer->fault_reason = FE_REASON_FLOW;
+        return fe_err_set(err, FLATEND_EPROTO, "%zu bytes for stream %u, whose window has %u", n,
+                          stream, *window);
+    }
+    *window -= (uint32_t)n;
+    return 0;
+}
+
+int fe_peer_charge(struct fe_peer *peer, size_t n, struct flatend_error *err)
+{
+    return peer->has_windows ? charge(peer, &peer->window_in, 0, n, err) : 0;
+}
+
+int fe_stream_charge(struct fe_stream *stream, size_t n, struct flatend_error *err)
+{
+    struct fe_peer *peer = stream->peer;
+
+    return peer->has_windows ? charge(peer, &stream->window_in, stream->id, n, err) : 0;
+}
+
+/* Grants what has come together once it is half of the whole window: often enough that the
+ * peer need not stop, and seldom enough that small reads do not become packets. */
+static void give_back(struct fe_peer *peer, uint32_t stream, uint32_t whole, uint32_t *window,
+                      uint32_t *returned)
+{
+    int rc;
+
+    if (*returned == 0 || *returned < whole / 2) {
+        return;
+    }
+    rc = peer->sender->ops->window(peer->sender, stream, *returned);
+    if (rc != 0) {
+        fe_peer_break(peer, rc); /* the peer might wait for ever for what it is owed */
+        return;
+    }
+    *window += *returned;
+    *returned = 0;
+    peer->ops->on_output(peer);
+}
+
+void fe_peer_give_back(struct fe_peer *peer, size_t n)
+{
+    if (!peer->has_windows || peer->is_closed) {
+        return;
+    }
+    peer->returned += (uint32_t)n;
+    give_back(peer, 0, peer->flow.connection_in, &peer->window_in, &peer->returned);
+}
+
+/* A reader that has taken everything gets a larger window each time that it used up half of it, so
+ * that a fast stream is not bound to a small one; a reader that is behind loses again what it had
+ * got. So streams may begin with a small window, and those that stall hold little of the
+ * connection's, which all others need too. */
+static void adapt(struct fe_stream *stream)
+{
+    const struct fe_flow *flow = &stream->peer->flow;
+    uint32_t share = flow->connection_in / FE_STREAM_SHARE;
+    uint32_t n;
+
+    if (fe_stream_waiting(stream) > 0) {
+        n = stream->target - flow->stream_in;
+        n = n < stream->returned ? n : stream->returned;
+        stream->target -= n;
+        stream->returned -= n;
+    } else if (stream->returned >= stream->target / 2 && stream->target < share) {
+        n = share - stream->target;
+        n = n < stream->target ? n : stream->target;
+        stream->target += n;
+        stream->returned += n;
+    }
+}
+
+void fe_stream_give_back(struct fe_stream *stream, size_t n)
+{
+    struct fe_peer *peer = stream->peer;
+
+    fe_peer_give_back(peer, n);
+    if (!peer->has_windows || peer->is_closed || stream->in != FE_HALF_BODY) {
+        return; /* after its end the peer needs no window */
+    }
+    stream->returned += (uint32_t)n;
+    adapt(stream);
+    give_back(peer, stream->id, stream->target, &stream->window_in, &stream->returned);
+}

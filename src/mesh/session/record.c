@@ -1,0 +1,275 @@
+#include "mesh/session/record.h"
+
+#include <assert.h>
+
+#include "ground/base/wipe.h"
+#include "mesh/session/v2.h"
+
+enum {
+    LENGTH_SIZE = 4,
+    OLD_MIN = 4 + FE_AEAD_TAG_LEN,                    /* a plaintext starts with its seq */
+    SECURE_MIN = FE_V2_HEADER_SIZE + FE_AEAD_TAG_LEN, /* a record holds a packet */
+};
+
+/* u64 counter, u32 zero. */
+static void make_nonce(uint64_t counter, uint8_t nonce[FE_AEAD_NONCE_LEN])
+{
+    for (unsigned i = 0; i < 8; i++) {
+        nonce[i] = (uint8_t)(counter >> (56 - 8 * i));
+    }
+    memset(nonce + 8, 0, FE_AEAD_NONCE_LEN - 8);
+}
+
+int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *record)
+{
+    struct fe_writer prefix;
+
+    record->len = len;
+    record->start = fe_chain_reserve(session->out, LENGTH_SIZE + len + FE_AEAD_TAG_LEN);
+    if (record->start == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    prefix = fe_writer_of(record->start, LENGTH_SIZE);
+    fe_write_u32(&prefix, (uint32_t)(len + FE_AEAD_TAG_LEN));
+    record->plaintext = fe_writer_of(record->start + LENGTH_SIZE, len);
+    return 0;
+}
+
+int fe_record_finish(struct fe_session *session, struct fe_record *record)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    uint8_t *plaintext = record->start + LENGTH_SIZE;
+    const struct fe_view part = fe_view_of(plaintext, record->len);
+    int rv;
+
+    assert(fe_writer_is_complete(&record->plaintext));
+    make_nonce(session->sent, nonce);
+    rv = fe_aead_seal(session->seal, nonce, (struct fe_view){0}, &part, 1, plaintext);
+    if (rv != 0) {
+        return rv;
+    }
+    session->sent++;
+    fe_chain_commit(session->out, LENGTH_SIZE + record->len + FE_AEAD_TAG_LEN);
+    return 0;
+}
+
+/* The length of a record as it stands before it: the associated data of the secure dialect. */
+static struct fe_view write_length(uint8_t *at, size_t len)
+{
+    struct fe_writer writer = fe_writer_of(at, LENGTH_SIZE);
+
+    fe_write_u32(&writer, (uint32_t)len);
+    return fe_view_of(at, LENGTH_SIZE);
+}
+
+/* After so many records the direction goes on under the next key, from nonce 0 (§2.2).
+ * FLATEND_ENOMEM: nothing has changed, and nothing more may be sealed or opened: a nonce would come
+ * twice. */
+static int renew(struct fe_aead *aead, uint8_t key[FE_AEAD_KEY_LEN], uint64_t *counter)
+{
+    uint8_t next[FE_AEAD_KEY_LEN];
+    int rv;
+
+    if (*counter < FE_V2_REKEY_RECORDS) {
+        return 0;
+    }
+    memcpy(next, key, sizeof(next));
+    fe_v2_next_key(next);
+    rv = fe_aead_rekey(aead, next);
+    if (rv == 0) {
+        memcpy(key, next, sizeof(next));
+        *counter = 0;
+    }
+    fe_wipe(next, sizeof(next));
+    return rv;
+}
+
+int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size_t n_parts)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    size_t len = FE_AEAD_TAG_LEN;
+    struct fe_view ad;
+    uint8_t *out;
+    int rv;
+
+    for (size_t i = 0; i < n_parts; i++) {
+        len += parts[i].len;
+    }
+    out = fe_chain_reserve(session->out, LENGTH_SIZE + len);
+    if (out == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    ad = write_length(out, len);
+    rv = renew(session->seal, session->seal_key, &session->sent);
+    if (rv == 0) {
+        make_nonce(session->sent, nonce);
+        rv = fe_aead_seal(session->seal, nonce, ad, parts, n_parts, out + LENGTH_SIZE);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    session->sent++;
+    fe_chain_commit(session->out, LENGTH_SIZE + len);
+    return 0;
+}
+
+int fe_record_gather(struct fe_session *session, size_t want)
+{
+    size_t missing = want - session->in.len;
+    size_t n = missing < session->fed_len ? missing : session->fed_len;
+    int rv = fe_buf_append(&session->in, session->fed, n);
+
+    if (rv != 0) {
+        return rv;
+    }
+    session->fed += n;
+    session->fed_len -= n;
+    return n == missing ? 1 : 0;
+}
+
+static int check_length(const struct fe_session *session, uint32_t len, struct flatend_error *err)
+{
+    bool is_secure = session->sender.is_full;
+    uint32_t min = is_secure ? SECURE_MIN : OLD_MIN;
+    uint32_t max = is_secure ? FE_V2_RECORD_MAX : FE_SESSION_RECORD_MAX;
+
+    /* Where no old peer is welcome, what comes first is a new one's: strangers get no more memory.
+     */
+    if (!is_secure && fe_v2_is_required(session)) {
+        max = FE_V2_RECORD_MIN;
+    }
+
+    if (len < min || len > max) {
+        return fe_err_set(err, FLATEND_EPROTO, "record of %u bytes (expected %u to %u)",
+                          (unsigned)len, (unsigned)min, (unsigned)max);
+    }
+    return 0;
+}
+
+static uint32_t length_at(const uint8_t *ptr)
+{
+    struct fe_reader reader = fe_reader_of(fe_view_of(ptr, LENGTH_SIZE));
+
+    return fe_read_u32(&reader);
+}
+
+/* A record that is complete in what was fed is used where it lies. */
+static int take_fed(struct fe_session *session, uint8_t **record, size_t *len,
+                    struct flatend_error *err)
+{
+    int rv;
+
+    if (session->fed_len < LENGTH_SIZE) {
+        return 0;
+    }
+    *len = length_at(session->fed);
+    rv = check_length(session, (uint32_t)*len, err);
+    if (rv != 0 || session->fed_len - LENGTH_SIZE < *len) {
+        return rv;
+    }
+    *record = session->fed + LENGTH_SIZE;
+    session->fed += LENGTH_SIZE + *len;
+    session->fed_len -= LENGTH_SIZE + *len;
+    return 1;
+}
+
+/* Any other is put together in `in`, which grows only with what really arrives. */
+static int take_gathered(struct fe_session *session, uint8_t **record, size_t *len,
+                         struct flatend_error *err)
+{
+    int rv = 1;
+
+    if (session->in.len < LENGTH_SIZE) {
+        rv = fe_record_gather(session, LENGTH_SIZE);
+    }
+    if (rv > 0) {
+        *len = length_at(session->in.data);
+        rv = check_length(session, (uint32_t)*len, err);
+        if (rv != 0) {
+            return rv;
+        }
+        rv = fe_record_gather(session, LENGTH_SIZE + *len);
+    }
+    if (rv < 0) {
+        return fe_err_set(err, rv, "record: %s", flatend_strerror(rv));
+    }
+    if (rv > 0) {
+        *record = session->in.data + LENGTH_SIZE;
+    }
+    return rv;
+}
+
+/* A whole record in `in` was handed out by the last call. */
+static void drop_delivered(struct fe_buf *in)
+{
+    if (in->len >= LENGTH_SIZE && in->len - LENGTH_SIZE == length_at(in->data)) {
+        fe_buf_reset(in);
+    }
+}
+
+int fe_record_take(struct fe_session *session, uint8_t **record, size_t *len,
+                   struct flatend_error *err)
+{
+    int rv = 0;
+
+    drop_delivered(&session->in);
+    if (session->in.len == 0) {
+        rv = take_fed(session, record, len, err);
+    }
+    if (rv == 0) {
+        rv = take_gathered(session, record, len, err);
+    }
+    return rv;
+}
+
+static int open_record(struct fe_session *session, bool is_secure, uint8_t *record, size_t len)
+{
+    uint8_t nonce[FE_AEAD_NONCE_LEN];
+    uint8_t length[LENGTH_SIZE];
+    struct fe_view ad = {0};
+
+    if (is_secure) {
+        ad = write_length(length, len);
+    }
+    make_nonce(session->received, nonce);
+    return fe_aead_open(session->open, nonce, ad, record, len);
+}
+
+int fe_record_try(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN], bool is_secure,
+                  uint8_t *record, size_t len)
+{
+    int rv = fe_aead_rekey(session->open, key);
+
+    return rv == 0 ? open_record(session, is_secure, record, len) : rv;
+}
+
+int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct flatend_error *err)
+{
+    bool is_secure = session->sender.is_full;
+    uint8_t *record = NULL;
+    size_t len = 0;
+    int rv = fe_record_take(session, &record, &len, err);
+
+    if (rv <= 0) {
+        return rv;
+    }
+    rv = is_secure ? renew(session->open, session->open_key, &session->received) : 0;
+    if (rv == 0) {
+        rv = open_record(session, is_secure, record, len);
+    }
+    if (rv != 0) {
+        return fe_err_set(err, rv, "record %llu of %zu bytes: %s",
+                          (unsigned long long)session->received, len, flatend_strerror(rv));
+    }
+    session->received++;
+    *plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
+    return 1;
+}
+
+size_t fe_session_space(const struct fe_sender *sender)
+{
+    const struct fe_session *session = fe_session_of(sender);
+    size_t waiting = session->out->len + session->filled;
+
+    return waiting < FE_SESSION_OUT_MAX ? FE_SESSION_OUT_MAX - waiting : 0;
+}

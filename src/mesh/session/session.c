@@ -1,0 +1,187 @@
+/* A session's life: keys, hello, open.
+ *
+ *     KEYS ──key of the peer──> HELLO ──its Handshake──> OPEN
+ *       └──────────── fault ──────┴──────── fault ─────────┴──> FAILED
+ */
+#include "mesh/session/session.h"
+
+#include <stdlib.h>
+
+#include "ground/base/wipe.h"
+#include "mesh/session/record.h"
+#include "mesh/session/v1.h"
+#include "mesh/session/v2.h"
+
+int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
+                    const struct fe_rng *rng, struct fe_chain *out)
+{
+    *session = (struct fe_session){
+        .sender.ops = &fe_v1_sender_ops,
+        .state = FE_SESSION_KEYS,
+        .is_initiator = is_initiator,
+        .self = self,
+        .out = out,
+        .next_seq = is_initiator ? 1 : 2,
+        .next_stream = FE_V1_STREAM_BASE + (is_initiator ? 1 : 0),
+    };
+    fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);
+    fe_x25519_keypair(rng, session->ephemeral_secret, session->ephemeral_public);
+    if (is_initiator) {
+        int rv = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
+
+        if (rv != 0) {
+            fe_session_deinit(session);
+            return rv;
+        }
+    }
+    return 0;
+}
+
+void fe_session_deinit(struct fe_session *session)
+{
+    fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
+    fe_aead_free(session->seal);
+    fe_aead_free(session->open);
+    session->seal = NULL;
+    session->open = NULL;
+    fe_v2_forget(session);
+    free(session->filling);
+    session->filling = NULL;
+    fe_buf_deinit(&session->in);
+}
+
+void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len)
+{
+    session->fed = data;
+    session->fed_len = len;
+}
+
+/* K = H(X25519(own secret, their public)), the same for both directions (docs/PROTOCOL.md §1.1). */
+static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN])
+{
+    uint8_t shared[FE_X25519_LEN];
+    uint8_t key[FE_AEAD_KEY_LEN];
+    int rv = fe_x25519(session->ephemeral_secret, peer, shared);
+
+    /* Our own key comes back only from a mirror, which would answer with our own records. */
+    if (rv == 0 && memcmp(peer, session->ephemeral_public, FE_KEY_LEN) == 0) {
+        rv = FLATEND_EKEY;
+    }
+    fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
+    if (rv != 0) {
+        return rv;
+    }
+    if (session->is_initiator) {
+        fe_v2_transcript_init(&session->transcript, shared, session->ephemeral_public, peer);
+    } else {
+        fe_v2_transcript_init(&session->transcript, shared, peer, session->ephemeral_public);
+    }
+    fe_hash(fe_view_of(shared, sizeof(shared)), key);
+    session->seal = fe_aead_new(key, true);
+    session->open = fe_aead_new(key, false);
+    fe_wipe(shared, sizeof(shared));
+    fe_wipe(key, sizeof(key));
+    return session->seal != NULL && session->open != NULL ? 0 : FLATEND_ENOMEM;
+}
+
+/* The peer's key, 32 bytes that may arrive in pieces. Ours goes out in one piece: a Node.js peer
+ * reads it with one read. Then the initiator speaks first. */
+static int agree(struct fe_session *session, struct flatend_error *err)
+{
+    int rv = fe_record_gather(session, FE_KEY_LEN);
+
+    if (rv == 0) {
+        return 0;
+    }
+    if (rv > 0) {
+        rv = derive_keys(session, session->in.data);
+        fe_buf_reset(&session->in);
+    }
+    if (rv == 0 && !session->is_initiator) {
+        rv = fe_chain_append(session->out, session->ephemeral_public, FE_KEY_LEN);
+    }
+    if (rv != 0) {
+        return fe_err_set(err, rv, "key exchange: %s", flatend_strerror(rv));
+    }
+    session->state = FE_SESSION_HELLO;
+    if (session->self->speaks_old_only) {
+        fe_v2_forget(session);
+    }
+    if (session->is_initiator) {
+        rv = session->self->speaks_old_only ? fe_v1_send_hello(session) : fe_v2_send_hello(session);
+        if (rv != 0) {
+            return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
+        }
+    }
+    return 1;
+}
+
+/* The first record tells what the peer speaks. */
+static int first_event(struct fe_session *session, struct fe_event *event,
+                       struct flatend_error *err)
+{
+    uint8_t *record;
+    size_t len;
+    int rv = fe_record_take(session, &record, &len, err);
+
+    if (rv <= 0) {
+        return rv;
+    }
+    rv = session->is_initiator ? fe_v2_on_answer(session, record, len, event, err)
+                               : fe_v2_on_hello(session, record, len, event, err);
+    return rv == 0 ? 1 : rv;
+}
+
+static int next_event(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
+{
+    struct fe_view plaintext;
+    int rv = session->state == FE_SESSION_KEYS ? agree(session, err) : 1;
+
+    if (rv <= 0) {
+        return rv;
+    }
+    if (session->state == FE_SESSION_HELLO && !session->self->speaks_old_only) {
+        return first_event(session, event, err);
+    }
+    if (session->sender.is_full) {
+        return fe_v2_next(session, event, err);
+    }
+    rv = fe_record_next(session, &plaintext, err);
+    if (rv <= 0) {
+        return rv;
+    }
+    rv = fe_v1_receive(session, plaintext, event, err);
+    return rv == 0 ? 1 : rv;
+}
+
+int fe_session_next(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
+{
+    struct flatend_error why = {0};
+    int rv;
+
+    if (session->state == FE_SESSION_FAILED) {
+        return fe_err_set(err, FLATEND_ESTATE, "the session has failed");
+    }
+    rv = next_event(session, event, &why);
+    if (rv < 0) {
+        if (session->sender.is_full && session->state == FE_SESSION_OPEN && !session->is_refused) {
+            fe_v2_give_up(session, rv, why.text);
+        }
+        fe_v2_forget(session);
+        session->state = FE_SESSION_FAILED;
+        if (err != NULL) {
+            *err = why;
+        }
+    }
+    return rv;
+}
+
+void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN])
+{
+    session->pin = key;
+}
+
+int fe_session_flush(struct fe_session *session)
+{
+    return session->sender.is_full && session->state == FE_SESSION_OPEN ? fe_v2_flush(session) : 0;
+}

@@ -1,0 +1,91 @@
+/* Packets gather in one record, which is sealed when it is full or the output is about to be
+ * written: small ones share a tag, a header and a write (docs/PROTOCOL.md §2.2). */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mesh/session/record.h"
+#include "mesh/session/v2.h"
+
+int fe_v2_seal_filling(struct fe_session *session)
+{
+    const struct fe_view part = fe_view_of(session->filling, session->filled);
+    int rv = session->filled > 0 ? fe_record_seal(session, &part, 1) : 0;
+
+    if (rv == 0) {
+        session->filled = 0;
+    }
+    return rv;
+}
+
+int fe_v2_flush(struct fe_session *session)
+{
+    int rv = fe_v2_seal_filling(session);
+
+    session->n_pings = 0;
+    if (rv == 0) {
+        free(session->filling);
+        session->filling = NULL;
+    }
+    return rv;
+}
+
+int fe_v2_begin_packet(struct fe_session *session, enum fe_v2_type type, uint8_t flags,
+                       uint32_t stream, size_t size, struct fe_writer *writer)
+{
+    int rv = 0;
+
+    if (session->state != FE_SESSION_OPEN) {
+        return FLATEND_ESTATE;
+    }
+    if (size > session->plaintext_max - FE_V2_HEADER_SIZE) {
+        return FLATEND_ETOOBIG;
+    }
+    if (FE_V2_HEADER_SIZE + size > session->plaintext_max - session->filled) {
+        rv = fe_v2_seal_filling(session);
+    }
+    if (rv == 0 && session->filling == NULL) {
+        session->filling = malloc(session->plaintext_max);
+        rv = session->filling != NULL ? 0 : FLATEND_ENOMEM;
+    }
+    if (rv == 0) {
+        *writer = fe_writer_of(session->filling + session->filled, FE_V2_HEADER_SIZE + size);
+        fe_v2_header_encode(writer, (uint8_t)type, flags, stream, size);
+    }
+    return rv;
+}
+
+int fe_v2_end_packet(struct fe_session *session, const struct fe_writer *writer)
+{
+    assert(fe_writer_is_complete(writer));
+    session->last_packet = session->filled;
+    session->filled = (size_t)(writer->ptr - session->filling);
+    return 0;
+}
+
+enum fe_reason fe_v2_reason_of(int code)
+{
+    switch (code) {
+    case FLATEND_EDENIED:
+        return FE_REASON_DENIED;
+    case FLATEND_ENOMEM:
+    case FLATEND_ETOOBIG:
+        return FE_REASON_INTERNAL;
+    default:
+        return FE_REASON_PROTOCOL;
+    }
+}
+
+void fe_v2_give_up(struct fe_session *session, int code, const char *text)
+{
+    uint8_t packet[FE_V2_HEADER_SIZE + 4 + 4 + 1 + FE_REASON_TEXT_MAX];
+    struct fe_writer writer = fe_writer_of(packet, sizeof(packet));
+    struct fe_view view = fe_view_str(text);
+    struct fe_view part;
+
+    fe_v2_header_encode(&writer, FE_V2_GOAWAY, 0, 0, fe_v2_goaway_size(view));
+    fe_v2_goaway_encode(&writer, session->peer_stream, fe_v2_reason_of(code), view);
+    part = fe_view_of(packet, sizeof(packet) - writer.left);
+    if (fe_v2_seal_filling(session) == 0) {
+        (void)!fe_record_seal(session, &part, 1);
+    }
+}

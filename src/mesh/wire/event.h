@@ -1,0 +1,180 @@
+/* The vocabulary between a session and what stands on it, the same for every dialect.
+ *
+ * A session turns records into events; rpc, kad and mesh react to events and ask for things to be
+ * sent through `struct fe_sender_ops`. Neither side knows which dialect is spoken. The views in an
+ * event borrow the session's input and are valid until the session is asked for the next one. */
+#ifndef FE_MESH_WIRE_EVENT_H
+#define FE_MESH_WIRE_EVENT_H
+
+#include "mesh/wire/id.h"
+
+struct fe_header {
+    struct fe_view name;
+    struct fe_view value;
+};
+
+/* Encoded headers whose every length was checked; walked with fe_headers_next. */
+struct fe_headers {
+    struct fe_view bytes;
+    uint16_t n;
+};
+
+/* Encoded service names, checked likewise; walked with fe_names_next. */
+struct fe_names {
+    struct fe_view bytes;
+    uint8_t n;
+};
+
+/* Take the first element off; false when there is none left. */
+bool fe_headers_next(struct fe_headers *headers, struct fe_header *header);
+bool fe_names_next(struct fe_names *names, struct fe_view *name);
+
+/* The value of the last header of that name; false if there is none. */
+bool fe_headers_find(struct fe_headers headers, struct fe_view name, struct fe_view *value);
+
+/* Encoded services with a weight each, checked likewise; walked with fe_offers_next. */
+struct fe_offers {
+    struct fe_view bytes;
+    uint16_t n;
+};
+
+struct fe_offer {
+    struct fe_view name;
+    uint16_t weight; /* of its share of requests, relative to other providers; FE_WEIGHT_DEFAULT */
+};
+
+enum {
+    FE_WEIGHT_DEFAULT = 100,
+    FE_SERVICES_MAX = 255, /* of one node: their number is one byte in a Handshake */
+};
+
+bool fe_offers_next(struct fe_offers *offers, struct fe_offer *offer);
+
+enum fe_event_type {
+    FE_EVENT_HELLO,     /* who the peer is and what it offers; may repeat, services then add up */
+    FE_EVENT_REQUEST,   /* the peer opens a stream */
+    FE_EVENT_RESPONSE,  /* the head of the answer to a stream of ours */
+    FE_EVENT_DATA,      /* bytes of a stream */
+    FE_EVENT_END,       /* the peer's direction of a stream is complete */
+    FE_EVENT_FIND_NODE, /* answer with sender->ops->nodes and the same token */
+    FE_EVENT_NODES,     /* the answer to our find_node of that token */
+    /* Only from a peer whose sender is_full (below). */
+    FE_EVENT_RESET,    /* the peer has given a stream up, in both directions */
+    FE_EVENT_WINDOW,   /* more body bytes may be sent: on a stream, or (stream 0) in all */
+    FE_EVENT_SERVICES, /* all that the peer offers from now on, in place of what it offered */
+    FE_EVENT_GOAWAY,   /* the peer wants no more requests; streams that run go on */
+    FE_EVENT_PONG,     /* the answer to our ping of that token */
+};
+
+enum { FE_NODES_MAX = 16 }; /* IDs in a FindNodeResponse: one bucket, what old peers send */
+
+/* Why a stream or a connection is given up: the codes of docs/PROTOCOL.md §2.3. */
+enum fe_reason {
+    FE_REASON_NONE = 0,      /* nothing is wrong: the rest is not needed, or a node goes to rest */
+    FE_REASON_CANCEL = 1,    /* whoever asked does not want the answer any more */
+    FE_REASON_REFUSED = 2,   /* nothing was done: the request may go elsewhere */
+    FE_REASON_TIMEOUT = 3,   /* the deadline has passed */
+    FE_REASON_INTERNAL = 4,  /* the handler failed after it had begun to answer */
+    FE_REASON_TOO_LARGE = 5, /* a body or a head above a limit */
+    FE_REASON_FLOW = 6,      /* more was sent than the window allowed */
+    FE_REASON_PROTOCOL = 7,  /* any other fault of the peer */
+    FE_REASON_DENIED = 8,    /* a key, a service name or a mesh secret that is not welcome */
+};
+
+/* FLATEND_ERESET and so on: what a reason means to whoever waits for the stream. */
+int fe_reason_code(uint32_t reason, bool has_responded);
+const char *fe_reason_text(uint32_t reason); /* "canceled"; never NULL */
+
+struct fe_event {
+    enum fe_event_type type;
+    uint32_t stream; /* REQUEST, RESPONSE, DATA, END */
+    uint32_t token;  /* FIND_NODE, NODES */
+    union {
+        struct {
+            const struct fe_id *id; /* proven by its signature; NULL: anonymous */
+            bool is_proven;         /* for this very session, and not only at some time */
+            struct fe_names services;
+        } hello;
+        struct {
+            struct fe_names services;
+            struct fe_headers headers;
+        } request;
+        struct {
+            bool handled; /* false: nothing follows on this stream */
+            struct fe_headers headers;
+        } response;
+        struct fe_view data;
+        struct fe_headers trailers; /* END; mostly none */
+        struct {
+            uint32_t reason; /* enum fe_reason, or one that we do not know */
+            struct fe_view text;
+        } reset; /* RESET */
+        struct {
+            uint32_t reason;
+            uint32_t last; /* of our streams: the last one that was accepted */
+            struct fe_view text;
+        } goaway;
+        uint32_t increment;         /* WINDOW: at least 1 */
+        struct fe_offers offers;    /* SERVICES */
+        uint64_t ping;              /* PONG: the token */
+        uint8_t target[FE_KEY_LEN]; /* FIND_NODE */
+        struct {
+            const struct fe_id *ids;
+            size_t n;
+        } nodes;
+    } u;
+};
+
+/* What can be sent. Everything is encoded at once and encrypted by the time the output is written,
+ * in order. Errors: FLATEND_ETOOBIG (the dialect's limit; nothing was sent), FLATEND_ELIMIT
+ * (find_node: too many wait for an answer), FLATEND_ESTATE (the keys are not agreed yet),
+ * FLATEND_ENOMEM (nothing was sent, but `data` may have sent a part: the stream is lost then). */
+struct fe_sender;
+
+struct fe_sender_ops {
+    /* The id for the next stream of ours. */
+    uint32_t (*next_stream)(struct fe_sender *sender);
+    int (*request)(struct fe_sender *sender, uint32_t stream, const struct fe_view *services,
+                   size_t n_services, const struct fe_header *headers, size_t n_headers);
+    int (*response)(struct fe_sender *sender, uint32_t stream, bool handled,
+                    const struct fe_header *headers, size_t n_headers);
+    /* Bytes of any length: split into packets as the dialect wants. Never empty. */
+    int (*data)(struct fe_sender *sender, uint32_t stream, struct fe_view bytes);
+    /* The old dialect has no trailers, and drops them. */
+    int (*end)(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
+               size_t n_trailers);
+    int (*find_node)(struct fe_sender *sender, const uint8_t target[FE_KEY_LEN], uint32_t *token);
+    int (*nodes)(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n);
+    /* How many body bytes may be sent now before the output counts as full; windows apart. */
+    size_t (*space)(const struct fe_sender *sender);
+    /* Only when the sender is_full. `text` may be empty; it is cut at FE_REASON_TEXT_MAX. */
+    int (*reset)(struct fe_sender *sender, uint32_t stream, enum fe_reason reason,
+                 struct fe_view text);
+    int (*window)(struct fe_sender *sender, uint32_t stream, uint32_t increment);
+    int (*services)(struct fe_sender *sender, const struct fe_offer *offers, size_t n);
+    int (*goaway)(struct fe_sender *sender, uint32_t last, enum fe_reason reason,
+                  struct fe_view text);
+    int (*ping)(struct fe_sender *sender, uint64_t token);
+};
+
+enum { FE_REASON_TEXT_MAX = 255 };
+
+/* The flow control of a connection, as both sides announced it. */
+struct fe_flow {
+    uint32_t stream_out;     /* body bytes that a new stream may carry to the peer at first */
+    uint32_t connection_out; /* and all streams together */
+    uint32_t stream_in;      /* the same towards us */
+    uint32_t connection_in;
+    uint32_t streams_out; /* streams that we may have open at once */
+};
+
+struct fe_sender {
+    const struct fe_sender_ops *ops;
+    /* Set by the time HELLO is delivered, for good. The peer knows windows, RESET, trailers,
+     * SERVICES, GOAWAY and PING; its ids grow, so that one behind the last is over; `flow` counts.
+     * Else it is an old peer: docs/PROTOCOL.md §1.3. */
+    bool is_full;
+    struct fe_flow flow;
+};
+
+#endif

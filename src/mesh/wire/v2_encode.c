@@ -1,0 +1,128 @@
+#include <assert.h>
+
+#include "mesh/wire/v1.h"
+#include "mesh/wire/v2.h"
+
+static size_t text_len(struct fe_view text)
+{
+    return text.len < FE_REASON_TEXT_MAX ? text.len : FE_REASON_TEXT_MAX;
+}
+
+static void write_text(struct fe_writer *writer, struct fe_view text)
+{
+    fe_write_u8(writer, (uint8_t)text_len(text));
+    fe_write_bytes(writer, fe_view_of(text.ptr, text_len(text)));
+}
+
+void fe_v2_header_encode(struct fe_writer *writer, uint8_t type, uint8_t flags, uint32_t stream,
+                         size_t body_len)
+{
+    assert(body_len < 1U << 24);
+    fe_write_u8(writer, (uint8_t)(body_len >> 16));
+    fe_write_u16(writer, (uint16_t)body_len);
+    fe_write_u8(writer, type);
+    fe_write_u8(writer, flags);
+    fe_write_u32(writer, stream);
+}
+
+size_t fe_v2_request_size(const struct fe_view *services, size_t n_services,
+                          const struct fe_header *headers, size_t n_headers)
+{
+    return fe_size_plus(fe_v1_names_size(services, n_services),
+                        fe_v1_headers_size(headers, n_headers));
+}
+
+void fe_v2_request_encode(struct fe_writer *writer, const struct fe_view *services,
+                          size_t n_services, const struct fe_header *headers, size_t n_headers)
+{
+    fe_v1_names_encode(writer, services, n_services);
+    fe_v1_headers_encode(writer, headers, n_headers);
+}
+
+size_t fe_v2_response_size(const struct fe_header *headers, size_t n)
+{
+    return fe_size_plus(1, fe_v1_headers_size(headers, n));
+}
+
+void fe_v2_response_encode(struct fe_writer *writer, bool is_handled,
+                           const struct fe_header *headers, size_t n)
+{
+    fe_write_u8(writer, is_handled ? 1 : 0);
+    fe_v1_headers_encode(writer, headers, n);
+}
+
+size_t fe_v2_reset_size(struct fe_view text)
+{
+    return 4 + 1 + text_len(text);
+}
+
+void fe_v2_reset_encode(struct fe_writer *writer, uint32_t reason, struct fe_view text)
+{
+    fe_write_u32(writer, reason);
+    write_text(writer, text);
+}
+
+size_t fe_v2_refusal_size(struct fe_view text)
+{
+    return fe_v2_reset_size(text);
+}
+
+void fe_v2_refusal_encode(struct fe_writer *writer, uint32_t reason, struct fe_view text)
+{
+    fe_v2_reset_encode(writer, reason, text);
+}
+
+size_t fe_v2_goaway_size(struct fe_view text)
+{
+    return 4 + fe_v2_reset_size(text);
+}
+
+void fe_v2_goaway_encode(struct fe_writer *writer, uint32_t last, uint32_t reason,
+                         struct fe_view text)
+{
+    fe_write_u32(writer, last);
+    fe_v2_reset_encode(writer, reason, text);
+}
+
+void fe_v2_ping_encode(struct fe_writer *writer, uint64_t token)
+{
+    fe_write_u32(writer, (uint32_t)(token >> 32));
+    fe_write_u32(writer, (uint32_t)token);
+}
+
+size_t fe_v2_services_size(const struct fe_offer *offers, size_t n)
+{
+    size_t size = 2;
+
+    if (n > FE_SERVICES_MAX) {
+        return SIZE_MAX;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (offers[i].name.len > UINT8_MAX) {
+            return SIZE_MAX;
+        }
+        size += 1 + offers[i].name.len + 2;
+    }
+    return size;
+}
+
+void fe_v2_services_encode(struct fe_writer *writer, const struct fe_offer *offers, size_t n)
+{
+    fe_write_u16(writer, (uint16_t)n);
+    for (size_t i = 0; i < n; i++) {
+        fe_write_u8(writer, (uint8_t)offers[i].name.len);
+        fe_write_bytes(writer, offers[i].name);
+        fe_write_u16(writer, offers[i].weight);
+    }
+}
+
+size_t fe_v2_nodes_size(const struct fe_id *ids, size_t n)
+{
+    return fe_size_plus(4, fe_v1_nodes_size(ids, n));
+}
+
+void fe_v2_nodes_encode(struct fe_writer *writer, uint32_t token, const struct fe_id *ids, size_t n)
+{
+    fe_write_u32(writer, token);
+    fe_v1_nodes_encode(writer, ids, n);
+}

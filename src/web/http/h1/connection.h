@@ -1,0 +1,132 @@
+/* The inside of a server's connection, shared by the files that implement h1_server.h. */
+#ifndef FE_WEB_HTTP_H1_CONNECTION_H
+#define FE_WEB_HTTP_H1_CONNECTION_H
+
+#include "web/http/h1/decoder.h"
+#include "web/http/h1/encoder.h"
+#include "web/http/h1/server.h"
+
+enum {
+    /* What a connection keeps of input that nobody wants yet, before it stops reading: enough to go
+     * on seeing the client's end while a response is made. One read may exceed it. */
+    FE_H1_HELD_MAX = 16 * 1024,
+    /* Writes are accepted up to here: so far beyond the high-water mark that the connection reports
+     * the drain for which a writer then waits, and that an exchange, which begins below the mark,
+     * has room for a short answer. */
+    FE_H1_OUT_MAX = FE_HTTP_OUT_HIGH_WATER + 64 * 1024,
+    /* The rest of a body that nobody wants is read up to here, to keep the connection; beyond, a
+     * new connection is cheaper for both. */
+    FE_H1_DISCARD_MAX = 256 * 1024,
+    /* What is discarded after the last answer before the client is reset (RFC 9112 §9.6). */
+    FE_H1_LINGER_MAX = 16 * 1024 * 1024,
+    FE_H1_LINGER_MS = 5000,
+    /* A connection that has idled for so long gives its memory back: a busy one never allocates. */
+    FE_H1_TRIM_MS = 1000,
+};
+
+/*             head complete          response ended
+ *     WAIT ───────────────▶ EXCHANGE ──────────────▶ DISCARD ──▶ WAIT
+ *      │ fault, idle,         │  └─ abort ─▶ CLOSED    │ request complete
+ *      │ drain, end           │ and close              │ too much of it
+ *      └──────────────────────┴───────────▶ LINGER ◀───┘
+ *                                             └─ waited long enough ─▶ CLOSED */
+enum fe_h1_phase {
+    FE_H1_WAIT,     /* between requests, or within a head */
+    FE_H1_EXCHANGE, /* a handler has the exchange */
+    FE_H1_DISCARD,  /* answered; the rest of the request is dropped */
+    FE_H1_LINGER,   /* the last answer is on its way; whatever comes is dropped */
+    FE_H1_CLOSED,   /* reset */
+};
+
+enum fe_h1_body {
+    FE_H1_BODY_UNASKED, /* before the first resume */
+    FE_H1_BODY_WANTED,
+    FE_H1_BODY_PAUSED, /* the handler took less than it was given */
+    FE_H1_BODY_DONE,
+};
+
+/* What a read timeout is about. */
+enum fe_h1_wait {
+    FE_H1_WAIT_NONE,
+    FE_H1_WAIT_HEAD,
+    FE_H1_WAIT_IDLE,
+    FE_H1_WAIT_BODY,
+    FE_H1_WAIT_LINGER,
+};
+
+struct fe_h1_server {
+    struct fe_http_server base;
+    const struct fe_http_limits *limits;
+    const struct fe_http_owner_ops *ops;
+    void *owner;
+    struct fe_chain *out;
+    struct fe_h1_decoder decoder;
+    struct fe_exchange ex;
+    enum fe_h1_phase phase;
+
+    /* input */
+    struct fe_chain held; /* what came and waits */
+    struct fe_view fed;   /* what is being fed, behind it */
+    enum fe_h1_body body;
+    uint64_t n_body;    /* bytes of this request's body that were taken */
+    uint64_t n_dropped; /* in DISCARD and LINGER */
+    bool is_running;    /* within fe_h1_run: what a handler causes is done there */
+    bool is_paused;     /* reading, by us */
+
+    /* the response */
+    struct fe_view hsts;
+    enum fe_h1_framing framing;
+    uint64_t left;      /* of the announced length */
+    bool is_blocked;    /* a write took less than it was given */
+    bool must_close;    /* after this response */
+    bool is_draining;   /* no further exchange */
+    bool owes_continue; /* the client waits for 100 (Continue) */
+    bool had_request;   /* until the first one, the head's timeout counts from the accept */
+
+    /* time: one timer, which fires at the earliest of the deadlines or before it */
+    struct fe_timers *timers;
+    struct fe_timer timer;
+    enum fe_h1_wait waiting;
+    uint64_t read_ms;  /* deadline for `waiting`; FE_TIME_NEVER: none */
+    uint64_t trim_ms;  /* when to give memory back */
+    uint64_t write_ms; /* when to look whether the client has taken something */
+    uint64_t written;  /* by then, more than this */
+    uint64_t run_ms;   /* when to go on with what could not be done within a handler's call */
+};
+
+extern const struct fe_exchange_ops fe_h1_exchange_ops;
+
+/* Does whatever can be done now, in a loop; then sees to flushing, reading and timers. Within
+ * itself, nothing: the loop goes on when the handler returns. */
+void fe_h1_run(struct fe_h1_server *server);
+
+/* Has fe_h1_run called from the timer, unless it runs: for calls by handlers. */
+void fe_h1_run_later(struct fe_h1_server *server);
+
+/* Flushing, reading and timers, after anything that may have changed what they depend on. */
+void fe_h1_settle(struct fe_h1_server *server);
+
+/* Drops the rest of an answered request, as far as it has come. Calls no handler. */
+void fe_h1_discard(struct fe_h1_server *server);
+
+/* No further request: sends what there is, then ends our direction; or resets. */
+void fe_h1_finish(struct fe_h1_server *server);
+void fe_h1_reset(struct fe_h1_server *server);
+
+/* Ends the running exchange because of the client, and tells it so if that is still possible. */
+void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason);
+
+/* Answers a request that no handler has, and closes. */
+void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason);
+
+/* Is there input that was not looked at? */
+bool fe_h1_has_input(const struct fe_h1_server *server);
+
+/* Timeouts: h1_timeout.c. */
+int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;
+void fe_h1_timeout_update(struct fe_h1_server *server);
+/* Progress: the time that the client has for what comes next starts anew, at the next update. */
+void fe_h1_timeout_restart(struct fe_h1_server *server);
+void fe_h1_timeout_deinit(struct fe_h1_server *server);
+
+#endif

@@ -1,0 +1,173 @@
+/* The exchange as the handler sees it: what it says becomes HTTP/1.1. */
+#include <assert.h>
+
+#include "ground/base/list.h"
+#include "web/http/h1/connection.h"
+
+static struct fe_h1_server *server_of(struct fe_exchange *ex)
+{
+    struct fe_h1_server *server = FE_CONTAINER_OF(ex, struct fe_h1_server, ex);
+
+    assert(server->phase == FE_H1_EXCHANGE);
+    return server;
+}
+
+/* RFC 9112 §6.3: what frames the body, as the head announces it. */
+static enum fe_h1_framing announced_framing(const struct fe_h1_server *server,
+                                            const struct fe_response *response)
+{
+    if (response->status == 204 || response->status == 304) {
+        return FE_H1_FRAMING_NONE;
+    }
+    if (response->content_length != FE_BODY_UNKNOWN) {
+        return FE_H1_FRAMING_LENGTH;
+    }
+    return server->ex.request.version == 10 ? FE_H1_FRAMING_CLOSE : FE_H1_FRAMING_CHUNKS;
+}
+
+/* Will the rest of the request be read, so that another one can follow? A client that waits for
+ * 100 (Continue) in vain may or may not send its body. */
+static bool is_request_readable(const struct fe_h1_server *server)
+{
+    uint64_t length = server->ex.request.content_length;
+
+    if (server->owes_continue) {
+        return false;
+    }
+    return server->body != FE_H1_BODY_UNASKED || length == FE_BODY_UNKNOWN ||
+           length <= FE_H1_DISCARD_MAX;
+}
+
+static int respond(struct fe_exchange *ex, const struct fe_response *response)
+{
+    struct fe_h1_server *server = server_of(ex);
+    enum fe_h1_framing announced = announced_framing(server, response);
+    enum fe_h1_framing framing =
+        ex->request.method == FE_METHOD_HEAD ? FE_H1_FRAMING_NONE : announced;
+    bool must_close = server->must_close || server->is_draining || framing == FE_H1_FRAMING_CLOSE ||
+                      !server->decoder.head.keep_alive || !is_request_readable(server);
+    struct fe_h1_response head = {.message = response,
+                                  .framing = announced,
+                                  .close = must_close,
+                                  .keep_alive = !must_close && ex->request.version == 10,
+                                  .date = server->ops->date(server->owner),
+                                  .hsts = server->hsts};
+    int code;
+
+    assert(!ex->responded);
+    code = fe_h1_encode_head(server->out, &head);
+    if (code != 0) {
+        return code;
+    }
+    ex->responded = true;
+    server->framing = framing;
+    server->left = announced == FE_H1_FRAMING_LENGTH ? response->content_length : 0;
+    server->must_close = must_close;
+    fe_h1_settle(server);
+    return 0;
+}
+
+static ssize_t write_chunks(struct fe_chain *out, struct fe_view data)
+{
+    size_t done = 0;
+
+    while (done < data.len) {
+        size_t n = data.len - done < FE_H1_CHUNK_MAX ? data.len - done : FE_H1_CHUNK_MAX;
+        int code = fe_h1_encode_chunk(out, fe_view_of(data.ptr + done, n));
+
+        if (code != 0) {
+            return code;
+        }
+        done += n;
+    }
+    return (ssize_t)done;
+}
+
+static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct fe_h1_server *server = server_of(ex);
+    size_t room = server->out->len < FE_H1_OUT_MAX ? FE_H1_OUT_MAX - server->out->len : 0;
+    size_t want = data.len;
+    ssize_t n;
+
+    assert(ex->responded);
+    if (server->framing == FE_H1_FRAMING_NONE) {
+        return (ssize_t)want;
+    }
+    if (server->framing == FE_H1_FRAMING_LENGTH && want > server->left) {
+        return FLATEND_ETOOBIG;
+    }
+    if (data.len > room) {
+        data.len = room;
+    }
+    if (server->framing == FE_H1_FRAMING_CHUNKS) {
+        n = write_chunks(server->out, data);
+    } else {
+        int code = data.len > 0 ? fe_chain_append(server->out, data.ptr, data.len) : 0;
+        n = code != 0 ? code : (ssize_t)data.len;
+    }
+    if (n < 0) {
+        return n;
+    }
+    server->is_blocked = (size_t)n < want;
+    server->left -= server->framing == FE_H1_FRAMING_LENGTH ? (uint64_t)n : 0;
+    fe_h1_settle(server);
+    return n;
+}
+
+static void abort_response(struct fe_exchange *ex)
+{
+    fe_h1_reset(server_of(ex));
+}
+
+static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    struct fe_h1_server *server = server_of(ex);
+    bool is_short = server->framing == FE_H1_FRAMING_LENGTH && server->left > 0;
+
+    assert(ex->responded);
+    if (is_short || (server->framing == FE_H1_FRAMING_CHUNKS &&
+                     fe_h1_encode_last_chunk(server->out, trailers) != 0)) {
+        fe_h1_reset(server);
+        return;
+    }
+    if (server->must_close || server->is_draining) {
+        fe_h1_finish(server);
+        return;
+    }
+    server->phase = FE_H1_DISCARD;
+    server->n_dropped = 0;
+    if (!server->is_running) {
+        fe_h1_discard(server);
+        if (fe_h1_has_input(server)) {
+            fe_h1_run_later(server);
+        }
+    }
+    fe_h1_settle(server);
+}
+
+static void resume(struct fe_exchange *ex)
+{
+    struct fe_h1_server *server = server_of(ex);
+
+    if (server->body == FE_H1_BODY_DONE) {
+        return;
+    }
+    /* Without memory for it the client goes on by itself, after a while (RFC 9110 §10.1.1). */
+    if (server->owes_continue && !ex->responded && fe_h1_encode_continue(server->out) == 0) {
+        server->owes_continue = false;
+    }
+    server->body = FE_H1_BODY_WANTED;
+    if (fe_h1_has_input(server) || server->decoder.state == FE_H1_DONE) {
+        fe_h1_run_later(server);
+    }
+    fe_h1_settle(server);
+}
+
+const struct fe_exchange_ops fe_h1_exchange_ops = {
+    .respond = respond,
+    .write = write_body,
+    .end = end,
+    .abort = abort_response,
+    .resume = resume,
+};

@@ -1,0 +1,184 @@
+/* The timeouts of a connection. All of them live on one timer that is hardly ever moved: deadlines
+ * are stored, and the timer, when it fires, looks which of them has really come. */
+#include "ground/base/list.h"
+#include "web/http/h1/connection.h"
+
+static enum fe_h1_wait waits_for(const struct fe_h1_server *server)
+{
+    switch (server->phase) {
+    case FE_H1_WAIT:
+        return server->had_request && fe_h1_decoder_is_idle(&server->decoder) ? FE_H1_WAIT_IDLE
+                                                                              : FE_H1_WAIT_HEAD;
+    case FE_H1_EXCHANGE:
+        return server->body == FE_H1_BODY_WANTED ? FE_H1_WAIT_BODY : FE_H1_WAIT_NONE;
+    case FE_H1_DISCARD:
+    case FE_H1_LINGER:
+        return FE_H1_WAIT_LINGER;
+    case FE_H1_CLOSED:
+        break;
+    }
+    return FE_H1_WAIT_NONE;
+}
+
+static uint64_t read_timeout(const struct fe_h1_server *server)
+{
+    switch (server->waiting) {
+    case FE_H1_WAIT_HEAD:
+        return server->limits->read_header_ms;
+    case FE_H1_WAIT_IDLE:
+        return server->limits->idle_ms;
+    case FE_H1_WAIT_BODY:
+        return server->limits->read_ms;
+    case FE_H1_WAIT_LINGER:
+        return FE_H1_LINGER_MS;
+    case FE_H1_WAIT_NONE:
+        break;
+    }
+    return 0;
+}
+
+/* After the last answer, what waits in the system's buffer counts too: a reset would drop it. */
+static bool is_sending(const struct fe_h1_server *server)
+{
+    return server->out->len > 0 ||
+           (server->phase == FE_H1_LINGER && !server->ops->has_taken_all(server->owner));
+}
+
+void fe_h1_timeout_restart(struct fe_h1_server *server)
+{
+    server->waiting = FE_H1_WAIT_NONE;
+    server->read_ms = FE_TIME_NEVER;
+    server->trim_ms = FE_TIME_NEVER; /* what was idle memory is in use */
+}
+
+void fe_h1_timeout_update(struct fe_h1_server *server)
+{
+    enum fe_h1_wait waiting = waits_for(server);
+    uint64_t now = server->ops->now_ms(server->owner);
+    uint64_t next;
+
+    if (waiting != server->waiting) {
+        server->waiting = waiting;
+        server->read_ms = fe_deadline(now, read_timeout(server));
+        server->trim_ms = waiting == FE_H1_WAIT_IDLE ? now + FE_H1_TRIM_MS : FE_TIME_NEVER;
+    }
+    if (server->write_ms == FE_TIME_NEVER && is_sending(server)) {
+        server->write_ms = fe_deadline(now, server->limits->write_ms);
+        server->written = server->ops->written(server->owner);
+    }
+    next = fe_earlier(fe_earlier(server->read_ms, server->trim_ms),
+                      fe_earlier(server->write_ms, server->run_ms));
+    if (next < server->timer.deadline_ms &&
+        fe_timer_start(server->timers, &server->timer, next) != 0) {
+        /* Without its timer the connection could hang for ever. A handler hears of it when the
+         * owner frees the server. */
+        server->ops->close(server->owner, true);
+    }
+}
+
+/* Has the client stopped taking what we send? */
+static bool is_stalled(struct fe_h1_server *server, uint64_t now)
+{
+    uint64_t written = server->ops->written(server->owner);
+
+    if (now < server->write_ms) {
+        return false;
+    }
+    server->write_ms = FE_TIME_NEVER;
+    if (!is_sending(server) || written != server->written) {
+        return false; /* the update that follows sets the next deadline if there is need */
+    }
+    return true;
+}
+
+static void on_stalled(struct fe_h1_server *server)
+{
+    bool has_handler = server->phase == FE_H1_EXCHANGE;
+
+    server->phase = FE_H1_CLOSED;
+    if (has_handler) {
+        server->ex.handler_ops->on_abort(&server->ex);
+    }
+    server->ops->close(server->owner, true);
+}
+
+static void on_read_timeout(struct fe_h1_server *server)
+{
+    enum fe_h1_wait waiting = server->waiting;
+
+    fe_h1_timeout_restart(server);
+    switch (waiting) {
+    case FE_H1_WAIT_HEAD:
+        if (fe_h1_decoder_is_idle(&server->decoder)) {
+            fe_h1_finish(server);
+        } else {
+            fe_h1_answer(server, 408, "the request's head took too long");
+        }
+        break;
+    case FE_H1_WAIT_IDLE:
+        fe_h1_finish(server);
+        break;
+    case FE_H1_WAIT_BODY:
+        fe_h1_fail(server, 408, "the request's body took too long");
+        break;
+    case FE_H1_WAIT_LINGER:
+        /* While the answer is not sent it is the write timeout that counts. */
+        if (server->phase == FE_H1_LINGER && !is_sending(server)) {
+            fe_h1_reset(server);
+        } else if (server->phase == FE_H1_DISCARD) {
+            fe_h1_finish(server);
+        }
+        break;
+    case FE_H1_WAIT_NONE:
+        break;
+    }
+}
+
+static void trim(struct fe_h1_server *server)
+{
+    fe_arena_deinit(&server->ex.arena);
+    fe_h1_decoder_trim(&server->decoder);
+    server->trim_ms = FE_TIME_NEVER;
+}
+
+static void on_timer(struct fe_timer *timer)
+{
+    struct fe_h1_server *server = FE_CONTAINER_OF(timer, struct fe_h1_server, timer);
+    uint64_t now = server->ops->now_ms(server->owner);
+
+    if (now >= server->run_ms) {
+        server->run_ms = FE_TIME_NEVER;
+    }
+    if (is_stalled(server, now)) {
+        on_stalled(server);
+        return;
+    }
+    if (now >= server->trim_ms) {
+        trim(server);
+    }
+    if (now >= server->read_ms) {
+        on_read_timeout(server);
+    }
+    fe_h1_run(server);
+}
+
+/* Arms the timer even if no timeout is set, so that it is in the heap: from then on moving it does
+ * not fail. */
+int fe_h1_timeout_init(struct fe_h1_server *server)
+{
+    uint64_t now = server->ops->now_ms(server->owner);
+
+    fe_timer_init(&server->timer, on_timer);
+    server->waiting = FE_H1_WAIT_HEAD;
+    server->read_ms = fe_deadline(now, read_timeout(server));
+    server->trim_ms = FE_TIME_NEVER;
+    server->write_ms = FE_TIME_NEVER;
+    server->run_ms = FE_TIME_NEVER;
+    return fe_timer_start(server->timers, &server->timer,
+                          fe_earlier(server->read_ms, now + FE_H1_TRIM_MS));
+}
+
+void fe_h1_timeout_deinit(struct fe_h1_server *server)
+{
+    fe_timer_stop(server->timers, &server->timer);
+}

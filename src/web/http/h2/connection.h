@@ -1,0 +1,204 @@
+/* The inside of a server's HTTP/2 connection, shared by the files that implement h2_server.h. */
+#ifndef FE_WEB_HTTP_H2_CONNECTION_H
+#define FE_WEB_HTTP_H2_CONNECTION_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "ground/base/list.h"
+#include "web/http/h2/guard.h"
+#include "web/http/h2/memory.h"
+#include "web/http/h2/server.h"
+#include "web/http/target.h"
+
+enum {
+    /* What is dropped after the last frame before the client is reset. */
+    FE_H2_LINGER_MAX = 1024 * 1024,
+    FE_H2_LINGER_MS = 5000,
+    /* How long a client may take to learn that it is to open no more streams (RFC 9113 §6.8). */
+    FE_H2_NOTICE_MS = 1000,
+    /* A connection that has idled for so long gives its memory back. */
+    FE_H2_TRIM_MS = 1000,
+    /* Between two looks at what streams wait for: how late a timeout may be noticed. */
+    FE_H2_LOOK_MS = 100,
+    /* How often a turn goes on with what its own handlers have caused. */
+    FE_H2_ROUNDS_MAX = 16,
+};
+
+/*     OPEN ── drain: notice ──▶ NOTICED ── it has arrived: GOAWAY ──▶ GOING ── no stream ──┐
+ *      │ idle, fault, flood, the client's end                                               ▼
+ *      └───────────────────────────────────────────────────────────────────────────────▶ LINGER
+ *     Any of them ends in CLOSED, with a reset. */
+enum fe_h2_phase {
+    FE_H2_OPEN,
+    FE_H2_NOTICED, /* GOAWAY with the highest stream id is sent, and a PING behind it */
+    FE_H2_GOING,   /* GOAWAY with the last stream id is sent */
+    FE_H2_LINGER,  /* the last frame is on its way; whatever comes is dropped */
+    FE_H2_CLOSED,  /* reset */
+};
+
+/* Whose a stream is. */
+enum fe_h2_state {
+    FE_H2_HEAD,     /* the request's head is coming */
+    FE_H2_EXCHANGE, /* a handler has it */
+    FE_H2_ENDED,    /* the handler has ended the response, which is on its way */
+    FE_H2_RESET,    /* RST_STREAM is on its way */
+};
+
+enum fe_h2_body {
+    FE_H2_BODY_UNASKED, /* before the first resume */
+    FE_H2_BODY_WANTED,
+    FE_H2_BODY_PAUSED, /* the handler took less than it was given */
+    FE_H2_BODY_DONE,   /* on_body_end was called */
+};
+
+/* What the connection waits for from its client. */
+enum fe_h2_wait {
+    FE_H2_WAIT_NONE,
+    FE_H2_WAIT_HEAD,
+    FE_H2_WAIT_IDLE,
+    FE_H2_WAIT_NOTICE,
+    FE_H2_WAIT_LINGER,
+};
+
+struct fe_h2_server;
+
+struct fe_h2_stream {
+    struct fe_exchange ex;
+    struct fe_h2_server *server;
+    struct fe_list link; /* in the server's streams, or spare */
+    struct fe_list todo; /* in the server's todo */
+    int32_t id;
+    enum fe_h2_state state;
+
+    /* the request */
+    enum fe_h2_body body;
+    size_t n_head;   /* bytes of its fields, as RFC 9113 §6.5.2 counts */
+    size_t n_fields; /* that were seen */
+    struct fe_http_fault fault;
+    struct fe_fields trailers;
+    struct fe_chain held; /* body that nobody has taken yet */
+    uint64_t n_body;      /* bytes of it that came */
+    uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: nobody waits for it */
+    bool is_complete;     /* the client has ended it */
+    bool expects_continue;
+    bool owes_continue; /* the client waits for 100 (Continue) */
+
+    /* the response; the fields live in the arena */
+    nghttp2_nv *head;
+    size_t n_head_nv;
+    nghttp2_nv *end; /* trailers */
+    size_t n_end_nv;
+    bool has_no_body; /* HEAD, 204, 304 */
+    bool has_length;
+    uint64_t left;          /* of the announced length */
+    struct fe_chain output; /* body that is not sent */
+    uint64_t n_sent;
+    uint64_t write_ms; /* when to look whether the client has given window */
+    uint64_t was_sent; /* by then, more than this */
+    bool is_submitted; /* the head is nghttp2's */
+    bool is_deferred;  /* nghttp2 waits for more output */
+    bool is_blocked;   /* a write took less than it was given */
+};
+
+struct fe_h2_server {
+    struct fe_http_server base;
+    struct fe_http_setup setup;
+    struct fe_h2_counters *counters;
+    nghttp2_session *session; /* lives in `memory`; NULL in LINGER and CLOSED */
+    struct fe_h2_memory memory;
+    struct fe_h2_guard guard;
+    enum fe_h2_phase phase;
+    enum fe_h2_kind over;   /* what there is too much of, until that is acted on */
+    bool is_running;        /* within feed or run: what handlers cause is done there */
+    bool is_out_of_memory;  /* noticed where it cannot be said */
+    bool had_request;       /* until the first one, the head's timeout counts from the beginning */
+    struct fe_list streams; /* all of them */
+    size_t n_streams;
+    struct fe_list todo; /* of them, for fe_h2_step */
+    struct fe_list spare;
+    size_t n_spare;
+    struct fe_h2_stream *coming; /* whose header block is not complete; NULL: none */
+    size_t n_heads;              /* bytes of the fields of all streams */
+    size_t n_held;               /* bytes in their `held` */
+    size_t n_output;             /* and in their `output` */
+    size_t n_owed;               /* of the connection's window */
+    uint64_t n_sent;             /* bytes of DATA, ever */
+    size_t n_dropped;            /* in LINGER */
+
+    /* time: one timer, which fires at the earliest of the deadlines or before it */
+    struct fe_timer timer;
+    enum fe_h2_wait waiting;
+    uint64_t wait_ms;  /* deadline for `waiting` */
+    uint64_t trim_ms;  /* when to give memory back */
+    uint64_t look_ms;  /* when to look at the streams */
+    uint64_t write_ms; /* when to look whether the client has taken something */
+    uint64_t written;  /* by then, more than this */
+};
+
+/* ---- h2_session.c: between us and nghttp2 */
+int fe_h2_session_new(struct fe_h2_server *server) FE_MUST_USE; /* FLATEND_ENOMEM */
+void fe_h2_session_drop(struct fe_h2_server *server);           /* not from within its callbacks */
+
+/* ---- h2_stream.c */
+struct fe_h2_stream *fe_h2_stream_new(struct fe_h2_server *server, int32_t id) FE_MUST_USE;
+/* nghttp2 has closed it: a handler that has it hears of that. Not from within a handler's call. */
+void fe_h2_stream_close(struct fe_h2_stream *stream);
+void fe_h2_streams_trim(struct fe_h2_server *server); /* the spare ones */
+
+/* Has fe_h2_step called for the stream, before this turn ends. */
+void fe_h2_later(struct fe_h2_stream *stream);
+
+/* Ends the running exchange because of the client, and tells it so if that is still possible. */
+void fe_h2_fail(struct fe_h2_stream *stream, int status, const char *reason);
+/* Answers a request that no handler has. */
+void fe_h2_answer(struct fe_h2_stream *stream, int status, const char *reason);
+void fe_h2_stream_reset(struct fe_h2_stream *stream, uint32_t code);
+
+/* ---- h2_request.c: what comes */
+int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view name,
+                   struct fe_view value) FE_MUST_USE; /* FLATEND_ELIMIT, FLATEND_ENOMEM */
+void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete);
+void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data);
+void fe_h2_on_complete(struct fe_h2_stream *stream);
+/* Body for a handler that has asked for it. */
+void fe_h2_deliver(struct fe_h2_stream *stream);
+
+/* ---- h2_response.c: what goes */
+extern const struct fe_exchange_ops fe_h2_exchange_ops;
+/* Bytes that a write would take. */
+size_t fe_h2_room(const struct fe_h2_stream *stream);
+/* Tells nghttp2 of what there is to send. */
+void fe_h2_submit(struct fe_h2_stream *stream);
+ssize_t fe_h2_read_output(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
+                          uint32_t *flags, nghttp2_data_source *source, void *user_data);
+int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
+                      size_t len, nghttp2_data_source *source, void *user_data);
+
+/* ---- h2_server.c */
+/* No further frame but what is in `out`: sends that, then ends our direction; or resets. */
+void fe_h2_finish(struct fe_h2_server *server);
+void fe_h2_reset(struct fe_h2_server *server);
+/* Says why and goes; at once, so that handlers hear of it only when the server is freed or run. */
+void fe_h2_terminate(struct fe_h2_server *server, uint32_t code, const char *why);
+void fe_h2_goaway(struct fe_h2_server *server);
+
+/* ---- h2_timeout.c */
+int fe_h2_timeout_init(struct fe_h2_server *server) FE_MUST_USE;
+void fe_h2_timeout_update(struct fe_h2_server *server);
+void fe_h2_timeout_deinit(struct fe_h2_server *server);
+/* The time for the stream's next bytes of body starts anew, or stops. */
+void fe_h2_timeout_read(struct fe_h2_stream *stream);
+/* The same for its client's taking of output. */
+void fe_h2_timeout_write(struct fe_h2_stream *stream);
+
+static inline bool fe_h2_is_gone(const struct fe_h2_server *server)
+{
+    return server->phase == FE_H2_LINGER || server->phase == FE_H2_CLOSED;
+}
+
+static inline uint64_t fe_h2_now(const struct fe_h2_server *server)
+{
+    return server->setup.ops->now_ms(server->setup.owner);
+}
+
+#endif

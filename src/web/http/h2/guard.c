@@ -1,0 +1,140 @@
+#include "web/http/h2/guard.h"
+
+enum {
+    UNIT = 1000, /* thousandths */
+    /* A stream's window and the connection's, each at most twice a frame: some libraries give back
+     * what they read in pieces. */
+    UPDATES_PER_DATA = 4,
+    FRAME_SIZE_MAX = 16384, /* the SETTINGS_MAX_FRAME_SIZE that we do not raise */
+};
+
+/* RFC 9113 §6. */
+enum frame_type {
+    TYPE_DATA,
+    TYPE_HEADERS,
+    TYPE_PRIORITY,
+    TYPE_RST_STREAM,
+    TYPE_SETTINGS,
+    TYPE_PUSH_PROMISE,
+    TYPE_PING,
+    TYPE_GOAWAY,
+    TYPE_WINDOW_UPDATE,
+    TYPE_CONTINUATION,
+};
+
+enum { FLAG_END_STREAM = 0x1, FLAG_ACK = 0x1 };
+
+static const struct fe_h2_rate rates[FE_H2_N_KINDS] = FE_H2_RATES;
+
+void fe_h2_guard_init(struct fe_h2_guard *guard, size_t header_max, struct fe_h2_counters *counters)
+{
+    *guard = (struct fe_h2_guard){
+        .counters = counters,
+        .n_preface = FE_H2_PREFACE_LEN,
+        .max_continuations = header_max / FRAME_SIZE_MAX + FE_H2_CONTINUATIONS_EXTRA,
+    };
+}
+
+enum fe_h2_kind fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_kind kind, uint64_t now_ms)
+{
+    uint64_t *level = &guard->level[kind];
+    uint64_t freed = (now_ms - guard->since_ms[kind]) * rates[kind].per_s;
+
+    guard->counters->seen[kind]++;
+    guard->since_ms[kind] = now_ms;
+    *level = (*level > freed ? *level - freed : 0) + UNIT;
+    return *level > (uint64_t)rates[kind].burst * UNIT ? kind : FE_H2_FINE;
+}
+
+void fe_h2_guard_on_data(struct fe_h2_guard *guard)
+{
+    uint64_t *level = &guard->level[FE_H2_WINDOW_UPDATES];
+
+    *level = *level > UPDATES_PER_DATA * UNIT ? *level - UPDATES_PER_DATA * UNIT : 0;
+}
+
+/* RFC 9113 §4.3: a header block is contiguous, so that its frames can be counted. */
+static enum fe_h2_kind on_continuation(struct fe_h2_guard *guard, uint64_t now_ms)
+{
+    guard->counters->seen[FE_H2_CONTINUATIONS]++;
+    if (++guard->n_continuations > guard->max_continuations) {
+        return FE_H2_CONTINUATIONS;
+    }
+    return guard->left == 0 ? fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms) : FE_H2_FINE;
+}
+
+static enum fe_h2_kind on_frame(struct fe_h2_guard *guard, uint64_t now_ms)
+{
+    uint8_t type = guard->header[3];
+    uint8_t flags = guard->header[4];
+
+    if (type != TYPE_CONTINUATION) {
+        guard->n_continuations = 0;
+    }
+    switch (type) {
+    case TYPE_DATA:
+        if (guard->left == 0 && (flags & FLAG_END_STREAM) == 0) {
+            return fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms);
+        }
+        return FE_H2_FINE;
+    case TYPE_HEADERS:
+        return guard->left == 0 ? fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms) : FE_H2_FINE;
+    case TYPE_RST_STREAM:
+        return fe_h2_guard_count(guard, FE_H2_RESETS, now_ms);
+    case TYPE_SETTINGS:
+        if ((flags & FLAG_ACK) != 0) {
+            return FE_H2_FINE; /* one more than was asked for is a fault */
+        }
+        return fe_h2_guard_count(guard, FE_H2_SETTINGS, now_ms);
+    case TYPE_PING:
+        return fe_h2_guard_count(guard, FE_H2_PINGS, now_ms);
+    case TYPE_WINDOW_UPDATE:
+        return fe_h2_guard_count(guard, FE_H2_WINDOW_UPDATES, now_ms);
+    case TYPE_CONTINUATION:
+        return on_continuation(guard, now_ms);
+    case TYPE_PUSH_PROMISE: /* a fault, which ends the connection */
+        return FE_H2_FINE;
+    case TYPE_PRIORITY:
+    case TYPE_GOAWAY:
+    default:
+        return fe_h2_guard_count(guard, FE_H2_IGNORED, now_ms);
+    }
+}
+
+/* Drops up to `want` bytes of `data`; returns how many. */
+static size_t skip(struct fe_view *data, size_t want)
+{
+    size_t n = data->len < want ? data->len : want;
+
+    *data = fe_view_skip(*data, n);
+    return n;
+}
+
+enum fe_h2_kind fe_h2_guard_look(struct fe_h2_guard *guard, struct fe_view data, uint64_t now_ms)
+{
+    guard->n_preface -= skip(&data, guard->n_preface);
+    while (data.len > 0) {
+        const uint8_t *from = data.ptr;
+        enum fe_h2_kind kind;
+        size_t n;
+
+        if (guard->left > 0) {
+            guard->left -= skip(&data, guard->left);
+            continue;
+        }
+        n = skip(&data, FE_H2_FRAME_HEADER_LEN - guard->n_header);
+        memcpy(guard->header + guard->n_header, from, n);
+        guard->n_header += n;
+        if (guard->n_header < FE_H2_FRAME_HEADER_LEN) {
+            break;
+        }
+        guard->n_header = 0;
+        guard->left = (size_t)guard->header[0] << 16 | (size_t)guard->header[1] << 8 |
+                      (size_t)guard->header[2];
+        kind = on_frame(guard, now_ms);
+        if (kind != FE_H2_FINE) {
+            return kind;
+        }
+    }
+    return FE_H2_FINE;
+}

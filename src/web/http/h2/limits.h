@@ -1,0 +1,93 @@
+/* What one HTTP/2 connection may cost, and what was counted of those who went beyond. */
+#ifndef FE_WEB_HTTP_H2_LIMITS_H
+#define FE_WEB_HTTP_H2_LIMITS_H
+
+#include <stdint.h>
+
+enum {
+    /* Requests at once (SETTINGS_MAX_CONCURRENT_STREAMS). A browser needs a hundred, a proxy that
+     * speaks for many people more. Each costs its exchange's arena, some 6 KiB. */
+    FE_H2_STREAMS_MAX = 1000,
+    /* What a client may send of a body before the handler has taken any of it: enough for 20 Mbit/s
+     * at 100 ms. */
+    FE_H2_STREAM_WINDOW = 256 * 1024,
+    /* The same of all bodies together. Given back as they arrive, so that a handler that takes
+     * nothing holds up nobody else's body, ... */
+    FE_H2_CONNECTION_WINDOW = 1024 * 1024,
+    /* ... unless handlers together have left more than this. */
+    FE_H2_HELD_MAX = 4 * 1024 * 1024,
+    /* What waits of a response for its client: enough for four frames, so that the next piece is
+     * there before the last has gone. */
+    FE_H2_STREAM_OUT_MAX = 64 * 1024,
+    /* Beyond this in all responses together each may have FE_H2_STREAM_OUT_MIN. */
+    FE_H2_OUT_MAX = 1024 * 1024,
+    FE_H2_STREAM_OUT_MIN = 16 * 1024,
+    /* Heads of the requests that run, together; at least one of the largest. HPACK makes 4 KiB of
+     * one byte. */
+    FE_H2_HEADS_MAX = 4 * 1024 * 1024,
+    /* Fields of a request that are looked at before the client is thrown out. 431 is answered from
+     * FE_FIELDS_MAX on, but the rest of the block has to be decoded: one byte may be a field. */
+    FE_H2_FIELDS_SEEN_MAX = 2048,
+    /* Frames that continue a header block, beyond those that a head of the largest size needs. */
+    FE_H2_CONTINUATIONS_EXTRA = 8,
+    /* Acknowledgements (of PING and SETTINGS) that wait for a client which does not read. */
+    FE_H2_ACKS_MAX = 100,
+    /* The head of a response: more than any client takes. */
+    FE_H2_HEAD_MAX = 1024 * 1024,
+    /* Streams that a connection keeps to use again, while it is not idle. */
+    FE_H2_SPARE_MAX = 16,
+};
+
+/* What costs us more than the client, and is therefore counted: each kind has a number that is free
+ * and a rate that is, FE_H2_RATES. */
+enum fe_h2_kind {
+    FE_H2_FINE = -1,
+    FE_H2_RESETS,         /* requests that the client gives up: CVE-2023-44487 */
+    FE_H2_PROVOKED,       /* streams that we reset for its faults: CVE-2025-8671 */
+    FE_H2_CONTINUATIONS,  /* CVE-2024-27316; per header block, not by time */
+    FE_H2_FIELDS,         /* the same with fields of one byte each */
+    FE_H2_SETTINGS,       /* CVE-2019-9515 */
+    FE_H2_PINGS,          /* CVE-2019-9512 */
+    FE_H2_EMPTY,          /* DATA and header frames with nothing in them: CVE-2019-9518 */
+    FE_H2_IGNORED,        /* PRIORITY (CVE-2019-9513), GOAWAY, unknown types */
+    FE_H2_WINDOW_UPDATES, /* more of them than there was data: CVE-2019-9511 */
+    FE_H2_ACKS,           /* asked for and not read */
+    FE_H2_N_KINDS,
+};
+
+struct fe_h2_rate {
+    uint32_t burst;      /* free at once; 0: not by time */
+    uint32_t per_s;      /* becomes free again in a second */
+    const char *problem; /* for the log */
+};
+
+/* A browser that leaves a page resets a hundred streams at once, a proxy some of what it sends;
+ * neither resets most of what it asks for, for long. Settings are sent once, and changed for a
+ * reason. Libraries that measure the connection ping with each round trip. Old browsers send a few
+ * priorities a request. A client that reads updates two windows a frame of data at most. */
+#define FE_H2_RATES                                                                                \
+    {                                                                                              \
+        [FE_H2_RESETS] = {500, 50, "too many requests given up"},                                  \
+        [FE_H2_PROVOKED] = {100, 10, "too many streams with faults"},                              \
+        [FE_H2_CONTINUATIONS] = {0, 0, "too many CONTINUATION frames"},                            \
+        [FE_H2_FIELDS] = {0, 0, "too many header fields"},                                         \
+        [FE_H2_SETTINGS] = {50, 5, "too many SETTINGS frames"},                                    \
+        [FE_H2_PINGS] = {500, 100, "too many PING frames"},                                        \
+        [FE_H2_EMPTY] = {200, 20, "too many empty frames"},                                        \
+        [FE_H2_IGNORED] = {1000, 200, "too many frames without a purpose"},                        \
+        [FE_H2_WINDOW_UPDATES] = {1000, 100, "too many WINDOW_UPDATE frames"},                     \
+        [FE_H2_ACKS] = {0, 0, "acknowledgements are asked for and not read"},                      \
+    }
+
+/* Counted for a listener on one worker; written by its thread. */
+struct fe_h2_counters {
+    uint64_t connections;
+    uint64_t streams;
+    uint64_t seen[FE_H2_N_KINDS];   /* of what is counted above */
+    uint64_t closed[FE_H2_N_KINDS]; /* connections that were closed for it */
+    uint64_t heads_too_large;       /* answered with 431 or 414 */
+    uint64_t heads_refused;         /* FE_H2_HEADS_MAX */
+    uint64_t stalled;               /* streams whose client gave no window for the write timeout */
+};
+
+#endif

@@ -1,0 +1,382 @@
+/* One HTTP/2 connection: bytes in, through the guard, to nghttp2; what handlers say, at the end of
+ * the turn, through nghttp2 to the output.
+ *
+ * Happy path: feed, which dispatches requests and gives bodies to handlers; run, which gives their
+ * answers to nghttp2 and fills the output; on_drain, the same for what did not fit.
+ *
+ * Failure modes: the client breaks the protocol: nghttp2 says so to it, and has nothing more to
+ * read or write; we finish. It does too much of something: GOAWAY, and finish. Memory is short: a
+ * stream is refused, or the connection is reset. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "web/http/h2/connection.h"
+
+static const struct fe_h2_rate rates[FE_H2_N_KINDS] = FE_H2_RATES;
+
+static struct fe_h2_server *server_of(struct fe_http_server *base)
+{
+    return FE_CONTAINER_OF(base, struct fe_h2_server, base);
+}
+
+/* ---- ends --------------------------------------------------------------------------------- */
+
+/* Every handler hears that its exchange is over. */
+static void close_streams(struct fe_h2_server *server)
+{
+    while (!fe_list_is_empty(&server->streams)) {
+        fe_h2_stream_close(FE_CONTAINER_OF(server->streams.next, struct fe_h2_stream, link));
+    }
+}
+
+void fe_h2_finish(struct fe_h2_server *server)
+{
+    if (fe_h2_is_gone(server)) {
+        return;
+    }
+    server->phase = FE_H2_LINGER;
+    close_streams(server);
+    fe_h2_session_drop(server);
+    server->setup.ops->flush(server->setup.owner);
+    server->setup.ops->close(server->setup.owner, false);
+}
+
+void fe_h2_reset(struct fe_h2_server *server)
+{
+    if (server->phase == FE_H2_CLOSED) {
+        return;
+    }
+    server->phase = FE_H2_CLOSED;
+    close_streams(server);
+    fe_h2_session_drop(server);
+    server->setup.ops->close(server->setup.owner, true);
+}
+
+/* By hand, for when nghttp2 is in no state to do it: RFC 9113 §6.8. FLATEND_ENOMEM. */
+static int append_goaway(struct fe_h2_server *server, uint32_t code, const char *why)
+{
+    uint32_t last = (uint32_t)nghttp2_session_get_last_proc_stream_id(server->session);
+    size_t len = strlen(why);
+    uint8_t frame[17 + 64] = {0, 0, (uint8_t)(8 + len), NGHTTP2_GOAWAY};
+
+    assert(len <= 64);
+    for (int i = 0; i < 4; i++) {
+        frame[9 + i] = (uint8_t)(last >> (24 - 8 * i));
+        frame[13 + i] = (uint8_t)(code >> (24 - 8 * i));
+    }
+    memcpy(frame + 17, why, len);
+    return fe_chain_append(server->setup.out, frame, 17 + len);
+}
+
+void fe_h2_terminate(struct fe_h2_server *server, uint32_t code, const char *why)
+{
+    if (fe_h2_is_gone(server)) {
+        return;
+    }
+    if (append_goaway(server, code, why) != 0) {
+        fe_h2_reset(server);
+    } else {
+        fe_h2_finish(server);
+    }
+}
+
+static void on_too_much(struct fe_h2_server *server, enum fe_h2_kind kind)
+{
+    server->counters->closed[kind]++;
+    server->setup.ops->on_abuse(server->setup.owner, rates[kind].problem);
+    fe_h2_terminate(server, NGHTTP2_ENHANCE_YOUR_CALM, rates[kind].problem);
+}
+
+/* What a call of nghttp2's says when it cannot go on; 0 or more is none of that. */
+static void on_session_error(struct fe_h2_server *server, ssize_t rv)
+{
+    if (server->over != FE_H2_FINE) {
+        on_too_much(server, server->over);
+    } else if (rv == NGHTTP2_ERR_FLOODED) {
+        server->counters->seen[FE_H2_ACKS]++;
+        on_too_much(server, FE_H2_ACKS);
+    } else if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+        fe_h2_terminate(server, NGHTTP2_PROTOCOL_ERROR, "this is no HTTP/2 preface");
+    } else {
+        fe_h2_reset(server); /* out of memory */
+    }
+}
+
+/* ---- output ------------------------------------------------------------------------------- */
+
+/* One stream's turn: what it was told of, then what can be told to its handler. */
+static void step(struct fe_h2_stream *stream)
+{
+    struct fe_exchange *ex = &stream->ex;
+
+    fe_h2_submit(stream);
+    fe_h2_deliver(stream);
+    if (stream->state == FE_H2_EXCHANGE && stream->is_blocked &&
+        stream->output.len <= FE_H2_STREAM_OUT_MAX / 2 && fe_h2_room(stream) > 0) {
+        stream->is_blocked = false;
+        ex->handler_ops->on_writable(ex);
+        fe_h2_submit(stream);
+    }
+}
+
+static void step_all(struct fe_h2_server *server)
+{
+    struct fe_list due;
+    struct fe_list *link;
+
+    if (fe_list_is_empty(&server->todo)) {
+        return;
+    }
+    fe_list_insert_before(&server->todo, &due);
+    fe_list_remove(&server->todo);
+    while ((link = fe_list_pop_front(&due)) != NULL) {
+        step(FE_CONTAINER_OF(link, struct fe_h2_stream, todo));
+    }
+}
+
+/* Frames into the output, up to the mark. False: the session is of no use any more. */
+static bool fill(struct fe_h2_server *server)
+{
+    struct fe_chain *out = server->setup.out;
+
+    while (out->len <= FE_HTTP_OUT_HIGH_WATER) {
+        const uint8_t *data = NULL;
+        ssize_t n = nghttp2_session_mem_send(server->session, &data);
+
+        if (n > 0 && fe_chain_append(out, data, (size_t)n) != 0) {
+            n = NGHTTP2_ERR_NOMEM;
+        }
+        if (n < 0 || server->over != FE_H2_FINE) {
+            on_session_error(server, n);
+            return false;
+        }
+        if (n == 0) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* What bodies that have arrived had used up of the connection's window, unless too much of them
+ * lies here. */
+static void give_window(struct fe_h2_server *server)
+{
+    size_t n = server->n_owed;
+
+    if (n == 0 || server->n_held > FE_H2_HELD_MAX) {
+        return;
+    }
+    server->n_owed = 0;
+    if (nghttp2_session_consume_connection(server->session, n) != 0) {
+        server->is_out_of_memory = true;
+    }
+}
+
+static void go_on(struct fe_h2_server *server)
+{
+    for (unsigned round = 0; round < FE_H2_ROUNDS_MAX; round++) {
+        step_all(server);
+        give_window(server);
+        if (!fill(server)) {
+            return;
+        }
+        if (server->is_out_of_memory) {
+            fe_h2_reset(server);
+            return;
+        }
+        if (fe_list_is_empty(&server->todo)) {
+            break;
+        }
+    }
+}
+
+/* RFC 9113 §6.8: no stream runs, and none will. */
+static void finish_if_done(struct fe_h2_server *server)
+{
+    if (fe_h2_is_gone(server) || nghttp2_session_want_write(server->session)) {
+        return;
+    }
+    if (!nghttp2_session_want_read(server->session) ||
+        (server->phase == FE_H2_GOING && server->n_streams == 0)) {
+        fe_h2_finish(server);
+    }
+}
+
+/* What is in the output now is sent without asking, but not what could not be done yet. */
+static void run(struct fe_http_server *base)
+{
+    struct fe_h2_server *server = server_of(base);
+
+    assert(!server->is_running);
+    if (!fe_h2_is_gone(server)) {
+        server->is_running = true;
+        go_on(server);
+        server->is_running = false;
+        finish_if_done(server);
+    }
+    if (!fe_list_is_empty(&server->todo)) {
+        server->setup.ops->flush(server->setup.owner);
+    }
+    fe_h2_timeout_update(server);
+}
+
+static void on_drain(struct fe_http_server *base)
+{
+    struct fe_h2_server *server = server_of(base);
+
+    run(base);
+    if (server->setup.out->len > 0) {
+        server->setup.ops->flush(server->setup.owner);
+    }
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static void drop_input(struct fe_h2_server *server, size_t n)
+{
+    server->n_dropped += n;
+    if (server->phase == FE_H2_LINGER && server->n_dropped > FE_H2_LINGER_MAX) {
+        fe_h2_reset(server);
+    }
+}
+
+static void receive(struct fe_h2_server *server, struct fe_view data)
+{
+    enum fe_h2_kind kind = fe_h2_guard_look(&server->guard, data, fe_h2_now(server));
+    ssize_t n;
+
+    if (kind != FE_H2_FINE) {
+        on_too_much(server, kind);
+        return;
+    }
+    n = nghttp2_session_mem_recv(server->session, data.ptr, data.len);
+    if (n < 0 || server->over != FE_H2_FINE) {
+        on_session_error(server, n);
+    }
+}
+
+/* What the requests of one turn have caused is put together at its end. */
+static void feed(struct fe_http_server *base, struct fe_view data)
+{
+    struct fe_h2_server *server = server_of(base);
+
+    if (fe_h2_is_gone(server)) {
+        drop_input(server, data.len);
+        return;
+    }
+    server->is_running = true;
+    receive(server, data);
+    server->is_running = false;
+    if (!fe_h2_is_gone(server)) {
+        server->setup.ops->flush(server->setup.owner);
+    }
+    fe_h2_timeout_update(server);
+}
+
+/* ---- the owner's calls -------------------------------------------------------------------- */
+
+static void on_eof(struct fe_http_server *base)
+{
+    struct fe_h2_server *server = server_of(base);
+
+    fe_h2_finish(server);
+    fe_h2_timeout_update(server);
+}
+
+void fe_h2_goaway(struct fe_h2_server *server)
+{
+    server->phase = FE_H2_GOING;
+    if (nghttp2_submit_goaway(server->session, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(server->session),
+                              NGHTTP2_NO_ERROR, NULL, 0) != 0) {
+        server->is_out_of_memory = true;
+    }
+}
+
+/* RFC 9113 §6.8: requests that are on their way are to be answered, so the client is first told to
+ * send no more, and then which was the last. */
+static void drain(struct fe_http_server *base)
+{
+    struct fe_h2_server *server = server_of(base);
+
+    if (server->phase != FE_H2_OPEN) {
+        return;
+    }
+    if (server->n_streams == 0) {
+        fe_h2_terminate(server, NGHTTP2_NO_ERROR, "");
+    } else {
+        server->phase = FE_H2_NOTICED;
+        if (nghttp2_submit_shutdown_notice(server->session) != 0) {
+            server->is_out_of_memory = true;
+        }
+        server->setup.ops->flush(server->setup.owner);
+    }
+    fe_h2_timeout_update(server);
+}
+
+static void server_free(struct fe_http_server *base)
+{
+    struct fe_h2_server *server = server_of(base);
+
+    assert(!server->is_running);
+    server->phase = FE_H2_CLOSED;
+    close_streams(server);
+    fe_h2_streams_trim(server);
+    fe_h2_session_drop(server);
+    fe_h2_timeout_deinit(server);
+    free(server);
+}
+
+static const struct fe_http_server_ops server_ops = {
+    .feed = feed,
+    .run = run,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .drain = drain,
+    .free = server_free,
+};
+
+/* Our preface goes before anything else, even a GOAWAY. */
+static int greet(struct fe_h2_server *server)
+{
+    const uint8_t *data;
+    ssize_t n;
+
+    while ((n = nghttp2_session_mem_send(server->session, &data)) > 0) {
+        if (fe_chain_append(server->setup.out, data, (size_t)n) != 0) {
+            return FLATEND_ENOMEM;
+        }
+    }
+    return n == 0 ? 0 : FLATEND_ENOMEM;
+}
+
+struct fe_http_server *fe_h2_server_new(const struct fe_http_setup *setup,
+                                        struct fe_h2_counters *counters)
+{
+    struct fe_h2_server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL) {
+        return NULL;
+    }
+    server->base.ops = &server_ops;
+    server->setup = *setup;
+    server->counters = counters;
+    server->phase = FE_H2_OPEN;
+    server->over = FE_H2_FINE;
+    fe_list_init(&server->streams);
+    fe_list_init(&server->todo);
+    fe_list_init(&server->spare);
+    fe_h2_memory_init(&server->memory);
+    fe_h2_guard_init(&server->guard, setup->limits->header_max, counters);
+    if (fe_h2_session_new(server) != 0) {
+        free(server);
+        return NULL;
+    }
+    if (greet(server) != 0 || fe_h2_timeout_init(server) != 0) {
+        fe_h2_session_drop(server);
+        free(server);
+        return NULL;
+    }
+    counters->connections++;
+    return &server->base;
+}

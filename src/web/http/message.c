@@ -1,0 +1,174 @@
+#include "web/http/message.h"
+
+#include "web/http/syntax.h"
+
+enum { FIELDS_MIN = 24 }; /* a browser sends about 15 */
+
+int fe_fields_add(struct fe_fields *fields, struct fe_arena *arena, struct fe_view name,
+                  struct fe_view value)
+{
+    if (fields->n == fields->cap) {
+        size_t cap = fields->cap == 0 ? FIELDS_MIN : fields->cap * 2;
+        struct fe_field *items;
+
+        if (cap > SIZE_MAX / sizeof(*items)) {
+            return FLATEND_ENOMEM;
+        }
+        items = fe_arena_alloc(arena, cap * sizeof(*items));
+        if (items == NULL) {
+            return FLATEND_ENOMEM;
+        }
+        if (fields->n > 0) {
+            memcpy(items, fields->items, fields->n * sizeof(*items));
+        }
+        fields->items = items;
+        fields->cap = cap;
+    }
+    fields->items[fields->n++] = (struct fe_field){name, value};
+    return 0;
+}
+
+const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_view name)
+{
+    for (size_t i = 0; i < fields->n; i++) {
+        if (fe_view_equal(fields->items[i].name, name)) {
+            return &fields->items[i];
+        }
+    }
+    return NULL;
+}
+
+bool fe_field_is_valid(const struct fe_field *field)
+{
+    return fe_is_token(field->name) && fe_is_field_value(field->value);
+}
+
+bool fe_status_is_valid(int status)
+{
+    return status >= 200 && status <= 599;
+}
+
+bool fe_response_is_valid(const struct fe_response *response)
+{
+    for (size_t i = 0; i < response->fields.n; i++) {
+        if (!fe_field_is_valid(&response->fields.items[i])) {
+            return false;
+        }
+    }
+    return fe_status_is_valid(response->status);
+}
+
+/* Methods are case-sensitive (RFC 9110 §9.1). */
+enum fe_method fe_method_of(struct fe_view token)
+{
+    static const struct {
+        struct fe_view name;
+        enum fe_method method;
+    } methods[] = {
+#define METHOD(name) {{(const uint8_t *)#name, sizeof(#name) - 1}, FE_METHOD_##name}
+        METHOD(GET),     METHOD(HEAD),    METHOD(POST),  METHOD(PUT),   METHOD(DELETE),
+        METHOD(CONNECT), METHOD(OPTIONS), METHOD(TRACE), METHOD(PATCH),
+#undef METHOD
+    };
+
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (fe_view_equal(methods[i].name, token)) {
+            return methods[i].method;
+        }
+    }
+    return FE_METHOD_OTHER;
+}
+
+bool fe_method_is_idempotent(enum fe_method method)
+{
+    switch (method) {
+    case FE_METHOD_GET:
+    case FE_METHOD_HEAD:
+    case FE_METHOD_PUT:
+    case FE_METHOD_DELETE:
+    case FE_METHOD_OPTIONS:
+    case FE_METHOD_TRACE:
+        return true;
+    case FE_METHOD_OTHER:
+    case FE_METHOD_POST:
+    case FE_METHOD_CONNECT:
+    case FE_METHOD_PATCH:
+        break;
+    }
+    return false;
+}
+
+static const struct {
+    int status;
+    const char *text;
+} STATUS_TEXTS[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {103, "Early Hints"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {208, "Already Reported"},
+    {226, "IM Used"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {305, "Use Proxy"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {506, "Variant Also Negotiates"},
+    {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
+    {511, "Network Authentication Required"},
+};
+
+const char *fe_status_text(int status)
+{
+    for (size_t i = 0; i < sizeof(STATUS_TEXTS) / sizeof(STATUS_TEXTS[0]); i++) {
+        if (STATUS_TEXTS[i].status == status) {
+            return STATUS_TEXTS[i].text;
+        }
+    }
+    return "";
+}

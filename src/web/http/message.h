@@ -1,0 +1,76 @@
+/* HTTP messages as every version of the protocol means them (RFC 9110). */
+#ifndef FE_WEB_HTTP_MESSAGE_H
+#define FE_WEB_HTTP_MESSAGE_H
+
+#include "ground/base/arena.h"
+#include "ground/base/view.h"
+
+/* A field costs an entry of the array and at least four bytes on the wire: requests with more
+ * fields than this are refused with 431, so that a head of the largest size stays cheap. Apache's
+ * limit is 100. */
+enum { FE_FIELDS_MAX = 128 };
+
+struct fe_field {
+    struct fe_view name; /* lower case */
+    struct fe_view value;
+};
+
+struct fe_fields {
+    struct fe_field *items;
+    size_t n;
+    size_t cap;
+};
+
+/* Appends; the array grows in `arena`, name and value are borrowed. */
+int fe_fields_add(struct fe_fields *fields, struct fe_arena *arena, struct fe_view name,
+                  struct fe_view value) FE_MUST_USE;
+
+/* The first field of that (lower-case) name, or NULL. */
+const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_view name);
+
+enum fe_method {
+    FE_METHOD_OTHER, /* a valid token that is none of these */
+    FE_METHOD_GET,
+    FE_METHOD_HEAD,
+    FE_METHOD_POST,
+    FE_METHOD_PUT,
+    FE_METHOD_DELETE,
+    FE_METHOD_CONNECT,
+    FE_METHOD_OPTIONS,
+    FE_METHOD_TRACE,
+    FE_METHOD_PATCH,
+};
+
+enum fe_method fe_method_of(struct fe_view token);
+bool fe_method_is_idempotent(enum fe_method method); /* RFC 9110 §9.2.2 */
+
+#define FE_BODY_UNKNOWN UINT64_MAX /* chunked, or until the end of a stream */
+
+struct fe_request {
+    enum fe_method method;
+    struct fe_view method_text;
+    struct fe_view scheme;    /* "http" or "https" */
+    struct fe_view authority; /* host[:port], may be empty in HTTP/1.0 */
+    struct fe_view path;      /* as sent, starts with '/' (or is "*"), without the query */
+    struct fe_view query;     /* without '?'; empty if none */
+    struct fe_fields fields;
+    uint64_t content_length; /* 0: no body; FE_BODY_UNKNOWN */
+    unsigned version;        /* 10, 11, 20 */
+};
+
+struct fe_response {
+    int status;
+    struct fe_fields fields;
+    uint64_t content_length; /* FE_BODY_UNKNOWN: the protocol frames the body */
+};
+
+/* What any version of HTTP can say: a name that is a token, a value without control characters; a
+ * final status; both. */
+bool fe_field_is_valid(const struct fe_field *field);
+bool fe_status_is_valid(int status);
+bool fe_response_is_valid(const struct fe_response *response);
+
+/* "Not Found"; "" for an unknown status. */
+const char *fe_status_text(int status);
+
+#endif

@@ -1,0 +1,170 @@
+/* Where a path that no route matches is meant to lead: RFC 3986 §6.2.2 and letter case. */
+#include "web/http/router_tree.h"
+
+struct writer {
+    uint8_t *at;
+};
+
+static void put(struct writer *w, struct fe_view v)
+{
+    if (v.len > 0) {
+        memcpy(w->at, v.ptr, v.len);
+        w->at += v.len;
+    }
+}
+
+static void put_query(struct writer *w, struct fe_view query)
+{
+    if (query.len > 0) {
+        put(w, FE_VIEW_LIT("?"));
+        put(w, query);
+    }
+}
+
+/* pchar (RFC 3986 §3.3) without what is percent-encoded. */
+static bool is_path_char(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c != '\0' && strchr("-._~!$&'()*+,;=:@", c) != NULL);
+}
+
+static void put_segment(struct writer *w, struct fe_view segment)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    *w->at++ = '/';
+    for (size_t i = 0; i < segment.len; i++) {
+        uint8_t c = segment.ptr[i];
+
+        if (is_path_char(c)) {
+            *w->at++ = c;
+        } else {
+            *w->at++ = '%';
+            *w->at++ = (uint8_t)digits[c >> 4];
+            *w->at++ = (uint8_t)digits[c & 15];
+        }
+    }
+}
+
+/* With the slash at its end if it has none, without it if it has one. False: that is no path. */
+static bool toggle_slash(struct fe_route_path *path)
+{
+    if (path->segments[path->n - 1].len > 0) {
+        if (path->n >= FE_ROUTE_SEGMENTS_MAX) {
+            return false;
+        }
+        path->segments[path->n++] = FE_VIEW_LIT("");
+        return true;
+    }
+    if (path->n == 1) {
+        return false;
+    }
+    path->n--;
+    return true;
+}
+
+/* The path as sent, with or without the slash. */
+static int write_toggled(const struct fe_request *request, struct fe_arena *arena,
+                         struct fe_view *location)
+{
+    struct fe_view path = request->path;
+    bool has_slash = path.ptr[path.len - 1] == '/';
+    struct writer w = {fe_arena_alloc(arena, path.len + request->query.len + 2)};
+    uint8_t *start = w.at;
+
+    if (start == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    put(&w, fe_view_of(path.ptr, has_slash ? path.len - 1 : path.len));
+    if (!has_slash) {
+        put(&w, FE_VIEW_LIT("/"));
+    }
+    put_query(&w, request->query);
+    *location = fe_view_of(start, (size_t)(w.at - start));
+    return 0;
+}
+
+/* Resolves "." and ".." and drops empty segments; what ends in one of these ends in a slash. */
+static void clean(struct fe_route_path *path)
+{
+    size_t n = 0;
+    struct fe_view last = path->segments[path->n - 1];
+
+    for (size_t i = 0; i < path->n; i++) {
+        struct fe_view segment = path->segments[i];
+
+        if (!fe_route_is_dots(segment) && segment.len > 0) {
+            path->segments[n++] = segment;
+        } else if (segment.len == 2 && n > 0) {
+            n--;
+        }
+    }
+    if (n == 0 || last.len == 0 || fe_route_is_dots(last)) {
+        path->segments[n++] = FE_VIEW_LIT("");
+    }
+    path->n = n;
+}
+
+/* The path of a hit, its static segments as the route spells them. */
+static int write_fixed(const struct fe_request *request, const struct fe_route_path *path,
+                       const struct fe_route_hit *hit, struct fe_arena *arena,
+                       struct fe_view *location)
+{
+    struct fe_view segments[FE_ROUTE_SEGMENTS_MAX];
+    size_t size = request->query.len + 1;
+    size_t depth = 0;
+    struct writer w;
+    uint8_t *start;
+
+    for (const struct fe_route_node *node = hit->node; node->parent != NULL; node = node->parent) {
+        depth++;
+    }
+    memcpy(segments, path->segments, path->n * sizeof(segments[0]));
+    for (const struct fe_route_node *node = hit->node; node->parent != NULL; node = node->parent) {
+        depth--;
+        if (node != node->parent->param) {
+            segments[depth] = node->segment;
+        }
+    }
+    for (size_t i = 0; i < path->n; i++) {
+        size += 1 + 3 * segments[i].len;
+    }
+    start = w.at = fe_arena_alloc(arena, size);
+    if (start == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; i < path->n; i++) {
+        put_segment(&w, segments[i]);
+    }
+    put_query(&w, request->query);
+    *location = fe_view_of(start, (size_t)(w.at - start));
+    return 0;
+}
+
+int fe_route_redirect(const struct fe_router *router, const struct fe_request *request,
+                      const struct fe_route_path *path, struct fe_arena *arena,
+                      struct fe_view *location)
+{
+    struct fe_route_path other = *path;
+    struct fe_view method = request->method_text;
+    struct fe_route_hit hit;
+
+    if (path->n > FE_ROUTE_SEGMENTS_MAX) {
+        return 0; /* longer than any route, unless that takes all: then it has matched */
+    }
+    if (router->options.redirect_trailing_slash && !path->has_dots && toggle_slash(&other) &&
+        fe_route_search(router, &other, method, false, &hit)) {
+        return write_toggled(request, arena, location);
+    }
+    if (!router->options.redirect_fixed_path) {
+        return 0;
+    }
+    other = *path;
+    clean(&other);
+    if (fe_route_search(router, &other, method, true, &hit) ||
+        (router->options.redirect_trailing_slash && toggle_slash(&other) &&
+         fe_route_search(router, &other, method, true, &hit))) {
+        return write_fixed(request, &other, &hit, arena, location);
+    }
+    return 0;
+}

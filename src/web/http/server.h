@@ -1,0 +1,123 @@
+/* The server's side of one HTTP connection, whatever version is spoken on it: bytes in, exchanges
+ * out, and back.
+ *
+ * Opens no socket and reads no clock: the owner feeds what arrives, and sends what is appended to
+ * `out`. The owner feeds, drains and frees from its own callbacks, never from within its `ops` nor
+ * from within a handler's call to the exchange. Handlers are called from the functions below and
+ * from timers only, in a loop: any number of requests that wait needs the same stack. */
+#ifndef FE_WEB_HTTP_SERVER_H
+#define FE_WEB_HTTP_SERVER_H
+
+#include "ground/base/chain.h"
+#include "ground/base/timer.h"
+#include "web/http/exchange.h"
+
+enum {
+    /* Writers are held back while more than this waits in `out`. The connection's high-water mark
+     * has to be the same, so that its drain is the writers' on_writable. */
+    FE_HTTP_OUT_HIGH_WATER = 256 * 1024,
+};
+
+/* A time of 0 means: no limit. */
+struct fe_http_limits {
+    size_t header_max; /* request line and header section, bytes */
+    uint64_t body_max; /* bytes; the route may lower or raise it */
+    uint64_t
+        read_header_ms; /* absolute, from the first byte (or the accept) to the end of the head */
+    uint64_t read_ms;   /* between two bytes of a body that we are ready to read */
+    uint64_t write_ms;  /* without a byte that the client takes; noticed within twice that */
+    uint64_t idle_ms;   /* between requests */
+};
+
+struct fe_http_owner_ops {
+    /* Chooses the handler: see exchange.h. */
+    void (*on_exchange)(void *owner, struct fe_exchange *ex);
+    /* `out` has grown, or will when fe_http_server_run is called, which the owner does at the end
+     * of this turn, before it sends. */
+    void (*flush)(void *owner);
+    void (*set_reading)(void *owner, bool reading);
+    /* No more is to be said. Without `reset`: send `out`, then end our direction, and go on
+     * feeding: the server discards what still comes, so that the client can read the answer, and
+     * calls again with `reset` when it has waited long enough. With `reset`: at once, with RST.
+     * Neither frees the server from within. */
+    void (*close)(void *owner, bool reset);
+    uint64_t (*now_ms)(void *owner);
+    /* Bytes ever taken by the client: whether it makes progress. */
+    uint64_t (*written)(void *owner);
+    /* Whether that is all: what has left `out` can still wait in the system's buffer. */
+    bool (*has_taken_all)(void *owner);
+    /* The time of day as fe_http_date_format (web/http/date.h) writes it; at most a second old. */
+    struct fe_view (*date)(void *owner);
+    /* The connection is being closed for what the client does; `what` is for the log. */
+    void (*on_abuse)(void *owner, const char *what);
+};
+
+/* What a server stands on. All of it outlives the server, which copies the struct itself. */
+struct fe_http_setup {
+    const struct fe_http_limits *limits;
+    struct fe_timers *timers;
+    struct fe_chain *out;
+    struct fe_view scheme; /* of the requests: "http" or "https" */
+    struct fe_view hsts;   /* Strict-Transport-Security of all responses; empty: none */
+    const struct fe_http_owner_ops *ops;
+    void *owner;
+};
+
+struct fe_http_server;
+
+struct fe_http_server_ops {
+    void (*feed)(struct fe_http_server *server, struct fe_view data);
+    void (*run)(struct fe_http_server *server); /* NULL: there is never anything to do */
+    void (*on_eof)(struct fe_http_server *server);
+    void (*on_drain)(struct fe_http_server *server);
+    void (*drain)(struct fe_http_server *server);
+    void (*free)(struct fe_http_server *server);
+};
+
+/* The first member of each implementation. */
+struct fe_http_server {
+    const struct fe_http_server_ops *ops;
+};
+
+static inline void fe_http_server_feed(struct fe_http_server *server, struct fe_view data)
+{
+    server->ops->feed(server, data);
+}
+
+/* After the owner was asked to flush, once a turn: does what could not be done within a handler's
+ * call, and appends what waits to `out`, which the owner sends then. */
+static inline void fe_http_server_run(struct fe_http_server *server)
+{
+    if (server->ops->run != NULL) {
+        server->ops->run(server);
+    }
+}
+
+/* The client sends no more. Running exchanges are aborted: browsers and proxies that give up send
+ * nothing but this, and a request nobody waits for is to be canceled. */
+static inline void fe_http_server_on_eof(struct fe_http_server *server)
+{
+    server->ops->on_eof(server);
+}
+
+/* The output has drained. */
+static inline void fe_http_server_on_drain(struct fe_http_server *server)
+{
+    server->ops->on_drain(server);
+}
+
+/* Finish the exchanges that run, if any, then close: graceful shutdown. */
+static inline void fe_http_server_drain(struct fe_http_server *server)
+{
+    server->ops->drain(server);
+}
+
+/* The connection is gone: running exchanges are aborted. NULL is allowed. */
+static inline void fe_http_server_free(struct fe_http_server *server)
+{
+    if (server != NULL) {
+        server->ops->free(server);
+    }
+}
+
+#endif

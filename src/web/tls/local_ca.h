@@ -1,0 +1,35 @@
+/* A certificate authority for this machine: it is made once, and whoever trusts it trusts the
+ * certificates that it issues for local names. It can issue no others (RFC 5280 §4.2.1.10), so that
+ * a stolen one cannot pass for the rest of the world. */
+#ifndef FE_WEB_TLS_LOCAL_CA_H
+#define FE_WEB_TLS_LOCAL_CA_H
+
+#include "web/tls/cert.h"
+
+enum {
+    FE_LOCAL_CA_DAYS = 3650,
+    FE_LOCAL_CERT_DAYS = 90,
+    FE_LOCAL_CERT_RENEW_DAYS = 30, /* before the end */
+};
+
+struct fe_local_ca;
+
+/* Reads the CA in `state_dir`, or makes one, with the key first, so that after a crash it is there
+ * whole or made anew. FLATEND_EACCESS, FLATEND_EIO, FLATEND_EKEY, FLATEND_ESYNTAX, FLATEND_ENOMEM.
+ */
+int fe_local_ca_open(const char *state_dir, int64_t now_s, struct fe_local_ca **ca,
+                     struct flatend_error *err) FE_MUST_USE;
+void fe_local_ca_close(struct fe_local_ca *ca); /* NULL is allowed */
+
+/* The file with its certificate, which may be given to anybody. */
+const char *fe_local_ca_path(const struct fe_local_ca *ca);
+
+/* Names may be addresses. FLATEND_ENOMEM. */
+int fe_local_ca_issue(const struct fe_local_ca *ca, const struct fe_view *names, size_t n_names,
+                      int64_t now_s, struct fe_cert **cert) FE_MUST_USE;
+
+/* May it issue for that name? `localhost`, what is reserved for private networks and tests, and
+ * addresses of loopback and private networks. */
+bool fe_local_ca_permits(struct fe_view name);
+
+#endif
