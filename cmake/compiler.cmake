@@ -15,3 +15,17 @@ if(FLATEND_SANITIZE)
     -fno-omit-frame-pointer -g)
   add_link_options(-fsanitize=${FLATEND_SANITIZE})
 endif()
+
+# Messages of FE_ASSERT name files as the repository does, and a build is the same in any folder.
+add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+# Invariants stay on in what is shipped (src/ground/base/assert.h). Where tests, simulations and
+# fuzzers run, each state machine is checked as a whole after each event, too.
+foreach(language C CXX)
+  string(REPLACE "-DNDEBUG" "" CMAKE_${language}_FLAGS_RELWITHDEBINFO
+    "${CMAKE_${language}_FLAGS_RELWITHDEBINFO}")
+  string(REPLACE "-DNDEBUG" "" CMAKE_${language}_FLAGS_RELEASE "${CMAKE_${language}_FLAGS_RELEASE}")
+endforeach()
+if(FLATEND_TESTS OR FLATEND_FUZZ)
+  add_compile_definitions(FLATEND_INVARIANTS)
+endif()

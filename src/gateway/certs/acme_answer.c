@@ -1,6 +1,6 @@
 #include "gateway/certs/acme_answer.h"
 
-#include <assert.h>
+#include "ground/base/assert.h"
 
 #define PREFIX FE_VIEW_LIT("/.well-known/acme-challenge/")
 
@@ -12,7 +12,7 @@ void fe_acme_answers_init(struct fe_acme_answers *answers)
 
 void fe_acme_answers_deinit(struct fe_acme_answers *answers)
 {
-    assert(fe_list_is_empty(&answers->list));
+    FE_ASSERT(fe_list_is_empty(&answers->list), "each answer is withdrawn by its order");
     (void)pthread_mutex_destroy(&answers->lock);
 }
 

@@ -1,7 +1,8 @@
 #include "ground/base/chain.h"
 
-#include <assert.h>
 #include <stdlib.h>
+
+#include "ground/base/assert.h"
 
 struct fe_block {
     struct fe_block *next;
@@ -137,7 +138,7 @@ int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
     while (len > 0) {
         size_t n;
 
-        assert(block != NULL); /* add_room made enough of them */
+        FE_ASSERT(block != NULL, "as many blocks were added as are filled");
         n = room_in(block) < len ? room_in(block) : len;
         memcpy(block->data + block->end, from, n);
         block->end += (uint32_t)n;
@@ -152,7 +153,7 @@ uint8_t *fe_chain_reserve(struct fe_chain *chain, size_t n)
 {
     struct fe_block *block = chain->tail;
 
-    assert(n > 0 && n <= FE_BLOCK_SIZE);
+    FE_ASSERT(n > 0 && n <= FE_BLOCK_SIZE, "a reservation fits a block");
     if (block == NULL || room_in(block) < n) {
         block = block_new(chain->pool);
         if (block == NULL) {
@@ -165,7 +166,7 @@ uint8_t *fe_chain_reserve(struct fe_chain *chain, size_t n)
 
 void fe_chain_commit(struct fe_chain *chain, size_t n)
 {
-    assert(n <= room_in(chain->tail));
+    FE_ASSERT(n <= room_in(chain->tail), "no more is committed than was reserved");
     chain->tail->end += (uint32_t)n;
     chain->len += n;
 }
@@ -226,7 +227,7 @@ size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
         struct fe_view front = fe_chain_front(chain);
         size_t take = front.len < cap - n ? front.len : cap - n;
 
-        assert(front.ptr != NULL); /* len says that there are bytes */
+        FE_ASSERT(front.ptr != NULL, "a chain with a length has bytes");
         memcpy(to + n, front.ptr, take);
         fe_chain_consume(chain, take);
         n += take;
@@ -236,7 +237,7 @@ size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
 
 void fe_chain_move(struct fe_chain *to, struct fe_chain *from)
 {
-    assert(to->pool == from->pool);
+    FE_ASSERT(to->pool == from->pool, "blocks stay with their pool");
     if (from->head == NULL) {
         return;
     }

@@ -1,8 +1,9 @@
 #include "ground/base/map.h"
 
-#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
+
+#include "ground/base/assert.h"
 
 enum { BUCKETS_MIN = 16 };
 
@@ -83,7 +84,7 @@ int fe_map_insert(struct fe_map *map, struct fe_map_node *node)
     struct fe_map_node **bucket;
 
     node->hash = hash_of(map, node->key);
-    assert(find_hashed(map, node->key, node->hash) == NULL);
+    FE_ASSERT(find_hashed(map, node->key, node->hash) == NULL, "a key is in the map once");
     /* A map that cannot grow gets slower but not wrong; only the first buckets are needed. */
     if (map->n >= map->n_buckets && grow(map) != 0 && map->n_buckets == 0) {
         return FLATEND_ENOMEM;
@@ -100,7 +101,7 @@ void fe_map_remove(struct fe_map *map, struct fe_map_node *node)
     struct fe_map_node **link = bucket_of(map, node->hash);
 
     while (*link != node) {
-        assert(*link != NULL);
+        FE_ASSERT(*link != NULL, "what is removed is in the map");
         link = &(*link)->next;
     }
     *link = node->next;

@@ -1,16 +1,17 @@
 #include "ground/base/rng.h"
 
-#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "ground/base/assert.h"
 
 uint32_t fe_rng_below(const struct fe_rng *rng, uint32_t n)
 {
     uint32_t reject; /* 2^32 mod n: the values below it would make small results likelier */
     uint32_t value;
 
-    assert(n > 0);
+    FE_ASSERT(n > 0, "a range is not empty");
     reject = (0U - n) % n;
     do {
         fe_rng_fill(rng, &value, sizeof(value));

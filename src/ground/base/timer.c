@@ -1,7 +1,8 @@
 #include "ground/base/timer.h"
 
-#include <assert.h>
 #include <stdlib.h>
+
+#include "ground/base/assert.h"
 
 enum { HEAP_MIN = 16 };
 
@@ -81,7 +82,7 @@ static int grow(struct fe_timers *timers)
 
 int fe_timer_start(struct fe_timers *timers, struct fe_timer *timer, uint64_t deadline_ms)
 {
-    assert(deadline_ms != FE_TIME_NEVER);
+    FE_ASSERT(deadline_ms != FE_TIME_NEVER, "a timer is started with a deadline");
     if (deadline_ms < timers->earliest_ms) {
         deadline_ms = timers->earliest_ms;
     }

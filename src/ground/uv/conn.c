@@ -1,11 +1,11 @@
 #include "ground/uv/conn.h"
 
-#include <assert.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "ground/base/assert.h"
 #include "ground/uv/accept.h"
 #include "ground/uv/loop.h"
 
@@ -418,7 +418,7 @@ bool fe_conn_is_taken(const struct fe_conn *conn)
 
 void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *owner)
 {
-    assert(conn->ops == NULL);
+    FE_ASSERT(conn->ops == NULL, "a connection is accepted once");
     conn->ops = ops;
     conn->owner = owner;
     start_reading(conn);

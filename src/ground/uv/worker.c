@@ -1,9 +1,9 @@
 #include "ground/uv/worker.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/uv/loop.h"
 
 enum { N_HANDLES = 4 };
@@ -135,7 +135,7 @@ static void block_sigpipe(void)
 
 void fe_worker_run(struct fe_worker *worker)
 {
-    assert(worker->loop == &worker->own_loop);
+    FE_ASSERT(worker->loop == &worker->own_loop, "only a loop of the worker's own is run");
     block_sigpipe();
     (void)uv_run(worker->loop, UV_RUN_DEFAULT);
 }
@@ -163,7 +163,8 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg)
 {
-    assert(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->mail));
+    FE_ASSERT(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->mail),
+              "nothing is left to do on a worker that is freed");
     worker->on_freed = on_freed;
     worker->freed_arg = arg;
     worker->n_closing = N_HANDLES;
@@ -179,7 +180,7 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
     }
     (void)uv_run(worker->loop, UV_RUN_DEFAULT);
     int rv = uv_loop_close(worker->loop);
-    assert(rv == 0);
+    FE_ASSERT(rv == 0, "a loop without handles closes");
     (void)rv;
     free(worker);
     if (on_freed != NULL) {

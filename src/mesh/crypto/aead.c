@@ -1,9 +1,9 @@
 /* OpenSSL: AES-256-GCM. */
-#include <assert.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/crypto/crypto.h"
 
 struct fe_aead {
@@ -49,7 +49,7 @@ static bool begin(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], 
 {
     int n;
 
-    assert(ad.len <= INT_MAX);
+    FE_ASSERT(ad.len <= INT_MAX, "lengths fit OpenSSL's int");
     return EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, -1, NULL) == 1 &&
            (ad.len == 0 || EVP_CipherUpdate(aead->ctx, NULL, &n, ad.ptr, (int)ad.len) == 1);
 }
@@ -63,7 +63,7 @@ int fe_aead_seal(struct fe_aead *aead, const uint8_t nonce[FE_AEAD_NONCE_LEN], s
         return FLATEND_ENOMEM;
     }
     for (size_t i = 0; i < n_parts; i++) {
-        assert(parts[i].len <= INT_MAX);
+        FE_ASSERT(parts[i].len <= INT_MAX, "lengths fit OpenSSL's int");
         if (parts[i].len == 0) {
             continue;
         }

@@ -1,7 +1,8 @@
 #include "mesh/kad/lookup.h"
 
-#include <assert.h>
 #include <stdlib.h>
+
+#include "ground/base/assert.h"
 
 enum { CANDIDATES_MIN = 32 };
 
@@ -140,7 +141,7 @@ void fe_kad_lookup_done(struct fe_kad_lookup *lookup, const uint8_t key[FE_KEY_L
 
     if (has_key_at(lookup, at, key) && lookup->candidates[at].state == CANDIDATE_ASKED) {
         lookup->candidates[at].state = CANDIDATE_DONE;
-        assert(lookup->n_asked > 0);
+        FE_ASSERT(lookup->n_asked > 0, "an answer belongs to a question");
         lookup->n_asked--;
     }
 }

@@ -1,7 +1,8 @@
 #include "mesh/kad/table.h"
 
-#include <assert.h>
 #include <stdlib.h>
+
+#include "ground/base/assert.h"
 
 static const uint8_t zero_key[FE_KEY_LEN];
 
@@ -167,6 +168,6 @@ size_t fe_kad_table_closest(const struct fe_kad_table *table, const uint8_t targ
             n = insert_sorted(ids, n, k, target, &bucket->ids[j]);
         }
     }
-    assert(n <= k);
+    FE_ASSERT(n <= k, "no more is returned than was asked for");
     return n;
 }

@@ -6,8 +6,8 @@
  * Failure modes: an address that does not answer is tried again (dial.c), and does not hold up the
  * discovery meanwhile. When it answers at last, there is another discovery. on_joined waits until
  * each address has answered or is given up, and a discovery has its own time limit. */
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
 static void advance(struct fe_mesh *mesh)
@@ -67,7 +67,7 @@ void fe_join_on_settled(struct fe_mesh *mesh, bool is_first, bool is_connected)
 {
     struct fe_join *join = &mesh->join;
 
-    assert(join->n_unsettled > 0);
+    FE_ASSERT(join->n_unsettled > 0, "each address settles once");
     join->n_unsettled--;
     join->n_untried -= is_first;
     join->n_connected += is_connected;

@@ -6,9 +6,9 @@
  * Failure modes: it cannot be dialed or does not answer in time; the peer violates the protocol, or
  * does not read what it asks for; memory runs out. Each closes this link, says so in one line, and
  * touches no other. */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
 void fe_link_flush(struct fe_link *link)
@@ -103,7 +103,7 @@ static void on_timer(struct fe_timer *timer)
         break;
     case FE_LINK_READY:
     case FE_LINK_CLOSING:
-        assert(!"no timer runs in this state");
+        FE_UNREACHABLE("a link's timer runs only while it waits");
         break;
     }
 }
@@ -330,7 +330,7 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
     if (event->type == FE_EVENT_HELLO) {
         return fe_link_on_hello(link, event, err);
     }
-    assert(link->state == FE_LINK_READY); /* the session lets nothing pass before the Handshake */
+    FE_ASSERT(link->state == FE_LINK_READY, "the session lets nothing pass before the Handshake");
     switch (event->type) {
     case FE_EVENT_FIND_NODE:
         return on_find_node(link, event);
@@ -374,7 +374,7 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
     if (!is_open(link)) {
         return;
     }
-    assert(link->state != FE_LINK_DIALING);
+    FE_ASSERT(link->state != FE_LINK_DIALING, "a link without a connection receives nothing");
     link->heard_ms = link->mesh->now_ms(link->mesh->now_arg);
     fe_session_feed(&link->session, data, len);
     link->is_in_peer = true;

@@ -1,7 +1,7 @@
 /* The node: what all links share, and the end of it. */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/net/internal.h"
 
@@ -14,7 +14,7 @@ static void on_wakeup(struct fe_timer *timer)
     int rv = fe_timer_start(mesh->timers, timer, FAR_AHEAD_MS);
     struct fe_list *node;
 
-    assert(rv == 0); /* it has just left its place in the heap */
+    FE_ASSERT(rv == 0, "a timer that has just fired has a place in the heap");
     (void)rv;
     while ((node = fe_list_pop_front(&mesh->unsettled)) != NULL) {
         fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
@@ -70,8 +70,8 @@ void fe_mesh_free(struct fe_mesh *mesh)
     if (mesh == NULL) {
         return;
     }
-    assert(mesh->n_links == 0);
-    assert(fe_list_is_empty(&mesh->dials));
+    FE_ASSERT(mesh->n_links == 0, "a mesh that is freed has no links");
+    FE_ASSERT(fe_list_is_empty(&mesh->dials), "a mesh that is freed dials nobody");
     fe_discovery_stop(mesh);
     fe_timer_stop(mesh->timers, &mesh->wakeup);
     fe_registry_deinit(&mesh->registry);
@@ -180,7 +180,7 @@ void fe_mesh_wake(struct fe_mesh *mesh)
 {
     int rv = fe_mesh_start_timer(mesh, &mesh->wakeup, 0);
 
-    assert(rv == 0); /* it is always armed */
+    FE_ASSERT(rv == 0, "a timer that is always armed keeps its place in the heap");
     (void)rv;
 }
 

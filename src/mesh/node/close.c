@@ -7,8 +7,8 @@
  *
  * Failure modes: what runs does not end in time: it is canceled, and connections are cut. A handler
  * that does not return even then is waited for: its memory cannot be taken away under it. */
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/internal.h"
 
 static void on_fenced(struct fe_mail *mail);
@@ -126,7 +126,8 @@ void fe_node_close_on(struct flatend_node *node, void (*on_closed_fn)(void *arg)
     struct fe_worker *worker = node->worker;
     uint64_t deadline_ms = fe_worker_now(worker) + node->settings.shutdown_timeout_ms;
 
-    assert(node->on_closed == NULL && fe_node_life(node) < FE_NODE_DRAINING);
+    FE_ASSERT(node->on_closed == NULL && fe_node_life(node) < FE_NODE_DRAINING,
+              "a node is closed once");
     node->on_closed = on_closed_fn;
     node->closed_arg = arg;
     node->on_started = NULL;

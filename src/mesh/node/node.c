@@ -1,7 +1,7 @@
 /* What a node is, from making to freeing; how it lives in between is in start.c and close.c. */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/internal.h"
 
@@ -130,7 +130,8 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
 
 void fe_node_destroy(struct flatend_node *node)
 {
-    assert(node->n_contexts == 0 && fe_list_is_empty(&node->calls) && node->mesh == NULL);
+    FE_ASSERT(node->n_contexts == 0 && fe_list_is_empty(&node->calls) && node->mesh == NULL,
+              "a node that is freed has nothing running");
     fe_handler_pool_deinit(&node->pool);
     fe_node_deinit_services(node);
     fe_settings_deinit(&node->settings);

@@ -1,8 +1,8 @@
 #include "mesh/node/pool.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/uv/thread.h"
 
 static void *run_thread(void *arg)
@@ -74,7 +74,7 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
 
 void fe_handler_pool_deinit(struct fe_handler_pool *pool)
 {
-    assert(fe_list_is_empty(&pool->queue));
+    FE_ASSERT(fe_list_is_empty(&pool->queue), "a pool that ends has run every job");
     (void)pthread_mutex_lock(&pool->lock);
     pool->is_stopping = true;
     (void)pthread_cond_broadcast(&pool->work);

@@ -8,9 +8,9 @@
  * Failure modes: no such service, no thread, no memory: the stream is not accepted, which tells the
  * requester to ask elsewhere. The requester goes away: the handler learns it when it next reads or
  * writes, and the context waits for it. */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/context.h"
 
 enum {
@@ -242,7 +242,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
 {
     (void)stream;
     (void)headers;
-    assert(!"the response is ours");
+    FE_UNREACHABLE("a stream of the peer's has no response of the peer's");
 }
 
 /* ---- handlers on the pool ---- */

@@ -2,8 +2,7 @@
  * the application's loop, where nothing waits. */
 #include "ground/uv/thread.h"
 
-#include <assert.h>
-
+#include "ground/base/assert.h"
 #include "mesh/node/internal.h"
 
 int flatend_node_new(const struct flatend_options *options, struct flatend_node **out,
@@ -107,7 +106,7 @@ static void join(struct flatend_node *node)
 
 void flatend_node_shutdown(struct flatend_node *node)
 {
-    assert(node->home != FE_HOME_WORKER);
+    FE_ASSERT(node->home != FE_HOME_WORKER, "a node on a worker of others has no thread");
     fe_node_ask_close(node);
     if (node->home == FE_HOME_THREAD) {
         join(node);

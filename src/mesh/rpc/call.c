@@ -1,6 +1,6 @@
 #include "mesh/rpc/call.h"
 
-#include <assert.h>
+#include "ground/base/assert.h"
 
 enum { REPLAY_VIEWS = FE_CALL_REPLAY_MAX / FE_BLOCK_SIZE + 2 };
 
@@ -286,7 +286,7 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
     if (call->state == FE_CALL_ENDED) {
         return (ssize_t)data.len;
     }
-    assert(call->body != FE_CALL_BODY_FINISHED);
+    FE_ASSERT(call->body != FE_CALL_BODY_FINISHED, "nothing is written behind the end of a body");
     if (!is_replaying(call)) {
         n = fe_stream_write(call->stream, data);
         if (n < 0) {
@@ -309,7 +309,7 @@ int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, 
     if (call->state == FE_CALL_ENDED) {
         return 0;
     }
-    assert(call->body != FE_CALL_BODY_FINISHED);
+    FE_ASSERT(call->body != FE_CALL_BODY_FINISHED, "nothing is written behind the end of a body");
     if (!is_replaying(call)) {
         rc = fe_stream_end_with(call->stream, trailers, n_trailers);
     }

@@ -1,6 +1,6 @@
 /* What a peer says about its streams, event by event. */
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
 /* ---- REQUEST ---- */
@@ -267,7 +267,7 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct 
 {
     int rc;
 
-    assert(peer->depth == 0);
+    FE_ASSERT(peer->depth == 0, "events of a peer do not nest");
     if (peer->is_closed) {
         return fe_err_code(err, FLATEND_ECLOSED);
     }

@@ -1,6 +1,6 @@
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
 static struct fe_stream *stream_of(struct fe_list *link)
@@ -84,7 +84,7 @@ static void bury(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
 
-    assert(stream->in == FE_HALF_ENDED);
+    FE_ASSERT(stream->in == FE_HALF_ENDED, "the end is told behind the last byte");
     stream->life = FE_STREAM_GONE;
     if (peer->depth > 0) {
         fe_list_push_back(&peer->done, &stream->link);
@@ -151,7 +151,7 @@ static void release(struct fe_stream *stream)
 
 void fe_stream_finish(struct fe_stream *stream, int code)
 {
-    assert(stream->life == FE_STREAM_ACTIVE);
+    FE_ASSERT(stream->life == FE_STREAM_ACTIVE, "a stream is closed once");
     release(stream);
     stream->life = FE_STREAM_CLOSED;
     stream->code = code;

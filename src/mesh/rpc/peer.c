@@ -1,6 +1,6 @@
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 #include "mesh/rpc/registry.h"
 
@@ -152,8 +152,10 @@ void fe_peer_deinit(struct fe_peer *peer)
 {
     struct fe_list *link;
 
-    assert(peer->is_closed && peer->depth == 0);
-    assert(peer->streams.n == 0 && fe_list_is_empty(&peer->done));
+    FE_ASSERT(peer->is_closed && peer->depth == 0,
+              "a peer is freed closed, and not from its own events");
+    FE_ASSERT(peer->streams.n == 0 && fe_list_is_empty(&peer->done),
+              "a peer that is freed has no streams");
     while ((link = fe_list_pop_front(&peer->spare)) != NULL) {
         free(FE_CONTAINER_OF(link, struct fe_stream, link));
     }

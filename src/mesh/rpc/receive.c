@@ -1,6 +1,6 @@
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
 static void set_full(struct fe_stream *stream, bool is_full)
@@ -74,7 +74,7 @@ static size_t offer(struct fe_stream *stream, struct fe_view data)
             free_waiting(stream); /* not before: the reader may have been looking at it */
             return data.len;
         }
-        assert(n <= data.len - n_taken);
+        FE_ASSERT(n <= data.len - n_taken, "a reader takes no more than it was given");
         n_taken += n;
     } while (n_taken < data.len && stream->delivery == FE_DELIVERY_RESUMED);
     stream->delivery = FE_DELIVERY_IDLE;

@@ -1,7 +1,7 @@
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ground/base/assert.h"
 #include "mesh/rpc/providers.h"
 
 enum {
@@ -23,7 +23,8 @@ void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng)
 
 void fe_registry_deinit(struct fe_registry *registry)
 {
-    assert(registry->services.n == 0 && registry->handles.n == 0);
+    FE_ASSERT(registry->services.n == 0 && registry->handles.n == 0,
+              "a registry that is freed is empty");
     fe_map_deinit(&registry->services);
     fe_map_deinit(&registry->handles);
 }
@@ -157,7 +158,7 @@ static int enter(struct fe_registry *registry, struct fe_peer *peer)
 {
     int rc;
 
-    assert(peer->registry == NULL || peer->registry == registry);
+    FE_ASSERT(peer->registry == NULL || peer->registry == registry, "a peer is in one registry");
     if (peer->registry != NULL) {
         return 0;
     }
@@ -247,7 +248,7 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)
     if (peer->registry == NULL) {
         return;
     }
-    assert(peer->registry == registry);
+    FE_ASSERT(peer->registry == registry, "a peer is removed from the registry that it is in");
     FE_LIST_FOREACH (link, tmp, &peer->offers) {
         withdraw(registry, FE_CONTAINER_OF(link, struct fe_offer_entry, link));
     }

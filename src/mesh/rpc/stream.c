@@ -1,5 +1,5 @@
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
 int fe_peer_count_head(struct fe_peer *peer)
@@ -57,7 +57,7 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
 
 void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner)
 {
-    assert(stream->life == FE_STREAM_OFFERED);
+    FE_ASSERT(stream->life == FE_STREAM_OFFERED, "a stream is accepted once, while it is offered");
     stream->life = FE_STREAM_ACTIVE;
     stream->ops = ops;
     stream->owner = owner;
@@ -71,7 +71,8 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
     if (stream->out == FE_HALF_MUTED) {
         return 0;
     }
-    assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD);
+    FE_ASSERT(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD,
+              "the head is sent once, first");
     rc = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
     if (rc != 0) {
         return rc;
@@ -103,7 +104,8 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
     if (stream->out == FE_HALF_MUTED) {
         return (ssize_t)data.len;
     }
-    assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY);
+    FE_ASSERT(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
+              "bytes are written behind the head and before the end");
     n = allowance(stream, data.len);
     if (n > 0) {
         int rc = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
@@ -175,7 +177,8 @@ int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailer
         stream->out = FE_HALF_ENDED;
         return 0;
     }
-    assert(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY);
+    FE_ASSERT(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
+              "bytes are written behind the head and before the end");
     rc = send_end(stream, trailers, n_trailers);
     if (rc != 0) {
         return rc;
@@ -231,7 +234,8 @@ void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
 {
     int rc = 0;
 
-    assert(stream->life == FE_STREAM_ACTIVE || stream->life == FE_STREAM_CLOSED);
+    FE_ASSERT(stream->life == FE_STREAM_ACTIVE || stream->life == FE_STREAM_CLOSED,
+              "a stream that is reset was accepted and is not gone");
     if (!stream->peer->has_windows) {
         rc = give_up_old(stream);
     } else if (is_open_there(stream)) {

@@ -1,7 +1,6 @@
 #include "mesh/session/record.h"
 
-#include <assert.h>
-
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/session/v2.h"
 
@@ -42,7 +41,8 @@ int fe_record_finish(struct fe_session *session, struct fe_record *record)
     const struct fe_view part = fe_view_of(plaintext, record->len);
     int rv;
 
-    assert(fe_writer_is_complete(&record->plaintext));
+    FE_ASSERT(fe_writer_is_complete(&record->plaintext),
+              "the size that was computed is the size that was written");
     make_nonce(session->sent, nonce);
     rv = fe_aead_seal(session->seal, nonce, (struct fe_view){0}, &part, 1, plaintext);
     if (rv != 0) {

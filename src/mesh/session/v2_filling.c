@@ -1,8 +1,8 @@
 /* Packets gather in one record, which is sealed when it is full or the output is about to be
  * written: small ones share a tag, a header and a write (docs/PROTOCOL.md §2.2). */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/session/record.h"
 #include "mesh/session/v2.h"
 
@@ -56,7 +56,8 @@ int fe_v2_begin_packet(struct fe_session *session, enum fe_v2_type type, uint8_t
 
 int fe_v2_end_packet(struct fe_session *session, const struct fe_writer *writer)
 {
-    assert(fe_writer_is_complete(writer));
+    FE_ASSERT(fe_writer_is_complete(writer),
+              "the size that was computed is the size that was written");
     session->last_packet = session->filled;
     session->filled = (size_t)(writer->ptr - session->filling);
     return 0;

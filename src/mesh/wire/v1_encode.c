@@ -1,5 +1,5 @@
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "mesh/wire/v1.h"
 
 size_t fe_v1_id_size(const struct fe_id *id)
@@ -125,7 +125,7 @@ size_t fe_v1_data_size(struct fe_view bytes)
 
 void fe_v1_data_encode(struct fe_writer *writer, uint32_t stream, struct fe_view bytes)
 {
-    assert(bytes.len <= FE_V1_DATA_MAX);
+    FE_ASSERT(bytes.len <= FE_V1_DATA_MAX, "the caller has cut the body into packets");
     fe_write_u32(writer, stream);
     fe_write_u16(writer, (uint16_t)bytes.len);
     fe_write_bytes(writer, bytes);

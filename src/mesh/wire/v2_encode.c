@@ -1,5 +1,5 @@
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "mesh/wire/v1.h"
 #include "mesh/wire/v2.h"
 
@@ -17,7 +17,7 @@ static void write_text(struct fe_writer *writer, struct fe_view text)
 void fe_v2_header_encode(struct fe_writer *writer, uint8_t type, uint8_t flags, uint32_t stream,
                          size_t body_len)
 {
-    assert(body_len < 1U << 24);
+    FE_ASSERT(body_len < 1U << 24, "a packet's length fits its three bytes");
     fe_write_u8(writer, (uint8_t)(body_len >> 16));
     fe_write_u16(writer, (uint16_t)body_len);
     fe_write_u8(writer, type);

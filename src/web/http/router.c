@@ -1,6 +1,6 @@
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "web/http/router_tree.h"
 #include "web/http/syntax.h"
 
@@ -148,7 +148,7 @@ static struct fe_route_node *get_child(struct fe_router *router, struct fe_route
 
 static struct fe_route_node *get_param(struct fe_router *router, struct fe_route_node *node)
 {
-    assert(node != NULL); /* a tree has its root from the beginning */
+    FE_ASSERT(node != NULL, "a tree has its root from the beginning");
     if (node->param == NULL) {
         node->param = add_node(router, node, fe_view_of(NULL, 0));
     }

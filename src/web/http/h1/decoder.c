@@ -1,7 +1,6 @@
 #include "web/http/h1/decoder.h"
 
-#include <assert.h>
-
+#include "ground/base/assert.h"
 #include "web/http/syntax.h"
 #include "web/http/trailers.h"
 
@@ -223,7 +222,8 @@ static int step_data(struct fe_h1_decoder *decoder, struct fe_view *in)
 
 void fe_h1_decoder_take(struct fe_h1_decoder *decoder, struct fe_view *in, size_t n)
 {
-    assert(n <= decoder->body.len && n <= in->len && n <= decoder->left);
+    FE_ASSERT(n <= decoder->body.len && n <= in->len && n <= decoder->left,
+              "no more is taken than was delivered");
     skip(in, n);
     skip(&decoder->body, n);
     decoder->left -= n;
@@ -405,7 +405,7 @@ enum fe_h1_event fe_h1_decoder_feed(struct fe_h1_decoder *decoder, struct fe_vie
 
 void fe_h1_decoder_next(struct fe_h1_decoder *decoder)
 {
-    assert(decoder->state == FE_H1_DONE);
+    FE_ASSERT(decoder->state == FE_H1_DONE, "the next request begins behind the last one");
     decoder->n_empty_lines = 0;
     decoder->state = FE_H1_START;
 }

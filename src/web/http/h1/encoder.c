@@ -1,9 +1,9 @@
 #include "web/http/h1/encoder.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "web/http/hop_by_hop.h"
 #include "web/http/syntax.h"
 #include "web/http/trailers.h"
@@ -186,7 +186,8 @@ int fe_h1_encode_chunk(struct fe_chain *out, struct fe_view data)
     uint8_t *chunk;
     struct writer w;
 
-    assert(data.len > 0 && data.len <= FE_H1_CHUNK_MAX);
+    FE_ASSERT(data.len > 0 && data.len <= FE_H1_CHUNK_MAX,
+              "a chunk is neither empty nor too large");
     len = (size_t)snprintf(size, sizeof(size), "%zx\r\n", data.len);
     chunk = fe_chain_reserve(out, len + data.len + 2);
     if (chunk == NULL) {

@@ -1,6 +1,6 @@
 /* The exchange as the handler sees it: what it says becomes HTTP/1.1. */
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "web/http/h1/connection.h"
 
@@ -8,7 +8,7 @@ static struct fe_h1_server *server_of(struct fe_exchange *ex)
 {
     struct fe_h1_server *server = FE_CONTAINER_OF(ex, struct fe_h1_server, ex);
 
-    assert(server->phase == FE_H1_EXCHANGE);
+    FE_ASSERT(server->phase == FE_H1_EXCHANGE, "a handler forgets an exchange that is over");
     return server;
 }
 
@@ -54,7 +54,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
                                   .hsts = server->hsts};
     int code;
 
-    assert(!ex->responded);
+    FE_ASSERT(!ex->responded, "a response has one head");
     code = fe_h1_encode_head(server->out, &head);
     if (code != 0) {
         return code;
@@ -90,7 +90,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     size_t want = data.len;
     ssize_t n;
 
-    assert(ex->responded);
+    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (server->framing == FE_H1_FRAMING_NONE) {
         return (ssize_t)want;
     }
@@ -125,7 +125,7 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
     struct fe_h1_server *server = server_of(ex);
     bool is_short = server->framing == FE_H1_FRAMING_LENGTH && server->left > 0;
 
-    assert(ex->responded);
+    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (is_short || (server->framing == FE_H1_FRAMING_CHUNKS &&
                      fe_h1_encode_last_chunk(server->out, trailers) != 0)) {
         fe_h1_reset(server);

@@ -1,6 +1,6 @@
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "web/http/h1/connection.h"
 #include "web/http/problem.h"
@@ -129,7 +129,8 @@ static bool step_wait(struct fe_h1_server *server)
     case FE_H1_ON_HEAD:
         exchange_init(server);
         server->ops->on_exchange(server->owner, &server->ex);
-        assert(server->phase != FE_H1_EXCHANGE || server->ex.handler_ops != NULL);
+        FE_ASSERT(server->phase != FE_H1_EXCHANGE || server->ex.handler_ops != NULL,
+                  "an exchange is answered or has a handler");
         return true;
     case FE_H1_ON_FAULT:
         fe_h1_answer(server, server->decoder.fault.status, server->decoder.fault.reason);
@@ -156,7 +157,7 @@ static bool deliver_body(struct fe_h1_server *server)
     if (server->phase != FE_H1_EXCHANGE) {
         return true;
     }
-    assert(n <= data.len);
+    FE_ASSERT(n <= data.len, "a handler takes no more than it was given");
     take(server, n);
     server->n_body += n;
     fe_h1_timeout_restart(server);
@@ -251,7 +252,7 @@ static bool step(struct fe_h1_server *server)
 
 void fe_h1_run(struct fe_h1_server *server)
 {
-    assert(!server->is_running);
+    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
     server->is_running = true;
     while (step(server)) {
     }
@@ -350,7 +351,7 @@ static void server_free(struct fe_http_server *base)
 {
     struct fe_h1_server *server = server_of(base);
 
-    assert(!server->is_running);
+    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
     if (server->phase == FE_H1_EXCHANGE) {
         abort_handler(server, FE_H1_CLOSED);
     }

@@ -1,6 +1,6 @@
 /* A request as it comes: fields, body, trailers; and what of it is given to the handler. */
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "web/http/h2/connection.h"
 #include "web/http/syntax.h"
 #include "web/http/trailers.h"
@@ -200,7 +200,8 @@ void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete)
     }
     stream->state = FE_H2_EXCHANGE;
     server->setup.ops->on_exchange(server->setup.owner, ex);
-    assert(stream->state != FE_H2_EXCHANGE || ex->handler_ops != NULL);
+    FE_ASSERT(stream->state != FE_H2_EXCHANGE || ex->handler_ops != NULL,
+              "an exchange is answered or has a handler");
 }
 
 /* ---- the body ----------------------------------------------------------------------------- */
@@ -225,7 +226,7 @@ static size_t offer(struct fe_h2_stream *stream, struct fe_view data)
     if (stream->state != FE_H2_EXCHANGE) {
         return 0;
     }
-    assert(n <= data.len);
+    FE_ASSERT(n <= data.len, "a handler takes no more than it was given");
     if (n == data.len) {
         stream->body = FE_H2_BODY_WANTED;
     }

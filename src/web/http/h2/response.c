@@ -1,7 +1,7 @@
 /* The exchange as the handler sees it: what it says becomes HTTP/2. Nothing is given to nghttp2
  * within its calls, so that the frames of one turn are as few as can be. */
-#include <assert.h>
 
+#include "ground/base/assert.h"
 #include "web/http/h2/connection.h"
 #include "web/http/hop_by_hop.h"
 #include "web/http/syntax.h"
@@ -176,7 +176,7 @@ static struct fe_h2_stream *stream_of(struct fe_exchange *ex)
 {
     struct fe_h2_stream *stream = FE_CONTAINER_OF(ex, struct fe_h2_stream, ex);
 
-    assert(stream->state == FE_H2_EXCHANGE);
+    FE_ASSERT(stream->state == FE_H2_EXCHANGE, "a handler forgets an exchange that is over");
     return stream;
 }
 
@@ -185,7 +185,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     struct fe_h2_stream *stream = stream_of(ex);
     int code;
 
-    assert(!ex->responded);
+    FE_ASSERT(!ex->responded, "a response has one head");
     if (!fe_status_is_valid(response->status)) {
         return FLATEND_EINVAL;
     }
@@ -216,7 +216,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     size_t room = fe_h2_room(stream);
     size_t n = data.len < room ? data.len : room;
 
-    assert(ex->responded);
+    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (stream->has_no_body) {
         return (ssize_t)data.len;
     }
@@ -250,7 +250,7 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fe_h2_stream *stream = stream_of(ex);
 
-    assert(ex->responded);
+    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (stream->left > 0 || (trailers != NULL && build_trailers(stream, trailers) != 0)) {
         abort_response(ex);
         return;

@@ -7,9 +7,9 @@
  * Failure modes: the client breaks the protocol: nghttp2 says so to it, and has nothing more to
  * read or write; we finish. It does too much of something: GOAWAY, and finish. Memory is short: a
  * stream is refused, or the connection is reset. */
-#include <assert.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "web/http/h2/connection.h"
 
 static const struct fe_h2_rate rates[FE_H2_N_KINDS] = FE_H2_RATES;
@@ -59,7 +59,7 @@ static int append_goaway(struct fe_h2_server *server, uint32_t code, const char 
     size_t len = strlen(why);
     uint8_t frame[17 + 64] = {0, 0, (uint8_t)(8 + len), NGHTTP2_GOAWAY};
 
-    assert(len <= 64);
+    FE_ASSERT(len <= 64, "the reason fits the frame");
     for (int i = 0; i < 4; i++) {
         frame[9 + i] = (uint8_t)(last >> (24 - 8 * i));
         frame[13 + i] = (uint8_t)(code >> (24 - 8 * i));
@@ -207,7 +207,7 @@ static void run(struct fe_http_server *base)
 {
     struct fe_h2_server *server = server_of(base);
 
-    assert(!server->is_running);
+    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
     if (!fe_h2_is_gone(server)) {
         server->is_running = true;
         go_on(server);
@@ -318,7 +318,7 @@ static void server_free(struct fe_http_server *base)
 {
     struct fe_h2_server *server = server_of(base);
 
-    assert(!server->is_running);
+    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
     server->phase = FE_H2_CLOSED;
     close_streams(server);
     fe_h2_streams_trim(server);
