@@ -97,7 +97,7 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
-    .has_taken_all = has_taken_all,
+    .is_all_acked = is_all_acked,
     .date = date,
     .on_abuse = on_abuse,
 };

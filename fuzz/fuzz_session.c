@@ -38,8 +38,8 @@ static void touch(struct target *target, struct fe_event *event)
     uint32_t token;
 
     switch (event->type) {
-    case FE_EVENT_HELLO:
-        while (fe_names_next(&event->u.hello.services, &name)) {
+    case FE_EVENT_HANDSHAKE:
+        while (fe_names_next(&event->u.handshake.services, &name)) {
             read_all(name);
         }
         /* So that answers to it can be right: the first is seq 3 (initiator) or 2. */

@@ -2,9 +2,9 @@
  * the same bytes again, so far as the old dialect has one form for it. */
 #include <stdlib.h>
 
-#include "mesh/wire/v1.h"
+#include "mesh/wire/old.h"
 
-enum { HEADERS_MAX = 512, NAMES_MAX = 255, FE_V1_NODES = 5 };
+enum { HEADERS_MAX = 512, NAMES_MAX = 255, FE_OLD_NODES = 5 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,14 +37,14 @@ static size_t collect_headers(struct fe_headers headers, struct fe_header list[H
 
 static void fuzz_handshake(struct fe_view body)
 {
-    struct fe_v1_handshake handshake;
+    struct fe_old_handshake handshake;
     struct fe_view names[NAMES_MAX];
 
-    if (fe_v1_handshake_decode(body, &handshake) == 0) {
+    if (fe_old_handshake_decode(body, &handshake) == 0) {
         size_t n = collect_names(handshake.services, names);
 
         if (n != handshake.services.n ||
-            fe_v1_handshake_size(handshake.has_id ? &handshake.id : NULL, names, n) > body.len) {
+            fe_old_handshake_size(handshake.has_id ? &handshake.id : NULL, names, n) > body.len) {
             abort();
         }
     }
@@ -52,18 +52,18 @@ static void fuzz_handshake(struct fe_view body)
 
 static void fuzz_request(struct fe_view body)
 {
-    struct fe_v1_request request;
+    struct fe_old_request request;
     struct fe_view names[NAMES_MAX];
     struct fe_header headers[HEADERS_MAX];
 
-    if (fe_v1_request_decode(body, &request) == 0 && request.headers.n <= HEADERS_MAX) {
+    if (fe_old_request_decode(body, &request) == 0 && request.headers.n <= HEADERS_MAX) {
         size_t n_names = collect_names(request.services, names);
         size_t n_headers = collect_headers(request.headers, headers);
         uint8_t *bytes = malloc(body.len);
         struct fe_writer writer = fe_writer_of(bytes, body.len);
 
         if (bytes != NULL) {
-            fe_v1_request_encode(&writer, request.stream, names, n_names, headers, n_headers);
+            fe_old_request_encode(&writer, request.stream, names, n_names, headers, n_headers);
             expect_same(bytes, &writer, body);
         }
         free(bytes);
@@ -72,16 +72,16 @@ static void fuzz_request(struct fe_view body)
 
 static void fuzz_response(struct fe_view body)
 {
-    struct fe_v1_response response;
+    struct fe_old_response response;
     struct fe_header headers[HEADERS_MAX];
 
-    if (fe_v1_response_decode(body, &response) == 0 && response.headers.n <= HEADERS_MAX) {
+    if (fe_old_response_decode(body, &response) == 0 && response.headers.n <= HEADERS_MAX) {
         size_t n = collect_headers(response.headers, headers);
         uint8_t *bytes = malloc(body.len);
         struct fe_writer writer = fe_writer_of(bytes, body.len);
 
         if (bytes != NULL) {
-            fe_v1_response_encode(&writer, response.stream, response.is_handled, headers, n);
+            fe_old_response_encode(&writer, response.stream, response.is_handled, headers, n);
             expect_same(bytes, &writer, body);
         }
         free(bytes);
@@ -90,9 +90,9 @@ static void fuzz_response(struct fe_view body)
 
 static void fuzz_data(struct fe_view body)
 {
-    struct fe_v1_data packet;
+    struct fe_old_data packet;
 
-    if (fe_v1_data_decode(body, &packet) == 0 && fe_v1_data_size(packet.bytes) != body.len) {
+    if (fe_old_data_decode(body, &packet) == 0 && fe_old_data_size(packet.bytes) != body.len) {
         abort();
     }
 }
@@ -101,7 +101,7 @@ static void fuzz_find_node(struct fe_view body)
 {
     uint8_t target[FE_KEY_LEN];
 
-    if ((fe_v1_find_node_decode(body, target) == 0) != (body.len == FE_KEY_LEN)) {
+    if ((fe_old_find_node_decode(body, target) == 0) != (body.len == FE_KEY_LEN)) {
         abort();
     }
 }
@@ -111,8 +111,8 @@ static void fuzz_nodes(struct fe_view body)
     struct fe_id ids[FE_NODES_MAX];
     size_t n;
 
-    if (fe_v1_nodes_decode(body, ids, &n) == 0 &&
-        (n > FE_NODES_MAX || fe_v1_nodes_size(ids, n) > body.len)) {
+    if (fe_old_nodes_decode(body, ids, &n) == 0 &&
+        (n > FE_NODES_MAX || fe_old_nodes_size(ids, n) > body.len)) {
         abort();
     }
 }
@@ -120,9 +120,9 @@ static void fuzz_nodes(struct fe_view body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const targets[])(struct fe_view body) = {
-        [FE_V1_HANDSHAKE] = fuzz_handshake, [FE_V1_REQUEST] = fuzz_request,
-        [FE_V1_RESPONSE] = fuzz_response,   [FE_V1_DATA] = fuzz_data,
-        [FE_V1_FIND_NODE] = fuzz_find_node, [FE_V1_NODES] = fuzz_nodes,
+        [FE_OLD_HANDSHAKE] = fuzz_handshake, [FE_OLD_REQUEST] = fuzz_request,
+        [FE_OLD_RESPONSE] = fuzz_response,   [FE_OLD_DATA] = fuzz_data,
+        [FE_OLD_FIND_NODE] = fuzz_find_node, [FE_OLD_NODES] = fuzz_nodes,
     };
 
     if (size > 0) {

@@ -25,7 +25,7 @@ static inline uint64_t written(void *owner)
     return 0;
 }
 
-static inline bool has_taken_all(void *owner)
+static inline bool is_all_acked(void *owner)
 {
     (void)owner;
     return true;

@@ -59,7 +59,7 @@ extern "C" {
 #define FLATEND_MUST_USE          __attribute__((warn_unused_result))
 #define FLATEND_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* ---- errors ------------------------------------------------------------------------------- */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 /* name, code, text. The codes are stable: new ones are added at the end. */
 #define FLATEND_ERRORS(X)                                                                          \
@@ -111,7 +111,7 @@ struct flatend_error {
 /* The version of the library that runs, "1.2.3". Any thread. */
 FLATEND_API const char *flatend_version(void);
 
-/* ---- keys and identities ------------------------------------------------------------------ */
+/* ---- keys and identities -------------------------------------------------------------------- */
 
 enum { FLATEND_PUBLIC_KEY_LEN = 32, FLATEND_SECRET_KEY_LEN = 64 };
 
@@ -163,7 +163,7 @@ struct flatend_id {
     bool is_proven;
 };
 
-/* ---- the node ----------------------------------------------------------------------------- */
+/* ---- the node ------------------------------------------------------------------------------- */
 
 struct flatend_node;
 struct flatend_context;
@@ -337,7 +337,7 @@ FLATEND_API int flatend_node_add_service(struct flatend_node *node,
 FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
                                             const char *name) FLATEND_MUST_USE;
 
-/* ---- in a handler ------------------------------------------------------------------------- */
+/* ---- in a handler --------------------------------------------------------------------------- */
 
 /* Name and value of one header; the value has `value_len` bytes and a NUL behind them. */
 struct flatend_header {
@@ -417,7 +417,7 @@ FLATEND_API int flatend_context_fail(struct flatend_context *ctx, int status, co
  * calls made on behalf of this request (flatend_request.parent). */
 FLATEND_API bool flatend_context_is_canceled(const struct flatend_context *ctx);
 
-/* ---- calling services --------------------------------------------------------------------- */
+/* ---- calling services ----------------------------------------------------------------------- */
 
 struct flatend_request {
     const char *const *services; /* tried in the provider in this order; at least one */

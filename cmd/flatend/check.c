@@ -25,7 +25,7 @@ int fe_command_check(const struct fe_options *options)
     for (size_t i = 0; i < config->n_http; i++) {
         n_routes += config->http[i].n_routes;
     }
-    fe_command_foresee(config, options->config_path, &log);
+    fe_command_preflight(config, options->config_path, &log);
     n_listeners = config->n_http - config->n_redirects;
     printf("%s is valid: %zu listener%s, %zu route%s\n", options->config_path, n_listeners,
            plural(n_listeners), n_routes, plural(n_routes));

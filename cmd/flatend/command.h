@@ -13,14 +13,15 @@ int fe_command_id(const struct fe_options *options);
 
 /* The configuration that the options name, with the node's address settled. Without a file and
  * without -c, the defaults: then `*is_missing` is set. The errors of fe_config_load and
- * fe_config_settle. */
+ * fe_config_finalize. */
 int fe_command_load(const struct fe_options *options, const struct fe_log *log,
                     struct fe_config **config, bool *is_missing,
                     struct flatend_error *err) FE_MUST_USE;
 
 /* Warns of what would go wrong at start although the configuration is valid: addresses that cannot
  * be listened on, a state directory that cannot be written to. */
-void fe_command_foresee(const struct fe_config *config, const char *path, const struct fe_log *log);
+void fe_command_preflight(const struct fe_config *config, const char *path,
+                          const struct fe_log *log);
 
 /* Says on standard error what went wrong; returns FE_EXIT_FAILURE. */
 int fe_command_fail(const struct flatend_error *err);

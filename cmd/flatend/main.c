@@ -23,7 +23,7 @@ int fe_command_load(const struct fe_options *options, const struct fe_log *log,
     if (code != FLATEND_OK) {
         return code;
     }
-    code = fe_config_settle(*config, path, &options->addr, log, err);
+    code = fe_config_finalize(*config, path, &options->addr, log, err);
     if (code != FLATEND_OK) {
         fe_config_unref(*config);
         *config = NULL;

@@ -25,7 +25,7 @@ static void on_signal(void *arg, int signum)
     struct run *const run = arg;
 
     if (signum == SIGHUP) {
-        fe_gateway_reread(run->gateway);
+        fe_gateway_reload_certs(run->gateway);
         return;
     }
     if (run->is_stopping) {

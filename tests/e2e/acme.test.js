@@ -8,7 +8,7 @@ import { build, freePort, scratch } from "./lib/mesh.js";
 import { AcmeGateway, localhostCertificate, Pebble } from "./lib/pebble.js";
 import { run } from "./lib/program.js";
 
-// One Pebble for whoever has no wishes of its own.
+// One Pebble for the tests that need nothing special of it.
 let pebble;
 const ends = [];
 

@@ -17,7 +17,7 @@
 
 #include "gateway/relay/service.h"
 #include "gateway/server/gateway.h"
-#include "ground/uv/mailbox.h"
+#include "ground/uv/task_queue.h"
 #include "support/fake_exchange.h"
 #include "support/fake_peer.h"
 #include "support/fault.h"
@@ -156,7 +156,7 @@ static void every_request_is_answered_or_aborted(void **state)
 struct life {
     struct fe_worker *worker;
     struct fe_gateway *gateway;
-    struct fe_mail stop;
+    struct fe_task stop;
     uint16_t port;
     bool was_answered;
 };
@@ -166,9 +166,9 @@ static void on_stopped(void *arg)
     fe_worker_stop(((struct life *)arg)->worker);
 }
 
-static void on_stop(struct fe_mail *mail)
+static void on_stop(struct fe_task *task)
 {
-    struct life *life = FE_CONTAINER_OF(mail, struct life, stop);
+    struct life *life = FE_CONTAINER_OF(task, struct life, stop);
 
     fe_gateway_stop(life->gateway, on_stopped, life);
 }
@@ -191,7 +191,7 @@ static void *ask(void *arg)
     }
     life->was_answered = n > 12 && memcmp(buf, "HTTP/1.1 503", 12) == 0;
     close(fd);
-    fe_mail_post(life->worker, &life->stop);
+    fe_task_post(life->worker, &life->stop);
     return NULL;
 }
 
@@ -202,7 +202,7 @@ static void run(struct life *life)
 
     assert_int_equal(fe_gateway_http_addr(life->gateway, 0, &addr), 0);
     life->port = addr.port;
-    fe_mail_init(&life->stop, on_stop);
+    fe_task_init(&life->stop, on_stop);
     assert_int_equal(pthread_create(&client, NULL, ask, life), 0);
     fe_worker_run(life->worker);
     assert_int_equal(pthread_join(client, NULL), 0);

@@ -78,7 +78,7 @@ static void step_accept(struct life *life)
 {
     struct rig_conn *conn = rig_accept(&life->rig, &life->selves[0]);
 
-    if (conn != NULL && rig_carry(conn) == 0 && conn->n_hellos > 0) {
+    if (conn != NULL && rig_carry(conn) == 0 && conn->n_handshakes > 0) {
         request(conn);
     }
 }
@@ -170,19 +170,19 @@ static void step_offer(struct life *life)
     for (size_t i = 0; i < life->rig.n_conns; i++) {
         struct rig_conn *conn = rig_conn(&life->rig, i);
 
-        if (is_alive(conn) && conn->n_hellos > 0) {
+        if (is_alive(conn) && conn->n_handshakes > 0) {
             (void)!rig_sender(conn)->ops->services(rig_sender(conn), offers, 2);
         }
     }
     carry_all(life);
 }
 
-static void step_goodbye(struct life *life)
+static void step_goaway(struct life *life)
 {
     for (size_t i = 0; i < life->rig.n_conns; i += 2) {
         struct rig_conn *conn = rig_conn(&life->rig, i);
 
-        if (is_alive(conn) && conn->n_hellos > 0) {
+        if (is_alive(conn) && conn->n_handshakes > 0) {
             (void)!rig_sender(conn)->ops->goaway(rig_sender(conn), UINT32_MAX, FE_REASON_NONE,
                                                  FE_VIEW_LIT("tired"));
         }
@@ -203,8 +203,8 @@ static void step_drained(struct life *life)
 }
 
 static void (*const steps[])(struct life *life) = {
-    step_accept, step_join,   step_answer, step_discovered, step_offer,   step_lose,  step_accept,
-    step_wait,   step_answer, step_offer,  step_wait,       step_goodbye, step_drain, step_drained,
+    step_accept, step_join,   step_answer, step_discovered, step_offer,  step_lose,  step_accept,
+    step_wait,   step_answer, step_offer,  step_wait,       step_goaway, step_drain, step_drained,
 };
 
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };

@@ -21,13 +21,13 @@
 
 /* ---- streams ---- */
 
-static int streams_of_both_sides(struct fake_peer *fake, struct fake_owner *ours,
-                                 struct fake_owner *theirs)
+static int streams_of_both_sides(struct fake_peer *fake, struct fake_owner *local,
+                                 struct fake_owner *remote)
 {
-    TRY(fake_open(fake, ours));
-    fake->acceptor = theirs;
+    TRY(fake_open(fake, local));
+    fake->acceptor = remote;
     TRY(feed_request(fake, 2));
-    ours->appetite = 1;
+    local->appetite = 1;
     TRY(feed_response(fake, 1, true));
     for (int i = 0; i < 3; i++) { /* more than one block has to wait */
         TRY(feed_bytes(fake, 1, 10000));
@@ -35,10 +35,10 @@ static int streams_of_both_sides(struct fake_peer *fake, struct fake_owner *ours
     TRY(feed_end(fake, 1));
     TRY(feed_data(fake, 2, "ping"));
     TRY(feed_end(fake, 2));
-    TRY(fe_stream_respond(theirs->stream, NULL, 0));
-    TRY(fe_stream_end(theirs->stream));
-    ours->appetite = SIZE_MAX;
-    fe_stream_resume(ours->stream);
+    TRY(fe_stream_respond(remote->stream, NULL, 0));
+    TRY(fe_stream_end(remote->stream));
+    local->appetite = SIZE_MAX;
+    fe_stream_resume(local->stream);
     TRY(feed_request(fake, 4)); /* nobody takes it */
     return 0;
 }
@@ -52,22 +52,22 @@ static void a_stream_is_lost_or_complete(void **state)
     trace.is_off = true;
     for (nth = 1; fe_fault_arm(nth); nth++) {
         struct fake_peer fake;
-        struct fake_owner ours;
-        struct fake_owner theirs;
+        struct fake_owner local;
+        struct fake_owner remote;
         int rc;
 
         fake_peer_init(&fake, &trace, 1);
-        fake_owner_init(&ours, &trace);
-        fake_owner_init(&theirs, &trace);
-        rc = streams_of_both_sides(&fake, &ours, &theirs);
+        fake_owner_init(&local, &trace);
+        fake_owner_init(&remote, &trace);
+        rc = streams_of_both_sides(&fake, &local, &remote);
         assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
         if (rc == 0) {
-            assert_int_equal(ours.code, 0);
-            assert_int_equal(theirs.code, 0);
+            assert_int_equal(local.code, 0);
+            assert_int_equal(remote.code, 0);
         }
         fe_peer_close(&fake.peer, FLATEND_ENOMEM);
-        assert_null(ours.stream);
-        assert_null(theirs.stream);
+        assert_null(local.stream);
+        assert_null(remote.stream);
         assert_int_equal(fake.peer.n_streams, 0);
         assert_int_equal(fake.peer.n_waiting, 0);
         fake_peer_deinit(&fake);
@@ -76,26 +76,26 @@ static void a_stream_is_lost_or_complete(void **state)
 }
 
 /* Windows, trailers that wait, resets and early answers. */
-static int full_streams_of_both_sides(struct fake_peer *fake, struct fake_owner *ours,
-                                      struct fake_owner *theirs)
+static int full_streams_of_both_sides(struct fake_peer *fake, struct fake_owner *local,
+                                      struct fake_owner *remote)
 {
     const struct fe_header trailer = {FE_VIEW_LIT("a"), FE_VIEW_LIT("b")};
 
-    TRY(fake_open(fake, ours));
-    TRY(fake_write(ours, "ping") < 0 ? FLATEND_ENOMEM : 0);
-    fake->acceptor = theirs;
+    TRY(fake_open(fake, local));
+    TRY(fake_write(local, "ping") < 0 ? FLATEND_ENOMEM : 0);
+    fake->acceptor = remote;
     TRY(feed_request(fake, 2));
-    ours->appetite = 1;
+    local->appetite = 1;
     TRY(feed_response(fake, 1, true));
     TRY(feed_data(fake, 1, "few")); /* two bytes wait, then more than a few, then trailers */
     TRY(feed_bytes(fake, 1, 20000));
     TRY(feed_end_with(fake, 1, FE_VIEW_LIT("\1a\0\1b"), 1));
     TRY(feed_bytes(fake, 2, 65536));
-    TRY(fe_stream_respond(theirs->stream, NULL, 0));
-    TRY(fe_stream_end_with(theirs->stream, &trailer, 1));
+    TRY(fe_stream_respond(remote->stream, NULL, 0));
+    TRY(fe_stream_end_with(remote->stream, &trailer, 1));
     TRY(feed_bytes(fake, 2, 65536)); /* too late, and given back */
-    ours->appetite = SIZE_MAX;
-    fe_stream_resume(ours->stream);
+    local->appetite = SIZE_MAX;
+    fe_stream_resume(local->stream);
     TRY(feed_request(fake, 4)); /* nobody takes it */
     TRY(feed_reset(fake, 4, FE_REASON_CANCEL));
     return 0;
@@ -111,23 +111,23 @@ static void a_stream_with_windows_is_lost_or_complete(void **state)
     trace.is_off = true;
     for (nth = 1; fe_fault_arm(nth); nth++) {
         struct fake_peer fake;
-        struct fake_owner ours;
-        struct fake_owner theirs;
+        struct fake_owner local;
+        struct fake_owner remote;
         int rc;
 
-        fake_peer_init_full(&fake, &trace, 1, &flow);
-        fake_owner_init(&ours, &trace);
-        fake_owner_init(&theirs, &trace);
-        rc = full_streams_of_both_sides(&fake, &ours, &theirs);
+        fake_peer_init_secure(&fake, &trace, 1, &flow);
+        fake_owner_init(&local, &trace);
+        fake_owner_init(&remote, &trace);
+        rc = full_streams_of_both_sides(&fake, &local, &remote);
         assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
         if (rc == 0) {
-            assert_int_equal(ours.code, 0);
-            assert_int_equal(theirs.code, 0);
+            assert_int_equal(local.code, 0);
+            assert_int_equal(remote.code, 0);
             assert_int_equal(fake.peer.window_in + fake.peer.returned, flow.connection_in);
         }
         fe_peer_close(&fake.peer, FLATEND_ENOMEM);
-        assert_null(ours.stream);
-        assert_null(theirs.stream);
+        assert_null(local.stream);
+        assert_null(remote.stream);
         assert_int_equal(fake.peer.n_streams, 0);
         assert_int_equal(fake.peer.n_waiting, 0);
         assert_int_equal(fake.peer.n_trailers, 0);

@@ -11,7 +11,7 @@
 
 #include "gateway/certs/fetch.h"
 #include "ground/uv/conn.h"
-#include "ground/uv/task.h"
+#include "ground/uv/work.h"
 #include "support/pem.h"
 
 /* A server that accepts, says something or nothing, and may close. */
@@ -46,7 +46,7 @@ static void on_gone(void *arg)
     stop_if_done(f);
 }
 
-/* ---- the server ---------------------------------------------------------------------------- */
+/* ---- the server ----------------------------------------------------------------------------- */
 
 static void on_read(void *owner, uint8_t *data, size_t len)
 {
@@ -113,7 +113,7 @@ static const struct fe_listener_ops listener_ops = {
     .on_close = on_listener_closed,
 };
 
-/* ---- set up -------------------------------------------------------------------------------- */
+/* ---- set up --------------------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {
@@ -187,7 +187,7 @@ static void check(struct fixture *f, const char *expected)
     }
 }
 
-/* ---- tests -------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------- */
 
 static void test_no_tls(void **state)
 {
@@ -274,7 +274,7 @@ static void done(void *arg)
 
     assert_int_equal(work->n_run, ++work->n_done);
     if (work->n_done < 10) {
-        assert_int_equal(fe_task_start(work->worker, run, done, work), 0);
+        assert_int_equal(fe_work_start(work->worker, run, done, work), 0);
     } else {
         fe_worker_stop(work->worker);
     }
@@ -285,7 +285,7 @@ static void test_tasks(void **state)
     struct fixture *f = *state;
     struct work work = {.worker = f->worker};
 
-    assert_int_equal(fe_task_start(f->worker, run, done, &work), 0);
+    assert_int_equal(fe_work_start(f->worker, run, done, &work), 0);
     assert_int_equal(work.n_done, 0);
     fe_worker_run(f->worker);
     assert_int_equal(work.n_done, 10);

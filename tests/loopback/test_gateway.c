@@ -129,9 +129,9 @@ static bool has_line(const struct http_answer *answer, const char *line)
     return strstr(answer->head, text) != NULL;
 }
 
-/* ---- services ----------------------------------------------------------------------------- */
+/* ---- services ------------------------------------------------------------------------------- */
 
-static void test_hello(void **state)
+static void test_handshake(void **state)
 {
     struct http_answer answer;
 
@@ -237,7 +237,7 @@ static void test_pipelined_requests(void **state)
     http_close(&client);
 }
 
-/* ---- routes ------------------------------------------------------------------------------- */
+/* ---- routes --------------------------------------------------------------------------------- */
 
 static void test_paths_and_methods(void **state)
 {
@@ -271,7 +271,7 @@ static void test_redirects(void **state)
     http_answer_deinit(&answer);
 }
 
-/* ---- limits ------------------------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static void test_nobody_provides(void **state)
 {
@@ -325,10 +325,10 @@ static void test_header_limits(void **state)
     expect_status_of_header(state, 4000, 200);
     expect_status_of_header(state, 16300, 431);
     expect_status_of_header(state, 17000, 431);
-    test_hello(state);
+    test_handshake(state);
 }
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void test_directory(void **state)
 {
@@ -352,7 +352,7 @@ static void test_directory(void **state)
     temp_dir_remove(&dir);
 }
 
-/* ---- start -------------------------------------------------------------------------------- */
+/* ---- start ---------------------------------------------------------------------------------- */
 
 /* The node listens already, and is closed again. */
 static void test_address_that_is_taken(void **state)
@@ -379,18 +379,12 @@ static void test_address_that_is_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hello),
-        cmocka_unit_test(test_what_a_service_sees),
-        cmocka_unit_test(test_what_a_service_says),
-        cmocka_unit_test(test_head),
-        cmocka_unit_test(test_pipelined_requests),
-        cmocka_unit_test(test_paths_and_methods),
-        cmocka_unit_test(test_redirects),
-        cmocka_unit_test(test_nobody_provides),
-        cmocka_unit_test(test_body_limits),
-        cmocka_unit_test(test_header_limits),
-        cmocka_unit_test(test_directory),
-        cmocka_unit_test(test_address_that_is_taken),
+        cmocka_unit_test(test_handshake),           cmocka_unit_test(test_what_a_service_sees),
+        cmocka_unit_test(test_what_a_service_says), cmocka_unit_test(test_head),
+        cmocka_unit_test(test_pipelined_requests),  cmocka_unit_test(test_paths_and_methods),
+        cmocka_unit_test(test_redirects),           cmocka_unit_test(test_nobody_provides),
+        cmocka_unit_test(test_body_limits),         cmocka_unit_test(test_header_limits),
+        cmocka_unit_test(test_directory),           cmocka_unit_test(test_address_that_is_taken),
     };
 
     int n_failed = cmocka_run_group_tests_name("one worker", tests, setup, teardown);

@@ -31,8 +31,8 @@ enum {
     "[[http.routes]]\npath = \"GET /flood\"\nservice = \"flood\"\n"                                \
     "[[http.routes]]\npath = \"GET /gate\"\nservice = \"gate\"\n"
 
-/* A handler that has come waits until the gate is open. */
-struct gate {
+/* A handler that has come waits until the latch is open. */
+struct latch {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool has_come;
@@ -41,9 +41,9 @@ struct gate {
 
 struct world {
     struct gateway gateway;
-    struct flatend_node *node;  /* echo, flood, gate */
+    struct flatend_node *node;  /* echo, flood, latch */
     struct flatend_node *other; /* hello */
-    struct gate gate;
+    struct latch latch;
     atomic_size_t flooded; /* bytes that the flood could write */
 };
 
@@ -57,27 +57,27 @@ static void flood(struct flatend_context *ctx, void *arg)
     }
 }
 
-static void wait_at_gate(struct flatend_context *ctx, void *arg)
+static void wait_at_latch(struct flatend_context *ctx, void *arg)
 {
-    struct gate *gate = &((struct world *)arg)->gate;
+    struct latch *latch = &((struct world *)arg)->latch;
 
     flatend_context_write(ctx, "before", 6);
-    pthread_mutex_lock(&gate->lock);
-    gate->has_come = true;
-    pthread_cond_broadcast(&gate->changed);
-    while (!gate->is_open) {
-        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_lock(&latch->lock);
+    latch->has_come = true;
+    pthread_cond_broadcast(&latch->changed);
+    while (!latch->is_open) {
+        pthread_cond_wait(&latch->changed, &latch->lock);
     }
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_unlock(&latch->lock);
     flatend_context_write(ctx, " and after", 10);
 }
 
-static void open_gate(struct gate *gate)
+static void open_latch(struct latch *latch)
 {
-    pthread_mutex_lock(&gate->lock);
-    gate->is_open = true;
-    pthread_cond_broadcast(&gate->changed);
-    pthread_mutex_unlock(&gate->lock);
+    pthread_mutex_lock(&latch->lock);
+    latch->is_open = true;
+    pthread_cond_broadcast(&latch->changed);
+    pthread_mutex_unlock(&latch->lock);
 }
 
 static void start(struct world *world, const char *config)
@@ -85,13 +85,13 @@ static void start(struct world *world, const char *config)
     const struct flatend_service services[] = {
         {.name = "echo", .handler = nodes_echo},
         {.name = "flood", .handler = flood, .arg = world},
-        {.name = "gate", .handler = wait_at_gate, .arg = world},
+        {.name = "gate", .handler = wait_at_latch, .arg = world},
     };
     const struct flatend_service others[] = {{.name = "hello", .handler = nodes_hello}};
 
     memset(world, 0, sizeof(*world));
-    assert_int_equal(pthread_mutex_init(&world->gate.lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&world->gate.changed, NULL), 0);
+    assert_int_equal(pthread_mutex_init(&world->latch.lock, NULL), 0);
+    assert_int_equal(pthread_cond_init(&world->latch.changed, NULL), 0);
     gateway_start(&world->gateway, config);
     world->node = nodes_join(services, 3, world->gateway.addr);
     world->other = nodes_join(others, 1, world->gateway.addr);
@@ -101,26 +101,26 @@ static void start(struct world *world, const char *config)
 static void finish(struct world *world)
 {
     gateway_join(&world->gateway);
-    open_gate(&world->gate);
+    open_latch(&world->latch);
     flatend_node_free(world->node);
     flatend_node_free(world->other);
-    pthread_cond_destroy(&world->gate.changed);
-    pthread_mutex_destroy(&world->gate.lock);
+    pthread_cond_destroy(&world->latch.changed);
+    pthread_mutex_destroy(&world->latch.lock);
 }
 
-/* A client whose request has begun to be answered, and waits at the gate. */
-static void ask_at_gate(struct world *world, struct http_client *client)
+/* A client whose request has begun to be answered, and waits at the latch. */
+static void ask_at_latch(struct world *world, struct http_client *client)
 {
     http_open(client, world->gateway.port);
     http_send_text(client, "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n");
-    pthread_mutex_lock(&world->gate.lock);
-    while (!world->gate.has_come) {
-        pthread_cond_wait(&world->gate.changed, &world->gate.lock);
+    pthread_mutex_lock(&world->latch.lock);
+    while (!world->latch.has_come) {
+        pthread_cond_wait(&world->latch.changed, &world->latch.lock);
     }
-    pthread_mutex_unlock(&world->gate.lock);
+    pthread_mutex_unlock(&world->latch.lock);
 }
 
-static void expect_hello(struct world *world)
+static void expect_handshake(struct world *world)
 {
     http_expect(world->gateway.port, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Hello world!");
 }
@@ -137,7 +137,7 @@ static void open_idle(struct world *world, struct http_client *client)
     http_answer_deinit(&answer);
 }
 
-/* ---- bodies ------------------------------------------------------------------------------- */
+/* ---- bodies --------------------------------------------------------------------------------- */
 
 static uint8_t byte_at(size_t i)
 {
@@ -207,7 +207,7 @@ static void test_client_that_does_not_read(void **state)
     http_open_slow(&stuck, world.gateway.port);
     http_send_text(&stuck, "GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
     for (int i = 0; i < N_OTHERS; i++) {
-        expect_hello(&world);
+        expect_handshake(&world);
     }
     assert_true(world.flooded < FLOOD);
     /* The old dialect cannot hold one stream alone: only now its own node is free again. */
@@ -218,7 +218,7 @@ static void test_client_that_does_not_read(void **state)
     finish(&world);
 }
 
-/* ---- the end ------------------------------------------------------------------------------ */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 /* Nobody can connect any more. */
 static void expect_refused(uint16_t port)
@@ -243,11 +243,11 @@ static void test_stop_waits_for_requests(void **state)
     (void)state;
     start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
     open_idle(&world, &idle);
-    ask_at_gate(&world, &busy);
+    ask_at_latch(&world, &busy);
     gateway_stop(&world.gateway);
     assert_true(http_is_closed(&idle));
     expect_refused(world.gateway.port);
-    open_gate(&world.gate);
+    open_latch(&world.latch);
     http_receive(&busy, false, &answer);
     assert_int_equal(answer.status, 200);
     assert_true(answer.is_whole);
@@ -282,7 +282,7 @@ static void test_stop_does_not_wait_for_ever(void **state)
         snprintf(config, sizeof(config), ROUTES "[http.timeout]\nshutdown = \"%s\"\n",
                  shutdowns[i]);
         start(&world, config);
-        ask_at_gate(&world, &busy);
+        ask_at_latch(&world, &busy);
         gateway_stop(&world.gateway);
         expect_cut(&busy);
         finish(&world);
@@ -321,7 +321,7 @@ static void test_second_stop_ends_at_once(void **state)
 
     (void)state;
     start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\n");
-    ask_at_gate(&world, &busy);
+    ask_at_latch(&world, &busy);
     gateway_stop(&world.gateway);
     gateway_stop(&world.gateway);
     expect_cut(&busy);
@@ -338,7 +338,7 @@ static void test_second_stop_when_one_worker_has_ended(void **state)
     (void)state;
     start(&world, ROUTES "[http.timeout]\nshutdown = \"1h\"\nidle = \"1h\"\n");
     open_idle(&world, &idle);
-    ask_at_gate(&world, &busy);
+    ask_at_latch(&world, &busy);
     gateway_stop(&world.gateway);
     assert_true(http_is_closed(&idle));
     gateway_stop(&world.gateway);

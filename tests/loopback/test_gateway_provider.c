@@ -23,7 +23,7 @@ static const char *const config = "[[http.routes]]\n"
                                   "path = \"POST /x\"\n"
                                   "service = \"x\"\n"
                                   "[[http.routes]]\n"
-                                  "path = \"GET /hasty\"\n"
+                                  "path = \"GET /impatient\"\n"
                                   "service = \"x\"\n"
                                   "timeout = \"50ms\"\n"
                                   "[[http.routes]]\n"
@@ -116,7 +116,7 @@ static void test_length_that_is_kept(void **state)
     expect_answer(world, 200, "all of it");
 }
 
-/* ---- dying -------------------------------------------------------------------------------- */
+/* ---- dying ---------------------------------------------------------------------------------- */
 
 static void test_dies_before_the_head(void **state)
 {
@@ -157,13 +157,13 @@ static void test_idempotent_request_is_asked_elsewhere(void **state)
     provider_join(&world->provider, world->gateway.addr, "x");
 }
 
-/* ---- hanging ------------------------------------------------------------------------------ */
+/* ---- hanging -------------------------------------------------------------------------------- */
 
 static void test_never_answers(void **state)
 {
     struct world *world = *state;
 
-    ask(world, "GET /hasty HTTP/1.1\r\nHost: a\r\n\r\n");
+    ask(world, "GET /impatient HTTP/1.1\r\nHost: a\r\n\r\n");
     expect_answer(world, 504, "no answer in time from 'x'\n");
     /* Too late: swallowed, and the connection is as good as before. */
     provider_respond(&world->provider, true, NULL, NULL);
@@ -212,7 +212,7 @@ static void test_client_that_goes(void **state)
     test_length_that_is_kept(state);
 }
 
-/* ---- lying -------------------------------------------------------------------------------- */
+/* ---- lying ---------------------------------------------------------------------------------- */
 
 static void test_less_than_announced(void **state)
 {

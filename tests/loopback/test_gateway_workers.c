@@ -13,59 +13,59 @@
 #include <cmocka.h>
 
 #include "gateway/certs/https.h"
-#include "gateway/edge/entrance.h"
-#include "support/gate.h"
+#include "gateway/edge/acceptor.h"
 #include "support/gateways.h"
+#include "support/latch.h"
 
-/* ---- the entrance ------------------------------------------------------------------------- */
+/* ---- the acceptor --------------------------------------------------------------------------- */
 
-enum { N_SHARDS = FE_GATES_MAX + 2, N_CLIENTS = 3 * N_SHARDS, N_MANY = 20 * N_SHARDS };
+enum { N_EDGES = FE_ACCEPTORS_MAX + 2, N_CLIENTS = 3 * N_EDGES, N_MANY = 20 * N_EDGES };
 
-/* An entrance and its shards without the rest of a gateway. */
+/* An acceptor and its edge workers without the rest of a gateway. */
 struct hall {
     struct fe_worker *worker;
     struct fe_config *config;
     struct fe_https https;
     struct fe_acme_answers answers;
     struct fe_log log;
-    struct fe_shard shards[N_SHARDS];
-    struct fe_entrance entrance;
+    struct fe_edge_worker edges[N_EDGES];
+    struct fe_acceptors acceptors;
     size_t n_closed;
 };
 
-static void on_shard_closed(void *arg)
+static void on_edge_closed(void *arg)
 {
     struct hall *hall = arg;
 
-    if (++hall->n_closed == N_SHARDS) {
+    if (++hall->n_closed == N_EDGES) {
         fe_worker_stop(hall->worker);
     }
 }
 
-static void on_entrance_closed(void *arg)
+static void on_acceptors_closed(void *arg)
 {
     struct hall *hall = arg;
 
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        fe_shard_drain(&hall->shards[i]);
+    for (size_t i = 0; i < N_EDGES; i++) {
+        fe_edge_worker_drain(&hall->edges[i]);
     }
 }
 
 static void hall_open(struct hall *hall)
 {
     const char text[] = "[[http]]\naddr = \"127.0.0.1:0\"\n";
-    const struct fe_shard_setup setup = {
+    const struct fe_edge_worker_setup setup = {
         .https = &hall->https,
         .answers = &hall->answers,
         .log = &hall->log,
-        .on_closed = on_shard_closed,
+        .on_closed = on_edge_closed,
         .closed_arg = hall,
     };
-    struct fe_entrance_setup entrance = {
-        .shards = hall->shards,
-        .n_shards = N_SHARDS,
+    struct fe_acceptors_setup acceptors = {
+        .edges = hall->edges,
+        .n_edges = N_EDGES,
         .log = &hall->log,
-        .on_closed = on_entrance_closed,
+        .on_closed = on_acceptors_closed,
         .closed_arg = hall,
     };
     struct flatend_error err;
@@ -74,25 +74,25 @@ static void hall_open(struct hall *hall)
     fe_acme_answers_init(&hall->answers);
     assert_int_equal(fe_config_parse("test.toml", fe_view_str(text), &hall->config, &err), 0);
     assert_int_equal(fe_worker_new(&hall->worker, NULL), 0);
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        struct fe_shard_setup mine = setup;
+    for (size_t i = 0; i < N_EDGES; i++) {
+        struct fe_edge_worker_setup mine = setup;
 
-        mine.home = hall->worker;
+        mine.main_worker = hall->worker;
         mine.config = hall->config;
-        assert_int_equal(i == 0 ? fe_shard_open_first(&hall->shards[i], &mine)
-                                : fe_shard_open_further(&hall->shards[i], &mine),
+        assert_int_equal(i == 0 ? fe_edge_worker_open_main(&hall->edges[i], &mine)
+                                : fe_edge_worker_open_threaded(&hall->edges[i], &mine),
                          0);
     }
-    entrance.config = hall->config;
-    assert_int_equal(fe_entrance_open(&hall->entrance, &entrance, &err), 0);
+    acceptors.config = hall->config;
+    assert_int_equal(fe_acceptors_open(&hall->acceptors, &acceptors, &err), 0);
 }
 
 static void hall_close(struct hall *hall)
 {
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        fe_shard_deinit(&hall->shards[i]);
+    for (size_t i = 0; i < N_EDGES; i++) {
+        fe_edge_worker_deinit(&hall->edges[i]);
     }
-    fe_entrance_deinit(&hall->entrance);
+    fe_acceptors_deinit(&hall->acceptors);
     fe_acme_answers_deinit(&hall->answers);
     fe_worker_free(hall->worker, NULL, NULL);
     fe_config_unref(hall->config);
@@ -110,27 +110,27 @@ static void expect_404(struct http_client *client)
 
 static void expect_loads(struct hall *hall, size_t load)
 {
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        assert_int_equal(atomic_load(&hall->shards[i].load), load);
+    for (size_t i = 0; i < N_EDGES; i++) {
+        assert_int_equal(atomic_load(&hall->edges[i].load), load);
     }
 }
 
 struct visit {
     struct hall *hall;
     uint16_t port;
-    struct fe_mail stop;
+    struct fe_task stop;
 };
 
-static void on_stop(struct fe_mail *mail)
+static void on_stop(struct fe_task *task)
 {
-    fe_entrance_close(&FE_CONTAINER_OF(mail, struct visit, stop)->hall->entrance);
+    fe_acceptors_close(&FE_CONTAINER_OF(task, struct visit, stop)->hall->acceptors);
 }
 
 /* The end of a visit: the hall closes. */
 static void leave(struct visit *visit, struct http_client *clients, size_t n)
 {
-    fe_mail_init(&visit->stop, on_stop);
-    fe_mail_post(visit->hall->worker, &visit->stop);
+    fe_task_init(&visit->stop, on_stop);
+    fe_task_post(visit->hall->worker, &visit->stop);
     for (size_t i = 0; i < n; i++) {
         assert_true(http_is_closed(&clients[i]));
         http_close(&clients[i]);
@@ -145,7 +145,7 @@ static void open_all(struct visit *visit, struct http_client *clients, size_t n)
     }
 }
 
-/* Each shard gets as many, and when all those of one have gone, the next come there. */
+/* Each edge worker gets as many, and when all those of one have gone, the next come there. */
 static void *visit(void *arg)
 {
     struct visit *visit = arg;
@@ -153,57 +153,58 @@ static void *visit(void *arg)
     struct http_client clients[N_CLIENTS];
 
     open_all(visit, clients, N_CLIENTS);
-    expect_loads(hall, N_CLIENTS / N_SHARDS);
-    for (size_t i = 1; i < N_CLIENTS; i += N_SHARDS) { /* those of the second shard */
+    expect_loads(hall, N_CLIENTS / N_EDGES);
+    for (size_t i = 1; i < N_CLIENTS; i += N_EDGES) { /* those of the second edge worker */
         assert_int_equal(shutdown(clients[i].fd, SHUT_WR), 0);
         assert_true(http_is_closed(&clients[i]));
         http_close(&clients[i]);
     }
-    while (atomic_load(&hall->shards[1].load) > 0) { /* it is told of the end before the shard is */
+    while (atomic_load(&hall->edges[1].load) >
+           0) { /* it is told of the end before the edge worker is */
         sched_yield();
     }
-    for (size_t i = 1; i < N_CLIENTS; i += N_SHARDS) {
+    for (size_t i = 1; i < N_CLIENTS; i += N_EDGES) {
         http_open(&clients[i], visit->port);
         expect_404(&clients[i]);
     }
-    expect_loads(hall, N_CLIENTS / N_SHARDS);
+    expect_loads(hall, N_CLIENTS / N_EDGES);
     leave(visit, clients, N_CLIENTS);
     return NULL;
 }
 
-/* A shard whose thread waits in a mail until it is let go. */
+/* An edge worker whose thread waits in a task until it is let go. */
 struct hold {
-    struct fe_mail mail;
-    struct gate gate;
+    struct fe_task task;
+    struct latch latch;
 };
 
 enum { HELD = 1, LET_GO, GONE };
 
-static void on_hold(struct fe_mail *mail)
+static void on_hold(struct fe_task *task)
 {
-    struct hold *hold = FE_CONTAINER_OF(mail, struct hold, mail);
+    struct hold *hold = FE_CONTAINER_OF(task, struct hold, task);
 
-    gate_pass(&hold->gate);
-    gate_wait(&hold->gate, LET_GO);
-    gate_pass(&hold->gate);
+    latch_count(&hold->latch);
+    latch_wait(&hold->latch, LET_GO);
+    latch_count(&hold->latch);
 }
 
-static void hold_shard(struct hold *hold, struct fe_shard *shard)
+static void hold_edge(struct hold *hold, struct fe_edge_worker *edge)
 {
-    gate_init(&hold->gate);
-    fe_mail_init(&hold->mail, on_hold);
-    fe_mail_post(shard->worker, &hold->mail);
-    gate_wait(&hold->gate, HELD);
+    latch_init(&hold->latch);
+    fe_task_init(&hold->task, on_hold);
+    fe_task_post(edge->worker, &hold->task);
+    latch_wait(&hold->latch, HELD);
 }
 
 static void let_go(struct hold *hold)
 {
-    gate_pass(&hold->gate);
-    gate_wait(&hold->gate, GONE);
-    gate_deinit(&hold->gate);
+    latch_count(&hold->latch);
+    latch_wait(&hold->latch, GONE);
+    latch_deinit(&hold->latch);
 }
 
-/* While the first shard is busy, another one lets in a client that is not for the first. */
+/* While the first edge worker is busy, another one lets in a client that is not for the first. */
 static void *visit_while_the_first_is_busy(void *arg)
 {
     struct visit *visit = arg;
@@ -211,29 +212,29 @@ static void *visit_while_the_first_is_busy(void *arg)
     struct hold hold;
 
     open_all(visit, clients, 1);
-    hold_shard(&hold, &visit->hall->shards[0]);
+    hold_edge(&hold, &visit->hall->edges[0]);
     open_all(visit, clients + 1, 1);
     let_go(&hold);
     leave(visit, clients, 2);
     return NULL;
 }
 
-/* From eight clients a shard on, who accepts keeps a client even if others have one fewer. These
- * are busy here, and would not serve it. */
+/* From eight clients an edge worker on, who accepts keeps a client even if others have one fewer.
+ * These are busy here, and would not serve it. */
 static void *visit_while_the_others_are_busy(void *arg)
 {
-    enum { N = 8 * N_SHARDS };
+    enum { N = 8 * N_EDGES };
     static struct http_client clients[N + 2];
     struct visit *visit = arg;
-    struct hold holds[N_SHARDS];
+    struct hold holds[N_EDGES];
 
     open_all(visit, clients, N);
     expect_loads(visit->hall, 8);
-    for (size_t i = 1; i < N_SHARDS; i++) {
-        hold_shard(&holds[i], &visit->hall->shards[i]);
+    for (size_t i = 1; i < N_EDGES; i++) {
+        hold_edge(&holds[i], &visit->hall->edges[i]);
     }
     open_all(visit, clients + N, 2);
-    for (size_t i = 1; i < N_SHARDS; i++) {
+    for (size_t i = 1; i < N_EDGES; i++) {
         let_go(&holds[i]);
     }
     leave(visit, clients, N + 2);
@@ -249,8 +250,8 @@ static void *visit_in_crowds(void *arg)
     size_t most = 0;
 
     open_all(visit, clients, N_MANY);
-    for (size_t i = 0; i < N_SHARDS; i++) {
-        const size_t load = atomic_load(&visit->hall->shards[i].load);
+    for (size_t i = 0; i < N_EDGES; i++) {
+        const size_t load = atomic_load(&visit->hall->edges[i].load);
 
         fewest = load < fewest ? load : fewest;
         most = load > most ? load : most;
@@ -268,7 +269,7 @@ static void receive(void *(*visitor)(void *arg))
     pthread_t thread;
 
     hall_open(&hall);
-    assert_int_equal(fe_entrance_addr(&hall.entrance, 0, &addr), 0);
+    assert_int_equal(fe_acceptors_addr(&hall.acceptors, 0, &addr), 0);
     to.port = addr.port;
     assert_int_equal(pthread_create(&thread, NULL, visitor, &to), 0);
     fe_worker_run(hall.worker);
@@ -283,7 +284,7 @@ static void test_clients_are_spread(void **state)
     receive(visit);
 }
 
-static void test_a_busy_shard_keeps_nobody_out(void **state)
+static void test_a_busy_worker_keeps_no_client_waiting(void **state)
 {
     (void)state;
     receive(visit_while_the_first_is_busy);
@@ -301,7 +302,7 @@ static void test_crowds_stay_in_balance(void **state)
     receive(visit_in_crowds);
 }
 
-/* ---- many at once ------------------------------------------------------------------------- */
+/* ---- many at once --------------------------------------------------------------------------- */
 
 #define ROUTES                                                                                     \
     "[[http.routes]]\npath = \"POST /echo\"\nservice = \"echo\"\n"                                 \
@@ -433,7 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clients_are_spread),
-        cmocka_unit_test(test_a_busy_shard_keeps_nobody_out),
+        cmocka_unit_test(test_a_busy_worker_keeps_no_client_waiting),
         cmocka_unit_test(test_who_accepts_keeps),
         cmocka_unit_test(test_crowds_stay_in_balance),
         cmocka_unit_test(test_many_bodies_at_once),

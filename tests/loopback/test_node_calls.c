@@ -12,7 +12,7 @@
 
 #include "mesh/node/node.h"
 #include "support/calls.h"
-#include "support/gate.h"
+#include "support/latch.h"
 #include "support/nodes.h"
 
 enum { LONG_MS = 60000 };
@@ -160,7 +160,7 @@ static void test_deadline_ends_a_handler(void **state)
     server = nodes_listen(&service, 1, addr);
     client = nodes_join(NULL, 0, addr);
     stream = calls_push(client, "hang", NULL, "timeout-ms", "20");
-    gate_wait(&hanging.left, 1);
+    latch_wait(&hanging.left, 1);
     assert_true(hanging.left_ms <= 20);
     assert_int_equal(hanging.result, FLATEND_ETIMEDOUT);
     assert_true(hanging.was_canceled);
@@ -178,7 +178,7 @@ static void begin_then_read(struct flatend_context *ctx, void *arg)
     char buf[100];
 
     (void)flatend_context_write(ctx, "begun", 5);
-    gate_pass(&hanging->entered);
+    latch_count(&hanging->entered);
     hanging->result = flatend_context_read(ctx, buf, sizeof(buf));
     hanging->left_ms = flatend_context_remaining_ms(ctx);
     hanging->was_canceled = flatend_context_is_canceled(ctx);
@@ -202,11 +202,11 @@ static void test_deadline_is_for_the_head(void **state)
     server = nodes_listen(services, 2, addr);
     client = nodes_join(NULL, 0, addr);
     stream = calls_push(client, "begin", NULL, "timeout-ms", "1000");
-    gate_wait(&hanging.entered, 1);
+    latch_wait(&hanging.entered, 1);
     assert_int_equal(flatend_stream_response(stream, NULL, NULL, NULL), 0);
     clock = calls_push(client, "hang", NULL, "timeout-ms",
                        "1001"); /* is over when the first one's is */
-    gate_wait(&hanging.left, 1);
+    latch_wait(&hanging.left, 1);
     assert_int_equal(hanging.result, FLATEND_ETIMEDOUT);
     assert_int_equal(flatend_stream_write(stream, "x", 1), 0);
     assert_int_equal(flatend_stream_finish(stream), 0);

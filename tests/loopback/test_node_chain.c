@@ -11,14 +11,14 @@
 
 #include "mesh/node/node.h"
 #include "support/calls.h"
-#include "support/gate.h"
+#include "support/latch.h"
 #include "support/nodes.h"
 
 /* Asks `hang` on behalf of its own request, and waits. */
 struct relay {
     struct flatend_node *node;
     unsigned timeout_ms;
-    struct gate left;
+    struct latch left;
     int result; /* of the call that it made */
     bool was_canceled;
 };
@@ -37,7 +37,7 @@ static void relay(struct flatend_context *ctx, void *arg)
         flatend_stream_close(stream);
     }
     relay->was_canceled = flatend_context_is_canceled(ctx);
-    gate_pass(&relay->left);
+    latch_count(&relay->left);
 }
 
 /* Where `hang` is: with the client, or with a third node. */
@@ -58,7 +58,7 @@ static void chain_init(struct chain *chain, bool has_third, unsigned timeout_ms)
 
     hanging_init(&chain->hanging);
     memset(&chain->relay, 0, sizeof(chain->relay));
-    gate_init(&chain->relay.left);
+    latch_init(&chain->relay.left);
     chain->relay.timeout_ms = timeout_ms;
     chain->relay.node = nodes_listen(&relay_service, 1, addr);
     chain->client = nodes_join(&hang_service, !has_third, addr);
@@ -70,7 +70,7 @@ static void chain_deinit(struct chain *chain)
     flatend_node_free(chain->client);
     flatend_node_free(chain->relay.node);
     flatend_node_free(chain->far);
-    gate_deinit(&chain->relay.left);
+    latch_deinit(&chain->relay.left);
     hanging_deinit(&chain->hanging);
 }
 
@@ -83,13 +83,13 @@ static void test_cancellation_travels(void **state)
 
         chain_init(&chain, has_third, 0);
         stream = calls_push(chain.client, "relay", "", NULL, NULL);
-        gate_wait(&chain.hanging.entered, 1);
+        latch_wait(&chain.hanging.entered, 1);
         assert_int_equal(chain.hanging.left_ms, UINT_MAX);
         flatend_stream_close(stream);
-        gate_wait(&chain.hanging.left, 1);
+        latch_wait(&chain.hanging.left, 1);
         assert_int_equal(chain.hanging.result, FLATEND_ERESET);
         assert_true(chain.hanging.was_canceled);
-        gate_wait(&chain.relay.left, 1);
+        latch_wait(&chain.relay.left, 1);
         assert_int_equal(chain.relay.result, FLATEND_ECANCELED);
         assert_true(chain.relay.was_canceled);
         chain_deinit(&chain);
@@ -113,12 +113,12 @@ static void test_loss_travels(void **state)
     assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
     assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
     stream = calls_push(client, "relay", "", NULL, NULL);
-    gate_wait(&chain.hanging.entered, 1);
+    latch_wait(&chain.hanging.entered, 1);
     flatend_node_free(client);
     flatend_stream_close(stream);
-    gate_wait(&chain.hanging.left, 1);
+    latch_wait(&chain.hanging.left, 1);
     assert_true(chain.hanging.was_canceled);
-    gate_wait(&chain.relay.left, 1);
+    latch_wait(&chain.relay.left, 1);
     assert_int_equal(chain.relay.result, FLATEND_ECANCELED);
     chain_deinit(&chain);
 }
@@ -140,10 +140,10 @@ static void test_deadline_travels(void **state)
         chain_init(&chain, true, cases[i].of_call);
         stream = calls_push(chain.client, "relay", "",
                             cases[i].of_request != NULL ? "timeout-ms" : NULL, cases[i].of_request);
-        gate_wait(&chain.hanging.left, 1);
+        latch_wait(&chain.hanging.left, 1);
         assert_in_range(chain.hanging.left_ms, 1, cases[i].max);
         assert_true(chain.hanging.was_canceled);
-        gate_wait(&chain.relay.left, 1);
+        latch_wait(&chain.relay.left, 1);
         assert_true(chain.relay.result == FLATEND_ETIMEDOUT ||
                     chain.relay.result == FLATEND_ECANCELED);
         flatend_stream_close(stream);
@@ -154,8 +154,8 @@ static void test_deadline_travels(void **state)
 /* It is over before it calls anybody: nobody is asked. */
 struct late {
     struct flatend_node *node;
-    struct gate entered;
-    struct gate left;
+    struct latch entered;
+    struct latch left;
     int result;
 };
 
@@ -168,11 +168,11 @@ static void call_too_late(struct flatend_context *ctx, void *arg)
     struct flatend_stream *stream;
     char buf[10];
 
-    gate_pass(&late->entered);
+    latch_count(&late->entered);
     while (flatend_context_read(ctx, buf, sizeof(buf)) > 0) {
     }
     late->result = flatend_push(late->node, &request, &stream, NULL);
-    gate_pass(&late->left);
+    latch_count(&late->left);
 }
 
 static void test_call_on_behalf_of_a_canceled_request(void **state)
@@ -184,20 +184,20 @@ static void test_call_on_behalf_of_a_canceled_request(void **state)
     char addr[64];
 
     (void)state;
-    gate_init(&late.entered);
-    gate_init(&late.left);
+    latch_init(&late.entered);
+    latch_init(&late.left);
     late.node = nodes_listen(&service, 1, addr);
     client = nodes_join(&service, 1, addr);
     stream = calls_push(client, "late", NULL, NULL, NULL);
-    gate_wait(&late.entered, 1);
+    latch_wait(&late.entered, 1);
     flatend_stream_close(stream);
-    gate_wait(&late.left, 1);
+    latch_wait(&late.left, 1);
     assert_int_equal(late.result, FLATEND_ECANCELED);
     assert_int_equal(late.entered.n, 1);
     flatend_node_free(client);
     flatend_node_free(late.node);
-    gate_deinit(&late.entered);
-    gate_deinit(&late.left);
+    latch_deinit(&late.entered);
+    latch_deinit(&late.left);
 }
 
 int main(void)

@@ -18,7 +18,7 @@ static void hello(struct flatend_context *ctx, void *arg)
 
 static const struct flatend_service hello_service = {.name = "hello", .handler = hello};
 
-static void assert_hello(struct flatend_node *node)
+static void assert_handshake(struct flatend_node *node)
 {
     struct flatend_stream *stream;
     const char *answer;
@@ -231,7 +231,7 @@ static void test_server_restarts(void **state)
     options.log_arg = &journal;
     assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
     assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
-    assert_hello(client);
+    assert_handshake(client);
     at = journal_wait(&journal, 0, "You are now connected to ");
     flatend_node_free(server);
     at = journal_wait(&journal, at, "has disconnected from you.");
@@ -241,7 +241,7 @@ static void test_server_restarts(void **state)
     server = nodes_listen_with(&again, addr, same);
     assert_string_equal(addr, same);
     journal_wait(&journal, at, "You are now connected to ");
-    assert_hello(client);
+    assert_handshake(client);
     flatend_node_free(client);
     flatend_node_free(server);
     journal_deinit(&journal);
@@ -268,7 +268,7 @@ static void test_client_restarts(void **state)
         struct flatend_node *client = nodes_join(&hello_service, 1, addr);
 
         at = journal_wait(&journal, at, "has connected to you.");
-        assert_hello(server);
+        assert_handshake(server);
         flatend_node_free(client);
         at = journal_wait(&journal, at, "has disconnected from you.");
     }

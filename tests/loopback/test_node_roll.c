@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "mesh/node/node.h"
-#include "support/gate.h"
+#include "support/latch.h"
 #include "support/nodes.h"
 
 enum {

@@ -219,7 +219,7 @@ static void assert_answer(struct pair *pair, const char *service, const char *bo
 
 /* ---- tests ---- */
 
-static void test_hello(void **state)
+static void test_handshake(void **state)
 {
     assert_answer(*state, "hello", "", 200, "Hello world!");
     assert_answer(*state, "hello_inline", "", 200, "Hi!");
@@ -531,7 +531,7 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hello),
+        cmocka_unit_test(test_handshake),
         cmocka_unit_test(test_handler_that_writes_nothing),
         cmocka_unit_test(test_requesters_are_told_apart),
         cmocka_unit_test(test_unknown_service),

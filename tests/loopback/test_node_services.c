@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "mesh/node/node.h"
-#include "support/gate.h"
+#include "support/latch.h"
 #include "support/nodes.h"
 
 /* What `say` says. */
@@ -210,16 +210,16 @@ static void test_services_change_under_load(void **state)
 /* ---- handlers that outlive their service ---- */
 
 struct waiting {
-    struct gate entered;
-    struct gate let;
+    struct latch entered;
+    struct latch let;
 };
 
 static void wait_then_say(struct flatend_context *ctx, void *arg)
 {
     struct waiting *waiting = arg;
 
-    gate_pass(&waiting->entered);
-    gate_wait(&waiting->let, 1);
+    latch_count(&waiting->entered);
+    latch_wait(&waiting->let, 1);
     (void)flatend_context_printf(ctx, "%s", flatend_context_service(ctx));
 }
 
@@ -238,8 +238,8 @@ static void test_handler_outlives_its_service(void **state)
     char addr[64];
 
     (void)state;
-    gate_init(&waiting.entered);
-    gate_init(&waiting.let);
+    latch_init(&waiting.entered);
+    latch_init(&waiting.let);
     server = nodes_listen(NULL, 0, addr);
     client = join(&journal, addr);
     assert_int_equal(flatend_node_add_service(server, &b), 0);
@@ -247,13 +247,13 @@ static void test_handler_outlives_its_service(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(flatend_push(client, &request, &streams[i], NULL), 0);
     }
-    gate_wait(&waiting.entered, 2);
+    latch_wait(&waiting.entered, 2);
     assert_int_equal(flatend_node_remove_service(server, "b"), 0);
     at = journal_wait(&journal, at, "Services: []");
     assert_int_equal(flatend_node_add_service(server, &other), 0);
     (void)journal_wait(&journal, at, "Services: [b]");
     expect(client, "b", "b second");
-    gate_pass(&waiting.let);
+    latch_count(&waiting.let);
     for (size_t i = 0; i < 2; i++) {
         const char *answer;
         size_t len;
@@ -265,8 +265,8 @@ static void test_handler_outlives_its_service(void **state)
     assert_int_equal(waiting.entered.n, 2);
     flatend_node_free(client);
     flatend_node_free(server);
-    gate_deinit(&waiting.entered);
-    gate_deinit(&waiting.let);
+    latch_deinit(&waiting.entered);
+    latch_deinit(&waiting.let);
     journal_deinit(&journal);
 }
 

@@ -9,15 +9,15 @@
 #include <cmocka.h>
 
 #include "mesh/node/node.h"
-#include "support/gate.h"
+#include "support/latch.h"
 #include "support/nodes.h"
 
 /* ---- services ---- */
 
 /* Reads until there is no more, for whatever reason. */
 struct reader {
-    struct gate entered;
-    struct gate left;
+    struct latch entered;
+    struct latch left;
     ssize_t result;
     bool was_canceled;
 };
@@ -27,11 +27,11 @@ static void read_on(struct flatend_context *ctx, void *arg)
     struct reader *reader = arg;
     char buf[100];
 
-    gate_pass(&reader->entered);
+    latch_count(&reader->entered);
     while ((reader->result = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
     }
     reader->was_canceled = flatend_context_is_canceled(ctx);
-    gate_pass(&reader->left);
+    latch_count(&reader->left);
 }
 
 /* Writes until it cannot. */
@@ -41,42 +41,42 @@ static void write_on(struct flatend_context *ctx, void *arg)
     static const char zeros[10000];
     int rv = 0;
 
-    gate_pass(&writer->entered);
+    latch_count(&writer->entered);
     while (rv == 0) {
         rv = flatend_context_write(ctx, zeros, sizeof(zeros));
     }
     writer->result = rv;
     writer->was_canceled = flatend_context_is_canceled(ctx);
-    gate_pass(&writer->left);
+    latch_count(&writer->left);
 }
 
 /* Answers when it is let. */
 struct waiting {
-    struct gate entered;
-    struct gate let;
+    struct latch entered;
+    struct latch let;
 };
 
 static void wait_on(struct flatend_context *ctx, void *arg)
 {
     struct waiting *waiting = arg;
 
-    gate_pass(&waiting->entered);
-    gate_wait(&waiting->let, 1);
+    latch_count(&waiting->entered);
+    latch_wait(&waiting->let, 1);
     (void)flatend_context_write(ctx, "done", 4); /* some requesters have gone */
 }
 
 static void reader_init(struct reader *reader)
 {
-    gate_init(&reader->entered);
-    gate_init(&reader->left);
+    latch_init(&reader->entered);
+    latch_init(&reader->left);
     reader->result = 0;
     reader->was_canceled = false;
 }
 
 static void reader_deinit(struct reader *reader)
 {
-    gate_deinit(&reader->entered);
-    gate_deinit(&reader->left);
+    latch_deinit(&reader->entered);
+    latch_deinit(&reader->left);
 }
 
 static struct flatend_stream *open_stream(struct flatend_node *node, const char *service)
@@ -110,8 +110,8 @@ static void test_shutdown_waits_for_requests(void **state)
     size_t len;
 
     (void)state;
-    gate_init(&waiting.entered);
-    gate_init(&waiting.let);
+    latch_init(&waiting.entered);
+    latch_init(&waiting.let);
     options.services = &service;
     options.n_services = 1;
     options.shutdown_timeout_ms = 60000;
@@ -119,17 +119,17 @@ static void test_shutdown_waits_for_requests(void **state)
     client = nodes_join(NULL, 0, addr);
     stream = open_stream(client, "wait");
     assert_int_equal(flatend_stream_finish(stream), 0);
-    gate_wait(&waiting.entered, 1);
+    latch_wait(&waiting.entered, 1);
     assert_int_equal(pthread_create(&thread, NULL, shut_down, server), 0);
-    gate_pass(&waiting.let);
+    latch_count(&waiting.let);
     assert_int_equal(flatend_stream_read_all(stream, 100, &answer, &len), 0);
     assert_string_equal(answer, "done");
     flatend_stream_close(stream);
     assert_int_equal(pthread_join(thread, NULL), 0);
     flatend_node_free(server);
     flatend_node_free(client);
-    gate_deinit(&waiting.entered);
-    gate_deinit(&waiting.let);
+    latch_deinit(&waiting.entered);
+    latch_deinit(&waiting.let);
 }
 
 static void test_shutdown_cancels_what_blocks(void **state)
@@ -154,7 +154,7 @@ static void test_shutdown_cancels_what_blocks(void **state)
     for (size_t i = 0; i < 2; i++) {
         reader_init(&readers[i]);
         streams[i] = open_stream(client, services[i].name);
-        gate_wait(&readers[i].entered, 1);
+        latch_wait(&readers[i].entered, 1);
     }
     flatend_node_shutdown(server);
     for (size_t i = 0; i < 2; i++) {
@@ -185,14 +185,14 @@ static void test_shutdown_cancels_calls(void **state)
     char buf[10];
 
     (void)state;
-    gate_init(&waiting.entered);
-    gate_init(&waiting.let);
+    latch_init(&waiting.entered);
+    latch_init(&waiting.let);
     server = nodes_listen(&service, 1, addr);
     options.shutdown_timeout_ms = 0;
     assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
     assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
     stream = open_stream(client, "wait");
-    gate_wait(&waiting.entered, 1);
+    latch_wait(&waiting.entered, 1);
     flatend_node_shutdown(client);
     assert_int_equal(flatend_stream_response(stream, NULL, NULL, NULL), FLATEND_ECANCELED);
     assert_int_equal(flatend_stream_read(stream, buf, sizeof(buf)), FLATEND_ECANCELED);
@@ -200,10 +200,10 @@ static void test_shutdown_cancels_calls(void **state)
     assert_int_equal(flatend_push(client, &request, &late, NULL), FLATEND_ECANCELED);
     flatend_node_free(client);
     flatend_stream_close(stream);
-    gate_pass(&waiting.let);
+    latch_count(&waiting.let);
     flatend_node_free(server);
-    gate_deinit(&waiting.entered);
-    gate_deinit(&waiting.let);
+    latch_deinit(&waiting.entered);
+    latch_deinit(&waiting.let);
 }
 
 /* A requester whose connection dies: the handler learns it, reading or writing. */
@@ -230,10 +230,10 @@ static void test_requester_goes_away(void **state)
         assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
         assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
         stream = open_stream(client, services[i].name);
-        gate_wait(&readers[i].entered, 1);
+        latch_wait(&readers[i].entered, 1);
         flatend_node_free(client);
         flatend_stream_close(stream);
-        gate_wait(&readers[i].left, 1);
+        latch_wait(&readers[i].left, 1);
         assert_true(readers[i].result == FLATEND_ECLOSED || readers[i].result == 0);
         assert_true(readers[i].was_canceled);
         reader_deinit(&readers[i]);
@@ -258,8 +258,8 @@ static void test_requester_goes_before_its_turn(void **state)
     char addr[64];
 
     (void)state;
-    gate_init(&waiting.entered);
-    gate_init(&waiting.let);
+    latch_init(&waiting.entered);
+    latch_init(&waiting.let);
     reader_init(&reader);
     journal_init(&journal);
     options.services = services;
@@ -270,19 +270,19 @@ static void test_requester_goes_before_its_turn(void **state)
     server = nodes_listen_with(&options, "127.0.0.1:0", addr);
     client = nodes_join(NULL, 0, addr);
     streams[0] = open_stream(client, "wait");
-    gate_wait(&waiting.entered, 1);
+    latch_wait(&waiting.entered, 1);
     streams[1] = open_stream(client, "read");
     for (size_t i = 0; i < 2; i++) {
         flatend_stream_close(streams[i]);
     }
     flatend_node_free(client);
     (void)journal_wait(&journal, 0, "has disconnected from you.");
-    gate_pass(&waiting.let);
+    latch_count(&waiting.let);
     flatend_node_free(server); /* waits for all that was queued */
     assert_int_equal(reader.entered.n, 0);
     reader_deinit(&reader);
-    gate_deinit(&waiting.entered);
-    gate_deinit(&waiting.let);
+    latch_deinit(&waiting.entered);
+    latch_deinit(&waiting.let);
     journal_deinit(&journal);
 }
 
@@ -305,7 +305,7 @@ static void test_provider_goes_away(void **state)
     server = nodes_listen_with(&options, "127.0.0.1:0", addr);
     client = nodes_join(NULL, 0, addr);
     stream = open_stream(client, "read");
-    gate_wait(&reader.entered, 1);
+    latch_wait(&reader.entered, 1);
     flatend_node_free(server);
     assert_true(flatend_stream_response(stream, NULL, NULL, NULL) != 0);
     flatend_stream_close(stream);
@@ -326,18 +326,18 @@ static void test_response_timeout(void **state)
     char addr[64];
 
     (void)state;
-    gate_init(&waiting.entered);
-    gate_init(&waiting.let);
+    latch_init(&waiting.entered);
+    latch_init(&waiting.let);
     server = nodes_listen(&service, 1, addr);
     client = nodes_join(NULL, 0, addr);
     assert_int_equal(flatend_push(client, &request, &stream, NULL), 0);
     assert_int_equal(flatend_stream_response(stream, NULL, NULL, NULL), FLATEND_ETIMEDOUT);
     flatend_stream_close(stream);
-    gate_pass(&waiting.let);
+    latch_count(&waiting.let);
     flatend_node_free(client);
     flatend_node_free(server);
-    gate_deinit(&waiting.entered);
-    gate_deinit(&waiting.let);
+    latch_deinit(&waiting.entered);
+    latch_deinit(&waiting.let);
 }
 
 /* ---- waiting ---- */
@@ -388,7 +388,7 @@ static void test_wait_ends_with_signals(void **state)
     server = nodes_listen_with(&options, "127.0.0.1:0", addr);
     client = nodes_join(NULL, 0, addr);
     stream = open_stream(client, "read");
-    gate_wait(&reader.entered, 1);
+    latch_wait(&reader.entered, 1);
     assert_int_equal(pthread_create(&thread, NULL, wait_for_end, server), 0);
     journal_wait(&journal, 0, "Waiting for SIGINT or SIGTERM.");
     assert_int_equal(kill(getpid(), SIGTERM), 0);

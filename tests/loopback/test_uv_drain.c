@@ -13,7 +13,7 @@
 
 #include "ground/uv/accept.h"
 #include "ground/uv/conn.h"
-#include "ground/uv/mailbox.h"
+#include "ground/uv/task_queue.h"
 
 enum {
     SEND_BUFFER = 100 * 1024,
@@ -123,17 +123,17 @@ static const struct fe_conn_ops squeeze_ops = {
     .on_close = on_squeeze_close,
 };
 
-/* A mail that posts itself again until the connection has closed: the reader, one turn at a time.
+/* A task that posts itself again until the connection has closed: the reader, one turn at a time.
  */
 struct reader {
-    struct fe_mail mail;
+    struct fe_task task;
     struct squeeze *squeeze;
     unsigned n_turns;
 };
 
-static void on_reader(struct fe_mail *mail)
+static void on_reader(struct fe_task *task)
 {
-    struct reader *reader = FE_CONTAINER_OF(mail, struct reader, mail);
+    struct reader *reader = FE_CONTAINER_OF(task, struct reader, task);
     struct squeeze *squeeze = reader->squeeze;
 
     if (squeeze->n_closes > 0) {
@@ -146,11 +146,11 @@ static void on_reader(struct fe_mail *mail)
     if (!squeeze->is_squeezed) {
         (void)read_some(squeeze);
     }
-    fe_mail_post(squeeze->worker, mail);
+    fe_task_post(squeeze->worker, task);
 }
 
-static void squeeze_run(struct squeeze *squeeze, struct fe_mail *mail,
-                        void (*fn)(struct fe_mail *mail))
+static void squeeze_run(struct squeeze *squeeze, struct fe_task *task,
+                        void (*fn)(struct fe_task *task))
 {
     struct fe_addr peer = {.family = FE_IPV4};
 
@@ -160,8 +160,8 @@ static void squeeze_run(struct squeeze *squeeze, struct fe_mail *mail,
     fe_conn_accept(squeeze->conn, &squeeze_ops, squeeze);
     fe_conn_set_high_water(squeeze->conn, MARK);
     squeeze_append(squeeze, 10 * MARK);
-    fe_mail_init(mail, fn);
-    fe_mail_post(squeeze->worker, mail);
+    fe_task_init(task, fn);
+    fe_task_post(squeeze->worker, task);
     fe_worker_run(squeeze->worker);
     fe_worker_free(squeeze->worker, NULL, NULL);
     close(squeeze->socket);
@@ -176,16 +176,16 @@ static void test_a_little_over_the_mark(void **state)
     struct reader reader = {.squeeze = &squeeze};
 
     (void)state;
-    squeeze_run(&squeeze, &reader.mail, on_reader);
+    squeeze_run(&squeeze, &reader.task, on_reader);
     assert_true(squeeze.is_squeezed);
 }
 
 static void read_until_taken(struct squeeze *squeeze)
 {
     size_t left = fe_conn_out(squeeze->conn)->len;
-    uint64_t taken = fe_conn_taken(squeeze->conn);
+    uint64_t taken = fe_conn_n_acked(squeeze->conn);
 
-    while (fe_conn_taken(squeeze->conn) == taken) {
+    while (fe_conn_n_acked(squeeze->conn) == taken) {
         assert_true(squeeze->n_tries++ < TRIES_MAX);
         (void)read_some(squeeze);
     }
@@ -194,9 +194,9 @@ static void read_until_taken(struct squeeze *squeeze)
     fe_conn_close(squeeze->conn);
 }
 
-static void on_taking(struct fe_mail *mail)
+static void on_taking(struct fe_task *task)
 {
-    struct squeeze *squeeze = FE_CONTAINER_OF(mail, struct reader, mail)->squeeze;
+    struct squeeze *squeeze = FE_CONTAINER_OF(task, struct reader, task)->squeeze;
 
     if (squeeze->n_closes > 0) {
         fe_worker_stop(squeeze->worker);
@@ -205,7 +205,7 @@ static void on_taking(struct fe_mail *mail)
     if (!squeeze->is_squeezed && fe_conn_out(squeeze->conn)->len < 10 * (size_t)MARK) {
         read_until_taken(squeeze);
     }
-    fe_mail_post(squeeze->worker, mail);
+    fe_task_post(squeeze->worker, task);
 }
 
 /* A slow reader makes progress long before the socket takes more from us. */
@@ -215,7 +215,7 @@ static void test_taken_is_acknowledged(void **state)
     struct reader reader = {.squeeze = &squeeze};
 
     (void)state;
-    squeeze_run(&squeeze, &reader.mail, on_taking);
+    squeeze_run(&squeeze, &reader.task, on_taking);
     assert_true(squeeze.is_squeezed);
 }
 

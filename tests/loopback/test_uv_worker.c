@@ -1,4 +1,4 @@
-/* What a worker does besides connections: mail, timers, names. */
+/* What a worker does besides connections: task, timers, names. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,13 +8,13 @@
 
 #include <cmocka.h>
 
-#include "ground/uv/mailbox.h"
 #include "ground/uv/resolve.h"
+#include "ground/uv/task_queue.h"
 
-/* ---- mail and timers ---- */
+/* ---- task and timers ---- */
 
 struct letter {
-    struct fe_mail mail;
+    struct fe_task task;
     struct fe_worker *worker;
     size_t *n_received;
     size_t number;
@@ -23,9 +23,9 @@ struct letter {
 
 enum { N_LETTERS = 10000 };
 
-static void on_letter(struct fe_mail *mail)
+static void on_letter(struct fe_task *task)
 {
-    struct letter *letter = FE_CONTAINER_OF(mail, struct letter, mail);
+    struct letter *letter = FE_CONTAINER_OF(task, struct letter, task);
 
     assert_int_equal(*letter->n_received, letter->number);
     if (++*letter->n_received == letter->last) {
@@ -38,12 +38,12 @@ static void *post_all(void *arg)
     struct letter *letters = arg;
 
     for (size_t i = 0; i < N_LETTERS; i++) {
-        fe_mail_post(letters[i].worker, &letters[i].mail);
+        fe_task_post(letters[i].worker, &letters[i].task);
     }
     return NULL;
 }
 
-static void test_mail_comes_in_order(void **state)
+static void test_tasks_run_in_order(void **state)
 {
     struct letter *letters = calloc(N_LETTERS, sizeof(*letters));
     struct fe_worker *worker;
@@ -56,7 +56,7 @@ static void test_mail_comes_in_order(void **state)
     for (size_t i = 0; i < N_LETTERS; i++) {
         letters[i] = (struct letter){
             .worker = worker, .n_received = &n_received, .number = i, .last = N_LETTERS};
-        fe_mail_init(&letters[i].mail, on_letter);
+        fe_task_init(&letters[i].task, on_letter);
     }
     assert_int_equal(pthread_create(&thread, NULL, post_all, letters), 0);
     fe_worker_run(worker);
@@ -163,7 +163,7 @@ static void test_resolve_failure_names_the_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mail_comes_in_order),
+        cmocka_unit_test(test_tasks_run_in_order),
         cmocka_unit_test(test_timers_run),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_resolve_failure_names_the_name),

@@ -68,11 +68,12 @@ static void test_old_and_new_find_each_other(void **state)
         assert_full_mesh(sim, N);
         for (size_t a = 0; a < N; a++) {
             for (size_t b = 0; b < N; b++) {
-                bool both_new = !is_old(a, pattern) && !is_old(b, pattern);
+                bool both_secure = !is_old(a, pattern) && !is_old(b, pattern);
 
                 if (a != b) {
-                    assert_int_equal(link_between(sim, a, b)->session.sender.is_full, both_new);
-                    assert_int_equal(link_between(sim, a, b)->peer.is_proven, both_new);
+                    assert_int_equal(fe_sender_is_secure(&link_between(sim, a, b)->session.sender),
+                                     both_secure);
+                    assert_int_equal(link_between(sim, a, b)->peer.is_proven, both_secure);
                 }
             }
         }

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "support/h2_rig.h"
-#include "web/http/sniff.h"
+#include "web/http/detect.h"
 
 enum { CUT_MAX = 100 };
 
@@ -81,45 +81,48 @@ static void test_each_single_cut(void **state)
     }
 }
 
-/* ---- the preface -------------------------------------------------------------------------- */
+/* ---- the preface ---------------------------------------------------------------------------- */
 
-static enum fe_http_sniffed sniff_all(struct fe_http_sniff *sniff, const char *text, size_t piece)
+static enum fe_http_detected detect_all(struct fe_http_detect *detect, const char *text,
+                                        size_t piece)
 {
-    enum fe_http_sniffed sniffed = FE_HTTP_SNIFF_MORE;
+    enum fe_http_detected detected = FE_HTTP_DETECT_MORE;
     size_t len = strlen(text);
 
-    *sniff = (struct fe_http_sniff){0};
-    for (size_t at = 0; at < len && sniffed == FE_HTTP_SNIFF_MORE; at += piece) {
+    *detect = (struct fe_http_detect){0};
+    for (size_t at = 0; at < len && detected == FE_HTTP_DETECT_MORE; at += piece) {
         size_t n = len - at < piece ? len - at : piece;
 
-        sniffed = fe_http_sniff(sniff, fe_view_of(text + at, n));
-        if (sniffed != FE_HTTP_SNIFF_MORE) {
-            struct fe_view seen = fe_http_sniff_seen(sniff);
+        detected = fe_http_detect(detect, fe_view_of(text + at, n));
+        if (detected != FE_HTTP_DETECT_MORE) {
+            struct fe_view seen = fe_http_detect_seen(detect);
 
             assert_int_equal(seen.len, at);
             assert_memory_equal(seen.ptr, text, at);
         }
     }
-    return sniffed;
+    return detected;
 }
 
 static void test_preface(void **state)
 {
-    struct fe_http_sniff sniff;
+    struct fe_http_detect detect;
 
     (void)state;
     for (size_t piece = 1; piece <= 30; piece++) {
-        assert_int_equal(sniff_all(&sniff, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nmore", piece),
-                         FE_HTTP_SNIFF_2);
-        assert_int_equal(sniff_all(&sniff, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", piece),
-                         FE_HTTP_SNIFF_MORE);
-        assert_int_equal(sniff_all(&sniff, "PRI * HTTP/2.0\r\n\r\nSM\r\n\rX", piece),
-                         FE_HTTP_SNIFF_1);
-        assert_int_equal(sniff_all(&sniff, "PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n", piece),
-                         FE_HTTP_SNIFF_1);
-        assert_int_equal(sniff_all(&sniff, "GET / HTTP/1.1\r\n\r\n", piece), FE_HTTP_SNIFF_1);
-        assert_int_equal(sniff_all(&sniff, "PUT / HTTP/1.1\r\n\r\n", piece), FE_HTTP_SNIFF_1);
-        assert_int_equal(sniff_all(&sniff, "P", piece), FE_HTTP_SNIFF_MORE);
+        assert_int_equal(detect_all(&detect, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nmore", piece),
+                         FE_HTTP_DETECT_HTTP_2);
+        assert_int_equal(detect_all(&detect, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", piece),
+                         FE_HTTP_DETECT_MORE);
+        assert_int_equal(detect_all(&detect, "PRI * HTTP/2.0\r\n\r\nSM\r\n\rX", piece),
+                         FE_HTTP_DETECT_HTTP_1_1);
+        assert_int_equal(detect_all(&detect, "PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n", piece),
+                         FE_HTTP_DETECT_HTTP_1_1);
+        assert_int_equal(detect_all(&detect, "GET / HTTP/1.1\r\n\r\n", piece),
+                         FE_HTTP_DETECT_HTTP_1_1);
+        assert_int_equal(detect_all(&detect, "PUT / HTTP/1.1\r\n\r\n", piece),
+                         FE_HTTP_DETECT_HTTP_1_1);
+        assert_int_equal(detect_all(&detect, "P", piece), FE_HTTP_DETECT_MORE);
     }
 }
 

@@ -8,16 +8,16 @@
 
 #include <cmocka.h>
 
-#include "mesh/wire/v1.h"
+#include "mesh/wire/old.h"
 #include "support/vectors.h"
 
 typedef int (*decode_fn)(struct fe_view body);
 
 static int decode_handshake(struct fe_view body)
 {
-    struct fe_v1_handshake handshake;
+    struct fe_old_handshake handshake;
     struct fe_view name;
-    int rv = fe_v1_handshake_decode(body, &handshake);
+    int rv = fe_old_handshake_decode(body, &handshake);
 
     while (rv == 0 && fe_names_next(&handshake.services, &name)) {
         assert_true(name.ptr + name.len <= body.ptr + body.len);
@@ -40,8 +40,8 @@ static void walk_headers(struct fe_headers headers, struct fe_view body)
 
 static int decode_request(struct fe_view body)
 {
-    struct fe_v1_request request;
-    int rv = fe_v1_request_decode(body, &request);
+    struct fe_old_request request;
+    int rv = fe_old_request_decode(body, &request);
 
     if (rv == 0) {
         walk_headers(request.headers, body);
@@ -51,8 +51,8 @@ static int decode_request(struct fe_view body)
 
 static int decode_response(struct fe_view body)
 {
-    struct fe_v1_response response;
-    int rv = fe_v1_response_decode(body, &response);
+    struct fe_old_response response;
+    int rv = fe_old_response_decode(body, &response);
 
     if (rv == 0) {
         walk_headers(response.headers, body);
@@ -62,16 +62,16 @@ static int decode_response(struct fe_view body)
 
 static int decode_data(struct fe_view body)
 {
-    struct fe_v1_data data;
+    struct fe_old_data data;
 
-    return fe_v1_data_decode(body, &data);
+    return fe_old_data_decode(body, &data);
 }
 
 static int decode_find_node(struct fe_view body)
 {
     uint8_t target[FE_KEY_LEN];
 
-    return fe_v1_find_node_decode(body, target);
+    return fe_old_find_node_decode(body, target);
 }
 
 static int decode_nodes(struct fe_view body)
@@ -79,7 +79,7 @@ static int decode_nodes(struct fe_view body)
     struct fe_id ids[FE_NODES_MAX];
     size_t n;
 
-    return fe_v1_nodes_decode(body, ids, &n);
+    return fe_old_nodes_decode(body, ids, &n);
 }
 
 static const struct {

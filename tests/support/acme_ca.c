@@ -20,7 +20,7 @@ static void must(bool holds, const char *what)
 
 void acme_ca_init(struct acme_ca *ca, int64_t now_s)
 {
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .common_name = "test CA",
         .not_before_s = now_s - 1000,
         .not_after_s = now_s + INT64_C(40) * 365 * 24 * 3600,
@@ -29,7 +29,7 @@ void acme_ca_init(struct acme_ca *ca, int64_t now_s)
 
     *ca = (struct acme_ca){.accepts = 3, .lifetime_s = 90 * 24 * 3600, .now_s = now_s};
     ca->key = fe_key_new();
-    ca->cert = fe_x509_make(&recipe, ca->key, ca->key);
+    ca->cert = fe_x509_make(&spec, ca->key, ca->key);
     must(ca->cert != NULL, "no certificate");
 }
 
@@ -40,12 +40,12 @@ void acme_ca_deinit(struct acme_ca *ca)
     free(ca->chain);
 }
 
-/* ---- the certificate ---------------------------------------------------------------------- */
+/* ---- the certificate ------------------------------------------------------------------------ */
 
 static void issue(struct acme_ca *ca, const char *csr)
 {
     struct fe_view names[ACME_CA_NAMES];
-    struct fe_cert_recipe recipe = {
+    struct fe_cert_spec spec = {
         .names = names,
         .n_names = ACME_CA_NAMES,
         .not_before_s = ca->now_s,
@@ -67,7 +67,7 @@ static void issue(struct acme_ca *ca, const char *csr)
     for (size_t i = 0; i < ACME_CA_NAMES; i++) {
         names[i] = fe_view_str(NAMES[i]);
     }
-    cert = fe_x509_make(&recipe, X509_REQ_get0_pubkey(request), ca->key);
+    cert = fe_x509_make(&spec, X509_REQ_get0_pubkey(request), ca->key);
     must(cert != NULL && PEM_write_bio_X509(bio, cert) == 1 &&
              PEM_write_bio_X509(bio, ca->cert) == 1,
          "issue");
@@ -81,7 +81,7 @@ static void issue(struct acme_ca *ca, const char *csr)
     X509_REQ_free(request);
 }
 
-/* ---- requests ----------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 /* Takes a JWS apart: its payload, and whether it names an account. */
 static json_t *open_jws(struct acme_ca *ca, struct fe_view body, const char *url, bool *has_kid)

@@ -21,7 +21,7 @@ static const char *path_of(const char *url)
     return path != NULL ? path + strlen("ca.test") : url;
 }
 
-/* ---- the disk ----------------------------------------------------------------------------- */
+/* ---- the disk ------------------------------------------------------------------------------- */
 
 static void keep(char **place, char *text)
 {
@@ -170,7 +170,7 @@ static int install(void *owner, const struct fe_acme_saved *saved,
     return 0;
 }
 
-/* ---- the rest of what is asked for --------------------------------------------------------- */
+/* ---- the rest of what is asked for ---------------------------------------------------------- */
 
 static uint64_t now_ms(void *owner)
 {
@@ -253,7 +253,7 @@ static void on_log(void *arg, enum flatend_log_level level, const char *line)
     snprintf(rig->last_log, sizeof(rig->last_log), "%s", line);
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void acme_rig_init(struct acme_rig *rig)
 {
@@ -302,7 +302,7 @@ void acme_rig_deinit(struct acme_rig *rig)
     acme_ca_deinit(&rig->ca);
 }
 
-/* ---- running ------------------------------------------------------------------------------ */
+/* ---- running -------------------------------------------------------------------------------- */
 
 static void call(struct acme_rig *rig, void (*fn)(struct acme_rig *rig, const void *arg),
                  const void *arg)

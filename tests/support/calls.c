@@ -41,14 +41,14 @@ const char *calls_read(struct flatend_stream *stream)
 void hanging_init(struct hanging *hanging)
 {
     memset(hanging, 0, sizeof(*hanging));
-    gate_init(&hanging->entered);
-    gate_init(&hanging->left);
+    latch_init(&hanging->entered);
+    latch_init(&hanging->left);
 }
 
 void hanging_deinit(struct hanging *hanging)
 {
-    gate_deinit(&hanging->entered);
-    gate_deinit(&hanging->left);
+    latch_deinit(&hanging->entered);
+    latch_deinit(&hanging->left);
 }
 
 void hang(struct flatend_context *ctx, void *arg)
@@ -57,9 +57,9 @@ void hang(struct flatend_context *ctx, void *arg)
     char buf[100];
 
     hanging->left_ms = flatend_context_remaining_ms(ctx);
-    gate_pass(&hanging->entered);
+    latch_count(&hanging->entered);
     while ((hanging->result = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
     }
     hanging->was_canceled = flatend_context_is_canceled(ctx);
-    gate_pass(&hanging->left);
+    latch_count(&hanging->left);
 }

@@ -4,7 +4,7 @@
 
 #include <flatend.h>
 
-#include "support/gate.h"
+#include "support/latch.h"
 
 /* A call with this one header (NULL: none), and this body (NULL: it is open); the caller closes the
  * stream. */
@@ -16,8 +16,8 @@ const char *calls_read(struct flatend_stream *stream);
 
 /* Reads and reads: somebody has to stop it. */
 struct hanging {
-    struct gate entered;
-    struct gate left;
+    struct latch entered;
+    struct latch left;
     ssize_t result; /* of its last read */
     bool was_canceled;
     unsigned left_ms; /* when it began */

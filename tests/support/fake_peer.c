@@ -113,13 +113,13 @@ void fake_peer_init(struct fake_peer *fake, struct trace *trace, uint32_t first_
     fe_peer_init(&fake->peer, &fake->sender.sender, &fake->pool, seed, &ops, fake);
 }
 
-void fake_peer_init_full(struct fake_peer *fake, struct trace *trace, uint32_t first_stream,
-                         const struct fe_flow *flow)
+void fake_peer_init_secure(struct fake_peer *fake, struct trace *trace, uint32_t first_stream,
+                           const struct fe_flow *flow)
 {
-    const struct fe_event hello = {.type = FE_EVENT_HELLO};
+    const struct fe_event hello = {.type = FE_EVENT_HANDSHAKE};
 
     fake_peer_init(fake, trace, first_stream);
-    fake->sender.sender.is_full = true;
+    fake->sender.sender.dialect = FE_DIALECT_SECURE;
     fake->sender.sender.flow = *flow;
     assert_int_equal(fe_peer_on_event(&fake->peer, &hello, &fake->err), 0);
 }
@@ -140,7 +140,7 @@ int fake_open(struct fake_peer *fake, struct fake_owner *owner)
 {
     struct fe_view service = FE_VIEW_LIT("echo");
 
-    owner->id = fake->peer.has_windows ? fake->peer.next_ours : fake->sender.next_stream;
+    owner->id = fake->peer.has_windows ? fake->peer.next_local : fake->sender.next_stream;
     return fe_stream_open(&fake->peer, &service, 1, NULL, 0, &stream_ops, owner, &owner->stream);
 }
 

@@ -45,8 +45,8 @@ struct fake_peer {
 void fake_peer_init(struct fake_peer *fake, struct trace *trace, uint32_t first_stream);
 
 /* The same with a peer that has windows, and has said HELLO. */
-void fake_peer_init_full(struct fake_peer *fake, struct trace *trace, uint32_t first_stream,
-                         const struct fe_flow *flow);
+void fake_peer_init_secure(struct fake_peer *fake, struct trace *trace, uint32_t first_stream,
+                           const struct fe_flow *flow);
 
 /* Closes the peer if the test has not. */
 void fake_peer_deinit(struct fake_peer *fake);

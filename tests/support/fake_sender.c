@@ -126,7 +126,7 @@ static int end(struct fe_sender *sender, uint32_t stream, const struct fe_header
     struct fake_sender *fake = fake_of(sender);
     int rc = take_error(fake);
 
-    if (rc == 0 && n_trailers > 0 && sender->is_full) {
+    if (rc == 0 && n_trailers > 0 && fe_sender_is_secure(sender)) {
         trace_add(fake->trace, "end(%u,%.*s)", stream, (int)trailers[0].name.len,
                   (const char *)trailers[0].name.ptr);
     } else if (rc == 0) {
@@ -176,7 +176,7 @@ static int reset(struct fe_sender *sender, uint32_t stream, enum fe_reason reaso
     int rc = take_error(fake);
 
     (void)text;
-    assert_true(sender->is_full);
+    assert_true(fe_sender_is_secure(sender));
     if (rc == 0) {
         trace_add(fake->trace, "reset(%u,%s)", stream, names[reason]);
     }
@@ -188,7 +188,7 @@ static int window(struct fe_sender *sender, uint32_t stream, uint32_t increment)
     struct fake_sender *fake = fake_of(sender);
     int rc = take_error(fake);
 
-    assert_true(sender->is_full);
+    assert_true(fe_sender_is_secure(sender));
     if (rc == 0) {
         assert_in_range(increment, 1, INT32_MAX);
         fake->n_granted += stream == 0 ? increment : 0;

@@ -2,7 +2,7 @@
  *
  *     request(1,echo) response(2) response(2,unhandled) data(1,hello) data(1,#2048) end(1)
  *
- * and, once it is_full:
+ * and, once it is secure:
  *
  *     end(1,first-trailer) reset(1,CANCEL) window(0,32768)
  */

@@ -23,9 +23,9 @@ static void on_stopped(void *arg)
     fe_worker_stop(((struct gateway *)arg)->worker);
 }
 
-static void on_stop_mail(struct fe_mail *mail)
+static void on_stop_task(struct fe_task *task)
 {
-    struct gateway *gateway = FE_CONTAINER_OF(mail, struct gateway, stop_mail);
+    struct gateway *gateway = FE_CONTAINER_OF(task, struct gateway, stop_task);
 
     pthread_mutex_lock(&gateway->lock);
     gateway->is_ready = true;
@@ -121,8 +121,8 @@ void gateway_start(struct gateway *gateway, const char *toml)
 
 void gateway_stop(struct gateway *gateway)
 {
-    fe_mail_init(&gateway->stop_mail, on_stop_mail);
-    fe_mail_post(gateway->worker, &gateway->stop_mail);
+    fe_task_init(&gateway->stop_task, on_stop_task);
+    fe_task_post(gateway->worker, &gateway->stop_task);
     wait_until_ready(gateway);
 }
 

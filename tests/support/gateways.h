@@ -3,7 +3,7 @@
 #define TESTS_SUPPORT_GATEWAYS_H
 
 #include "gateway/server/gateway.h"
-#include "ground/uv/mailbox.h"
+#include "ground/uv/task_queue.h"
 #include "support/http_client.h"
 #include "support/nodes.h"
 
@@ -11,7 +11,7 @@ struct gateway {
     pthread_t thread;
     struct fe_worker *worker;
     struct fe_gateway *gateway;
-    struct fe_mail stop_mail;
+    struct fe_task stop_task;
     struct journal journal; /* what it logs */
     const char *toml;
     struct http_client ballast;  /* keeps the first of two workers busy */
@@ -23,7 +23,7 @@ struct gateway {
 };
 
 /* Gateways have one worker; from this call on `n`. With more than one the first has a client
- * already: so the first one of a test comes to another, which reaches the mesh by ferry. */
+ * already: so the first one of a test comes to another, which reaches the mesh by crossing. */
 void gateway_use_workers(unsigned n);
 
 /* Starts a gateway with this configuration, which names no addresses: the node listens on a free

@@ -81,7 +81,7 @@ const struct h1_client_case h1_client_corpus[] = {
 };
 const size_t h1_client_corpus_n = sizeof(h1_client_corpus) / sizeof(h1_client_corpus[0]);
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static void add(struct h1_client_reading *reading, struct fe_view text)
 {

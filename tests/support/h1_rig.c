@@ -18,7 +18,7 @@ static struct h1_rig *rig_of(struct fe_exchange *ex)
     return ex->handler;
 }
 
-/* ---- handlers ----------------------------------------------------------------------------- */
+/* ---- handlers ------------------------------------------------------------------------------- */
 
 static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
 {
@@ -148,7 +148,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     }
 }
 
-/* ---- the owner ---------------------------------------------------------------------------- */
+/* ---- the owner ------------------------------------------------------------------------------ */
 
 static void flush(void *owner)
 {
@@ -175,7 +175,7 @@ static uint64_t written(void *owner)
     return ((struct h1_rig *)owner)->written;
 }
 
-static bool has_taken_all(void *owner)
+static bool is_all_acked(void *owner)
 {
     const struct h1_rig *rig = owner;
 
@@ -195,7 +195,7 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
-    .has_taken_all = has_taken_all,
+    .is_all_acked = is_all_acked,
     .date = date,
 };
 

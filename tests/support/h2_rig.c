@@ -11,7 +11,7 @@
 
 enum { START_MS = 1000000, LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4, PIECE = 16384 };
 
-/* ---- the owner ---------------------------------------------------------------------------- */
+/* ---- the owner ------------------------------------------------------------------------------ */
 
 static void flush(void *owner)
 {
@@ -43,7 +43,7 @@ static uint64_t written(void *owner)
     return ((struct h2_rig *)owner)->written;
 }
 
-static bool has_taken_all(void *owner)
+static bool is_all_acked(void *owner)
 {
     return ((struct h2_rig *)owner)->out.len == 0;
 }
@@ -66,12 +66,12 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
-    .has_taken_all = has_taken_all,
+    .is_all_acked = is_all_acked,
     .date = date,
     .on_abuse = on_abuse,
 };
 
-/* ---- what the server sends, as a trace ---------------------------------------------------- */
+/* ---- what the server sends, as a trace ------------------------------------------------------ */
 
 static uint32_t number(const uint8_t *at)
 {
@@ -136,7 +136,7 @@ static void trace_bytes(struct h2_rig *rig, const uint8_t *data, size_t len)
     }
 }
 
-/* ---- the client --------------------------------------------------------------------------- */
+/* ---- the client ----------------------------------------------------------------------------- */
 
 static struct h2_reply *reply_of(struct h2_rig *rig, int32_t id)
 {
@@ -271,7 +271,7 @@ int32_t h2_rig_request(struct h2_rig *rig, const char *method, const char *path,
     return h2_rig_request_with(rig, nv, 4, body);
 }
 
-/* ---- both sides --------------------------------------------------------------------------- */
+/* ---- both sides ----------------------------------------------------------------------------- */
 
 bool h2_rig_init(struct h2_rig *rig, bool has_client)
 {

@@ -36,9 +36,9 @@ static void on_event(void *arg, const struct fe_event *event)
 {
     const struct listener *listener = arg;
 
-    if (event->type == FE_EVENT_HELLO) {
-        listener->meeting->n_hellos[listener->side]++;
-        listener->meeting->is_proven[listener->side] = event->u.hello.is_proven;
+    if (event->type == FE_EVENT_HANDSHAKE) {
+        listener->meeting->n_handshakes[listener->side]++;
+        listener->meeting->is_proven[listener->side] = event->u.handshake.is_proven;
     }
 }
 
@@ -92,15 +92,15 @@ void meeting_run(struct meeting *meeting)
     assert_false(is_moving);
 }
 
-static void expect_open(const struct meeting *meeting, bool is_full)
+static void expect_open(const struct meeting *meeting, bool is_secure)
 {
     for (int i = 0; i < 2; i++) {
         meeting_expect_fault(meeting, i, 0, "");
         assert_int_equal(meeting->pair.sides[i].session.state, FE_SESSION_OPEN);
-        assert_int_equal(meeting->pair.sides[i].session.sender.is_full, is_full);
-        assert_int_equal(meeting->n_hellos[i], 1);
+        assert_int_equal(fe_sender_is_secure(&meeting->pair.sides[i].session.sender), is_secure);
+        assert_int_equal(meeting->n_handshakes[i], 1);
         assert_int_equal(meeting->is_proven[i],
-                         is_full && !meeting->pair.sides[1 - i].self.is_anonymous);
+                         is_secure && !meeting->pair.sides[1 - i].self.is_anonymous);
     }
 }
 

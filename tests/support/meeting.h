@@ -23,7 +23,7 @@ struct meeting {
     /* How it ended, for each side. */
     int code[2];
     struct flatend_error err[2];
-    unsigned n_hellos[2];
+    unsigned n_handshakes[2];
     bool is_proven[2]; /* what HELLO said of the peer */
 };
 

@@ -29,8 +29,8 @@ void pair_init(struct pair *pair, uint64_t seed)
 void pair_init_old(struct pair *pair, uint64_t seed)
 {
     pair_init(pair, seed);
-    pair->sides[PAIR_INITIATOR].self.speaks_old_only = true;
-    pair->sides[PAIR_RESPONDER].self.speaks_old_only = true;
+    pair->sides[PAIR_INITIATOR].self.is_old_only = true;
+    pair->sides[PAIR_RESPONDER].self.is_old_only = true;
 }
 
 void pair_deinit(struct pair *pair)

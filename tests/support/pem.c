@@ -29,14 +29,14 @@ void pem_make(struct pem *pem, const char *name, int days)
 {
     const struct fe_view names[] = {fe_view_str(name != NULL ? name : "")};
     const int64_t start = (int64_t)time(NULL) - DAY_S;
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .names = names,
         .n_names = name != NULL ? 1 : 0,
         .not_before_s = start,
         .not_after_s = start + days * DAY_S,
     };
     EVP_PKEY *key = fe_key_new();
-    X509 *x509 = fe_x509_make(&recipe, key, key);
+    X509 *x509 = fe_x509_make(&spec, key, key);
     BIO *cert_bio = BIO_new(BIO_s_mem());
     BIO *key_bio = BIO_new(BIO_s_mem());
 

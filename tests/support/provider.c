@@ -97,10 +97,8 @@ void provider_join(struct provider *provider, const char *addr, const char *serv
     provider->rng = fe_rng_from_seed(&provider->seeded, 1);
     provider->service = fe_view_str(service);
     /* An old one: it reads as much as comes, and grants nothing. */
-    provider->self = (struct fe_self){.is_anonymous = true,
-                                      .services = &provider->service,
-                                      .n_services = 1,
-                                      .speaks_old_only = true};
+    provider->self = (struct fe_self){
+        .is_anonymous = true, .services = &provider->service, .n_services = 1, .is_old_only = true};
     fe_chain_init(&provider->out, NULL);
     dial(provider, addr);
     assert_int_equal(

@@ -276,8 +276,8 @@ static void note_offers(struct rig_conn *conn, struct fe_offers offers)
 static void note_event(struct rig_conn *conn, const struct fe_event *event)
 {
     switch (event->type) {
-    case FE_EVENT_HELLO:
-        conn->n_hellos++;
+    case FE_EVENT_HANDSHAKE:
+        conn->n_handshakes++;
         break;
     case FE_EVENT_FIND_NODE:
         conn->find_token = event->token;

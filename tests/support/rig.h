@@ -25,7 +25,7 @@ struct rig_conn {
     bool has_session;
     struct fe_session session;
     struct fe_chain sent; /* to the mesh */
-    unsigned n_hellos;
+    unsigned n_handshakes;
     uint32_t find_token; /* of the mesh's last FindNode; 0: none */
     uint8_t find_target[FE_KEY_LEN];
     struct fe_id nodes[FE_NODES_MAX]; /* the answer to our FindNode */

@@ -86,7 +86,7 @@ static void free_conn_if_over(struct sim_conn *conn)
 }
 
 /* on_close comes in `delay_ms`, unless it is due already. */
-static void end_later(struct sim_end *end, int code, uint64_t delay_ms)
+static void end_deferred(struct sim_end *end, int code, uint64_t delay_ms)
 {
     if (end->link != NULL && !fe_timer_is_armed(&end->end)) {
         end->end_code = code;
@@ -102,7 +102,7 @@ static void on_end(struct fe_timer *timer)
     end->link = NULL;
     fe_link_on_close(link, end->end_code);
     if (end->conn->sim->is_held || !is_parted(end->conn)) {
-        end_later(peer_of(end), FLATEND_ECLOSED, end->conn->latency_ms);
+        end_deferred(peer_of(end), FLATEND_ECLOSED, end->conn->latency_ms);
     }
     free_conn_if_over(end->conn);
 }
@@ -128,7 +128,7 @@ static void push(struct sim_end *end)
         start_timer(end->conn->sim, &peer->arrival, end->conn->latency_ms);
     }
     if (was_waiting && end->out.len == 0 && end->is_draining) {
-        end_later(end, 0, end->conn->latency_ms);
+        end_deferred(end, 0, end->conn->latency_ms);
     }
 }
 
@@ -193,7 +193,7 @@ static void on_open(struct fe_timer *timer)
     }
     fe_link_on_open(dialer->link, code);
     if (code != 0) {
-        end_later(dialer, code, 0);
+        end_deferred(dialer, code, 0);
     }
 }
 
@@ -284,12 +284,12 @@ static void sim_close(void *io, bool drain)
         return;
     }
     if (drain) {
-        end_later(end, 0, end->conn->latency_ms);
+        end_deferred(end, 0, end->conn->latency_ms);
         return;
     }
     fe_chain_consume(&end->out, end->out.len);
     fe_timer_stop(&end->conn->sim->timers, &end->end);
-    end_later(end, 0, 0);
+    end_deferred(end, 0, 0);
 }
 
 static const struct fe_transport_ops transport_ops = {
@@ -449,7 +449,7 @@ struct fe_pool *sim_pool(struct sim *sim)
 
 void sim_make_old(struct sim *sim, size_t index)
 {
-    sim_node(sim, index)->self.speaks_old_only = true;
+    sim_node(sim, index)->self.is_old_only = true;
 }
 
 void sim_watch(struct sim *sim, unsigned dead_after_ms)
@@ -522,7 +522,7 @@ void sim_run(struct sim *sim, uint64_t ms)
 static void break_conn(struct sim_conn *conn)
 {
     for (int i = 0; i < 2; i++) {
-        end_later(&conn->ends[i], FLATEND_ERESET, conn->latency_ms);
+        end_deferred(&conn->ends[i], FLATEND_ERESET, conn->latency_ms);
     }
 }
 
@@ -589,7 +589,7 @@ void sim_cut(struct sim *sim, size_t index, int side)
         if (!is_parted(conn) && conn->ends[1].node != NULL) {
             for (int i = 0; i < 2; i++) {
                 if (conn->ends[i].link == NULL) {
-                    end_later(peer_of(&conn->ends[i]), FLATEND_ERESET, conn->latency_ms);
+                    end_deferred(peer_of(&conn->ends[i]), FLATEND_ERESET, conn->latency_ms);
                 }
             }
         }

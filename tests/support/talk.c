@@ -133,7 +133,7 @@ static void say_offers(struct talk *talk, struct fe_offers offers)
 }
 
 /* What only a full sender's peer says. */
-static void say_full_event(struct talk *talk, const char *who, const struct fe_event *event)
+static void say_secure_event(struct talk *talk, const char *who, const struct fe_event *event)
 {
     switch (event->type) {
     case FE_EVENT_RESET:
@@ -164,10 +164,10 @@ static void say_full_event(struct talk *talk, const char *who, const struct fe_e
 static void say_event(struct talk *talk, const char *who, const struct fe_event *event)
 {
     switch (event->type) {
-    case FE_EVENT_HELLO:
-        say(talk, "%s: HELLO port %u%s:", who, (unsigned)event->u.hello.id->addr.port,
-            event->u.hello.is_proven ? " proven" : "");
-        say_names(talk, event->u.hello.services);
+    case FE_EVENT_HANDSHAKE:
+        say(talk, "%s: HELLO port %u%s:", who, (unsigned)event->u.handshake.id->addr.port,
+            event->u.handshake.is_proven ? " proven" : "");
+        say_names(talk, event->u.handshake.services);
         break;
     case FE_EVENT_REQUEST:
         say(talk, "%s: REQUEST %x:", who, (unsigned)event->stream);
@@ -197,7 +197,7 @@ static void say_event(struct talk *talk, const char *who, const struct fe_event 
         }
         break;
     default:
-        say_full_event(talk, who, event);
+        say_secure_event(talk, who, event);
         break;
     }
     say(talk, "\n");
@@ -246,7 +246,7 @@ static int carry_all(struct talk *talk, talk_cut_fn cut, void *arg, struct flate
             rv = carry(talk, PAIR_RESPONDER, cut, arg, err);
         }
     } while (rv == 0 && (talk->pair.sides[0].out.len > 0 || talk->pair.sides[1].out.len > 0 ||
-                         talk->pair.sides[0].session.filled > 0));
+                         talk->pair.sides[0].session.record_len > 0));
     return rv;
 }
 
@@ -287,7 +287,7 @@ static int answer(struct talk *talk)
     const struct fe_header type = {FE_VIEW_LIT("type"), FE_VIEW_LIT("text")};
     const struct fe_header sum = {FE_VIEW_LIT("sum"), FE_VIEW_LIT("9")};
     uint32_t token;
-    int rv = sender->ops->nodes(sender, sender->is_full ? 1 : 3, ids, 2);
+    int rv = sender->ops->nodes(sender, fe_sender_is_secure(sender) ? 1 : 3, ids, 2);
 
     if (rv == 0) {
         rv = sender->ops->find_node(sender, ids[0].public_key, &token);
@@ -296,7 +296,7 @@ static int answer(struct talk *talk)
         rv = sender->ops->response(sender, talk->stream, true, &type, 1);
     }
     if (rv == 0) {
-        rv = send_body(sender, talk->stream, sender->is_full ? &sum : NULL);
+        rv = send_body(sender, talk->stream, fe_sender_is_secure(sender) ? &sum : NULL);
     }
     return rv == 0 ? sender->ops->response(sender, 7, false, NULL, 0) : rv;
 }
@@ -352,16 +352,16 @@ int talk_run(struct talk *talk, talk_cut_fn cut, void *arg, struct flatend_error
     if (rv == 0) {
         rv = answer(talk);
     }
-    if (rv == 0 && initiator->is_full) {
+    if (rv == 0 && fe_sender_is_secure(initiator)) {
         rv = say_more(talk);
     }
     if (rv == 0) {
         rv = carry_all(talk, cut, arg, err);
     }
     if (rv == 0) {
-        rv = initiator->ops->nodes(initiator, initiator->is_full ? 1 : 2, NULL, 0);
+        rv = initiator->ops->nodes(initiator, fe_sender_is_secure(initiator) ? 1 : 2, NULL, 0);
     }
-    if (rv == 0 && initiator->is_full) {
+    if (rv == 0 && fe_sender_is_secure(initiator)) {
         rv = ask_more(talk);
     }
     return rv == 0 ? carry_all(talk, cut, arg, err) : rv;

@@ -27,29 +27,30 @@ static void on_eof(void *owner)
 
 static const struct fe_tls_ops ops = {.on_open = on_open, .on_read = on_read, .on_eof = on_eof};
 
-static void want(SSL *client, const struct tls_wish *wish)
+static void want(SSL *client, const struct tls_wish *command)
 {
-    if (wish->name != NULL) {
-        assert_int_equal(SSL_set_tlsext_host_name(client, wish->name), 1);
+    if (command->name != NULL) {
+        assert_int_equal(SSL_set_tlsext_host_name(client, command->name), 1);
     }
-    if (wish->alpn != NULL) {
-        assert_int_equal(SSL_set_alpn_protos(client, (const unsigned char *)wish->alpn,
-                                             (unsigned)strlen(wish->alpn)),
+    if (command->alpn != NULL) {
+        assert_int_equal(SSL_set_alpn_protos(client, (const unsigned char *)command->alpn,
+                                             (unsigned)strlen(command->alpn)),
                          0);
     }
-    if (wish->version != 0) {
-        assert_int_equal(SSL_set_min_proto_version(client, wish->version), 1);
-        assert_int_equal(SSL_set_max_proto_version(client, wish->version), 1);
+    if (command->version != 0) {
+        assert_int_equal(SSL_set_min_proto_version(client, command->version), 1);
+        assert_int_equal(SSL_set_max_proto_version(client, command->version), 1);
     }
-    if (wish->ciphers != NULL) {
-        assert_int_equal(SSL_set_cipher_list(client, wish->ciphers), 1);
+    if (command->ciphers != NULL) {
+        assert_int_equal(SSL_set_cipher_list(client, command->ciphers), 1);
     }
-    if (wish->session != NULL) {
-        assert_int_equal(SSL_set_session(client, wish->session), 1);
+    if (command->session != NULL) {
+        assert_int_equal(SSL_set_session(client, command->session), 1);
     }
 }
 
-void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store, const struct tls_wish *wish)
+void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store,
+                   const struct tls_wish *command)
 {
     *talk = (struct tls_talk){.ctx = SSL_CTX_new(TLS_client_method())};
     assert_non_null(talk->ctx);
@@ -60,7 +61,7 @@ void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store, const stru
     assert_non_null(talk->client);
     SSL_set_bio(talk->client, talk->to_client, talk->from_client);
     SSL_set_connect_state(talk->client);
-    want(talk->client, wish);
+    want(talk->client, command);
     fe_chain_init(&talk->out, NULL);
     talk->server = fe_tls_server_new(store, &talk->out, &ops, talk);
     assert_non_null(talk->server);
@@ -132,11 +133,11 @@ static void look(const struct tls_talk *talk, struct tls_result *result)
     result->session = SSL_get1_session(talk->client);
 }
 
-void tls_ask(struct fe_tls_store *store, const struct tls_wish *wish, struct tls_result *result)
+void tls_ask(struct fe_tls_store *store, const struct tls_wish *command, struct tls_result *result)
 {
     struct tls_talk talk;
 
-    tls_talk_init(&talk, store, wish);
+    tls_talk_init(&talk, store, command);
     tls_talk_run(&talk);
     look(&talk, result);
     assert_int_equal(talk.n_open, talk.code == 0 ? 1 : 0);

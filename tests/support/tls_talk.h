@@ -27,7 +27,8 @@ struct tls_talk {
     struct flatend_error err;
 };
 
-void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store, const struct tls_wish *wish);
+void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store,
+                   const struct tls_wish *command);
 void tls_talk_deinit(struct tls_talk *talk);
 
 /* As far as it goes; tickets that follow the handshake are read too. */
@@ -36,7 +37,7 @@ void tls_talk_run(struct tls_talk *talk);
 /* What the client has written. False: nothing, or the server has failed. */
 bool tls_talk_to_server(struct tls_talk *talk);
 
-/* What became of a wish. */
+/* What became of a command. */
 struct tls_result {
     int code; /* of the server */
     char subject[128];
@@ -48,6 +49,6 @@ struct tls_result {
 };
 
 /* One handshake. */
-void tls_ask(struct fe_tls_store *store, const struct tls_wish *wish, struct tls_result *result);
+void tls_ask(struct fe_tls_store *store, const struct tls_wish *command, struct tls_result *result);
 
 #endif

@@ -30,7 +30,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- the happy path ----------------------------------------------------------------------- */
+/* ---- the happy path ------------------------------------------------------------------------- */
 
 static void test_first_certificate(void **state)
 {
@@ -85,7 +85,7 @@ static void test_short_lived(void **state)
     assert_true(rig->now_ms - start_ms >= 4 * MINUTE_MS);
 }
 
-/* ---- renewal information ------------------------------------------------------------------- */
+/* ---- renewal information -------------------------------------------------------------------- */
 
 static void test_window_decides(void **state)
 {
@@ -164,7 +164,7 @@ static void test_replaces_refused(void **state)
     assert_false(rig->ca.order_replaces);
 }
 
-/* ---- challenges --------------------------------------------------------------------------- */
+/* ---- challenges ----------------------------------------------------------------------------- */
 
 static void test_second_challenge(void **state)
 {
@@ -229,7 +229,7 @@ static void test_only_one_challenge_is_configured(void **state)
     assert_null(strstr(rig->trace.text, "tls-alpn-01"));
 }
 
-/* ---- what goes wrong ----------------------------------------------------------------------- */
+/* ---- what goes wrong ------------------------------------------------------------------------ */
 
 static void test_bad_nonces(void **state)
 {
@@ -462,7 +462,7 @@ static void test_order_that_stays_ready(void **state)
     assert_true(acme_rig_run(rig, 1, STEPS));
 }
 
-/* ---- ending at any moment ------------------------------------------------------------------ */
+/* ---- ending at any moment ------------------------------------------------------------------- */
 
 /* Runs `n` steps, ends, and begins anew; then it must come to a certificate by itself. */
 static bool end_after(unsigned n, bool is_lost, unsigned accepts)

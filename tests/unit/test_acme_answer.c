@@ -83,7 +83,7 @@ static void test_out_of_memory(void **state)
     fake_exchange_deinit(&fake);
 }
 
-/* ---- meanwhile ---------------------------------------------------------------------------- */
+/* ---- meanwhile ------------------------------------------------------------------------------ */
 
 /* A fake exchange's operations, but for one. */
 struct meddler {

@@ -36,7 +36,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- base64url ---------------------------------------------------------------------------- */
+/* ---- base64url ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *bytes;
@@ -82,7 +82,7 @@ static void test_base64url_errors(void **state)
     assert_false(fe_is_base64url(FE_VIEW_LIT("a=")));
 }
 
-/* ---- keys --------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 static void test_jwk_and_thumbprint(void **state)
 {
@@ -134,7 +134,7 @@ static void test_no_key(void **state)
                                                  "-----END ENCRYPTED PRIVATE KEY-----\n")));
 }
 
-/* ---- signed requests ----------------------------------------------------------------------- */
+/* ---- signed requests ------------------------------------------------------------------------ */
 
 /* ES256 as whoever receives it checks it. */
 static bool verifies(struct evp_pkey_st *key, const char *input, const char *signature_text)

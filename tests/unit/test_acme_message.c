@@ -230,7 +230,7 @@ static void test_problems(void **state)
     assert_int_equal(strlen(problem.text), sizeof(problem.text) - 1);
 }
 
-/* ---- what is kept ------------------------------------------------------------------------- */
+/* ---- what is kept --------------------------------------------------------------------------- */
 
 static void test_record(void **state)
 {

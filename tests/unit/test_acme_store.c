@@ -58,7 +58,7 @@ static void lock(struct fe_acme_store *store, struct fe_acme_saved *saved)
     }
 }
 
-/* ---- what is kept ------------------------------------------------------------------------- */
+/* ---- what is kept --------------------------------------------------------------------------- */
 
 static void test_everything_comes_back(void **state)
 {
@@ -137,7 +137,7 @@ static void save_certificate(struct fe_acme_store *store, const char *const *nam
                              struct fe_acme_saved *saved)
 {
     struct fe_view views[2] = {{NULL, 0}, {NULL, 0}};
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .names = views, .n_names = n, .not_before_s = 1800000000, .not_after_s = 1900000000};
     struct flatend_error err;
     BIO *bio = BIO_new(BIO_s_mem());
@@ -149,7 +149,7 @@ static void save_certificate(struct fe_acme_store *store, const char *const *nam
         views[i] = fe_view_str(names[i]);
     }
     saved->order_key = fe_acme_key_generate(FE_ACME_P256);
-    cert = fe_x509_make(&recipe, saved->order_key, saved->order_key);
+    cert = fe_x509_make(&spec, saved->order_key, saved->order_key);
     assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
     len = BIO_get_mem_data(bio, &text);
     assert_int_equal(
@@ -181,7 +181,7 @@ static void test_certificate(void **state)
     fe_acme_store_close(store);
 }
 
-/* ---- who may read it ----------------------------------------------------------------------- */
+/* ---- who may read it ------------------------------------------------------------------------ */
 
 static int check_mode(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -211,7 +211,7 @@ static void test_modes(void **state)
     fe_acme_store_close(store);
 }
 
-/* ---- locks -------------------------------------------------------------------------------- */
+/* ---- locks ---------------------------------------------------------------------------------- */
 
 static void test_one_order_at_a_time(void **state)
 {
@@ -238,7 +238,7 @@ static void test_one_order_at_a_time(void **state)
     fe_acme_store_close(three);
 }
 
-/* ---- damage ------------------------------------------------------------------------------- */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 static void damage(const char *folder, const char *name, const char *text)
 {

@@ -31,7 +31,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- requests ----------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void check_request(enum fe_acme_key_type type)
 {
@@ -76,7 +76,7 @@ static void test_requests(void **state)
     check_request(FE_ACME_RSA2048);
 }
 
-/* ---- chains ------------------------------------------------------------------------------- */
+/* ---- chains --------------------------------------------------------------------------------- */
 
 /* RFC 9773 §4.1: the certificate of its example, as far as its id goes. */
 static X509 *make_example(struct evp_pkey_st *key)
@@ -84,9 +84,9 @@ static X509 *make_example(struct evp_pkey_st *key)
     static const uint8_t key_id[] = {0x69, 0x88, 0x5b, 0x6b, 0x87, 0x46, 0x40, 0x41, 0xe1, 0xb3,
                                      0x7b, 0x84, 0x7b, 0xa0, 0xae, 0x2c, 0xde, 0x01, 0xc8, 0xd4};
     struct fe_view names[] = {fe_view_str(NAMES[0]), fe_view_str(NAMES[1])};
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .names = names, .n_names = 2, .not_before_s = NOW_S, .not_after_s = NOW_S + 90 * 86400};
-    X509 *cert = fe_x509_make(&recipe, key, key);
+    X509 *cert = fe_x509_make(&spec, key, key);
     AUTHORITY_KEYID *authority = AUTHORITY_KEYID_new();
     BIGNUM *serial = NULL;
 

@@ -186,7 +186,7 @@ static void test_example(void **state)
     fe_config_unref(config);
 }
 
-/* ---- what adds up, and what overrides ----------------------------------------------------- */
+/* ---- what adds up, and what overrides ------------------------------------------------------- */
 
 static void test_services_add_up(void **state)
 {
@@ -267,12 +267,12 @@ static void test_free_ports(void **state)
 
     (void)state;
     assert_int_equal(config->n_http, 2);
-    assert_int_equal(fe_config_settle(config, "x", &config->addr, NULL, NULL), FLATEND_OK);
+    assert_int_equal(fe_config_finalize(config, "x", &config->addr, NULL, NULL), FLATEND_OK);
     assert_int_equal(config->http[0].n_addrs, 1);
     fe_config_unref(config);
 }
 
-/* ---- directories -------------------------------------------------------------------------- */
+/* ---- directories ---------------------------------------------------------------------------- */
 
 static void test_directory(void **state)
 {
@@ -312,7 +312,7 @@ static void test_directory(void **state)
     fe_config_unref(config);
 }
 
-/* ---- the node's address ------------------------------------------------------------------- */
+/* ---- the node's address --------------------------------------------------------------------- */
 
 static void count_warning(void *arg, enum flatend_log_level level, const char *line)
 {
@@ -333,7 +333,7 @@ static void test_settle_leaves_out_the_nodes_address(void **state)
 
     (void)state;
     assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:3000", NULL), FLATEND_OK);
-    assert_int_equal(fe_config_settle(config, "config.toml", &flags, &log, NULL), FLATEND_OK);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, &log, NULL), FLATEND_OK);
     assert_addr(&config->addr, "127.0.0.1:9000"); /* the file's wins over the flags' */
     assert_int_equal(n_warnings, 1);
     assert_int_equal(http->n_addrs, 2);
@@ -349,18 +349,18 @@ static void test_settle_takes_flags(void **state)
 
     (void)state;
     assert_int_equal(fe_addr_parse(&flags, "[::1]:7", NULL), FLATEND_OK);
-    assert_int_equal(fe_config_settle(config, "config.toml", &flags, NULL, NULL), FLATEND_OK);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, NULL), FLATEND_OK);
     assert_addr(&config->addr, "[::1]:7");
     fe_config_unref(config);
 
     config = parse("[[http]]\naddr = \"127.0.0.1:7\"\n");
     assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:7", NULL), FLATEND_OK);
-    assert_int_equal(fe_config_settle(config, "config.toml", &flags, NULL, &err), FLATEND_EEXIST);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, &err), FLATEND_EEXIST);
     assert_string_equal(err.text, "config.toml:2:8: 127.0.0.1:7 is the node's own address");
     fe_config_unref(config);
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void test_references(void **state)
 {

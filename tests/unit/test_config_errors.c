@@ -291,7 +291,7 @@ static void test_conflicts(void **state)
     CHECK(FLATEND_EEXIST, mistakes);
 }
 
-/* ---- limits ------------------------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static void repeat(struct fe_buf *buf, const char *text, size_t n)
 {
@@ -391,7 +391,7 @@ static void test_too_deep(void **state)
     fe_buf_deinit(&buf);
 }
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void test_file_errors(void **state)
 {

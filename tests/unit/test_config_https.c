@@ -98,7 +98,7 @@ static void assert_view(struct fe_view view, const char *text)
     assert_memory_equal(view.ptr, text, view.len);
 }
 
-/* ---- what is accepted --------------------------------------------------------------------- */
+/* ---- what is accepted ----------------------------------------------------------------------- */
 
 static void test_own(void **state)
 {
@@ -211,7 +211,7 @@ static void test_state_dir(void **state)
     fe_config_unref(config);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 static void test_mistakes(void **state)
 {
@@ -270,7 +270,7 @@ static void test_bad_files(void **state)
            "config.toml:7:7: 'DIR/a.key': the key is not that of the certificate");
 }
 
-/* ---- what is warned of -------------------------------------------------------------------- */
+/* ---- what is warned of ---------------------------------------------------------------------- */
 
 struct lines {
     char text[2048];

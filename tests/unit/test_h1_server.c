@@ -32,7 +32,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- framing ------------------------------------------------------------------------------ */
+/* ---- framing -------------------------------------------------------------------------------- */
 
 static void test_length(void **state)
 {
@@ -232,7 +232,7 @@ static void test_abort(void **state)
     trace_expect(&rig->trace, "exchange(/abort) reset");
 }
 
-/* ---- persistence -------------------------------------------------------------------------- */
+/* ---- persistence ---------------------------------------------------------------------------- */
 
 static void test_keep_alive(void **state)
 {
@@ -353,7 +353,7 @@ static void test_early_answer_endless_rest(void **state)
     free(body);
 }
 
-/* ---- request bodies ----------------------------------------------------------------------- */
+/* ---- request bodies ------------------------------------------------------------------------- */
 
 static void test_echo(void **state)
 {
@@ -473,7 +473,7 @@ static void test_body_malformed_after_response(void **state)
     trace_expect(&rig->trace, "exchange(/echo) abort reset");
 }
 
-/* ---- Expect ------------------------------------------------------------------------------- */
+/* ---- Expect --------------------------------------------------------------------------------- */
 
 static void test_continue(void **state)
 {
@@ -508,7 +508,7 @@ static void test_other_expectation(void **state)
                                   "no expectation but 100-continue can be met"));
 }
 
-/* ---- faults ------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 static void test_fault(void **state)
 {
@@ -537,7 +537,7 @@ static void test_fault_after_head(void **state)
                           "\r\n" PROBLEM("400 Bad Request", "24", "this is no HTTP request"));
 }
 
-/* ---- time --------------------------------------------------------------------------------- */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 static void test_head_timeout_silent(void **state)
 {
@@ -725,7 +725,7 @@ static void test_no_timeouts(void **state)
     h1_rig_expect(rig, H1_HELLO);
 }
 
-/* ---- ends --------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 static void test_eof_idle(void **state)
 {

@@ -26,7 +26,7 @@ enum {
     FEW = 1000 * 1000, /* frames: more than any limit */
 };
 
-static const struct fe_h2_rate rates[FE_H2_N_KINDS] = FE_H2_RATES;
+static const struct fe_h2_rate rates[FE_H2_N_FLOODS] = FE_H2_RATES;
 
 static int setup(void **state)
 {
@@ -62,7 +62,7 @@ static void frame(struct h2_rig *rig, uint8_t type, uint8_t flags, uint32_t id, 
     h2_rig_pump(rig);
 }
 
-/* ---- floods ------------------------------------------------------------------------------- */
+/* ---- floods --------------------------------------------------------------------------------- */
 
 /* Frames until the connection is closed: how many of them. */
 static size_t flood(struct h2_rig *rig, void (*one)(struct h2_rig *rig, uint32_t id))
@@ -79,9 +79,9 @@ static size_t flood(struct h2_rig *rig, void (*one)(struct h2_rig *rig, uint32_t
     return n;
 }
 
-static void expect_closed_for(const struct h2_rig *rig, enum fe_h2_kind kind)
+static void expect_closed_for(const struct h2_rig *rig, enum fe_h2_flood kind)
 {
-    for (int i = 0; i < FE_H2_N_KINDS; i++) {
+    for (int i = 0; i < FE_H2_N_FLOODS; i++) {
         assert_int_equal(rig->counters.closed[i], i == (int)kind);
     }
     assert_true(rig->counters.seen[kind] > rates[kind].burst);
@@ -101,8 +101,8 @@ static void test_rapid_reset(void **state)
 {
     struct h2_rig *rig = *state;
 
-    assert_int_equal(flood(rig, open_and_reset), rates[FE_H2_RESETS].burst + 1);
-    expect_closed_for(rig, FE_H2_RESETS);
+    assert_int_equal(flood(rig, open_and_reset), rates[FE_H2_RAPID_RESETS].burst + 1);
+    expect_closed_for(rig, FE_H2_RAPID_RESETS);
 }
 
 static void test_what_is_told(void **state)
@@ -128,13 +128,13 @@ static void test_resets_over_time(void **state)
 
     rig->trace.is_off = true;
     rig->frames.is_off = true;
-    for (uint32_t i = 0; i < 10 * rates[FE_H2_RESETS].burst; i++) {
+    for (uint32_t i = 0; i < 10 * rates[FE_H2_RAPID_RESETS].burst; i++) {
         rig->n_held = 0;
         open_and_reset(rig, 2 * i + 1);
-        h2_rig_pass(rig, 1000 / rates[FE_H2_RESETS].per_s);
+        h2_rig_pass(rig, 1000 / rates[FE_H2_RAPID_RESETS].per_s);
     }
     assert_false(rig->is_closed);
-    assert_int_equal(rig->counters.seen[FE_H2_RESETS], 10 * rates[FE_H2_RESETS].burst);
+    assert_int_equal(rig->counters.seen[FE_H2_RAPID_RESETS], 10 * rates[FE_H2_RAPID_RESETS].burst);
 }
 
 /* CVE-2025-8671: it is we who reset, for a fault that the client makes. */
@@ -153,8 +153,8 @@ static void test_made_you_reset(void **state)
 {
     struct h2_rig *rig = *state;
 
-    assert_int_equal(flood(rig, end_too_early), rates[FE_H2_PROVOKED].burst + 1);
-    expect_closed_for(rig, FE_H2_PROVOKED);
+    assert_int_equal(flood(rig, end_too_early), rates[FE_H2_PROVOKED_RESETS].burst + 1);
+    expect_closed_for(rig, FE_H2_PROVOKED_RESETS);
 }
 
 static void overflow_window(struct h2_rig *rig, uint32_t id)
@@ -167,8 +167,8 @@ static void overflow_window(struct h2_rig *rig, uint32_t id)
 
 static void test_made_you_reset_by_overflow(void **state)
 {
-    assert_int_equal(flood(*state, overflow_window), rates[FE_H2_PROVOKED].burst + 1);
-    expect_closed_for(*state, FE_H2_PROVOKED);
+    assert_int_equal(flood(*state, overflow_window), rates[FE_H2_PROVOKED_RESETS].burst + 1);
+    expect_closed_for(*state, FE_H2_PROVOKED_RESETS);
 }
 
 static void continue_for_ever(struct h2_rig *rig, uint32_t id)
@@ -320,7 +320,7 @@ static void test_unread_answers_behind_a_body(void **state)
     assert_int_equal(rig->counters.closed[FE_H2_ACKS], 1);
 }
 
-/* ---- malformed requests ------------------------------------------------------------------- */
+/* ---- malformed requests --------------------------------------------------------------------- */
 
 struct malformed {
     const char *name;
@@ -465,7 +465,7 @@ static void test_malformed_trailers(void **state)
                                "RST_STREAM(5,PROTOCOL_ERROR)");
 }
 
-/* ---- broken connections ------------------------------------------------------------------- */
+/* ---- broken connections --------------------------------------------------------------------- */
 
 static void test_no_preface(void **state)
 {

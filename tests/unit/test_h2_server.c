@@ -36,9 +36,9 @@ static void expect_reply(const struct h2_reply *reply, const char *head, const c
     assert_int_equal(reply->code, NGHTTP2_NO_ERROR);
 }
 
-/* ---- responses ---------------------------------------------------------------------------- */
+/* ---- responses ------------------------------------------------------------------------------ */
 
-static void test_hello(void **state)
+static void test_handshake(void **state)
 {
     struct h2_rig *rig = *state;
 
@@ -207,7 +207,7 @@ static void test_invalid_trailers(void **state)
     assert_int_equal(reply->code, NGHTTP2_INTERNAL_ERROR);
 }
 
-/* ---- requests ----------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void test_request_fields(void **state)
 {
@@ -336,7 +336,7 @@ static void test_heads_together(void **state)
     free(text);
 }
 
-/* ---- request bodies ----------------------------------------------------------------------- */
+/* ---- request bodies ------------------------------------------------------------------------- */
 
 static void test_echo(void **state)
 {
@@ -500,7 +500,7 @@ static void test_early_answers_cost_no_window(void **state)
     free((void *)(uintptr_t)body.ptr);
 }
 
-/* ---- flow control towards the client ------------------------------------------------------ */
+/* ---- flow control towards the client -------------------------------------------------------- */
 
 static void set_client_window(struct h2_rig *rig, uint32_t window)
 {
@@ -595,7 +595,7 @@ static void test_thousand_streams(void **state)
     assert_int_equal(rig->counters.streams, FE_H2_STREAMS_MAX);
 }
 
-/* ---- ends --------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 static void test_client_resets(void **state)
 {
@@ -673,7 +673,7 @@ static void test_drain_running(void **state)
     trace_expect(&rig->trace, "exchange(/hold) exchange(/hello) close");
 }
 
-/* ---- time --------------------------------------------------------------------------------- */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 static void test_silent_client(void **state)
 {
@@ -729,7 +729,7 @@ static void test_body_timeout(void **state)
     h2_rig_pump(rig);
     h2_rig_pass(rig, 2999);
     trace_expect(&rig->trace, "exchange(/echo)");
-    h2_rig_pass(rig, FE_H2_LOOK_MS);
+    h2_rig_pass(rig, FE_H2_CHECK_MS);
     trace_expect(&rig->trace, "exchange(/echo) abort" + strlen("exchange(/echo) "));
     assert_true(h2_rig_reply(rig, id)->is_closed); /* the head was sent: no answer but that */
     assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_CANCEL);
@@ -808,13 +808,13 @@ static void test_idle_memory(void **state)
     struct h2_rig *rig = *state;
     const struct fe_h2_server *server = FE_CONTAINER_OF(rig->server, struct fe_h2_server, base);
 
-    for (size_t i = 0; i < 2 * FE_H2_SPARE_MAX; i++) {
+    for (size_t i = 0; i < 2 * FE_H2_FREE_STREAMS_MAX; i++) {
         (void)h2_rig_request(rig, "GET", "/hello", NULL);
     }
     h2_rig_pump(rig);
-    assert_int_equal(server->n_spare, FE_H2_SPARE_MAX);
+    assert_int_equal(server->n_free_streams, FE_H2_FREE_STREAMS_MAX);
     h2_rig_pass(rig, FE_H2_TRIM_MS);
-    assert_int_equal(server->n_spare, 0);
+    assert_int_equal(server->n_free_streams, 0);
     assert_true(sizeof(*server) <= 1024);
     assert_true(sizeof(struct fe_h2_stream) <= 1024);
     expect_reply(h2_rig_get(rig, "/hello"), HELLO, "hello");
@@ -825,7 +825,7 @@ static void test_idle_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_hello),
+        TEST(test_handshake),
         TEST(test_unknown_length),
         TEST(test_no_content),
         TEST(test_head),

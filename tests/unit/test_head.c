@@ -106,7 +106,7 @@ static void a_proven_key(void **state)
 
     (void)state;
     receive_forgeries(&f);
-    fe_received_head_vouch(&f.head, "abcd");
+    fe_received_head_set_peer_id(&f.head, "abcd");
     expect_only_others(&f, N_OTHERS + 1);
     assert_string_equal(find(&f, "peer.id"), "abcd");
     assert_int_equal(fe_received_head_find(&f.head, "peer.id")->value_len, 4);
@@ -120,7 +120,7 @@ static void nothing_is_proven(void **state)
 
     (void)state;
     receive_forgeries(&f);
-    fe_received_head_vouch(&f.head, NULL);
+    fe_received_head_set_peer_id(&f.head, NULL);
     expect_only_others(&f, N_OTHERS);
     assert_null(find(&f, "peer.id"));
     end(&f);
@@ -134,7 +134,7 @@ static void a_key_behind_no_headers(void **state)
     (void)state;
     begin(&f);
     receive(&f);
-    fe_received_head_vouch(&f.head, "abcd");
+    fe_received_head_set_peer_id(&f.head, "abcd");
     assert_int_equal(f.head.n, 1);
     assert_string_equal(find(&f, "peer.id"), "abcd");
     end(&f);
@@ -150,7 +150,7 @@ static void a_key_behind_honest_headers(void **state)
         add(&f, "a", "b");
     }
     receive(&f);
-    fe_received_head_vouch(&f.head, "abcd");
+    fe_received_head_set_peer_id(&f.head, "abcd");
     assert_int_equal(f.head.n, 101);
     assert_string_equal(find(&f, "peer.id"), "abcd");
     end(&f);

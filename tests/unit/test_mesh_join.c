@@ -31,7 +31,7 @@ static void open_conn(struct rig_conn *conn, const struct fe_self *self)
 {
     assert_int_equal(rig_open(conn, self), 0);
     assert_int_equal(rig_carry(conn), 0);
-    assert_int_equal(conn->n_hellos, 1);
+    assert_int_equal(conn->n_handshakes, 1);
 }
 
 /* Answers the mesh's FindNode with these nodes. */
@@ -293,7 +293,7 @@ static void test_never_again(void **state)
     }
 }
 
-static void test_peer_that_does_not_say_hello(void **state)
+static void test_peer_that_sends_no_handshake(void **state)
 {
     struct rig rig;
 
@@ -605,7 +605,7 @@ int main(void)
         cmocka_unit_test(test_attempts_and_their_delays),
         cmocka_unit_test(test_lost_peer_is_dialed_again),
         cmocka_unit_test(test_never_again),
-        cmocka_unit_test(test_peer_that_does_not_say_hello),
+        cmocka_unit_test(test_peer_that_sends_no_handshake),
         cmocka_unit_test(test_dial_that_cannot_begin),
         cmocka_unit_test(test_drain_stops_dialing),
         cmocka_unit_test(test_delays_are_written_as_go_does),

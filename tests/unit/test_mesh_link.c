@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "mesh/session/v1.h"
+#include "mesh/session/old.h"
 #include "support/rig.h"
 
 static const struct fe_view svc = {(const uint8_t *)"svc", 3};
@@ -29,11 +29,11 @@ static struct rig_conn *open_peer(struct rig *rig, const struct fe_self *self)
 
     assert_non_null(conn);
     assert_int_equal(rig_carry(conn), 0);
-    assert_int_equal(conn->n_hellos, 1);
+    assert_int_equal(conn->n_handshakes, 1);
     return conn;
 }
 
-static void test_hello_of_a_node(void **state)
+static void test_handshake_of_a_node(void **state)
 {
     static const size_t pieces[] = {0, 1, 7, 100};
 
@@ -55,7 +55,7 @@ static void test_hello_of_a_node(void **state)
     }
 }
 
-static void test_hello_of_an_anonymous_provider(void **state)
+static void test_handshake_of_an_anonymous_provider(void **state)
 {
     struct fe_self self;
     struct rig rig;
@@ -88,7 +88,7 @@ static void test_services_are_listed(void **state)
 }
 
 /* As Go peers do whenever they probe. */
-static void test_hello_again(void **state)
+static void test_handshake_again(void **state)
 {
     struct fe_view names[] = {FE_VIEW_LIT("svc"), FE_VIEW_LIT("more")};
     struct fe_self self;
@@ -98,14 +98,14 @@ static void test_hello_again(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
-    self.speaks_old_only = true;
+    self.is_old_only = true;
     conn = open_peer(&rig, &self);
     rig_forget_log(&rig);
     self.services = names;
     self.n_services = 2;
-    assert_int_equal(fe_v1_send_hello(&conn->session), 0);
+    assert_int_equal(fe_old_send_handshake(&conn->session), 0);
     assert_int_equal(rig_carry(conn), 0);
-    assert_int_equal(conn->n_hellos, 2);
+    assert_int_equal(conn->n_handshakes, 2);
     assert_string_equal(rig.trace, "");
     assert_ptr_equal(fe_registry_choose(fe_mesh_registry(rig.mesh), &names[1], 1, NULL, 0),
                      &conn->link->peer);
@@ -456,7 +456,7 @@ static struct rig_conn *open_request(struct rig *rig, struct reader *reader, uin
     rig->arg = reader;
     rig->on_request = take;
     rig_make_self(rig, &reader->requester, 2);
-    reader->requester.speaks_old_only = reader->is_old;
+    reader->requester.is_old_only = reader->is_old;
     conn = open_peer(rig, &reader->requester);
     *stream = request(conn);
     assert_int_equal(rig_carry(conn), 0);
@@ -683,10 +683,10 @@ static void test_close_from_within_a_request(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hello_of_a_node),
-        cmocka_unit_test(test_hello_of_an_anonymous_provider),
+        cmocka_unit_test(test_handshake_of_a_node),
+        cmocka_unit_test(test_handshake_of_an_anonymous_provider),
         cmocka_unit_test(test_services_are_listed),
-        cmocka_unit_test(test_hello_again),
+        cmocka_unit_test(test_handshake_again),
         cmocka_unit_test(test_unspecified_address),
         cmocka_unit_test(test_lost_peer_is_forgotten),
         cmocka_unit_test(test_two_links_to_one_node),

@@ -25,7 +25,7 @@ static struct rig_conn *open_peer(struct rig *rig, const struct fe_self *self)
 
     assert_non_null(conn);
     assert_int_equal(rig_carry(conn), 0);
-    assert_int_equal(conn->n_hellos, 1);
+    assert_int_equal(conn->n_handshakes, 1);
     return conn;
 }
 
@@ -76,7 +76,7 @@ static void test_pinned_node(void **state)
         conn = rig_conn(&rig, i);
         assert_int_equal(rig_open(conn, &self), 0);
         assert_int_equal(rig_carry(conn), 0);
-        assert_int_equal(conn->n_hellos, 1);
+        assert_int_equal(conn->n_handshakes, 1);
         assert_int_equal(conn->n_closes, 0);
         assert_non_null(provider(&rig));
         rig_lose(conn, FLATEND_ERESET);
@@ -102,7 +102,7 @@ static void test_another_node_at_a_pinned_address(void **state)
         self.is_anonymous = kind == 1;
         if (kind == 2) {
             self = right;
-            self.speaks_old_only = true;
+            self.is_old_only = true;
         }
         join_pinned(&rig, &self, right.id.public_key);
         conn = rig_conn(&rig, 0);

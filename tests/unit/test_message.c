@@ -87,7 +87,7 @@ static void test_list(void **state)
     assert_false(fe_list_next(&list, &element));
 }
 
-/* ---- problems: an exchange that keeps what it is told ------------------------------------- */
+/* ---- problems: an exchange that keeps what it is told --------------------------------------- */
 
 struct recorder {
     struct fe_exchange ex;

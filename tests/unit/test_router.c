@@ -285,7 +285,7 @@ static void test_patterns(void **state)
     fe_router_free(router);
 }
 
-/* ---- against a naive matcher -------------------------------------------------------------- */
+/* ---- against a naive matcher ---------------------------------------------------------------- */
 
 enum { N_ROUTERS = 300, N_PATTERNS = 12, N_PATHS = 60, DEPTH = 4 };
 

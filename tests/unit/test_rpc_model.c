@@ -28,7 +28,7 @@ struct world;
 struct slot {
     struct world *world;
     uint32_t id;
-    bool is_theirs;
+    bool is_remote;
     enum remote remote;
     uint32_t n_fed; /* body bytes that the remote side has sent */
     /* the owner */
@@ -55,8 +55,8 @@ struct world {
     struct fe_rng_seeded seeded;
     struct fe_rng rng;
     size_t space;
-    uint32_t next_ours;
-    uint32_t next_theirs;
+    uint32_t next_local;
+    uint32_t next_remote;
     struct slot *acceptor;
     unsigned depth;
     bool is_draining; /* owners take everything and do nothing else */
@@ -109,7 +109,7 @@ static struct world *world_of(const struct fe_sender *sender)
 
 static uint32_t next_stream(struct fe_sender *sender)
 {
-    return world_of(sender)->next_ours += 2;
+    return world_of(sender)->next_local += 2;
 }
 
 static int send_request(struct fe_sender *sender, uint32_t stream, const struct fe_view *services,
@@ -131,7 +131,7 @@ static int send_response(struct fe_sender *sender, uint32_t stream, bool handled
 
     (void)headers;
     (void)n_headers;
-    assert_true(slot->is_theirs);
+    assert_true(slot->is_remote);
     assert_false(slot->sent_end || slot->sent_abort);
     if (handled) {
         assert_false(slot->sent_head);
@@ -149,7 +149,7 @@ static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view b
 
     assert_in_range(bytes.len, 1, world->space);
     assert_false(slot->sent_end || slot->sent_abort);
-    if (slot->is_theirs) {
+    if (slot->is_remote) {
         assert_true(slot->sent_head);
     } else {
         assert_int_not_equal(slot->remote, REMOTE_DONE);
@@ -168,7 +168,7 @@ static int send_end(struct fe_sender *sender, uint32_t stream, const struct fe_h
     struct slot *slot = slot_of(world_of(sender), stream);
 
     assert_false(slot->sent_end);
-    assert_true(!slot->is_theirs || slot->sent_head);
+    assert_true(!slot->is_remote || slot->sent_head);
     slot->sent_end = true;
     return 0;
 }
@@ -198,7 +198,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
 
     (void)headers;
     assert_ptr_equal(slot->stream, stream);
-    assert_false(slot->is_theirs || slot->has_head);
+    assert_false(slot->is_remote || slot->has_head);
     slot->has_head = true;
     act_inside(slot->world);
 }
@@ -211,7 +211,7 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
 
     assert_ptr_equal(slot->stream, stream);
     assert_false(slot->is_stalled || slot->has_end || slot->is_in_data);
-    assert_true(slot->is_theirs || slot->has_head);
+    assert_true(slot->is_remote || slot->has_head);
     assert_in_range(data.len, 1, slot->n_fed - slot->n_taken);
     if (!world->is_draining && below(world, 2) == 0) {
         n = below(world, (uint32_t)data.len + 1);
@@ -253,7 +253,7 @@ static void on_close(struct fe_stream *stream, int code)
 
     assert_ptr_equal(slot->stream, stream);
     slot->stream = NULL;
-    if (slot->is_theirs) {
+    if (slot->is_remote) {
         assert_int_equal(code, 0);
         assert_true(slot->is_finished);
     } else if (code == 0) {
@@ -274,7 +274,7 @@ static const struct fe_stream_ops stream_ops = {
 
 static void respond(struct slot *slot)
 {
-    if (slot->is_theirs && !slot->has_head) {
+    if (slot->is_remote && !slot->has_head) {
         slot->has_head = true;
         assert_int_equal(fe_stream_respond(slot->stream, NULL, 0), 0);
     }
@@ -291,7 +291,7 @@ static void write_some(struct slot *slot)
     assert_in_range(n, 0, len);
     slot->n_written += (uint32_t)n;
     slot->is_blocked = slot->is_blocked || (size_t)n < len;
-    if (!slot->is_theirs && slot->remote == REMOTE_DONE) {
+    if (!slot->is_remote && slot->remote == REMOTE_DONE) {
         assert_int_equal(n, len);
     } else {
         assert_int_equal(slot->n_sent, slot->n_written);
@@ -406,7 +406,7 @@ static void remote_sends(struct slot *slot)
     } else if (slot->remote == REMOTE_BODY) {
         if (what < 16) {
             feed_some(slot);
-        } else if (what < 17 && !slot->is_theirs) {
+        } else if (what < 17 && !slot->is_remote) {
             slot->remote = REMOTE_ABORTED;
             feed_type(slot, FE_EVENT_RESPONSE, false);
         } else {
@@ -423,8 +423,8 @@ static void remote_requests(struct world *world)
         return;
     }
     *slot = (struct slot){
-        .world = world, .id = world->next_theirs, .is_theirs = true, .remote = REMOTE_BODY};
-    world->next_theirs += 2;
+        .world = world, .id = world->next_remote, .is_remote = true, .remote = REMOTE_BODY};
+    world->next_remote += 2;
     world->acceptor = below(world, 8) == 0 ? NULL : slot;
     feed_type(slot, FE_EVENT_REQUEST, false);
     assert_true(world->acceptor != NULL || slot->sent_abort);
@@ -460,7 +460,7 @@ static void open_one(struct world *world)
     if (slot == NULL) {
         return;
     }
-    *slot = (struct slot){.world = world, .id = world->next_ours + 2, .remote = REMOTE_HEAD};
+    *slot = (struct slot){.world = world, .id = world->next_local + 2, .remote = REMOTE_HEAD};
     assert_int_equal(
         fe_stream_open(&world->peer, &service, 1, NULL, 0, &stream_ops, slot, &slot->stream), 0);
 }
@@ -540,7 +540,7 @@ static void run(uint64_t seed)
     static const uint8_t map_seed[16] = {1};
     static struct world world;
 
-    world = (struct world){.sender = {.ops = &sender_ops}, .next_ours = 1, .space = 10000};
+    world = (struct world){.sender = {.ops = &sender_ops}, .next_local = 1, .space = 10000};
     world.rng = fe_rng_from_seed(&world.seeded, seed);
     fe_pool_init(&world.pool);
     fe_peer_init(&world.peer, &world.sender, &world.pool, map_seed, &peer_ops, &world);
@@ -549,10 +549,10 @@ static void run(uint64_t seed)
     }
     drain(&world);
     assert_int_equal(world.peer.n_streams, 0);
-    assert_int_equal(world.peer.n_theirs, 0);
+    assert_int_equal(world.peer.n_remote, 0);
     assert_int_equal(world.peer.n_late, 0);
     assert_int_equal(world.peer.n_waiting, 0);
-    assert_int_equal(world.peer.n_full, 0);
+    assert_int_equal(world.peer.n_backlogged, 0);
     assert_int_equal(world.peer.streams.n, 0);
     fe_peer_close(&world.peer, FLATEND_ECLOSED);
     fe_peer_deinit(&world.peer);

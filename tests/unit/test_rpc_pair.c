@@ -492,7 +492,7 @@ static void open_one(struct world *world)
     uint32_t from = below(world, 2);
     struct side *side = &world->sides[from];
     struct end *ends = world->talks[world->n_talks];
-    unsigned n_ours = side->peer.n_streams - side->peer.n_theirs;
+    unsigned n_local = side->peer.n_streams - side->peer.n_remote;
     int rc;
 
     if (world->n_talks == N_TALKS) {
@@ -513,7 +513,7 @@ static void open_one(struct world *world)
     rc = fe_stream_open(&side->peer, &service, 1, NULL, 0, &stream_ops, &ends[0], &ends[0].stream);
     if (rc != 0) {
         assert_int_equal(rc, FLATEND_ELIMIT);
-        assert_int_equal(n_ours, side->sender.flow.streams_out);
+        assert_int_equal(n_local, side->sender.flow.streams_out);
         world->n_talks--;
     }
 }
@@ -596,7 +596,7 @@ static void expect_nothing_lost(struct world *world)
         const struct fe_peer *other = &world->sides[1 - i].peer;
 
         assert_int_equal(peer->n_streams, 0);
-        assert_int_equal(peer->n_theirs, 0);
+        assert_int_equal(peer->n_remote, 0);
         assert_int_equal(peer->streams.n, 0);
         assert_int_equal(peer->n_waiting, 0);
         assert_int_equal(peer->n_trailers, 0);
@@ -625,12 +625,12 @@ static void side_init(struct world *world, int i, const struct fe_flow *flow)
         .on_want_read = on_want_read,
     };
     static const uint8_t map_seed[16] = {1};
-    const struct fe_event hello = {.type = FE_EVENT_HELLO};
+    const struct fe_event hello = {.type = FE_EVENT_HANDSHAKE};
     struct side *side = &world->sides[i];
     struct flatend_error err;
 
     *side = (struct side){
-        .sender = {.ops = &sender_ops, .is_full = true, .flow = *flow},
+        .sender = {.ops = &sender_ops, .dialect = FE_DIALECT_SECURE, .flow = *flow},
         .world = world,
         .space = 10000,
         .next_id = i == 0 ? 1 : 2,
@@ -668,9 +668,9 @@ static void world_init(struct world *world, uint64_t seed)
     };
     side_init(world, 1, &flow);
     for (int i = 0; i < 2; i++) {
-        uint32_t first = world->sides[i].peer.next_ours;
+        uint32_t first = world->sides[i].peer.next_local;
 
-        world->sides[1 - i].peer.last_theirs = first > INT32_MAX ? first - 2 : 0;
+        world->sides[1 - i].peer.last_remote = first > INT32_MAX ? first - 2 : 0;
     }
 }
 

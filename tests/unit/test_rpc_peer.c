@@ -52,7 +52,7 @@ static void open_all(struct world *world)
 }
 
 /* A stream of the peer's, for the first owner. */
-static void open_theirs(struct world *world, uint32_t id)
+static void open_remote(struct world *world, uint32_t id)
 {
     world->fake.acceptor = &world->owners[0];
     assert_int_equal(feed_request(&world->fake, id), 0);
@@ -65,7 +65,7 @@ static void an_id_twice_is_a_fault(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     assert_int_equal(feed_request(&world->fake, 2), FLATEND_EPROTO);
     assert_string_equal(world->fake.err.text, "stream 2 is open already");
 }
@@ -82,7 +82,7 @@ static void our_next_id_skips_one_that_the_peer_took(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 1);
+    open_remote(world, 1);
     assert_int_equal(fake_open(&world->fake, &world->owners[1]), 0);
     trace_expect(&world->trace, "request(3,echo)");
 }
@@ -101,7 +101,7 @@ static void a_response_to_the_peers_own_request_is_a_fault(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     assert_int_equal(feed_response(&world->fake, 2, true), FLATEND_EPROTO);
     assert_int_equal(feed_response(&world->fake, 2, false), FLATEND_EPROTO);
 }
@@ -130,7 +130,7 @@ static void a_body_after_its_end_is_a_fault(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     assert_int_equal(feed_end(&world->fake, 2), 0);
     assert_int_equal(feed_data(&world->fake, 2, "x"), FLATEND_EPROTO);
     assert_int_equal(feed_end(&world->fake, 2), FLATEND_EPROTO);
@@ -141,7 +141,7 @@ static void a_body_after_its_end_is_a_fault_while_some_waits(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     world->owners[0].appetite = 0;
     assert_int_equal(feed_data(&world->fake, 2, "x"), 0);
     assert_int_equal(feed_end(&world->fake, 2), 0);
@@ -216,7 +216,7 @@ static void requests_of_a_peer_that_does_not_read_are_bounded(void **state)
 
     world->trace.is_off = true;
     world->fake.sender.space = 0;
-    for (uint32_t i = 0; i < FE_PEER_CROWDED_MAX; i++) {
+    for (uint32_t i = 0; i < FE_PEER_QUEUED_HEADS_MAX; i++) {
         assert_int_equal(feed_request(&world->fake, 2 * i), 0);
         assert_int_equal(feed_end(&world->fake, 2 * i), 0);
     }
@@ -324,7 +324,7 @@ static void closing_fails_all_streams(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     assert_int_equal(fake_open(&world->fake, &world->owners[1]), 0);
     assert_int_equal(fake_open(&world->fake, &world->owners[2]), 0);
     fake_cancel(&world->owners[2]);
@@ -360,7 +360,7 @@ static void a_stream_that_had_ended_closes_with_0_all_the_same(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
     assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
     fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
@@ -371,7 +371,7 @@ static void what_waited_is_not_delivered_after_closing(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     world->owners[0].appetite = 0;
     assert_int_equal(feed_data(&world->fake, 2, "x"), 0);
     assert_int_equal(feed_end(&world->fake, 2), 0);
@@ -429,7 +429,7 @@ static void a_stream_cancels_itself_while_waiting_bytes_are_delivered(void **sta
     struct fake_owner *owner = &world->owners[0];
     struct cancellation cancellation = {.when = FAKE_ON_DATA, .victim = owner};
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     owner->appetite = 1;
     assert_int_equal(feed_data(&world->fake, 2, "ab"), 0);
     owner->hook = cancel_victim;
@@ -491,7 +491,7 @@ static void a_response_from_within_on_end_closes_at_once(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     world->owners[0].hook = respond_at_end;
     assert_int_equal(feed_end(&world->fake, 2), 0);
     trace_expect(&world->trace, "on_end(2) response(2) data(2,pong) end(2) on_close(2,OK)");
@@ -510,7 +510,7 @@ static void the_peer_is_closed_from_within_on_data(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world, 2);
+    open_remote(world, 2);
     world->owners[0].hook = close_peer;
     world->owners[0].appetite = 0;
     assert_int_equal(feed_data(&world->fake, 2, "ab"), 0);

@@ -34,14 +34,14 @@ static int teardown(void **state)
 }
 
 /* Opens stream 1 of ours and forgets the trace so far. */
-static void open_ours(struct world *world)
+static void open_local(struct world *world)
 {
     assert_int_equal(fake_open(&world->fake, &world->owner), 0);
     trace_expect(&world->trace, "request(1,echo)");
 }
 
 /* The peer opens stream 2, which the owner takes. */
-static void open_theirs(struct world *world)
+static void open_remote(struct world *world)
 {
     world->fake.acceptor = &world->owner;
     assert_int_equal(feed_request(&world->fake, 2), 0);
@@ -52,7 +52,7 @@ static void request_and_response(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     assert_int_equal(world->fake.peer.n_streams, 1);
     assert_int_equal(fake_write(&world->owner, "ping"), 4);
     assert_int_equal(fe_stream_end(world->owner.stream), 0);
@@ -69,7 +69,7 @@ static void a_request_of_the_peer_is_answered(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     assert_int_equal(feed_data(&world->fake, 2, "ping"), 0);
     assert_int_equal(feed_end(&world->fake, 2), 0);
     trace_expect(&world->trace, "on_data(2,ping) on_end(2)");
@@ -86,7 +86,7 @@ static void the_next_event_settles_too(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
     assert_int_equal(fe_stream_end(world->owner.stream), 0);
     trace_expect(&world->trace, "response(2) end(2)");
@@ -98,7 +98,7 @@ static void a_late_request_body_is_swallowed(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
     assert_int_equal(fe_stream_end(world->owner.stream), 0);
     fe_peer_settle(&world->fake.peer);
@@ -111,14 +111,14 @@ static void a_late_request_body_is_swallowed(void **state)
     trace_expect(&world->trace, "");
     /* Now it is over, and its id may be used again. */
     assert_int_equal(feed_data(&world->fake, 2, "x"), FLATEND_EPROTO);
-    open_theirs(world);
+    open_remote(world);
 }
 
 static void unhandled_closes(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     assert_int_equal(fe_stream_end(world->owner.stream), 0);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
     trace_expect(&world->trace, "end(1) on_close(1,EUNHANDLED)");
@@ -130,7 +130,7 @@ static void unhandled_ends_the_request(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
     trace_expect(&world->trace, "end(1) on_close(1,EUNHANDLED)");
 }
@@ -139,7 +139,7 @@ static void the_end_of_the_response_ends_the_request(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     world->owner.appetite = 0;
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_data(&world->fake, 1, "pong"), 0);
@@ -158,7 +158,7 @@ static void a_blocked_writer_hears_that_the_response_has_ended(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     world->fake.sender.space = 0;
     assert_int_equal(fake_write(&world->owner, "ping"), 0);
     world->owner.appetite = 0;
@@ -174,7 +174,7 @@ static void what_is_not_taken_waits(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     world->owner.appetite = 2;
     assert_int_equal(feed_data(&world->fake, 2, "abcde"), 0);
     assert_int_equal(feed_data(&world->fake, 2, "fg"), 0);
@@ -202,7 +202,7 @@ static void resume_within_on_data_goes_on(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     world->owner.appetite = 2;
     world->owner.hook = resume_inside;
     assert_int_equal(feed_data(&world->fake, 2, "abcde"), 0);
@@ -214,7 +214,7 @@ static void a_slow_reader_stops_the_reading(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     world->owner.appetite = 0;
     for (size_t n = 0; n < FE_STREAM_WAITING_MAX; n += 65536) {
         assert_true(fe_peer_want_read(&world->fake.peer));
@@ -238,7 +238,7 @@ static void canceling_a_full_stream_starts_the_reading_again(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     world->owner.appetite = 0;
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     for (size_t n = 0; n <= FE_STREAM_WAITING_MAX; n += 65536) {
@@ -254,7 +254,7 @@ static void a_write_takes_what_there_is_space_for(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     world->fake.sender.space = 3;
     assert_int_equal(fake_write(&world->owner, "abcde"), 3);
     assert_int_equal(fake_write(&world->owner, "de"), 0);
@@ -273,7 +273,7 @@ static void a_head_that_is_too_big_can_be_made_smaller(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     world->fake.sender.error = FLATEND_ETOOBIG;
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), FLATEND_ETOOBIG);
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
@@ -295,7 +295,7 @@ static void a_canceled_request_ends_and_swallows(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     fake_cancel(&world->owner);
     trace_expect(&world->trace, "end(1)");
     assert_int_equal(world->fake.peer.n_streams, 0);
@@ -312,7 +312,7 @@ static void a_canceled_request_that_is_not_handled_is_over(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     assert_int_equal(fe_stream_end(world->owner.stream), 0);
     fake_cancel(&world->owner);
     trace_expect(&world->trace, "end(1)");
@@ -324,7 +324,7 @@ static void a_canceled_request_may_be_aborted_after_its_head(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     fake_cancel(&world->owner);
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
@@ -337,7 +337,7 @@ static void canceling_before_the_head_says_unhandled(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     fake_cancel(&world->owner);
     trace_expect(&world->trace, "response(2,unhandled)");
     assert_int_equal(feed_end(&world->fake, 2), 0);
@@ -348,7 +348,7 @@ static void canceling_after_the_head_aborts_the_response(void **state)
 {
     struct world *world = *state;
 
-    open_theirs(world);
+    open_remote(world);
     assert_int_equal(feed_end(&world->fake, 2), 0);
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
     trace_expect(&world->trace, "on_end(2) response(2)");
@@ -361,7 +361,7 @@ static void an_aborted_response_is_a_reset(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_data(&world->fake, 1, "po"), 0);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
@@ -375,7 +375,7 @@ static void a_cancel_that_cannot_be_sent_ends_the_connection(void **state)
 {
     struct world *world = *state;
 
-    open_ours(world);
+    open_local(world);
     world->fake.sender.error = FLATEND_ENOMEM;
     fake_cancel(&world->owner);
     assert_int_equal(feed_response(&world->fake, 1, true), FLATEND_ENOMEM);

@@ -25,7 +25,7 @@ static void init(struct world *world, const struct fe_flow *flow)
 {
     world->trace.len = 0;
     world->trace.is_off = false;
-    fake_peer_init_full(&world->fake, &world->trace, 1, flow);
+    fake_peer_init_secure(&world->fake, &world->trace, 1, flow);
     for (int i = 0; i < N_OWNERS; i++) {
         fake_owner_init(&world->owners[i], &world->trace);
         world->owners[i].arg = world;
@@ -182,7 +182,7 @@ static void a_stalled_stream_of_a_hundred_costs_the_others_nothing(void **state)
         fe_peer_on_writable(peer);
         assert_int_equal(world->fake.sender.space, 0);
     }
-    assert_true(owners[0].stream->is_starved);
+    assert_true(owners[0].stream->is_window_blocked);
     for (int i = 0; i < N; i++) {
         owners[i].hook = NULL;
     }
@@ -215,9 +215,9 @@ static void announced_windows_are_clamped(void **state)
     assert_int_equal(feed_window(&world->fake, 0, 1), FLATEND_EPROTO);
 }
 
-static void only_the_first_hello_sets_the_windows(void **state)
+static void only_the_first_handshake_sets_the_windows(void **state)
 {
-    const struct fe_event hello = {.type = FE_EVENT_HELLO};
+    const struct fe_event hello = {.type = FE_EVENT_HANDSHAKE};
     struct world *world = *state;
 
     open_all(world);
@@ -474,7 +474,7 @@ static size_t memory_of(struct fe_peer *peer)
         const struct fe_stream *stream = FE_CONTAINER_OF(node, struct fe_stream, node);
         struct fe_view views[64];
 
-        n += stream->few.cap + fe_chain_peek(&stream->waiting, views, 64) * FE_BLOCK_SIZE;
+        n += stream->small.cap + fe_chain_peek(&stream->waiting, views, 64) * FE_BLOCK_SIZE;
     }
     return n;
 }
@@ -485,7 +485,7 @@ static void memory_is_bounded_by_the_windows(void **state)
 {
     enum { N = FE_PEER_STREAMS_MAX, CONNECTION = 4 * 1024 * 1024 };
     static struct fake_owner owners[N];
-    static const size_t sizes[] = {1, 255, FE_STREAM_FEW_MAX, FE_STREAM_FEW_MAX + 1, 65536};
+    static const size_t sizes[] = {1, 255, FE_STREAM_SMALL_MAX, FE_STREAM_SMALL_MAX + 1, 65536};
     const struct fe_flow flow = {CONNECTION, CONNECTION, 65536, CONNECTION, N};
     struct world *world = *state;
 
@@ -522,7 +522,7 @@ int main(void)
         TEST(a_stalled_stream_of_a_hundred_costs_the_others_nothing),
         TEST(a_window_beyond_2_31_is_a_fault),
         TEST(announced_windows_are_clamped),
-        TEST(only_the_first_hello_sets_the_windows),
+        TEST(only_the_first_handshake_sets_the_windows),
         TEST(a_stream_may_begin_without_a_window),
         TEST(tiny_windows_call_back_once_each),
         TEST(what_is_taken_is_granted_again_by_halves),

@@ -135,7 +135,7 @@ static void pass(struct world *world, uint64_t ms)
     fe_timers_run(&world->timers, world->now_ms);
 }
 
-/* ---- the happy path ----------------------------------------------------------------------- */
+/* ---- the happy path ------------------------------------------------------------------------- */
 
 static void test_get(void **state)
 {
@@ -233,7 +233,7 @@ static void test_response_before_the_request_is_complete(void **state)
                  "request(100,echo) resume data(100,a part) respond(200) end(100) end");
 }
 
-/* ---- what the client is told -------------------------------------------------------------- */
+/* ---- what the client is told ---------------------------------------------------------------- */
 
 static void test_nobody_provides(void **state)
 {
@@ -351,7 +351,7 @@ static void test_unannounced_body_that_is_too_small(void **state)
                                     "400", "43", "the request's body is smaller than 4 bytes"));
 }
 
-/* ---- hostile providers -------------------------------------------------------------------- */
+/* ---- hostile providers ---------------------------------------------------------------------- */
 
 static void test_invalid_heads(void **state)
 {
@@ -386,7 +386,7 @@ static void test_more_than_announced(void **state)
     trace_expect(&world->trace, "");
 }
 
-/* ---- time, and clients that go ------------------------------------------------------------ */
+/* ---- time, and clients that go -------------------------------------------------------------- */
 
 static void test_no_answer_in_time(void **state)
 {

@@ -13,7 +13,7 @@
 
 enum { GO_RECORD_MAX = 4 + 4096, LARGE = 1024 * 1024 };
 
-/* ---- against the vectors --------------------------------------------------------------------- */
+/* ---- against the vectors -------------------------------------------------------------------- */
 
 /* An "rng" that yields the ephemeral key of the vectors. */
 static void fill_from_vector(void *arg, void *buf, size_t len)
@@ -44,7 +44,7 @@ static void scripted_init(struct scripted *s, bool is_initiator)
     struct fe_rng rng = {.fill = fill_from_vector};
     struct vector vector;
 
-    *s = (struct scripted){.self.speaks_old_only = true};
+    *s = (struct scripted){.self.is_old_only = true};
     load(&vector, is_initiator ? "initiator_identity" : "responder_identity");
     memcpy(s->self.secret.bytes, vector.bytes, sizeof(s->self.secret.bytes));
     memcpy(s->self.id.public_key, fe_ed25519_public(&s->self.secret), FE_KEY_LEN);
@@ -117,10 +117,10 @@ static void initiator_says_what_the_vectors_say(void **state)
     expect_sent(&s, "initiator_hello");
 
     feed(&s, "responder_hello");
-    expect_event(&s, FE_EVENT_HELLO);
-    assert_int_equal(s.event.u.hello.id->addr.port, 9001);
-    assert_memory_equal(s.event.u.hello.id->addr.ip, responder_ip, 16);
-    names = s.event.u.hello.services;
+    expect_event(&s, FE_EVENT_HANDSHAKE);
+    assert_int_equal(s.event.u.handshake.id->addr.port, 9001);
+    assert_memory_equal(s.event.u.handshake.id->addr.ip, responder_ip, 16);
+    names = s.event.u.handshake.services;
     assert_true(fe_names_next(&names, &name));
     assert_true(fe_view_equal(name, service));
     assert_false(fe_names_next(&names, &name));
@@ -169,9 +169,9 @@ static void responder_says_what_the_vectors_say(void **state)
     expect_no_event(&s);
     expect_sent(&s, "responder_key");
     feed(&s, "initiator_hello");
-    expect_event(&s, FE_EVENT_HELLO);
+    expect_event(&s, FE_EVENT_HANDSHAKE);
     expect_sent(&s, "responder_hello");
-    peer = *s.event.u.hello.id;
+    peer = *s.event.u.handshake.id;
 
     feed(&s, "initiator_find_node");
     expect_event(&s, FE_EVENT_FIND_NODE);
@@ -195,7 +195,7 @@ static void responder_says_what_the_vectors_say(void **state)
     scripted_deinit(&s);
 }
 
-/* ---- against each other ---------------------------------------------------------------------- */
+/* ---- against each other --------------------------------------------------------------------- */
 
 static void setup_open(struct pair *pair)
 {
@@ -240,8 +240,8 @@ static void anonymous_nodes_have_no_id(void **state)
     assert_int_equal(pair_carry(&pair, PAIR_RESPONDER, 0, on_event, &seen, &err), 0);
     assert_int_equal(pair_carry(&pair, PAIR_INITIATOR, 0, on_event, &seen, &err), 0);
     assert_int_equal(seen.n, 1);
-    assert_int_equal(seen.last.type, FE_EVENT_HELLO);
-    assert_null(seen.last.u.hello.id);
+    assert_int_equal(seen.last.type, FE_EVENT_HANDSHAKE);
+    assert_null(seen.last.u.handshake.id);
     pair_deinit(&pair);
 }
 

@@ -8,13 +8,13 @@
 
 #include <cmocka.h>
 
-#include "mesh/wire/v1.h"
-#include "mesh/wire/v2.h"
+#include "mesh/wire/old.h"
+#include "mesh/wire/secure.h"
 #include "support/meeting.h"
 
 enum { I = PAIR_INITIATOR, R = PAIR_RESPONDER, MESSAGE_MAX = 1024 };
 
-/* ---- a bit that is changed ------------------------------------------------------------------- */
+/* ---- a bit that is changed ------------------------------------------------------------------ */
 
 struct flip {
     enum meeting_message message;
@@ -37,7 +37,7 @@ static void flip_bit(void *arg, enum meeting_message message, uint8_t *bytes, si
  * changed came after that, and the initiator never. */
 static void expect_nothing_opened(const struct meeting *m, const struct flip *flip)
 {
-    if (m->n_hellos[I] != 0 || (flip->message < MEETING_ANSWER && m->n_hellos[R] != 0)) {
+    if (m->n_handshakes[I] != 0 || (flip->message < MEETING_ANSWER && m->n_handshakes[R] != 0)) {
         fail_msg("message %d, byte %zu, mask %02x: a session opened", (int)flip->message, flip->at,
                  flip->mask);
     }
@@ -131,7 +131,7 @@ static void a_changed_answer_is_told_to_both(void **state)
     meeting_deinit(&m);
 }
 
-/* ---- a man in the middle with keys of his own ------------------------------------------------ */
+/* ---- a man in the middle with keys of his own ----------------------------------------------- */
 
 /* He answers the initiator as if he were the responder, dials the responder as if he were the
  * initiator, and carries what the initiator says from one to the other. */
@@ -183,7 +183,7 @@ static void shake_with_both(struct middle *middle, uint8_t keys[2][FE_KEY_LEN])
 }
 
 /* Without a mesh secret he can read the initiator's first record. */
-static void read_hello(struct middle *middle, const uint8_t *initiator_key)
+static void read_handshake(struct middle *middle, const uint8_t *initiator_key)
 {
     static const uint8_t nonce[FE_AEAD_NONCE_LEN];
     uint8_t record[MESSAGE_MAX];
@@ -196,7 +196,7 @@ static void read_hello(struct middle *middle, const uint8_t *initiator_key)
     memcpy(middle->hello, record + 4, middle->hello_len);
 }
 
-static int send_hello(struct middle *middle, const uint8_t *responder_key)
+static int send_handshake(struct middle *middle, const uint8_t *responder_key)
 {
     static const uint8_t nonce[FE_AEAD_NONCE_LEN];
     const struct fe_view part = fe_view_of(middle->hello, middle->hello_len);
@@ -218,8 +218,8 @@ static void two_sessions_cannot_be_joined(void **state)
     (void)state;
     middle_init(&middle);
     shake_with_both(&middle, keys);
-    read_hello(&middle, keys[I]);
-    assert_int_equal(send_hello(&middle, keys[R]), FLATEND_ESIGNATURE);
+    read_handshake(&middle, keys[I]);
+    assert_int_equal(send_handshake(&middle, keys[R]), FLATEND_ESIGNATURE);
     assert_string_equal(middle.m.err[R].text, "Handshake: signature does not verify");
     assert_int_equal(middle.m.pair.sides[R].session.state, FE_SESSION_FAILED);
     meeting_deinit(&middle.m);
@@ -228,11 +228,11 @@ static void two_sessions_cannot_be_joined(void **state)
 /* He makes the initiator look like an old peer. */
 static void strip_extension(struct middle *middle)
 {
-    struct fe_v1_handshake handshake;
+    struct fe_old_handshake handshake;
     const struct fe_view body = fe_view_of(middle->hello + 5, middle->hello_len - 5);
 
-    assert_int_equal(fe_v1_handshake_decode(body, &handshake), 0);
-    assert_true(fe_v2_has_extension(handshake.rest));
+    assert_int_equal(fe_old_handshake_decode(body, &handshake), 0);
+    assert_true(fe_secure_has_extension(handshake.rest));
     middle->hello_len -= handshake.rest.len;
 }
 
@@ -244,9 +244,9 @@ static int strip_and_send(struct middle *middle, bool require_secure)
     middle_init(middle);
     meeting_trust(&middle->m, R)->require_secure = require_secure;
     shake_with_both(middle, keys);
-    read_hello(middle, keys[I]);
+    read_handshake(middle, keys[I]);
     strip_extension(middle);
-    rv = send_hello(middle, keys[R]);
+    rv = send_handshake(middle, keys[R]);
     return rv;
 }
 
@@ -269,11 +269,11 @@ static void an_extension_stripped_where_old_peers_are_welcome(void **state)
     (void)state;
     assert_int_equal(strip_and_send(&middle, false), 0);
     assert_int_equal(middle.m.pair.sides[R].session.state, FE_SESSION_OPEN);
-    assert_false(middle.m.pair.sides[R].session.sender.is_full);
+    assert_false(fe_sender_is_secure(&middle.m.pair.sides[R].session.sender));
     meeting_deinit(&middle.m);
 }
 
-/* ---- a peer that lies ------------------------------------------------------------------------ */
+/* ---- a peer that lies ----------------------------------------------------------------------- */
 
 /* The same man, as an initiator that has the keys and writes what he likes: the hello of a real
  * one, changed. */
@@ -285,9 +285,9 @@ static void expect_lie_refused(struct middle *middle, void (*lie)(struct middle 
 
     middle_init(middle);
     shake_with_both(middle, keys);
-    read_hello(middle, keys[I]);
+    read_handshake(middle, keys[I]);
     lie(middle);
-    assert_int_equal(send_hello(middle, keys[R]), code);
+    assert_int_equal(send_handshake(middle, keys[R]), code);
     assert_string_equal(middle->m.err[R].text, text);
     assert_int_equal(responder->state, FE_SESSION_FAILED);
     assert_int_equal(middle->m.pair.sides[R].out.len,
@@ -319,7 +319,7 @@ static size_t tlvs_len(struct middle *middle)
 
 static void leave_the_signature_out(struct middle *middle)
 {
-    middle->hello_len -= FE_V2_SIGNATURE_TLV_SIZE;
+    middle->hello_len -= FE_SECURE_SIGNATURE_TLV_SIZE;
     set_length(middle, tlvs_len(middle));
 }
 
@@ -346,7 +346,7 @@ static void be_too_long(struct middle *middle)
 
 static void be_far_too_long(struct middle *middle)
 {
-    set_length(middle, FE_V2_EXTENSION_MAX + 1);
+    set_length(middle, FE_SECURE_EXTENSION_MAX + 1);
 }
 
 static void take_another_seq(struct middle *middle)
@@ -386,7 +386,7 @@ static void handshakes_that_lie(void **state)
 static int refuse(struct middle *middle, struct fe_view body)
 {
     static const uint8_t nonce[FE_AEAD_NONCE_LEN];
-    struct fe_v2_transcript transcript;
+    struct fe_secure_transcript transcript;
     uint8_t keys[2][FE_KEY_LEN], shared[FE_KEY_LEN], key[FE_AEAD_KEY_LEN];
     uint8_t record[MESSAGE_MAX];
     struct fe_writer writer = fe_writer_of(record, 4);
@@ -395,8 +395,8 @@ static int refuse(struct middle *middle, struct fe_view body)
     middle_init(middle);
     shake_with_both(middle, keys);
     assert_int_equal(fe_x25519(middle->secret, keys[I], shared), 0);
-    fe_v2_transcript_init(&transcript, shared, keys[I], middle->public_key);
-    fe_v2_refuse_key(&transcript, key);
+    fe_secure_transcript_init(&transcript, shared, keys[I], middle->public_key);
+    fe_secure_refuse_key(&transcript, key);
     aead = fe_aead_new(key, true);
     assert_non_null(aead);
     fe_write_u32(&writer, (uint32_t)(body.len + FE_AEAD_TAG_LEN));
@@ -451,7 +451,7 @@ static void a_first_record_that_only_members_can_read(void **state)
     meeting_deinit(&middle.m);
 }
 
-/* ---- what was recorded ----------------------------------------------------------------------- */
+/* ---- what was recorded ---------------------------------------------------------------------- */
 
 struct tape {
     uint8_t bytes[2 * MESSAGE_MAX];

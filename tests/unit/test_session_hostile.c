@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "mesh/session/record.h"
-#include "mesh/wire/v1.h"
+#include "mesh/wire/old.h"
 #include "support/pair.h"
 
 static int setup(void **state)
@@ -36,7 +36,7 @@ static int teardown(void **state)
 }
 
 /* Only the keys are agreed; the initiator's Handshake is on its way, and is dropped. */
-static void open_without_hello(struct pair *pair)
+static void open_without_handshake(struct pair *pair)
 {
     struct flatend_error err;
 
@@ -76,7 +76,7 @@ static void expect_fault(struct pair *pair, struct fe_view plaintext, int code, 
 #define EXPECT_FAULT(pair, literal, text)                                                          \
     expect_fault(pair, FE_VIEW_LIT(literal), FLATEND_EPROTO, text)
 
-/* ---- the session ----------------------------------------------------------------------------- */
+/* ---- the session ---------------------------------------------------------------------------- */
 
 static void a_key_of_small_order(void **state)
 {
@@ -196,17 +196,17 @@ static void a_record_that_is_repeated(void **state)
     assert_string_equal(err.text, "record 2 of 31 bytes: record does not authenticate");
 }
 
-/* ---- the order of packets -------------------------------------------------------------------- */
+/* ---- the order of packets ------------------------------------------------------------------- */
 
 static void packets_before_the_handshake(void **state)
 {
-    open_without_hello(*state);
+    open_without_handshake(*state);
     EXPECT_FAULT(*state, "\0\0\0\0\3\0\0\0\1\0\0", "Data before the Handshake");
 }
 
 static void an_answer_before_the_handshake(void **state)
 {
-    open_without_hello(*state);
+    open_without_handshake(*state);
     EXPECT_FAULT(*state, "\0\0\0\2\0", "an answer before the Handshake");
 }
 
@@ -250,7 +250,7 @@ static void a_record_without_opcode(void **state)
     EXPECT_FAULT(*state, "\0\0\0\0", "malformed record");
 }
 
-/* ---- packets --------------------------------------------------------------------------------- */
+/* ---- packets -------------------------------------------------------------------------------- */
 
 static void a_request_whose_lengths_leave_the_record(void **state)
 {
@@ -292,22 +292,23 @@ static void nodes_that_are_cut_short(void **state)
     EXPECT_FAULT(pair, "\0\0\0\2\1short", "malformed FindNodeResponse");
 }
 
-/* ---- identities ------------------------------------------------------------------------------ */
+/* ---- identities ----------------------------------------------------------------------------- */
 
 /* A Handshake of the initiator, seq 3, with a signature that is right for `id`. */
-static struct fe_view make_hello(struct pair *pair, const struct fe_id *id, uint8_t plaintext[256])
+static struct fe_view make_handshake(struct pair *pair, const struct fe_id *id,
+                                     uint8_t plaintext[256])
 {
     struct fe_writer writer = fe_writer_of(plaintext, 256);
-    uint8_t signed_bytes[FE_V1_ID_MAX];
+    uint8_t signed_bytes[FE_OLD_ID_MAX];
     struct fe_writer message = fe_writer_of(signed_bytes, sizeof(signed_bytes));
     uint8_t signature[FE_SIGNATURE_LEN];
 
-    fe_v1_id_encode(&message, id);
+    fe_old_id_encode(&message, id);
     fe_ed25519_sign(&pair->sides[PAIR_INITIATOR].self.secret,
                     fe_view_of(signed_bytes, sizeof(signed_bytes) - message.left), signature);
     fe_write_u32(&writer, 3);
-    fe_write_u8(&writer, FE_V1_HANDSHAKE);
-    fe_v1_handshake_encode(&writer, id, NULL, 0, signature);
+    fe_write_u8(&writer, FE_OLD_HANDSHAKE);
+    fe_old_handshake_encode(&writer, id, NULL, 0, signature);
     return fe_view_of(plaintext, 256 - writer.left);
 }
 
@@ -316,7 +317,7 @@ static void a_handshake_repeated_is_answered_again(void **state)
     struct pair *pair = *state;
     struct flatend_error err;
     uint8_t plaintext[256];
-    struct fe_view hello = make_hello(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
+    struct fe_view hello = make_handshake(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
 
     assert_int_equal(send_plaintext(pair, PAIR_INITIATOR, hello, &err), 0);
     assert_true(pair->sides[PAIR_RESPONDER].out.len > 0);
@@ -327,7 +328,7 @@ static void a_handshake_with_bytes_behind_it_passes(void **state)
     struct pair *pair = *state;
     struct flatend_error err;
     uint8_t plaintext[256] = {0};
-    struct fe_view hello = make_hello(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
+    struct fe_view hello = make_handshake(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
 
     memcpy(plaintext + hello.len, "FLT2", 4);
     hello.len += 4;
@@ -338,7 +339,7 @@ static void a_signature_that_does_not_verify(void **state)
 {
     struct pair *pair = *state;
     uint8_t plaintext[256];
-    struct fe_view hello = make_hello(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
+    struct fe_view hello = make_handshake(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
 
     plaintext[hello.len - 1] ^= 1;
     expect_fault(pair, hello, FLATEND_ESIGNATURE, "Handshake: signature does not verify");
@@ -348,7 +349,7 @@ static void an_address_that_was_not_signed(void **state)
 {
     struct pair *pair = *state;
     uint8_t plaintext[256];
-    struct fe_view hello = make_hello(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
+    struct fe_view hello = make_handshake(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
 
     plaintext[4 + 1 + 1 + FE_KEY_LEN + 1] ^= 1;
     expect_fault(pair, hello, FLATEND_ESIGNATURE, "Handshake: signature does not verify");
@@ -361,7 +362,7 @@ static void the_anonymous_key_as_an_id(void **state)
     uint8_t plaintext[256];
 
     memset(id.public_key, 0, sizeof(id.public_key));
-    expect_fault(pair, make_hello(pair, &id, plaintext), FLATEND_EPROTO,
+    expect_fault(pair, make_handshake(pair, &id, plaintext), FLATEND_EPROTO,
                  "Handshake: an ID with the anonymous key");
 }
 
@@ -372,7 +373,7 @@ static void an_id_with_port_0(void **state)
     uint8_t plaintext[256];
 
     id.addr.port = 0;
-    expect_fault(pair, make_hello(pair, &id, plaintext), FLATEND_EPROTO,
+    expect_fault(pair, make_handshake(pair, &id, plaintext), FLATEND_EPROTO,
                  "Handshake: an ID with port 0");
 }
 
@@ -384,7 +385,7 @@ static void another_identity_in_the_same_session(void **state)
 
     fe_ed25519_keypair(&pair->rng, &initiator->self.secret);
     memcpy(initiator->self.id.public_key, fe_ed25519_public(&initiator->self.secret), FE_KEY_LEN);
-    expect_fault(pair, make_hello(pair, &initiator->self.id, plaintext), FLATEND_EPROTO,
+    expect_fault(pair, make_handshake(pair, &initiator->self.id, plaintext), FLATEND_EPROTO,
                  "Handshake: the peer changed its identity");
 }
 
@@ -406,7 +407,7 @@ static void a_handshake_cut_at_any_byte(void **state)
 
         pair_init_old(&pair, 1);
         assert_int_equal(pair_open(&pair), 0);
-        hello = make_hello(&pair, &pair.sides[PAIR_INITIATOR].self.id, plaintext);
+        hello = make_handshake(&pair, &pair.sides[PAIR_INITIATOR].self.id, plaintext);
         len = hello.len;
         hello.len = cut;
         assert_int_equal(send_plaintext(&pair, PAIR_INITIATOR, hello, &err), FLATEND_EPROTO);

@@ -138,7 +138,7 @@ static void a_conversation(void **state)
         for (int i = 0; i < 2; i++) {
             struct pair_side *sides = talk.pair.sides;
             /* Nobody is going to send 2^24 records here. Only forwards: that repeats no nonce. */
-            sides[i].session.sent = FE_V2_REKEY_RECORDS - 2 - (uint64_t)renewal;
+            sides[i].session.sent = FE_SECURE_REKEY_RECORDS - 2 - (uint64_t)renewal;
             sides[1 - i].session.received = sides[i].session.sent;
         }
         talk_more(&talk.pair, 20);
@@ -158,8 +158,8 @@ static void come_to_renewal(struct talk *talk)
     forget();
     talk_init(talk, 1, false);
     assert_int_equal(talk_run(talk, talk_whole, NULL, &err), 0);
-    sides[PAIR_INITIATOR].session.sent = FE_V2_REKEY_RECORDS - 1;
-    sides[PAIR_RESPONDER].session.received = FE_V2_REKEY_RECORDS - 1;
+    sides[PAIR_INITIATOR].session.sent = FE_SECURE_REKEY_RECORDS - 1;
+    sides[PAIR_RESPONDER].session.received = FE_SECURE_REKEY_RECORDS - 1;
     talk_more(&talk->pair, 1);
 }
 

@@ -32,7 +32,7 @@ static int teardown(void **state)
 
 static void be_old(struct meeting *m, int side)
 {
-    m->pair.sides[side].self.speaks_old_only = true;
+    m->pair.sides[side].self.is_old_only = true;
 }
 
 static const uint8_t *key_of(const struct meeting *m, int side)
@@ -47,9 +47,9 @@ static void expect_refused(const struct meeting *m, int side, const char *text)
     assert_false(m->pair.sides[1 - side].session.is_refused);
 }
 
-/* ---- old and new ----------------------------------------------------------------------------- */
+/* ---- old and new ---------------------------------------------------------------------------- */
 
-static void two_new_peers_are_secure(void **state)
+static void two_secure_peers_are_secure(void **state)
 {
     meeting_run(*state);
     meeting_expect_secure(*state);
@@ -134,7 +134,7 @@ static void a_node_may_require_secure_initiators(void **state)
     be_old(m, I);
     meeting_run(m);
     meeting_expect_fault(m, R, FLATEND_EDENIED, OLD_IS_DENIED);
-    assert_int_equal(m->n_hellos[I], 0);
+    assert_int_equal(m->n_handshakes[I], 0);
 }
 
 static void secure_peers_meet_where_they_are_required(void **state)
@@ -145,7 +145,7 @@ static void secure_peers_meet_where_they_are_required(void **state)
     meeting_expect_secure(*state);
 }
 
-/* ---- mesh secrets ---------------------------------------------------------------------------- */
+/* ---- mesh secrets --------------------------------------------------------------------------- */
 
 static void give_secret(struct meeting *m, int side, uint8_t secret)
 {
@@ -214,7 +214,7 @@ static void an_old_initiator_at_a_closed_mesh(void **state)
     be_old(m, I);
     meeting_run(m);
     meeting_expect_fault(m, R, FLATEND_EDENIED, OLD_IS_DENIED);
-    assert_int_equal(m->n_hellos[I], 0);
+    assert_int_equal(m->n_handshakes[I], 0);
 }
 
 /* It cannot even read who the initiator is. */
@@ -226,11 +226,11 @@ static void an_old_responder_at_a_closed_mesh(void **state)
     be_old(m, R);
     meeting_run(m);
     assert_int_equal(m->code[R], FLATEND_EDECRYPT);
-    assert_int_equal(m->n_hellos[R], 0);
-    assert_int_equal(m->n_hellos[I], 0);
+    assert_int_equal(m->n_handshakes[R], 0);
+    assert_int_equal(m->n_handshakes[I], 0);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------ */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 static void allow(struct meeting *m, int side, const uint8_t *key)
 {
@@ -256,8 +256,8 @@ static void an_initiator_whose_key_is_not_allowed(void **state)
     meeting_run(m);
     meeting_expect_fault(m, R, FLATEND_EDENIED, "this key is not allowed");
     expect_refused(m, I, "refused by the peer: this key is not allowed");
-    assert_int_equal(m->n_hellos[R], 0);
-    assert_int_equal(m->n_hellos[I], 0);
+    assert_int_equal(m->n_handshakes[R], 0);
+    assert_int_equal(m->n_handshakes[I], 0);
 }
 
 static void a_responder_whose_key_is_not_allowed(void **state)
@@ -268,7 +268,7 @@ static void a_responder_whose_key_is_not_allowed(void **state)
     meeting_run(m);
     meeting_expect_fault(m, I, FLATEND_EDENIED, "this key is not allowed");
     expect_refused(m, R, "refused by the peer: this key is not allowed");
-    assert_int_equal(m->n_hellos[I], 0);
+    assert_int_equal(m->n_handshakes[I], 0);
 }
 
 static void an_anonymous_initiator_where_keys_are_listed(void **state)
@@ -334,7 +334,7 @@ static void an_old_responder_where_a_key_is_pinned(void **state)
     meeting_expect_fault(m, I, FLATEND_EDENIED, OLD_IS_DENIED);
 }
 
-/* ---- services -------------------------------------------------------------------------------- */
+/* ---- services ------------------------------------------------------------------------------- */
 
 /* At `side`, only the owner of this key may provide "pipe". */
 static void reserve_pipe(struct meeting *m, int side, struct fe_trust_rule *rule,
@@ -418,7 +418,7 @@ static void a_service_that_comes_later(void **state)
     expect_refused(m, I, "refused by the peer: this key may not provide the service 'pipe'");
 }
 
-/* ---- after a refusal ------------------------------------------------------------------------- */
+/* ---- after a refusal ------------------------------------------------------------------------ */
 
 static void whoever_has_failed_sends_nothing_more(void **state)
 {
@@ -447,7 +447,7 @@ static void whoever_has_failed_sends_nothing_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MEETING(two_new_peers_are_secure),
+        MEETING(two_secure_peers_are_secure),
         MEETING(an_old_initiator_is_welcome),
         MEETING(an_old_responder_is_welcome),
         MEETING(two_old_peers),

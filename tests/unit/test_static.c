@@ -104,7 +104,7 @@ static void assert_field(struct fake_client *fake, const char *name, const char 
     assert_string_equal(value, expected);
 }
 
-/* ---- what is served ----------------------------------------------------------------------- */
+/* ---- what is served ------------------------------------------------------------------------- */
 
 static void test_file(void **state)
 {
@@ -193,7 +193,7 @@ static void test_no_cache(void **state)
     fake_client_deinit(fake);
 }
 
-/* ---- directories -------------------------------------------------------------------------- */
+/* ---- directories ---------------------------------------------------------------------------- */
 
 static void test_index(void **state)
 {
@@ -271,7 +271,7 @@ static void test_listing(void **state)
     fake_client_deinit(&site->fake);
 }
 
-/* ---- what is not -------------------------------------------------------------------------- */
+/* ---- what is not ---------------------------------------------------------------------------- */
 
 static void test_nothing_leads_out(void **state)
 {
@@ -395,7 +395,7 @@ static void test_forbidden(void **state)
     assert_int_equal(other, 200);
 }
 
-/* ---- conditions and ranges ---------------------------------------------------------------- */
+/* ---- conditions and ranges ------------------------------------------------------------------ */
 
 struct condition {
     const char *name;
@@ -516,7 +516,7 @@ static void test_ranges(void **state)
     }
 }
 
-/* ---- bodies that take their time ---------------------------------------------------------- */
+/* ---- bodies that take their time ------------------------------------------------------------ */
 
 enum { LARGE = 100000 };
 

@@ -215,10 +215,10 @@ static void test_protocol(void **state)
 static void test_guess(void **state)
 {
     (void)state;
-    assert_int_equal(fe_tls_guess(0x16), FE_TLS_GUESS_TLS);
-    assert_int_equal(fe_tls_guess('G'), FE_TLS_GUESS_HTTP);
-    assert_int_equal(fe_tls_guess(0), FE_TLS_GUESS_NEITHER);
-    assert_int_equal(fe_tls_guess('g'), FE_TLS_GUESS_NEITHER);
+    assert_int_equal(fe_tls_detect(0x16), FE_TLS_DETECT_TLS);
+    assert_int_equal(fe_tls_detect('G'), FE_TLS_DETECT_HTTP);
+    assert_int_equal(fe_tls_detect(0), FE_TLS_DETECT_NEITHER);
+    assert_int_equal(fe_tls_detect('g'), FE_TLS_DETECT_NEITHER);
 }
 
 /* A certificate that is replaced: the connection that has the old one goes on, the next one gets

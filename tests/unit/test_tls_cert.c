@@ -234,7 +234,7 @@ static void test_self_signed(void **state)
     fe_cert_unref(cert);
 }
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static unsigned mode_of(const char *path)
 {
@@ -332,7 +332,7 @@ static void test_dir(void **state)
     temp_dir_remove(&dir);
 }
 
-/* ---- the local CA ------------------------------------------------------------------------- */
+/* ---- the local CA --------------------------------------------------------------------------- */
 
 /* Made once, and the same ever after; its key is its owner's only. */
 static void test_local_ca(void **state)

@@ -32,10 +32,10 @@ static int tear_down(void **state)
 
 static void expect(struct fe_tls_store *store, const char *name, const char *subject)
 {
-    const struct tls_wish wish = {.name = name};
+    const struct tls_wish command = {.name = name};
     struct tls_result result;
 
-    tls_ask(store, &wish, &result);
+    tls_ask(store, &command, &result);
     assert_int_equal(result.code, 0);
     assert_string_equal(result.subject, subject);
     SSL_SESSION_free(result.session);
@@ -70,7 +70,7 @@ static void test_names(void **state)
     }
 }
 
-/* ---- protocols ---------------------------------------------------------------------------- */
+/* ---- protocols ------------------------------------------------------------------------------ */
 
 static void test_alpn(void **state)
 {
@@ -90,7 +90,7 @@ static void test_alpn(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct tls_wish wish = {.name = "localhost", .alpn = cases[i].offered};
+        const struct tls_wish command = {.name = "localhost", .alpn = cases[i].offered};
         struct fe_cert *cert = fe_tls_store_find(world->store, LOCALHOST);
         struct fe_tls_store *store;
         struct tls_result result;
@@ -99,7 +99,7 @@ static void test_alpn(void **state)
                          0);
         assert_int_equal(fe_tls_store_set(store, &cert, 1), 0);
         fe_cert_unref(cert);
-        tls_ask(store, &wish, &result);
+        tls_ask(store, &command, &result);
         assert_int_equal(result.code, 0);
         assert_string_equal(result.alpn, cases[i].chosen);
         assert_int_equal(result.protocol, cases[i].protocol);
@@ -115,10 +115,10 @@ static void test_alpn_in_vain(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
-        const struct tls_wish wish = {.name = "localhost", .alpn = offers[i]};
+        const struct tls_wish command = {.name = "localhost", .alpn = offers[i]};
         struct tls_result result;
 
-        tls_ask(world->store, &wish, &result);
+        tls_ask(world->store, &command, &result);
         assert_int_equal(result.code, FLATEND_EPROTO);
         SSL_SESSION_free(result.session);
     }
@@ -177,7 +177,7 @@ static void test_many_challenges(void **state)
     fe_cert_unref(cert);
 }
 
-/* ---- versions and ciphers ----------------------------------------------------------------- */
+/* ---- versions and ciphers ------------------------------------------------------------------- */
 
 static void test_versions(void **state)
 {
@@ -193,10 +193,10 @@ static void test_versions(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct tls_wish wish = {.name = "localhost", .version = cases[i].version};
+        const struct tls_wish command = {.name = "localhost", .version = cases[i].version};
         struct tls_result result;
 
-        tls_ask(world->store, &wish, &result);
+        tls_ask(world->store, &command, &result);
         assert_int_equal(result.code, cases[i].code);
         SSL_SESSION_free(result.session);
     }
@@ -216,24 +216,24 @@ static void test_ciphers(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct tls_wish wish = {
+        const struct tls_wish command = {
             .name = "localhost", .version = TLS1_2_VERSION, .ciphers = cases[i].ciphers};
         struct tls_result result;
 
-        tls_ask(world->store, &wish, &result);
+        tls_ask(world->store, &command, &result);
         assert_int_equal(result.code, cases[i].code);
         SSL_SESSION_free(result.session);
     }
 }
 
-/* ---- tickets ------------------------------------------------------------------------------ */
+/* ---- tickets -------------------------------------------------------------------------------- */
 
 static bool is_resumed(struct fe_tls_store *store, int version, SSL_SESSION *session)
 {
-    const struct tls_wish wish = {.name = "localhost", .version = version, .session = session};
+    const struct tls_wish command = {.name = "localhost", .version = version, .session = session};
     struct tls_result result;
 
-    tls_ask(store, &wish, &result);
+    tls_ask(store, &command, &result);
     assert_int_equal(result.code, 0);
     SSL_SESSION_free(result.session);
     return result.is_resumed;
@@ -241,12 +241,12 @@ static bool is_resumed(struct fe_tls_store *store, int version, SSL_SESSION *ses
 
 static void resume(struct tls_world *world, int version)
 {
-    const struct tls_wish wish = {.name = "localhost", .version = version};
+    const struct tls_wish command = {.name = "localhost", .version = version};
     struct fe_cert *cert = fe_tls_store_find(world->store, LOCALHOST);
     struct fe_tls_store *other;
     struct tls_result first;
 
-    tls_ask(world->store, &wish, &first);
+    tls_ask(world->store, &command, &first);
     assert_false(first.is_resumed);
     assert_true(is_resumed(world->store, version, first.session));
     /* Another listener with the same keys is another server. */
@@ -270,18 +270,18 @@ static void test_tickets(void **state)
     resume(*state, TLS1_2_VERSION);
 }
 
-/* ---- floods ------------------------------------------------------------------------------- */
+/* ---- floods --------------------------------------------------------------------------------- */
 
 /* A client of TLS 1.2 that asks again and again to begin anew is told no, and given up once it
  * leaves too much of that unread. */
 static void test_renegotiation(void **state)
 {
-    const struct tls_wish wish = {.name = "localhost", .version = TLS1_2_VERSION};
+    const struct tls_wish command = {.name = "localhost", .version = TLS1_2_VERSION};
     struct tls_world *world = *state;
     struct tls_talk talk;
     size_t before;
 
-    tls_talk_init(&talk, world->store, &wish);
+    tls_talk_init(&talk, world->store, &command);
     tls_talk_run(&talk);
     assert_int_equal(talk.n_open, 1);
     before = talk.out.len;
@@ -298,11 +298,11 @@ static void test_renegotiation(void **state)
 /* In TLS 1.3 the same with keys: each request for new ones has to be answered. */
 static void test_key_updates(void **state)
 {
-    const struct tls_wish wish = {.name = "localhost", .version = TLS1_3_VERSION};
+    const struct tls_wish command = {.name = "localhost", .version = TLS1_3_VERSION};
     struct tls_world *world = *state;
     struct tls_talk talk;
 
-    tls_talk_init(&talk, world->store, &wish);
+    tls_talk_init(&talk, world->store, &command);
     tls_talk_run(&talk);
     for (int i = 0; i < 20000 && talk.code == 0; i++) {
         assert_int_equal(SSL_key_update(talk.client, SSL_KEY_UPDATE_REQUESTED), 1);

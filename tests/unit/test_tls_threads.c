@@ -50,10 +50,10 @@ static bool is_one_of(const char *subject, const char *one, const char *other)
 
 static void ask_as_ca(struct fe_tls_store *store)
 {
-    const struct tls_wish wish = {.name = "a.test", .alpn = "\12acme-tls/1"};
+    const struct tls_wish command = {.name = "a.test", .alpn = "\12acme-tls/1"};
     struct tls_result result;
 
-    tls_ask(store, &wish, &result);
+    tls_ask(store, &command, &result);
     if (result.code == 0) {
         assert_true(is_one_of(result.subject, "first.test", "second.test"));
     } else {
@@ -65,11 +65,11 @@ static void ask_as_ca(struct fe_tls_store *store)
 static void ask(struct worker *worker, SSL_SESSION **session)
 {
     struct fe_tls_store *const store = worker->shared->store;
-    const struct tls_wish wish = {
+    const struct tls_wish command = {
         .name = "localhost", .version = worker->version, .session = *session};
     struct tls_result result;
 
-    tls_ask(store, &wish, &result);
+    tls_ask(store, &command, &result);
     assert_int_equal(result.code, 0);
     assert_true(is_one_of(result.subject, "first.test", "second.test"));
     worker->n_resumed += result.is_resumed ? 1 : 0;

@@ -75,7 +75,7 @@ static int transcribe(struct world *world)
     return code;
 }
 
-/* ---- requests ----------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void test_fields_and_pseudo_headers(void **state)
 {
@@ -211,7 +211,7 @@ static void test_limits(void **state)
     world->trace.len = 0;
 }
 
-/* ---- responses ---------------------------------------------------------------------------- */
+/* ---- responses ------------------------------------------------------------------------------ */
 
 /* Encoded headers: name, value, name, value ..., NULL. */
 struct encoded {

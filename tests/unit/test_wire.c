@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "mesh/wire/v1.h"
+#include "mesh/wire/old.h"
 #include "support/vectors.h"
 
 static void load(struct vector *vector, const char *name)
@@ -15,7 +15,7 @@ static void load(struct vector *vector, const char *name)
     vector_load(vector, "packets.txt", name);
 }
 
-/* ---- cursors --------------------------------------------------------------------------------- */
+/* ---- cursors -------------------------------------------------------------------------------- */
 
 static void a_reader_that_runs_short_stays_failed(void **state)
 {
@@ -50,7 +50,7 @@ static void a_writer_never_passes_its_end(void **state)
     assert_memory_equal(bytes, "\1\2\3\4\5\6\7\0", 8);
 }
 
-/* ---- decoding -------------------------------------------------------------------------------- */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 static void expect_names(struct fe_names names, const char *const *expected, size_t n)
 {
@@ -66,22 +66,22 @@ static void expect_names(struct fe_names names, const char *const *expected, siz
 static void handshakes(void **state)
 {
     static const char *const services[] = {"hello_world", "todo"};
-    struct fe_v1_handshake handshake;
+    struct fe_old_handshake handshake;
     struct vector vector, id;
 
     (void)state;
     load(&vector, "handshake_anonymous");
-    assert_int_equal(fe_v1_handshake_decode(vector_view(&vector), &handshake), 0);
+    assert_int_equal(fe_old_handshake_decode(vector_view(&vector), &handshake), 0);
     assert_false(handshake.has_id);
     expect_names(handshake.services, NULL, 0);
 
     load(&vector, "handshake_anonymous_services");
-    assert_int_equal(fe_v1_handshake_decode(vector_view(&vector), &handshake), 0);
+    assert_int_equal(fe_old_handshake_decode(vector_view(&vector), &handshake), 0);
     expect_names(handshake.services, services, 2);
 
     load(&vector, "handshake_ipv4");
     load(&id, "id_ipv4");
-    assert_int_equal(fe_v1_handshake_decode(vector_view(&vector), &handshake), 0);
+    assert_int_equal(fe_old_handshake_decode(vector_view(&vector), &handshake), 0);
     assert_true(handshake.has_id);
     assert_true(fe_view_equal(handshake.id_bytes, vector_view(&id)));
     assert_memory_equal(handshake.id.public_key, id.bytes, FE_KEY_LEN);
@@ -94,14 +94,14 @@ static void handshakes(void **state)
 /* Part 2 of the protocol stands behind the old Handshake. */
 static void bytes_behind_a_handshake_are_ignored(void **state)
 {
-    struct fe_v1_handshake handshake;
+    struct fe_old_handshake handshake;
     struct vector vector;
 
     (void)state;
     load(&vector, "handshake_ipv6");
     memcpy(vector.bytes + vector.len, "FLT2", 4);
     vector.len += 4;
-    assert_int_equal(fe_v1_handshake_decode(vector_view(&vector), &handshake), 0);
+    assert_int_equal(fe_old_handshake_decode(vector_view(&vector), &handshake), 0);
     assert_memory_equal(handshake.signature.ptr + FE_SIGNATURE_LEN, "FLT2", 4);
 }
 
@@ -126,7 +126,7 @@ static void addresses(void **state)
 
         load(&vector, cases[i].vector);
         reader = fe_reader_of(vector_view(&vector));
-        assert_int_equal(fe_v1_id_decode(&reader, &id), 0);
+        assert_int_equal(fe_old_id_decode(&reader, &id), 0);
         assert_true(fe_reader_is_complete(&reader));
         assert_int_equal(id.addr.family, cases[i].family);
         assert_string_equal(fe_addr_format(&id.addr, text), cases[i].text);
@@ -143,20 +143,20 @@ static void an_address_family_that_is_neither(void **state)
     load(&vector, "id_ipv4");
     vector.bytes[FE_KEY_LEN] = 2;
     reader = fe_reader_of(vector_view(&vector));
-    assert_int_equal(fe_v1_id_decode(&reader, &id), FLATEND_EPROTO);
+    assert_int_equal(fe_old_id_decode(&reader, &id), FLATEND_EPROTO);
 }
 
 static void service_requests(void **state)
 {
     static const char *const services[] = {"hello_world", "todo"};
-    struct fe_v1_request request;
+    struct fe_old_request request;
     struct fe_header header;
     struct fe_view value;
     struct vector vector;
 
     (void)state;
     load(&vector, "service_request");
-    assert_int_equal(fe_v1_request_decode(vector_view(&vector), &request), 0);
+    assert_int_equal(fe_old_request_decode(vector_view(&vector), &request), 0);
     assert_int_equal(request.stream, 0x40000001);
     expect_names(request.services, services, 2);
     assert_true(fe_headers_find(request.headers, FE_VIEW_LIT("params.id"), &value));
@@ -168,7 +168,7 @@ static void service_requests(void **state)
     assert_true(fe_view_equal(header.name, FE_VIEW_LIT("params.id")));
 
     load(&vector, "service_request_bare");
-    assert_int_equal(fe_v1_request_decode(vector_view(&vector), &request), 0);
+    assert_int_equal(fe_old_request_decode(vector_view(&vector), &request), 0);
     assert_int_equal(request.stream, 0);
     assert_false(fe_headers_next(&request.headers, &header));
 }
@@ -186,38 +186,38 @@ static void the_last_of_equal_headers_counts(void **state)
 
 static void service_responses(void **state)
 {
-    struct fe_v1_response response;
+    struct fe_old_response response;
     struct fe_view value;
     struct vector vector;
 
     (void)state;
     load(&vector, "service_response");
-    assert_int_equal(fe_v1_response_decode(vector_view(&vector), &response), 0);
+    assert_int_equal(fe_old_response_decode(vector_view(&vector), &response), 0);
     assert_int_equal(response.stream, 0x40000001);
     assert_true(response.is_handled);
     assert_true(fe_headers_find(response.headers, FE_VIEW_LIT("content-type"), &value));
     assert_true(fe_view_equal(value, FE_VIEW_LIT("application/json")));
 
     load(&vector, "service_response_unhandled");
-    assert_int_equal(fe_v1_response_decode(vector_view(&vector), &response), 0);
+    assert_int_equal(fe_old_response_decode(vector_view(&vector), &response), 0);
     assert_int_equal(response.stream, 3);
     assert_false(response.is_handled);
     vector.bytes[4] = 2;
-    assert_int_equal(fe_v1_response_decode(vector_view(&vector), &response), FLATEND_EPROTO);
+    assert_int_equal(fe_old_response_decode(vector_view(&vector), &response), FLATEND_EPROTO);
 }
 
 static void data_and_its_end(void **state)
 {
-    struct fe_v1_data data;
+    struct fe_old_data data;
     struct vector vector;
 
     (void)state;
     load(&vector, "data");
-    assert_int_equal(fe_v1_data_decode(vector_view(&vector), &data), 0);
+    assert_int_equal(fe_old_data_decode(vector_view(&vector), &data), 0);
     assert_int_equal(data.stream, 0x40000001);
     assert_true(fe_view_equal(data.bytes, FE_VIEW_LIT("Hello world!")));
     load(&vector, "data_end");
-    assert_int_equal(fe_v1_data_decode(vector_view(&vector), &data), 0);
+    assert_int_equal(fe_old_data_decode(vector_view(&vector), &data), 0);
     assert_int_equal(data.bytes.len, 0);
 }
 
@@ -230,19 +230,19 @@ static void find_node(void **state)
 
     (void)state;
     load(&vector, "find_node_request");
-    assert_int_equal(fe_v1_find_node_decode(vector_view(&vector), target), 0);
+    assert_int_equal(fe_old_find_node_decode(vector_view(&vector), target), 0);
     assert_memory_equal(target, vector.bytes, FE_KEY_LEN);
     load(&vector, "find_node_response");
-    assert_int_equal(fe_v1_nodes_decode(vector_view(&vector), ids, &n), 0);
+    assert_int_equal(fe_old_nodes_decode(vector_view(&vector), ids, &n), 0);
     assert_int_equal(n, 2);
     assert_int_equal(ids[0].addr.port, 9000);
     assert_int_equal(ids[1].addr.port, 9001);
     load(&vector, "find_node_response_empty");
-    assert_int_equal(fe_v1_nodes_decode(vector_view(&vector), ids, &n), 0);
+    assert_int_equal(fe_old_nodes_decode(vector_view(&vector), ids, &n), 0);
     assert_int_equal(n, 0);
 }
 
-/* ---- encoding -------------------------------------------------------------------------------- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 struct encoded {
     uint8_t bytes[VECTOR_MAX];
@@ -277,28 +277,28 @@ static void encoding_is_the_inverse(void **state)
     struct encoded e;
 
     (void)state;
-    fe_v1_request_encode(encoded_init(&e, fe_v1_request_size(services, 2, headers, 3)), 0x40000001,
-                         services, 2, headers, 3);
+    fe_old_request_encode(encoded_init(&e, fe_old_request_size(services, 2, headers, 3)),
+                          0x40000001, services, 2, headers, 3);
     expect_encoded(&e, "service_request");
-    fe_v1_request_encode(encoded_init(&e, fe_v1_request_size(NULL, 0, NULL, 0)), 0, NULL, 0, NULL,
-                         0);
+    fe_old_request_encode(encoded_init(&e, fe_old_request_size(NULL, 0, NULL, 0)), 0, NULL, 0, NULL,
+                          0);
     expect_encoded(&e, "service_request_bare");
-    fe_v1_response_encode(encoded_init(&e, fe_v1_response_size(&json, 1)), 0x40000001, true, &json,
-                          1);
+    fe_old_response_encode(encoded_init(&e, fe_old_response_size(&json, 1)), 0x40000001, true,
+                           &json, 1);
     expect_encoded(&e, "service_response");
-    fe_v1_response_encode(encoded_init(&e, fe_v1_response_size(NULL, 0)), 3, false, NULL, 0);
+    fe_old_response_encode(encoded_init(&e, fe_old_response_size(NULL, 0)), 3, false, NULL, 0);
     expect_encoded(&e, "service_response_unhandled");
-    fe_v1_data_encode(encoded_init(&e, fe_v1_data_size(hello)), 0x40000001, hello);
+    fe_old_data_encode(encoded_init(&e, fe_old_data_size(hello)), 0x40000001, hello);
     expect_encoded(&e, "data");
-    fe_v1_handshake_encode(encoded_init(&e, fe_v1_handshake_size(NULL, services, 2)), NULL,
-                           services, 2, NULL);
+    fe_old_handshake_encode(encoded_init(&e, fe_old_handshake_size(NULL, services, 2)), NULL,
+                            services, 2, NULL);
     expect_encoded(&e, "handshake_anonymous_services");
 }
 
 static void ids_encode_to_what_they_were(void **state)
 {
     const struct fe_view services[] = {FE_VIEW_LIT("hello_world"), FE_VIEW_LIT("todo")};
-    struct fe_v1_handshake handshake;
+    struct fe_old_handshake handshake;
     struct fe_id ids[FE_NODES_MAX];
     struct vector vector;
     struct encoded e;
@@ -306,13 +306,13 @@ static void ids_encode_to_what_they_were(void **state)
 
     (void)state;
     load(&vector, "find_node_response");
-    assert_int_equal(fe_v1_nodes_decode(vector_view(&vector), ids, &n), 0);
-    fe_v1_nodes_encode(encoded_init(&e, fe_v1_nodes_size(ids, n)), ids, n);
+    assert_int_equal(fe_old_nodes_decode(vector_view(&vector), ids, &n), 0);
+    fe_old_nodes_encode(encoded_init(&e, fe_old_nodes_size(ids, n)), ids, n);
     expect_encoded(&e, "find_node_response");
     load(&vector, "handshake_ipv4");
-    assert_int_equal(fe_v1_handshake_decode(vector_view(&vector), &handshake), 0);
-    fe_v1_handshake_encode(encoded_init(&e, fe_v1_handshake_size(&handshake.id, services, 2)),
-                           &handshake.id, services, 2, handshake.signature.ptr);
+    assert_int_equal(fe_old_handshake_decode(vector_view(&vector), &handshake), 0);
+    fe_old_handshake_encode(encoded_init(&e, fe_old_handshake_size(&handshake.id, services, 2)),
+                            &handshake.id, services, 2, handshake.signature.ptr);
     expect_encoded(&e, "handshake_ipv4");
 }
 
@@ -326,18 +326,18 @@ static void what_does_not_fit_its_field_has_no_size(void **state)
     for (size_t i = 0; i < 256; i++) {
         names[i] = fe_view_of(bytes, 255);
     }
-    assert_int_equal(fe_v1_names_size(names, 255), 1 + 255 * 256);
-    assert_int_equal(fe_v1_names_size(names, 256), SIZE_MAX);
+    assert_int_equal(fe_old_names_size(names, 255), 1 + 255 * 256);
+    assert_int_equal(fe_old_names_size(names, 256), SIZE_MAX);
     names[0].len = 256;
-    assert_int_equal(fe_v1_handshake_size(NULL, names, 1), SIZE_MAX);
-    assert_int_equal(fe_v1_headers_size(&header, 1), 2 + 1 + 255 + 2 + 65535);
+    assert_int_equal(fe_old_handshake_size(NULL, names, 1), SIZE_MAX);
+    assert_int_equal(fe_old_headers_size(&header, 1), 2 + 1 + 255 + 2 + 65535);
     header.value.len = 65536;
-    assert_int_equal(fe_v1_response_size(&header, 1), SIZE_MAX);
+    assert_int_equal(fe_old_response_size(&header, 1), SIZE_MAX);
     header.value.len = 0;
     header.name.len = 256;
-    assert_int_equal(fe_v1_request_size(NULL, 0, &header, 1), SIZE_MAX);
-    assert_int_equal(fe_v1_headers_size(NULL, 65536), SIZE_MAX);
-    assert_int_equal(fe_v1_nodes_size(NULL, 256), SIZE_MAX);
+    assert_int_equal(fe_old_request_size(NULL, 0, &header, 1), SIZE_MAX);
+    assert_int_equal(fe_old_headers_size(NULL, 65536), SIZE_MAX);
+    assert_int_equal(fe_old_nodes_size(NULL, 256), SIZE_MAX);
 }
 
 /* A peer may send 255 IDs: all are checked, those that nobody could dial are left out, and of the
@@ -355,9 +355,10 @@ static void nodes_that_can_be_dialed(void **state)
         sent[i].addr.family = FE_IPV4;
         sent[i].addr.port = i == 1 ? 0 : (uint16_t)(100 + i);
     }
-    writer = fe_writer_of(bytes, fe_v1_nodes_size(sent, 20));
-    fe_v1_nodes_encode(&writer, sent, 20);
-    assert_int_equal(fe_v1_nodes_decode(fe_view_of(bytes, fe_v1_nodes_size(sent, 20)), ids, &n), 0);
+    writer = fe_writer_of(bytes, fe_old_nodes_size(sent, 20));
+    fe_old_nodes_encode(&writer, sent, 20);
+    assert_int_equal(fe_old_nodes_decode(fe_view_of(bytes, fe_old_nodes_size(sent, 20)), ids, &n),
+                     0);
     assert_int_equal(n, FE_NODES_MAX);
     assert_int_equal(ids[0].addr.port, 102);
     assert_int_equal(ids[FE_NODES_MAX - 1].addr.port, 117);

@@ -55,7 +55,7 @@ struct fe_fetch {
     void *gone_arg;
 };
 
-/* ---- the end ------------------------------------------------------------------------------ */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void free_fetch(struct fe_fetch *fetch)
 {
@@ -99,7 +99,7 @@ static void fail(struct fe_fetch *fetch, int code, const char *what)
     }
 }
 
-/* ---- talking ------------------------------------------------------------------------------ */
+/* ---- talking -------------------------------------------------------------------------------- */
 
 static void take(struct fe_fetch *fetch, enum fe_h1_client_event event)
 {
@@ -250,7 +250,7 @@ static const struct fe_conn_ops conn_ops = {
     .on_close = on_close,
 };
 
-/* ---- dialing ------------------------------------------------------------------------------ */
+/* ---- dialing -------------------------------------------------------------------------------- */
 
 static void on_timeout(struct fe_timer *timer)
 {
@@ -310,7 +310,7 @@ static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
     dial_next(fetch);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------ */
+/* ---- the beginning -------------------------------------------------------------------------- */
 
 /* https://host[:port]path: the host without brackets, "host:port" with them, and the rest. */
 static int split_url(const char *url, char host[HOST_MAX + 1], char host_port[AUTHORITY_MAX + 1],

@@ -18,9 +18,9 @@ struct fe_https_source {
     struct fe_cert *cert; /* in use */
 };
 
-/* ---- own certificates --------------------------------------------------------------------- */
+/* ---- own certificates ----------------------------------------------------------------------- */
 
-static struct look look_at(const char *path)
+static struct look poll_source(const char *path)
 {
     struct stat st;
 
@@ -39,8 +39,8 @@ static bool is_same(const struct look *a, const struct look *b)
 /* Remembers what the files look like now; whether that is news. */
 static bool note(struct fe_https_source *source, const struct fe_config_cert *files)
 {
-    const struct look chain = look_at(files->chain_path);
-    const struct look key = look_at(files->key_path);
+    const struct look chain = poll_source(files->chain_path);
+    const struct look key = poll_source(files->key_path);
     const bool is_news = !is_same(&chain, &source->chain) || !is_same(&key, &source->key);
 
     source->chain = chain;
@@ -50,7 +50,7 @@ static bool note(struct fe_https_source *source, const struct fe_config_cert *fi
 
 /* Whoever writes two files is seen between them: what does not match now will when the second is
  * there, which is the next change. */
-static bool reread(struct fe_https *https, size_t i)
+static bool reload(struct fe_https *https, size_t i)
 {
     const struct fe_config_cert *const files = &https->config->certs[i];
     struct flatend_error err;
@@ -93,7 +93,7 @@ static int open_files(struct fe_https *https)
     return use_sources(https);
 }
 
-/* ---- certificates that are made ----------------------------------------------------------- */
+/* ---- certificates that are made ------------------------------------------------------------- */
 
 static int use_made(struct fe_https *https, struct fe_cert *cert, int64_t renew_days)
 {
@@ -135,7 +135,7 @@ static int open_local(struct fe_https *https, const char *state_dir, int64_t now
     return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 /* Tickets of one listener are no good at another, which may have other certificates. */
 static struct fe_view id_of(const struct fe_config_http *config, char text[FE_ADDR_TEXT_MAX])
@@ -181,7 +181,7 @@ void fe_https_close(struct fe_https *https)
     *https = (struct fe_https){0};
 }
 
-int fe_https_use(struct fe_https *https, struct fe_cert *cert)
+int fe_https_set_cert(struct fe_https *https, struct fe_cert *cert)
 {
     const int code = fe_tls_store_set(https->store, &cert, 1);
 
@@ -191,14 +191,14 @@ int fe_https_use(struct fe_https *https, struct fe_cert *cert)
     return code;
 }
 
-void fe_https_look(struct fe_https *https, int64_t now_s, bool force)
+void fe_https_poll(struct fe_https *https, int64_t now_s, bool force)
 {
     bool has_changed = false;
     int code = 0;
 
     for (size_t i = 0; https->sources != NULL && i < https->config->n_certs; i++) {
         if (note(&https->sources[i], &https->config->certs[i]) || force) {
-            has_changed = reread(https, i) || has_changed;
+            has_changed = reload(https, i) || has_changed;
         }
     }
     if (has_changed) {

@@ -10,7 +10,7 @@
 #include "web/tls/local_ca.h"
 #include "web/tls/store.h"
 
-enum { FE_HTTPS_LOOK_MS = 2000 }; /* between two looks at the files */
+enum { FE_HTTPS_POLL_MS = 2000 }; /* between two looks at the files */
 
 struct fe_https_source;
 
@@ -31,9 +31,9 @@ int fe_https_open(struct fe_https *https, const struct fe_config_http *config,
 void fe_https_close(struct fe_https *https);
 
 /* Serves a certificate that came from elsewhere, of which it takes a reference. FLATEND_ENOMEM. */
-int fe_https_use(struct fe_https *https, struct fe_cert *cert) FE_MUST_USE;
+int fe_https_set_cert(struct fe_https *https, struct fe_cert *cert) FE_MUST_USE;
 
 /* Time has passed. `force`: read the files even if they look the same. Failures are logged. */
-void fe_https_look(struct fe_https *https, int64_t now_s, bool force);
+void fe_https_poll(struct fe_https *https, int64_t now_s, bool force);
 
 #endif

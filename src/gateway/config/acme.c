@@ -60,8 +60,8 @@ static bool is_given(const struct fe_config_text *text)
     return text->pos.line != 0;
 }
 
-static int settle_directory(const struct fe_config_reader *r, const struct acme_form *form,
-                            struct fe_config_acme *acme)
+static int finalize_directory(const struct fe_config_reader *r, const struct acme_form *form,
+                              struct fe_config_acme *acme)
 {
     if (is_given(&form->directory) && form->staging.on) {
         return fe_config_fail(r, FLATEND_EINVAL, form->staging.pos,
@@ -82,8 +82,8 @@ static int settle_directory(const struct fe_config_reader *r, const struct acme_
 }
 
 /* The file is read again when it is needed; this finds mistakes early. */
-static int settle_ca_file(const struct fe_config_reader *r, const struct acme_form *form,
-                          struct fe_config_acme *acme)
+static int finalize_ca_file(const struct fe_config_reader *r, const struct acme_form *form,
+                            struct fe_config_acme *acme)
 {
     struct fe_tls_trust *trust;
     struct flatend_error err;
@@ -105,8 +105,8 @@ static int settle_ca_file(const struct fe_config_reader *r, const struct acme_fo
 }
 
 /* "you@example.org" is what people write, "mailto:you@example.org" what RFC 8555 §7.3 wants. */
-static int settle_contacts(const struct fe_config_reader *r, const struct acme_form *form,
-                           struct fe_config_acme *acme)
+static int finalize_contacts(const struct fe_config_reader *r, const struct acme_form *form,
+                             struct fe_config_acme *acme)
 {
     if (form->contacts.n > FE_CONFIG_CONTACTS_MAX) {
         return fe_config_fail(r, FLATEND_EINVAL, form->contacts.items[FE_CONFIG_CONTACTS_MAX].pos,
@@ -131,8 +131,8 @@ static int settle_contacts(const struct fe_config_reader *r, const struct acme_f
     return acme->contacts != NULL ? FLATEND_OK : fe_config_no_memory(r);
 }
 
-static int settle_key_type(const struct fe_config_reader *r, const struct acme_form *form,
-                           struct fe_config_acme *acme)
+static int finalize_key_type(const struct fe_config_reader *r, const struct acme_form *form,
+                             struct fe_config_acme *acme)
 {
     static const char *const names[] = {
         [FE_ACME_P256] = "p256", [FE_ACME_P384] = "p384", [FE_ACME_RSA2048] = "rsa2048"};
@@ -150,8 +150,8 @@ static int settle_key_type(const struct fe_config_reader *r, const struct acme_f
                           "expected \"p256\", \"p384\" or \"rsa2048\"");
 }
 
-static int settle_challenges(const struct fe_config_reader *r, struct acme_form *form,
-                             struct fe_config_acme *acme)
+static int finalize_challenges(const struct fe_config_reader *r, struct acme_form *form,
+                               struct fe_config_acme *acme)
 {
     struct fe_config_texts *const texts = &form->challenges;
     unsigned seen = 0;
@@ -175,7 +175,7 @@ static int settle_challenges(const struct fe_config_reader *r, struct acme_form 
     return FLATEND_OK;
 }
 
-/* ---- external account binding -------------------------------------------------------------- */
+/* ---- external account binding --------------------------------------------------------------- */
 
 static struct fe_view trim(struct fe_view text)
 {
@@ -222,8 +222,8 @@ static int read_key_file(const struct fe_config_reader *r, const struct fe_confi
     return code;
 }
 
-static int settle_eab(const struct fe_config_reader *r, const struct acme_form *form,
-                      struct fe_config_acme *acme)
+static int finalize_eab(const struct fe_config_reader *r, const struct acme_form *form,
+                        struct fe_config_acme *acme)
 {
     const struct fe_config_text *const id = &form->eab_key_id;
     const struct fe_config_text *const key = &form->eab_hmac_key;
@@ -266,22 +266,22 @@ int fe_config_read_acme(const struct fe_config_reader *r, const struct fe_toml_v
     int code = fe_config_read_table(r, table, "[acme]", KEYS, COUNT(KEYS), &form);
 
     if (code == FLATEND_OK) {
-        code = settle_directory(r, &form, acme);
+        code = finalize_directory(r, &form, acme);
     }
     if (code == FLATEND_OK) {
-        code = settle_ca_file(r, &form, acme);
+        code = finalize_ca_file(r, &form, acme);
     }
     if (code == FLATEND_OK) {
-        code = settle_contacts(r, &form, acme);
+        code = finalize_contacts(r, &form, acme);
     }
     if (code == FLATEND_OK) {
-        code = settle_key_type(r, &form, acme);
+        code = finalize_key_type(r, &form, acme);
     }
     if (code == FLATEND_OK) {
-        code = settle_challenges(r, &form, acme);
+        code = finalize_challenges(r, &form, acme);
     }
     if (code == FLATEND_OK) {
-        code = settle_eab(r, &form, acme);
+        code = finalize_eab(r, &form, acme);
     }
     if (code == FLATEND_OK && form.retry_min.n == 0) {
         code = fe_config_fail(r, FLATEND_EINVAL, form.retry_min.pos,

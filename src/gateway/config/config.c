@@ -228,7 +228,7 @@ int fe_config_parse(const char *path, struct fe_view text, struct fe_config **co
     return FLATEND_OK;
 }
 
-/* ---- from a file -------------------------------------------------------------------------- */
+/* ---- from a file ---------------------------------------------------------------------------- */
 
 static int fail_file(const char *path, int number, struct flatend_error *err)
 {
@@ -282,10 +282,10 @@ int fe_config_load(const char *path, struct fe_config **config, struct flatend_e
     return code;
 }
 
-/* ---- the node's address ------------------------------------------------------------------- */
+/* ---- the node's address --------------------------------------------------------------------- */
 
-int fe_config_settle(struct fe_config *config, const char *path, const struct fe_addr *addr,
-                     const struct fe_log *log, struct flatend_error *err)
+int fe_config_finalize(struct fe_config *config, const char *path, const struct fe_addr *addr,
+                       const struct fe_log *log, struct flatend_error *err)
 {
     char text[FE_ADDR_TEXT_MAX];
 

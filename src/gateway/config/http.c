@@ -34,7 +34,7 @@ struct http_form {
     struct fe_toml_value routes;
 };
 
-/* ---- keys --------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 int fe_config_read_addr_text(const struct fe_config_reader *r, const struct fe_toml_value *value,
                              void *text)
@@ -106,7 +106,7 @@ static const struct fe_config_key HTTP_KEYS[] = {
     {"routes", keep_routes, offsetof(struct http_form, routes)},
 };
 
-/* ---- what the keys mean ------------------------------------------------------------------- */
+/* ---- what the keys mean --------------------------------------------------------------------- */
 
 void fe_config_merge_texts(struct fe_config_texts *texts)
 {
@@ -146,8 +146,8 @@ static bool has_addr(const struct fe_config_http *http, const struct fe_addr *ad
     return false;
 }
 
-static int settle_addrs(const struct fe_config_reader *r, const struct fe_toml_value *table,
-                        const struct http_form *form, struct fe_config_http *http)
+static int finalize_addrs(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                          const struct http_form *form, struct fe_config_http *http)
 {
     const bool is_https = form->https.https.mode != FE_HTTPS_OFF;
     struct fe_config_text standard = {is_https ? FE_VIEW_LIT(":443") : FE_VIEW_LIT(":80"),
@@ -176,8 +176,8 @@ static int settle_addrs(const struct fe_config_reader *r, const struct fe_toml_v
     return code;
 }
 
-static int settle_sizes(const struct fe_config_reader *r, const struct http_form *form,
-                        struct fe_config_http *http)
+static int finalize_sizes(const struct fe_config_reader *r, const struct http_form *form,
+                          struct fe_config_http *http)
 {
     const struct fe_config_number *const header_size = &form->max.header_size;
 
@@ -194,8 +194,8 @@ static int settle_sizes(const struct fe_config_reader *r, const struct http_form
     return FLATEND_OK;
 }
 
-static int settle_routes(const struct fe_config_reader *r, const struct http_form *form,
-                         struct fe_config_http *http)
+static int finalize_routes(const struct fe_config_reader *r, const struct http_form *form,
+                           struct fe_config_http *http)
 {
     const struct fe_toml_value *const tables = &form->routes;
     const struct fe_config_limits limits = {form->body_min, form->max.body_size};
@@ -243,12 +243,12 @@ int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_v
     http->idle_ms = form.timeout.idle.n;
     http->write_ms = form.timeout.write.n;
     http->shutdown_ms = form.timeout.shutdown.n;
-    code = settle_sizes(r, &form, http);
+    code = finalize_sizes(r, &form, http);
     if (code == FLATEND_OK) {
-        code = settle_addrs(r, table, &form, http);
+        code = finalize_addrs(r, table, &form, http);
     }
     if (code == FLATEND_OK) {
-        code = fe_config_settle_https(r, &form.https, http);
+        code = fe_config_finalize_https(r, &form.https, http);
     }
-    return code != FLATEND_OK ? code : settle_routes(r, &form, http);
+    return code != FLATEND_OK ? code : finalize_routes(r, &form, http);
 }

@@ -11,7 +11,7 @@
     "https needs a 'domain' to get a certificate for, or 'cert' and 'key'; on your own machine "   \
     "use https = \"local\""
 
-/* ---- keys --------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 int fe_config_read_https_mode(const struct fe_config_reader *r, const struct fe_toml_value *value,
                               void *mode)
@@ -58,7 +58,7 @@ int fe_config_read_redirect(const struct fe_config_reader *r, const struct fe_to
     return fe_config_read_text(r, value, &into->addr);
 }
 
-/* ---- names -------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static int check_domain(const struct fe_config_reader *r, const struct fe_config_text *domain,
                         const struct fe_config_http *http)
@@ -90,8 +90,8 @@ static int check_domain(const struct fe_config_reader *r, const struct fe_config
     return FLATEND_OK;
 }
 
-static int settle_domains(const struct fe_config_reader *r, struct fe_config_https_form *form,
-                          struct fe_config_http *http)
+static int finalize_domains(const struct fe_config_reader *r, struct fe_config_https_form *form,
+                            struct fe_config_http *http)
 {
     static const char *const local[] = {"localhost", "127.0.0.1", "::1"};
     struct fe_config_texts *const domains = &form->domains;
@@ -121,7 +121,7 @@ static int settle_domains(const struct fe_config_reader *r, struct fe_config_htt
     return FLATEND_OK;
 }
 
-/* ---- certificates ------------------------------------------------------------------------- */
+/* ---- certificates --------------------------------------------------------------------------- */
 
 static int load_pair(const struct fe_config_reader *r, const struct fe_config_pair *pair,
                      struct fe_config_http *http)
@@ -176,8 +176,9 @@ static int read_pair(const struct fe_config_reader *r, const struct fe_toml_valu
     return code != FLATEND_OK ? code : check_pair(r, pair, table->pos);
 }
 
-static int settle_certificates(const struct fe_config_reader *r,
-                               const struct fe_config_https_form *form, struct fe_config_http *http)
+static int finalize_certificates(const struct fe_config_reader *r,
+                                 const struct fe_config_https_form *form,
+                                 struct fe_config_http *http)
 {
     const struct fe_toml_value *const tables = &form->certificates;
     const bool has_pair = form->pair.chain.pos.line != 0 || form->pair.key.pos.line != 0;
@@ -208,7 +209,7 @@ static int settle_certificates(const struct fe_config_reader *r,
     return code;
 }
 
-/* ---- all together ------------------------------------------------------------------------- */
+/* ---- all together --------------------------------------------------------------------------- */
 
 /* What is about HTTPS is a mistake without it: nobody means to serve it in clear text. */
 static int check_unused(const struct fe_config_reader *r, const struct fe_config_https_form *form)
@@ -231,8 +232,8 @@ static int check_unused(const struct fe_config_reader *r, const struct fe_config
     return FLATEND_OK;
 }
 
-static int settle_hsts(const struct fe_config_reader *r, const struct fe_config_number *hsts,
-                       struct fe_config_http *http)
+static int finalize_hsts(const struct fe_config_reader *r, const struct fe_config_number *hsts,
+                         struct fe_config_http *http)
 {
     char text[64];
     const int len =
@@ -250,8 +251,8 @@ static int settle_hsts(const struct fe_config_reader *r, const struct fe_config_
     return FLATEND_OK;
 }
 
-static int settle_redirect(const struct fe_config_reader *r,
-                           const struct fe_config_redirect *redirect, struct fe_config_http *http)
+static int finalize_redirect(const struct fe_config_reader *r,
+                             const struct fe_config_redirect *redirect, struct fe_config_http *http)
 {
     http->redirect_is_off = redirect->is_off;
     http->redirect_pos = redirect->pos;
@@ -262,8 +263,8 @@ static int settle_redirect(const struct fe_config_reader *r,
     return fe_config_read_addr(r, &redirect->addr, &http->redirect);
 }
 
-int fe_config_settle_https(const struct fe_config_reader *r, struct fe_config_https_form *form,
-                           struct fe_config_http *http)
+int fe_config_finalize_https(const struct fe_config_reader *r, struct fe_config_https_form *form,
+                             struct fe_config_http *http)
 {
     int code;
 
@@ -271,9 +272,9 @@ int fe_config_settle_https(const struct fe_config_reader *r, struct fe_config_ht
     http->https_pos = form->https.pos;
     if (http->https == FE_HTTPS_OFF) {
         code = check_unused(r, form);
-        return code != FLATEND_OK ? code : settle_domains(r, form, http);
+        return code != FLATEND_OK ? code : finalize_domains(r, form, http);
     }
-    code = settle_certificates(r, form, http);
+    code = finalize_certificates(r, form, http);
     if (code != FLATEND_OK) {
         return code;
     }
@@ -284,9 +285,9 @@ int fe_config_settle_https(const struct fe_config_reader *r, struct fe_config_ht
     if (http->https == FE_HTTPS_ON && http->n_certs == 0 && form->domains.n == 0) {
         return fe_config_fail(r, FLATEND_EINVAL, form->https.pos, NEEDS_A_NAME);
     }
-    code = settle_domains(r, form, http);
+    code = finalize_domains(r, form, http);
     if (code == FLATEND_OK) {
-        code = settle_hsts(r, &form->hsts, http);
+        code = finalize_hsts(r, &form->hsts, http);
     }
-    return code != FLATEND_OK ? code : settle_redirect(r, &form->redirect, http);
+    return code != FLATEND_OK ? code : finalize_redirect(r, &form->redirect, http);
 }

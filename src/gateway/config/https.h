@@ -43,8 +43,8 @@ int fe_config_read_redirect(const struct fe_config_reader *r, const struct fe_to
 
 /* Checks the names, loads the certificates, and settles the rest into `http`, whose addresses are
  * known already. FLATEND_EINVAL, FLATEND_ENOMEM. */
-int fe_config_settle_https(const struct fe_config_reader *r, struct fe_config_https_form *form,
-                           struct fe_config_http *http) FE_MUST_USE;
+int fe_config_finalize_https(const struct fe_config_reader *r, struct fe_config_https_form *form,
+                             struct fe_config_http *http) FE_MUST_USE;
 
 /* Appends the listeners that redirect to those in `config`. FLATEND_EEXIST: somebody else serves
  * such an address. FLATEND_ENOMEM. */

@@ -53,7 +53,7 @@ static const struct fe_config_key SERVICE_KEYS[] = {
     {"keys", fe_config_add_texts, offsetof(struct service_form, keys)},
 };
 
-/* ---- keys --------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 static int read_keys(const struct fe_config_reader *r, const struct fe_config_texts *texts,
                      struct flatend_public_key **keys)
@@ -70,7 +70,7 @@ static int read_keys(const struct fe_config_reader *r, const struct fe_config_te
     return FLATEND_OK;
 }
 
-/* ---- the secret --------------------------------------------------------------------------- */
+/* ---- the secret ----------------------------------------------------------------------------- */
 
 static int keep_secret(const struct fe_config_reader *r, const struct fe_config_text *text,
                        struct fe_view secret, struct fe_config_mesh *mesh)
@@ -132,7 +132,7 @@ static int read_secret(const struct fe_config_reader *r, const struct fe_config_
     return keep_secret(r, text, fe_view_str(found), mesh);
 }
 
-/* ---- services ----------------------------------------------------------------------------- */
+/* ---- services ------------------------------------------------------------------------------- */
 
 static int read_rule(const struct fe_config_reader *r, const struct fe_toml_value *table,
                      struct flatend_service_rule *rule)
@@ -186,7 +186,7 @@ static int read_rules(const struct fe_config_reader *r, const struct fe_toml_val
     return code;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static int read_peers(const struct fe_config_reader *r, const struct fe_config_texts *texts,
                       struct fe_config_mesh *mesh)

@@ -188,8 +188,8 @@ static bool takes_minimum(const struct fe_config_route *route)
            (method == FE_METHOD_POST || method == FE_METHOD_PUT || method == FE_METHOD_PATCH);
 }
 
-static int settle_limits(const struct fe_config_reader *r, const struct fe_config_limits *own,
-                         const struct fe_config_limits *listener, struct fe_config_route *route)
+static int finalize_limits(const struct fe_config_reader *r, const struct fe_config_limits *own,
+                           const struct fe_config_limits *listener, struct fe_config_route *route)
 {
     const bool has_min = own->body_min.pos.line != 0;
     const bool has_max = own->body_max.pos.line != 0;
@@ -237,5 +237,5 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
         return fe_config_no_memory(r);
     }
     route->timeout_text = fe_view_str(timeout_text);
-    return code != FLATEND_OK ? code : settle_limits(r, &form.limits, listener, route);
+    return code != FLATEND_OK ? code : finalize_limits(r, &form.limits, listener, route);
 }

@@ -81,7 +81,7 @@ void fe_config_warn(const struct fe_config *config, const char *path, int64_t no
     }
 }
 
-/* ---- where state is kept ------------------------------------------------------------------ */
+/* ---- where state is kept -------------------------------------------------------------------- */
 
 static const char *join(struct fe_arena *arena, const char *dir, const char *rest)
 {

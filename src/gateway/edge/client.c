@@ -20,14 +20,14 @@
 /* Encrypted output is a stage more: what waits there is in addition to the server's own. */
 enum { LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4 };
 
-/* ---- what the HTTP server asks for -------------------------------------------------------- */
+/* ---- what the HTTP server asks for ---------------------------------------------------------- */
 
 static void on_exchange(void *owner, struct fe_exchange *ex)
 {
     struct fe_client *client = owner;
     const struct fe_http_listener *listener = client->listener;
 
-    if (client->is_astray) {
+    if (client->is_cleartext) {
         fe_problem_respond(ex, 400, "this address speaks HTTPS: use https://");
     } else if (fe_acme_answer_serve(listener->setup.answers, ex)) {
         return; /* whatever else is served there */
@@ -92,14 +92,14 @@ static uint64_t now_ms(void *owner)
 
 static uint64_t written(void *owner)
 {
-    return fe_conn_taken(((struct fe_client *)owner)->conn);
+    return fe_conn_n_acked(((struct fe_client *)owner)->conn);
 }
 
-static bool has_taken_all(void *owner)
+static bool is_all_acked(void *owner)
 {
     const struct fe_client *client = owner;
 
-    return client->plain.len == 0 && fe_conn_has_taken_all(client->conn);
+    return client->plain.len == 0 && fe_conn_is_all_acked(client->conn);
 }
 
 static struct fe_view date(void *owner)
@@ -122,7 +122,7 @@ static const struct fe_http_owner_ops server_ops = {
     .close = close_client,
     .now_ms = now_ms,
     .written = written,
-    .has_taken_all = has_taken_all,
+    .is_all_acked = is_all_acked,
     .date = date,
     .on_abuse = on_abuse,
 };
@@ -153,7 +153,7 @@ static int start_server(struct fe_client *client)
     return client->server != NULL ? 0 : FLATEND_ENOMEM;
 }
 
-/* ---- clear text: which version ------------------------------------------------------------ */
+/* ---- clear text: which version -------------------------------------------------------------- */
 
 /* FLATEND_ENOMEM: as before. */
 static int change_to_h2(struct fe_client *client)
@@ -171,16 +171,16 @@ static int change_to_h2(struct fe_client *client)
 
 /* Which version it is shows with the first bytes; the server of HTTP/1.1 is there from the
  * beginning, for the time that they may take, and is given none of them until then. */
-static void sniff(struct fe_client *client, struct fe_view data)
+static void detect(struct fe_client *client, struct fe_view data)
 {
-    enum fe_http_sniffed sniffed = fe_http_sniff(&client->sniff, data);
-    struct fe_view seen = fe_http_sniff_seen(&client->sniff);
+    enum fe_http_detected detected = fe_http_detect(&client->detect, data);
+    struct fe_view seen = fe_http_detect_seen(&client->detect);
 
-    if (sniffed == FE_HTTP_SNIFF_MORE && !client->is_finishing) {
+    if (detected == FE_HTTP_DETECT_MORE && !client->is_finishing) {
         return;
     }
-    client->is_sniffing = false;
-    if (sniffed == FE_HTTP_SNIFF_2 && !client->is_finishing && change_to_h2(client) != 0) {
+    client->is_detecting = false;
+    if (detected == FE_HTTP_DETECT_HTTP_2 && !client->is_finishing && change_to_h2(client) != 0) {
         close_client(client, true);
         return;
     }
@@ -190,7 +190,7 @@ static void sniff(struct fe_client *client, struct fe_view data)
     fe_http_server_feed(client->server, data);
 }
 
-/* ---- what TLS tells ----------------------------------------------------------------------- */
+/* ---- what TLS tells ------------------------------------------------------------------------- */
 
 static void stop_handshake_timer(struct fe_client *client)
 {
@@ -267,8 +267,8 @@ static void begin(struct fe_client *client, struct fe_view data)
 {
     struct fe_http_listener *listener = client->listener;
 
-    switch (fe_tls_guess(data.ptr[0])) {
-    case FE_TLS_GUESS_TLS:
+    switch (fe_tls_detect(data.ptr[0])) {
+    case FE_TLS_DETECT_TLS:
         client->tls =
             fe_tls_server_new(listener->setup.store, fe_conn_out(client->conn), &tls_ops, client);
         if (client->tls == NULL) {
@@ -278,8 +278,8 @@ static void begin(struct fe_client *client, struct fe_view data)
         fe_conn_set_high_water(client->conn, FE_TLS_OUT_MAX);
         feed_tls(client, data);
         break;
-    case FE_TLS_GUESS_HTTP:
-        client->is_astray = true;
+    case FE_TLS_DETECT_HTTP:
+        client->is_cleartext = true;
         stop_handshake_timer(client);
         if (start_server(client) != 0) {
             fe_conn_close(client->conn);
@@ -287,7 +287,7 @@ static void begin(struct fe_client *client, struct fe_view data)
         }
         fe_http_server_feed(client->server, data);
         break;
-    case FE_TLS_GUESS_NEITHER:
+    case FE_TLS_DETECT_NEITHER:
         fe_conn_close(client->conn);
         break;
     }
@@ -300,7 +300,7 @@ static void on_handshake_timeout(struct fe_timer *timer)
     fe_conn_close(client->conn);
 }
 
-/* ---- what the connection tells ------------------------------------------------------------ */
+/* ---- what the connection tells -------------------------------------------------------------- */
 
 static void on_read(void *owner, uint8_t *data, size_t len)
 {
@@ -309,8 +309,8 @@ static void on_read(void *owner, uint8_t *data, size_t len)
 
     if (client->tls != NULL) {
         feed_tls(client, view);
-    } else if (client->is_sniffing) {
-        sniff(client, view);
+    } else if (client->is_detecting) {
+        detect(client, view);
     } else if (client->server != NULL) {
         fe_http_server_feed(client->server, view);
     } else {
@@ -369,7 +369,7 @@ static const struct fe_conn_ops conn_ops = {
     .on_close = on_close,
 };
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 /* The server, or the time in which TLS has to come about; 0: no limit. */
 static int start(struct fe_client *client)
@@ -378,7 +378,7 @@ static int start(struct fe_client *client)
     const uint64_t limit_ms = listener->limits.read_header_ms;
 
     if (listener->setup.store == NULL) {
-        client->is_sniffing = true;
+        client->is_detecting = true;
         return start_server(client);
     }
     if (limit_ms == 0) {

@@ -3,7 +3,7 @@
 #define FE_GATEWAY_EDGE_CLIENT_H
 
 #include "gateway/edge/listener.h"
-#include "web/http/sniff.h"
+#include "web/http/detect.h"
 #include "web/tls/tls.h"
 
 struct fe_client {
@@ -11,14 +11,14 @@ struct fe_client {
     struct fe_http_listener *listener;
     struct fe_conn *conn;
     struct fe_http_server *server; /* NULL: until TLS has come about */
-    struct fe_http_sniff sniff;
-    bool is_sniffing;          /* HTTP/1.1 is spoken, until the client turns out to speak HTTP/2 */
+    struct fe_http_detect detect;
+    bool is_detecting;         /* HTTP/1.1 is spoken, until the client turns out to speak HTTP/2 */
     struct fe_tls *tls;        /* NULL: clear text, or nothing has been received yet */
     struct fe_chain plain;     /* with TLS: what the server says, to be encrypted */
     struct fe_timer handshake; /* how long TLS may take to come about */
     bool is_finishing;         /* the last answer is given; what is left is to say goodbye */
     bool has_ended;            /* the client has said that it sends no more */
-    bool is_astray;            /* speaks clear text where TLS is expected */
+    bool is_cleartext;         /* speaks clear text where TLS is expected */
     char remote[FE_ADDR_TEXT_MAX];
 };
 

@@ -48,7 +48,7 @@ static void serve(struct fe_exchange *ex, const struct fe_match *match, struct f
         if (backends->mesh != NULL) {
             fe_service_serve(ex, route, match, remote, backends->mesh);
         } else {
-            fe_ferry_serve(ex, route, match, remote, backends->line);
+            fe_crossing_serve(ex, route, match, remote, backends->channel);
         }
         break;
     case FE_ROUTE_STATIC:

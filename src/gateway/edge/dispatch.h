@@ -2,12 +2,12 @@
 #ifndef FE_GATEWAY_EDGE_DISPATCH_H
 #define FE_GATEWAY_EDGE_DISPATCH_H
 
-#include "gateway/relay/ferry.h"
+#include "gateway/relay/crossing.h"
 
 /* How services are reached from one worker. */
 struct fe_backends {
-    const struct fe_mesh_access *mesh; /* NULL: it is on another worker, ... */
-    struct fe_ferry_line *line;        /* ... and this leads there */
+    const struct fe_mesh_access *mesh;   /* NULL: it is on another worker, ... */
+    struct fe_crossing_channel *channel; /* ... and this leads there */
 };
 
 /* Finds the route and lets its handler answer; what has no route is answered here. `http`, `remote`

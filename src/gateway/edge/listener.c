@@ -65,7 +65,7 @@ void fe_http_listener_on_gone(struct fe_http_listener *listener)
     close_if_empty(listener);
 }
 
-void fe_http_listener_hurry(struct fe_http_listener *listener)
+void fe_http_listener_abort(struct fe_http_listener *listener)
 {
     FE_LIST_FOREACH (link, tmp, &listener->clients) {
         fe_client_abort(FE_CONTAINER_OF(link, struct fe_client, link));
@@ -78,7 +78,7 @@ static void on_deadline(struct fe_timer *timer)
 
     fe_log(listener->setup.log, FLATEND_LOG_WARN,
            "%zu HTTP connection(s) did not end within the shutdown timeout.", listener->n_clients);
-    fe_http_listener_hurry(listener);
+    fe_http_listener_abort(listener);
 }
 
 /* Without memory for the timer nothing would end the waiting: so there is none. */
@@ -90,7 +90,7 @@ static void limit_draining(struct fe_http_listener *listener)
 
     if (shutdown_ms == 0 ||
         fe_timer_start(fe_worker_timers(worker), &listener->deadline, deadline_ms) != 0) {
-        fe_http_listener_hurry(listener);
+        fe_http_listener_abort(listener);
     }
 }
 

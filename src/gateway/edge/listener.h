@@ -1,5 +1,5 @@
 /* One [[http]] of the configuration at work on one worker: the clients that it serves. Their
- * sockets come from the entrance (gateway/edge/entrance.h). */
+ * sockets come from the acceptor (gateway/edge/acceptor.h). */
 #ifndef FE_GATEWAY_EDGE_LISTENER_H
 #define FE_GATEWAY_EDGE_LISTENER_H
 
@@ -59,7 +59,7 @@ void fe_http_listener_take(struct fe_http_listener *listener, int fd, const stru
 void fe_http_listener_drain(struct fe_http_listener *listener);
 
 /* While draining: resets every connection. */
-void fe_http_listener_hurry(struct fe_http_listener *listener);
+void fe_http_listener_abort(struct fe_http_listener *listener);
 
 /* A client is closed. */
 void fe_http_listener_on_gone(struct fe_http_listener *listener);

@@ -21,7 +21,7 @@ enum {
 
 #define INDEX "index.html"
 
-/* ---- heads -------------------------------------------------------------------------------- */
+/* ---- heads ---------------------------------------------------------------------------------- */
 
 /* A response and the memory of its fields. */
 struct reply {
@@ -71,7 +71,7 @@ static void respond_with_code(struct fe_exchange *ex, int code)
     }
 }
 
-/* ---- files -------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* Size and time to the nanosecond: a file that changes changes its tag. */
 static void describe(const struct stat *info, struct reply *reply, struct fe_validators *validators)
@@ -195,7 +195,7 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
     send_file(ex, route, name, &reply, transfer, size, result == FE_RANGE_PART ? &range : NULL);
 }
 
-/* ---- directories -------------------------------------------------------------------------- */
+/* ---- directories ---------------------------------------------------------------------------- */
 
 /* For "%.*s": printf takes no NULL, not even of length 0. */
 static const char *text_of(struct fe_view view)

@@ -72,7 +72,7 @@ static int read_entries(DIR *dir, struct entries *entries)
     return code;
 }
 
-/* ---- the page ----------------------------------------------------------------------------- */
+/* ---- the page ------------------------------------------------------------------------------- */
 
 /* Text in HTML; bytes that are not UTF-8 are the browser's to show. */
 static int append_html(struct fe_buf *page, struct fe_view text)

@@ -32,7 +32,7 @@ struct relay {
     uint64_t n_body;          /* bytes of the request that the call has taken */
 };
 
-/* ---- failures ----------------------------------------------------------------------------- */
+/* ---- failures ------------------------------------------------------------------------------- */
 
 /* "'a', 'b'", cut where the space ends. */
 static const char *list_services(const struct fe_config_route *route, char text[REASON_MAX])
@@ -132,7 +132,7 @@ static void fail_response(struct relay *relay, const char *why)
     fe_problem_respond(ex, 502, why);
 }
 
-/* ---- the deadline ------------------------------------------------------------------------- */
+/* ---- the deadline --------------------------------------------------------------------------- */
 
 static void on_deadline(struct fe_timer *timer)
 {
@@ -151,7 +151,7 @@ static int start_deadline(struct relay *relay)
                           mesh->now_ms(mesh->now_arg) + relay->route->timeout_ms);
 }
 
-/* ---- the request's body: from the exchange to the call ------------------------------------ */
+/* ---- the request's body: from the exchange to the call -------------------------------------- */
 
 static void finish(struct relay *relay, const struct fe_fields *trailers)
 {
@@ -229,7 +229,7 @@ static void on_abort(struct fe_exchange *ex)
     fe_call_cancel(&relay->call);
 }
 
-/* ---- the response: from the call to the exchange ------------------------------------------ */
+/* ---- the response: from the call to the exchange -------------------------------------------- */
 
 static void call_on_response(struct fe_call *call, struct fe_headers headers)
 {
@@ -300,7 +300,7 @@ static void call_on_fail(struct fe_call *call, int code, bool responded)
     fail(relay, code);
 }
 
-/* ---- the start ---------------------------------------------------------------------------- */
+/* ---- the start ------------------------------------------------------------------------------ */
 
 static const struct fe_handler_ops handler_ops = {
     .on_body = on_body,

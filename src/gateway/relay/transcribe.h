@@ -15,7 +15,7 @@ enum {
     /* Fields of a response; old peers have room for about as many. */
     FE_RESPONSE_FIELDS_MAX = 256,
     /* Headers that the caller may add to a transcript. */
-    FE_TRANSCRIPT_SPARE = 1,
+    FE_TRANSCRIPT_EXTRA = 1,
 };
 
 struct fe_transcript {

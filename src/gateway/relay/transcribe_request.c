@@ -21,7 +21,7 @@ static void add(struct transcriber *t, struct fe_view name, struct fe_view value
     t->out->headers[t->out->n++] = (struct fe_header){name, value};
 }
 
-/* ---- fields ------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------------- */
 
 /* Fields about this connection, and what the gateway itself answers (Expect). Theirs is not to
  * reach beyond it: RFC 9110 §7.6.1. */
@@ -167,7 +167,7 @@ static int add_fields(struct transcriber *t)
     return code;
 }
 
-/* ---- parameters --------------------------------------------------------------------------- */
+/* ---- parameters ----------------------------------------------------------------------------- */
 
 static uint8_t *put(uint8_t *to, struct fe_view v)
 {
@@ -259,7 +259,7 @@ static int add_params(struct transcriber *t, const struct fe_match *match)
     return 0;
 }
 
-/* ---- pseudo-headers ----------------------------------------------------------------------- */
+/* ---- pseudo-headers ------------------------------------------------------------------------- */
 
 /* The target in origin form, as HTTP/2 has it: RFC 9113 §8.3.1. */
 static int join_path(const struct transcriber *t, struct fe_view *path)
@@ -309,7 +309,7 @@ int fe_transcribe_request(const struct fe_request *request, const struct fe_matc
     if (code != 0) {
         return code;
     }
-    cap = request->fields.n + n_query + match->n_params + N_PSEUDO + FE_TRANSCRIPT_SPARE;
+    cap = request->fields.n + n_query + match->n_params + N_PSEUDO + FE_TRANSCRIPT_EXTRA;
     transcript->n = 0;
     transcript->headers = fe_arena_alloc(arena, cap * sizeof(*transcript->headers));
     if (transcript->headers == NULL) {

@@ -1,19 +1,19 @@
 /* The life of a gateway.
  *
- * Happy path: the node listens, the shards start, then the entrance opens; now
- * and then certificates are looked after; stop: the doors close and the shards drain, and when the
- * last of them has, the node closes, which requests may need until then; on_stopped.
+ * Happy path: the node listens, the edge workers start, then the acceptor opens; now
+ * and then certificates are looked after; stop: the sockets close and the edge workers drain, and
+ * when the last of them has, the node closes, which requests may need until then; on_stopped.
  *
  * Failure modes: something cannot be opened: fe_gateway_free closes the rest. Draining takes too
- * long: the shards see to that themselves, and a second stop ends it. */
+ * long: the edge workers see to that themselves, and a second stop ends it. */
 #include "gateway/server/gateway.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-#include "gateway/certs/acme_agent.h"
+#include "gateway/certs/acme_client.h"
 #include "gateway/certs/https.h"
-#include "gateway/edge/entrance.h"
+#include "gateway/edge/acceptor.h"
 #include "ground/base/wipe.h"
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/node.h"
@@ -33,17 +33,17 @@ struct fe_gateway {
     enum state state;
     struct flatend_node *node; /* NULL: none was made, or it is closed */
     struct fe_mesh_access mesh;
-    struct fe_shard *shards;
-    size_t n_shards; /* that are open, or were */
-    struct fe_entrance entrance;
-    bool has_entrance; /* open was called on it, and it is not closed */
-    bool is_hurried;
-    size_t n_open; /* shards, agents and the entrance: not closed */
-    struct fe_acme_agency agency;
+    struct fe_edge_worker *edges;
+    size_t n_edges; /* that are open, or were */
+    struct fe_acceptors acceptors;
+    bool has_acceptors; /* open was called on it, and it is not closed */
+    bool is_aborted;
+    size_t n_open; /* edge workers, agents and the acceptor: not closed */
+    struct fe_acme_manager manager;
     struct fe_https *https; /* by listener; without a store where there is no HTTPS */
     struct fe_tls_tickets *tickets;
-    struct fe_timer look; /* at the certificates */
-    uint64_t rotate_ms;   /* when tickets get their next key */
+    struct fe_timer poll_timer; /* at the certificates */
+    uint64_t rotate_ms;         /* when tickets get their next key */
     void (*on_stopped)(void *arg);
     void *stopped_arg;
 };
@@ -53,7 +53,7 @@ static uint64_t now_ms(void *arg)
     return fe_worker_now(arg);
 }
 
-/* ---- starting ----------------------------------------------------------------------------- */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static void on_node_started(void *arg, int code)
 {
@@ -146,25 +146,25 @@ static void on_part_closed(void *arg);
 
 /* As many as are configured; of those that nobody has asked for, as many as there can be. Without
  * HTTP there is nothing to do. */
-static int start_shards(struct fe_gateway *gateway, struct flatend_error *err)
+static int start_edges(struct fe_gateway *gateway, struct flatend_error *err)
 {
     const struct fe_config *const config = gateway->config;
     const unsigned n_workers = config->n_http > 0 ? config->n_workers : 1;
-    const struct fe_shard_setup setup = {
-        .home = gateway->worker,
+    const struct fe_edge_worker_setup setup = {
+        .main_worker = gateway->worker,
         .config = gateway->config,
         .mesh = &gateway->mesh,
         .https = gateway->https,
-        .answers = &gateway->agency.answers,
+        .answers = &gateway->manager.answers,
         .log = &gateway->log,
         .on_closed = on_part_closed,
         .closed_arg = gateway,
     };
 
     for (unsigned i = 0; i < n_workers; i++) {
-        struct fe_shard *const shard = &gateway->shards[i];
-        int code =
-            i == 0 ? fe_shard_open_first(shard, &setup) : fe_shard_open_further(shard, &setup);
+        struct fe_edge_worker *const edge = &gateway->edges[i];
+        int code = i == 0 ? fe_edge_worker_open_main(edge, &setup)
+                          : fe_edge_worker_open_threaded(edge, &setup);
 
         if (code != 0 && i > 0 && !config->has_workers) {
             fe_log(&gateway->log, FLATEND_LOG_WARN,
@@ -176,62 +176,62 @@ static int start_shards(struct fe_gateway *gateway, struct flatend_error *err)
             return fe_err_set(err, code, "worker %u of %u: %s (see 'workers')", i + 1, n_workers,
                               flatend_strerror(code));
         }
-        gateway->n_shards++;
+        gateway->n_edges++;
         gateway->n_open++;
     }
     return 0;
 }
 
-static void on_entrance_closed(void *arg);
+static void on_acceptors_closed(void *arg);
 
-static int open_entrance(struct fe_gateway *gateway, struct flatend_error *err)
+static int open_acceptors(struct fe_gateway *gateway, struct flatend_error *err)
 {
-    const struct fe_entrance_setup setup = {
+    const struct fe_acceptors_setup setup = {
         .config = gateway->config,
-        .shards = gateway->shards,
-        .n_shards = gateway->n_shards,
+        .edges = gateway->edges,
+        .n_edges = gateway->n_edges,
         .log = &gateway->log,
-        .on_closed = on_entrance_closed,
+        .on_closed = on_acceptors_closed,
         .closed_arg = gateway,
     };
 
-    gateway->has_entrance = true;
+    gateway->has_acceptors = true;
     gateway->n_open++;
-    return fe_entrance_open(&gateway->entrance, &setup, err);
+    return fe_acceptors_open(&gateway->acceptors, &setup, err);
 }
 
-/* ---- certificates ------------------------------------------------------------------------- */
+/* ---- certificates --------------------------------------------------------------------------- */
 
-static void look_at_certificates(struct fe_gateway *gateway, bool force)
+static void poll_certificates(struct fe_gateway *gateway, bool force)
 {
     const int64_t now_s = (int64_t)time(NULL);
 
     for (size_t i = 0; i < gateway->config->n_http; i++) {
         if (gateway->https[i].store != NULL) {
-            fe_https_look(&gateway->https[i], now_s, force);
+            fe_https_poll(&gateway->https[i], now_s, force);
         }
     }
 }
 
 /* Once started, re-arming cannot fail: the heap has had room for it. */
-static int plan_look(struct fe_gateway *gateway)
+static int schedule_poll(struct fe_gateway *gateway)
 {
-    return fe_timer_start(fe_worker_timers(gateway->worker), &gateway->look,
-                          fe_worker_now(gateway->worker) + FE_HTTPS_LOOK_MS);
+    return fe_timer_start(fe_worker_timers(gateway->worker), &gateway->poll_timer,
+                          fe_worker_now(gateway->worker) + FE_HTTPS_POLL_MS);
 }
 
-static void on_look(struct fe_timer *timer)
+static void on_poll_timer(struct fe_timer *timer)
 {
-    struct fe_gateway *gateway = FE_CONTAINER_OF(timer, struct fe_gateway, look);
+    struct fe_gateway *gateway = FE_CONTAINER_OF(timer, struct fe_gateway, poll_timer);
 
-    look_at_certificates(gateway, false);
+    poll_certificates(gateway, false);
     if (fe_worker_now(gateway->worker) >= gateway->rotate_ms) {
         gateway->rotate_ms = fe_worker_now(gateway->worker) + FE_TLS_TICKETS_ROTATE_MS;
         if (fe_tls_tickets_rotate(gateway->tickets) != 0) {
             fe_log(&gateway->log, FLATEND_LOG_WARN, "Session tickets keep their old key.");
         }
     }
-    if (plan_look(gateway) != 0) {
+    if (schedule_poll(gateway) != 0) {
         fe_log(&gateway->log, FLATEND_LOG_WARN, "Certificates are not looked after any more: %s.",
                flatend_strerror(FLATEND_ENOMEM));
     }
@@ -261,18 +261,18 @@ static int start_https(struct fe_gateway *gateway, struct flatend_error *err)
         return code;
     }
     gateway->rotate_ms = fe_worker_now(gateway->worker) + FE_TLS_TICKETS_ROTATE_MS;
-    code = plan_look(gateway);
+    code = schedule_poll(gateway);
     return code == 0 ? 0 : fe_err_set(err, code, "https: %s", flatend_strerror(code));
 }
 
 /* Where there are no certificates of one's own. */
-static int start_agents(struct fe_gateway *gateway, struct flatend_error *err)
+static int start_acme_clients(struct fe_gateway *gateway, struct flatend_error *err)
 {
     const struct fe_config *config = gateway->config;
 
     for (size_t i = 0; i < config->n_http; i++) {
         if (config->http[i].https == FE_HTTPS_ON && config->http[i].n_certs == 0) {
-            int code = fe_acme_agency_add(&gateway->agency, &gateway->https[i]);
+            int code = fe_acme_manager_add(&gateway->manager, &gateway->https[i]);
 
             if (code != 0) {
                 return fe_err_set(err, code, "https: %s", flatend_strerror(code));
@@ -283,16 +283,16 @@ static int start_agents(struct fe_gateway *gateway, struct flatend_error *err)
     return 0;
 }
 
-void fe_gateway_reread(struct fe_gateway *gateway)
+void fe_gateway_reload_certs(struct fe_gateway *gateway)
 {
-    look_at_certificates(gateway, true);
+    poll_certificates(gateway, true);
 }
 
-/* ---- all of it together ------------------------------------------------------------------- */
+/* ---- all of it together --------------------------------------------------------------------- */
 
 static void free_parts(struct fe_gateway *gateway)
 {
-    free(gateway->shards);
+    free(gateway->edges);
     free(gateway->https);
 }
 
@@ -306,10 +306,10 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     err = err != NULL ? err : &ignored;
     *gateway = NULL;
     if (started != NULL) {
-        started->shards = calloc(config->n_workers, sizeof(*started->shards));
+        started->edges = calloc(config->n_workers, sizeof(*started->edges));
         started->https = calloc(config->n_http + 1, sizeof(*started->https));
     }
-    if (started == NULL || started->shards == NULL || started->https == NULL) {
+    if (started == NULL || started->edges == NULL || started->https == NULL) {
         if (started != NULL) {
             free_parts(started);
         }
@@ -319,23 +319,23 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     started->worker = worker;
     started->config = fe_config_ref(config);
     started->log = *log;
-    fe_timer_init(&started->look, on_look);
-    fe_acme_agency_init(&started->agency, worker, config, &started->log);
+    fe_timer_init(&started->poll_timer, on_poll_timer);
+    fe_acme_manager_init(&started->manager, worker, config, &started->log);
     *gateway = started;
     code = start_node(started, err);
     if (code == 0) {
         code = start_https(started, err);
     }
     if (code == 0) {
-        code = start_agents(started, err);
+        code = start_acme_clients(started, err);
     }
     if (code == 0) {
-        code = start_shards(started, err);
+        code = start_edges(started, err);
     }
-    return code != 0 ? code : open_entrance(started, err);
+    return code != 0 ? code : open_acceptors(started, err);
 }
 
-/* ---- stopping ----------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------------- */
 
 static void enter_stopped(struct fe_gateway *gateway)
 {
@@ -373,31 +373,31 @@ static void on_part_closed(void *arg)
     close_if_drained(gateway);
 }
 
-static void hurry_shards(struct fe_gateway *gateway)
+static void abort_edges(struct fe_gateway *gateway)
 {
-    gateway->is_hurried = true;
-    for (size_t i = 0; i < gateway->n_shards && !gateway->has_entrance; i++) {
-        fe_shard_hurry(&gateway->shards[i]);
+    gateway->is_aborted = true;
+    for (size_t i = 0; i < gateway->n_edges && !gateway->has_acceptors; i++) {
+        fe_edge_worker_abort(&gateway->edges[i]);
     }
 }
 
-static void drain_shards(struct fe_gateway *gateway)
+static void drain_edges(struct fe_gateway *gateway)
 {
-    for (size_t i = 0; i < gateway->n_shards; i++) {
-        fe_shard_drain(&gateway->shards[i]);
+    for (size_t i = 0; i < gateway->n_edges; i++) {
+        fe_edge_worker_drain(&gateway->edges[i]);
     }
-    if (gateway->is_hurried) {
-        hurry_shards(gateway);
+    if (gateway->is_aborted) {
+        abort_edges(gateway);
     }
 }
 
-/* From here on no client is handed to a shard. */
-static void on_entrance_closed(void *arg)
+/* From here on no client is handed to an edge worker. */
+static void on_acceptors_closed(void *arg)
 {
     struct fe_gateway *gateway = arg;
 
-    gateway->has_entrance = false;
-    drain_shards(gateway);
+    gateway->has_acceptors = false;
+    drain_edges(gateway);
     on_part_closed(gateway);
 }
 
@@ -409,15 +409,15 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
     gateway->stopped_arg = arg;
     if (is_first) {
         gateway->state = DRAINING;
-        fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->look);
-        fe_acme_agency_stop(&gateway->agency, on_part_closed, gateway);
+        fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->poll_timer);
+        fe_acme_manager_stop(&gateway->manager, on_part_closed, gateway);
     }
-    if (is_first && gateway->has_entrance) {
-        fe_entrance_close(&gateway->entrance);
+    if (is_first && gateway->has_acceptors) {
+        fe_acceptors_close(&gateway->acceptors);
     } else if (is_first) {
-        drain_shards(gateway);
+        drain_edges(gateway);
     } else {
-        hurry_shards(gateway);
+        abort_edges(gateway);
     }
     close_if_drained(gateway);
 }
@@ -442,25 +442,25 @@ void fe_gateway_free(struct fe_gateway *gateway)
         fe_gateway_stop(gateway, stop_worker, gateway->worker);
         fe_worker_run(gateway->worker);
     }
-    fe_entrance_deinit(&gateway->entrance);
-    for (size_t i = 0; i < gateway->n_shards; i++) {
-        fe_shard_deinit(&gateway->shards[i]);
+    fe_acceptors_deinit(&gateway->acceptors);
+    for (size_t i = 0; i < gateway->n_edges; i++) {
+        fe_edge_worker_deinit(&gateway->edges[i]);
     }
     for (size_t i = 0; i < gateway->config->n_http; i++) {
         fe_https_close(&gateway->https[i]);
     }
-    fe_acme_agency_deinit(&gateway->agency);
+    fe_acme_manager_deinit(&gateway->manager);
     fe_tls_tickets_free(gateway->tickets);
     fe_config_unref(gateway->config);
     free_parts(gateway);
     free(gateway);
 }
 
-/* ---- looking ------------------------------------------------------------------------------ */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 int fe_gateway_http_addr(const struct fe_gateway *gateway, size_t index, struct fe_addr *addr)
 {
-    return fe_entrance_addr(&gateway->entrance, index, addr);
+    return fe_acceptors_addr(&gateway->acceptors, index, addr);
 }
 
 int fe_gateway_node_addr(const struct fe_gateway *gateway, struct fe_addr *addr)

@@ -22,7 +22,7 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
 void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), void *arg);
 
 /* Reads own certificates anew, whether their files look changed or not; what fails is logged. */
-void fe_gateway_reread(struct fe_gateway *gateway);
+void fe_gateway_reload_certs(struct fe_gateway *gateway);
 
 /* Frees; a gateway that has not stopped is ended at once, for which the worker, whose loop must be
  * its own, is run. Not from within the worker's loop. */

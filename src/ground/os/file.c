@@ -34,7 +34,7 @@ static int fail_errno(struct flatend_error *err, const char *path)
     return fe_err_set(err, code, "'%s': %s", path, strerror(number));
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Reads up to the limit, and then whether that was all. */
 static int read_all(int fd, const char *path, struct fe_buf *buf, struct flatend_error *err)
@@ -89,7 +89,7 @@ int fe_file_read(const char *path, struct fe_buf *buf, unsigned *mode, struct fl
     return code;
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static int write_all(int fd, struct fe_view data)
 {
@@ -154,14 +154,14 @@ int fe_file_write(const char *path, struct fe_view data, unsigned mode, struct f
     return code;
 }
 
-/* ---- directories -------------------------------------------------------------------------- */
+/* ---- directories ---------------------------------------------------------------------------- */
 
 static int make_one(const char *path)
 {
     return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
 }
 
-void fe_file_forget(struct fe_buf *buf)
+void fe_file_wipe(struct fe_buf *buf)
 {
     if (buf->data != NULL) {
         fe_wipe(buf->data, buf->cap);

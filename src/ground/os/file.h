@@ -22,7 +22,7 @@ int fe_file_write(const char *path, struct fe_view data, unsigned mode,
                   struct flatend_error *err) FE_MUST_USE;
 
 /* Wipes and frees what was read from a secret file, or goes into one. */
-void fe_file_forget(struct fe_buf *buf);
+void fe_file_wipe(struct fe_buf *buf);
 
 /* Makes a directory and its missing parents, all of them with mode 0700. One that is there stays as
  * it is, but must be writable. FLATEND_EACCESS, FLATEND_EIO, FLATEND_ENOMEM. */

@@ -5,6 +5,6 @@
 #include "ground/uv/conn.h"
 
 /* Whether fe_conn_accept was called. */
-bool fe_conn_is_taken(const struct fe_conn *conn);
+bool fe_conn_is_accepted(const struct fe_conn *conn);
 
 #endif

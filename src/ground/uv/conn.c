@@ -411,7 +411,7 @@ int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
     return 0;
 }
 
-bool fe_conn_is_taken(const struct fe_conn *conn)
+bool fe_conn_is_accepted(const struct fe_conn *conn)
 {
     return conn->ops != NULL;
 }
@@ -473,12 +473,12 @@ static uint64_t n_unacked(const struct fe_conn *conn)
     return (uint64_t)n;
 }
 
-uint64_t fe_conn_taken(const struct fe_conn *conn)
+uint64_t fe_conn_n_acked(const struct fe_conn *conn)
 {
     return conn->n_written - n_unacked(conn);
 }
 
-bool fe_conn_has_taken_all(const struct fe_conn *conn)
+bool fe_conn_is_all_acked(const struct fe_conn *conn)
 {
     return conn->out.len == 0 && n_unacked(conn) == 0;
 }

@@ -69,10 +69,10 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr);
 
 /* Bytes that the peer's system has acknowledged so far: whether a slow reader makes progress. What
  * only fills the socket's buffer does not count; that is why this costs a system call. */
-uint64_t fe_conn_taken(const struct fe_conn *conn);
+uint64_t fe_conn_n_acked(const struct fe_conn *conn);
 
 /* Whether that is all: the output, and our FIN if it was sent. */
-bool fe_conn_has_taken_all(const struct fe_conn *conn);
+bool fe_conn_is_all_acked(const struct fe_conn *conn);
 
 struct fe_listener_ops {
     /* Call fe_conn_accept before returning; else the connection is closed. */

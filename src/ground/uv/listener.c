@@ -65,7 +65,7 @@ static void hand_over(struct fe_listener *listener, int fd, const struct sockadd
         return;
     }
     listener->ops->on_accept(listener->owner, conn);
-    if (!fe_conn_is_taken(conn)) {
+    if (!fe_conn_is_accepted(conn)) {
         fe_conn_close(conn);
     }
 }

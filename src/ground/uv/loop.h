@@ -18,14 +18,14 @@ struct fe_worker {
     uv_timer_t timer;   /* runs `timers` */
     uv_prepare_t turn;  /* the end of a turn: flushes, arms `timer` */
     uv_idle_t again;    /* active while there is output that must not wait for the next event */
-    uv_async_t wake;    /* mail has come */
+    uv_async_t wake;    /* a task was posted */
     unsigned n_closing; /* of the four handles above, while the worker is freed */
     struct fe_timers timers;
     struct fe_pool pool;
-    struct fe_list later; /* what is to be done at the end of this turn */
-    struct fe_list flush; /* connections with new output */
-    pthread_mutex_t mail_lock;
-    struct fe_list mail; /* under mail_lock */
+    struct fe_list deferred; /* what is to be done at the end of this turn */
+    struct fe_list flush;    /* connections with new output */
+    pthread_mutex_t task_lock;
+    struct fe_list tasks; /* under task_lock */
     void (*on_freed)(void *arg);
     void *freed_arg;
     uint8_t read_buf[FE_READ_SIZE];
@@ -34,8 +34,8 @@ struct fe_worker {
 /* Writes what the connections of the flush list hold (conn.c). */
 void fe_conn_flush_all(struct fe_worker *worker);
 
-/* Runs the mail that was there when called (mailbox.c). */
-void fe_mail_run(struct fe_worker *worker);
+/* Runs the tasks that were there when called (task_queue.c). */
+void fe_tasks_run(struct fe_worker *worker);
 
 /* The code for an error of libuv (negative errno). */
 int fe_uv_code(int status);

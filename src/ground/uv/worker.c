@@ -33,14 +33,14 @@ static void on_again(uv_idle_t *again)
     (void)again;
 }
 
-static void run_later(struct fe_worker *worker)
+static void run_deferred(struct fe_worker *worker)
 {
     struct fe_list *link;
 
-    while ((link = fe_list_pop_front(&worker->later)) != NULL) {
-        struct fe_later *later = FE_CONTAINER_OF(link, struct fe_later, link);
+    while ((link = fe_list_pop_front(&worker->deferred)) != NULL) {
+        struct fe_deferred *deferred = FE_CONTAINER_OF(link, struct fe_deferred, link);
 
-        later->fn(later);
+        deferred->fn(deferred);
     }
 }
 
@@ -51,7 +51,7 @@ static void on_turn(uv_prepare_t *turn)
 {
     struct fe_worker *worker = turn->data;
 
-    run_later(worker);
+    run_deferred(worker);
     fe_conn_flush_all(worker);
     if (fe_list_is_empty(&worker->flush)) {
         (void)uv_idle_stop(&worker->again);
@@ -63,7 +63,7 @@ static void on_turn(uv_prepare_t *turn)
 
 static void on_wake(uv_async_t *wake)
 {
-    fe_mail_run(wake->data);
+    fe_tasks_run(wake->data);
 }
 
 /* Only uv_async_init can fail: it may need descriptors. */
@@ -107,8 +107,8 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     fe_timers_init(&worker->timers);
     fe_pool_init(&worker->pool);
     fe_list_init(&worker->flush);
-    fe_list_init(&worker->later);
-    fe_list_init(&worker->mail);
+    fe_list_init(&worker->deferred);
+    fe_list_init(&worker->tasks);
     rv = init_handles(worker);
     if (rv != 0) {
         if (loop == NULL) {
@@ -117,7 +117,7 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
         free(worker);
         return rv;
     }
-    (void)pthread_mutex_init(&worker->mail_lock, NULL);
+    (void)pthread_mutex_init(&worker->task_lock, NULL);
     *out = worker;
     return 0;
 }
@@ -163,12 +163,12 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg)
 {
-    FE_ASSERT(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->mail),
+    FE_ASSERT(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->tasks),
               "nothing is left to do on a worker that is freed");
     worker->on_freed = on_freed;
     worker->freed_arg = arg;
     worker->n_closing = N_HANDLES;
-    (void)pthread_mutex_destroy(&worker->mail_lock);
+    (void)pthread_mutex_destroy(&worker->task_lock);
     fe_timers_deinit(&worker->timers);
     fe_pool_deinit(&worker->pool);
     uv_close((uv_handle_t *)&worker->timer, on_handle_closed);
@@ -188,21 +188,21 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
     }
 }
 
-void fe_later_init(struct fe_later *later, void (*fn)(struct fe_later *later))
+void fe_deferred_init(struct fe_deferred *deferred, void (*fn)(struct fe_deferred *deferred))
 {
-    fe_list_init(&later->link);
-    later->fn = fn;
+    fe_list_init(&deferred->link);
+    deferred->fn = fn;
 }
 
-void fe_later_cancel(struct fe_later *later)
+void fe_deferred_cancel(struct fe_deferred *deferred)
 {
-    fe_list_remove(&later->link);
+    fe_list_remove(&deferred->link);
 }
 
-void fe_worker_later(struct fe_worker *worker, struct fe_later *later)
+void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred)
 {
-    if (!fe_list_is_linked(&later->link)) {
-        fe_list_push_back(&worker->later, &later->link);
+    if (!fe_list_is_linked(&deferred->link)) {
+        fe_list_push_back(&worker->deferred, &deferred->link);
     }
 }
 

@@ -1,5 +1,5 @@
 /* A worker: one thread, one libuv loop, and everything that lives on it. Nothing here may be called
- * from another thread, except what mailbox.h says. <uv.h> is included in this room only. */
+ * from another thread, except what task queue.h says. <uv.h> is included in this room only. */
 #ifndef FE_GROUND_UV_WORKER_H
 #define FE_GROUND_UV_WORKER_H
 
@@ -33,14 +33,14 @@ struct fe_timers *fe_worker_timers(struct fe_worker *worker);
 
 /* Something to be done once at the end of this turn, before the output is written, however often it
  * is asked for. */
-struct fe_later {
+struct fe_deferred {
     struct fe_list link;
-    void (*fn)(struct fe_later *later);
+    void (*fn)(struct fe_deferred *deferred);
 };
 
-void fe_later_init(struct fe_later *later, void (*fn)(struct fe_later *later));
-void fe_later_cancel(struct fe_later *later);
-void fe_worker_later(struct fe_worker *worker, struct fe_later *later);
+void fe_deferred_init(struct fe_deferred *deferred, void (*fn)(struct fe_deferred *deferred));
+void fe_deferred_cancel(struct fe_deferred *deferred);
+void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred);
 
 struct fe_pool *fe_worker_pool(struct fe_worker *worker);
 

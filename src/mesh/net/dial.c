@@ -69,9 +69,9 @@ static void settle(struct fe_dial *dial, bool is_connected)
 {
     enum fe_seed_state seed = dial->seed;
 
-    dial->seed = FE_SEED_SETTLED;
-    if (seed != FE_SEED_SETTLED) {
-        fe_join_on_settled(dial->mesh, seed == FE_SEED_UNTRIED, is_connected);
+    dial->seed = FE_SEED_RESOLVED;
+    if (seed != FE_SEED_RESOLVED) {
+        fe_join_on_resolved(dial->mesh, seed == FE_SEED_UNTRIED, is_connected);
     }
 }
 
@@ -92,7 +92,7 @@ void fe_dial_give_up(struct fe_dial *dial)
 }
 
 /* Waits for the next attempt, or gives up. */
-static void try_later(struct fe_dial *dial)
+static void retry(struct fe_dial *dial)
 {
     struct fe_mesh *mesh = dial->mesh;
     int n_allowed = mesh->config.reconnect_attempts;
@@ -100,7 +100,7 @@ static void try_later(struct fe_dial *dial)
     char text[DELAY_TEXT_MAX];
     unsigned delay_ms;
 
-    if (mesh->state != FE_MESH_RUNNING || !dial->is_kept || n_allowed <= 0) {
+    if (mesh->state != FE_MESH_RUNNING || !dial->is_persistent || n_allowed <= 0) {
         fe_dial_give_up(dial);
         return;
     }
@@ -139,7 +139,7 @@ static void on_timer(struct fe_timer *timer)
     dial->is_refused = false;
     dial->state = FE_DIAL_DIALING;
     if (fe_link_dial(dial) != 0) {
-        try_later(dial);
+        retry(dial);
     }
 }
 
@@ -151,7 +151,7 @@ static struct fe_dial *dial_alloc(struct fe_mesh *mesh, const struct fe_addr *ad
         dial->mesh = mesh;
         dial->addr = *addr;
         dial->state = FE_DIAL_DIALING;
-        dial->seed = FE_SEED_SETTLED;
+        dial->seed = FE_SEED_RESOLVED;
         fe_timer_init(&dial->timer, on_timer);
         fe_list_push_back(&mesh->dials, &dial->node);
     }
@@ -182,12 +182,12 @@ int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed)
     if (dial == NULL) {
         return FLATEND_ENOMEM;
     }
-    dial->is_kept = true;
+    dial->is_persistent = true;
     dial->seed = FE_SEED_UNTRIED;
     dial->is_pinned = seed->is_pinned;
     memcpy(dial->key, seed->key, FE_KEY_LEN);
     if (fe_link_dial(dial) != 0) {
-        try_later(dial);
+        retry(dial);
     }
     return 0;
 }
@@ -195,7 +195,7 @@ int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed)
 void fe_dial_on_ready(struct fe_dial *dial)
 {
     dial->state = FE_DIAL_CONNECTED;
-    dial->is_kept = true;
+    dial->is_persistent = true;
     dial->n_attempts = 0;
     settle(dial, true);
 }
@@ -203,7 +203,7 @@ void fe_dial_on_ready(struct fe_dial *dial)
 void fe_dial_on_lost(struct fe_dial *dial)
 {
     dial->link = NULL;
-    try_later(dial);
+    retry(dial);
 }
 
 struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr)

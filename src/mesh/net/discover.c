@@ -10,52 +10,52 @@
 
 static void pump(struct fe_mesh *mesh);
 
-static struct fe_ask *find_ask(struct fe_mesh *mesh, const struct fe_link *link)
+static struct fe_discovery_query *find_query(struct fe_mesh *mesh, const struct fe_link *link)
 {
     for (size_t i = 0; i < FE_MESH_BOOTSTRAP_LINKS; i++) {
-        if (mesh->discovery.asks[i].link == link) {
-            return &mesh->discovery.asks[i];
+        if (mesh->discovery.queries[i].link == link) {
+            return &mesh->discovery.queries[i];
         }
     }
     return NULL;
 }
 
-static void ask_clear(struct fe_ask *ask)
+static void query_clear(struct fe_discovery_query *query)
 {
-    fe_timer_stop(ask->mesh->timers, &ask->timer);
-    ask->link = NULL;
-    ask->is_sent = false;
+    fe_timer_stop(query->mesh->timers, &query->timer);
+    query->link = NULL;
+    query->is_sent = false;
 }
 
 /* The node has answered, or will not: on to the next. */
-static void ask_done(struct fe_ask *ask)
+static void query_done(struct fe_discovery_query *query)
 {
-    struct fe_mesh *mesh = ask->mesh;
+    struct fe_mesh *mesh = query->mesh;
 
-    fe_kad_lookup_done(&mesh->discovery.lookup, ask->key);
-    ask_clear(ask);
+    fe_kad_lookup_done(&mesh->discovery.lookup, query->key);
+    query_clear(query);
 }
 
-static void on_ask_timer(struct fe_timer *timer)
+static void on_query_timer(struct fe_timer *timer)
 {
-    struct fe_ask *ask = FE_CONTAINER_OF(timer, struct fe_ask, timer);
+    struct fe_discovery_query *query = FE_CONTAINER_OF(timer, struct fe_discovery_query, timer);
 
-    ask_done(ask);
-    pump(ask->mesh);
+    query_done(query);
+    pump(query->mesh);
 }
 
-static int ask_send(struct fe_ask *ask)
+static int query_send(struct fe_discovery_query *query)
 {
-    struct fe_mesh *mesh = ask->mesh;
-    struct fe_sender *sender = &ask->link->session.sender;
-    int rv = fe_mesh_start_timer(mesh, &ask->timer, FE_MESH_ANSWER_MS);
+    struct fe_mesh *mesh = query->mesh;
+    struct fe_sender *sender = &query->link->session.sender;
+    int rv = fe_mesh_start_timer(mesh, &query->timer, FE_MESH_ANSWER_MS);
 
     if (rv == 0) {
-        rv = sender->ops->find_node(sender, fe_mesh_key(mesh), &ask->token);
+        rv = sender->ops->find_node(sender, fe_mesh_key(mesh), &query->token);
     }
     if (rv == 0) {
-        ask->is_sent = true;
-        mesh->transport.ops->flush(ask->link->io);
+        query->is_sent = true;
+        mesh->transport.ops->flush(query->link->io);
     }
     return rv;
 }
@@ -77,23 +77,23 @@ static struct fe_link *link_to(struct fe_mesh *mesh, const struct fe_id *id)
     return fe_dial_new(mesh, &id->addr, &dial) == 0 ? dial->link : NULL;
 }
 
-static void ask_node(struct fe_mesh *mesh, const struct fe_id *id)
+static void query_node(struct fe_mesh *mesh, const struct fe_id *id)
 {
     struct fe_link *link = link_to(mesh, id);
-    struct fe_ask *ask = find_ask(mesh, NULL);
+    struct fe_discovery_query *query = find_query(mesh, NULL);
 
-    if (link == NULL || ask == NULL || find_ask(mesh, link) != NULL) {
+    if (link == NULL || query == NULL || find_query(mesh, link) != NULL) {
         fe_kad_lookup_done(&mesh->discovery.lookup, id->public_key);
         return;
     }
-    ask->link = link;
-    memcpy(ask->key, id->public_key, FE_KEY_LEN);
+    query->link = link;
+    memcpy(query->key, id->public_key, FE_KEY_LEN);
     if (link->state != FE_LINK_READY) {
         return; /* fe_discovery_on_ready goes on */
     }
     fe_link_log(link, "Re-probed ", ".");
-    if (ask_send(ask) != 0) {
-        ask_done(ask);
+    if (query_send(query) != 0) {
+        query_done(query);
     }
 }
 
@@ -112,7 +112,7 @@ static void pump(struct fe_mesh *mesh)
     struct fe_id id;
 
     while (fe_kad_lookup_next(lookup, &id)) {
-        ask_node(mesh, &id);
+        query_node(mesh, &id);
     }
     if (fe_kad_lookup_is_finished(lookup)) {
         finish(mesh);
@@ -127,8 +127,8 @@ static void on_deadline(struct fe_timer *timer)
 void fe_discovery_init(struct fe_mesh *mesh)
 {
     for (size_t i = 0; i < FE_MESH_BOOTSTRAP_LINKS; i++) {
-        mesh->discovery.asks[i].mesh = mesh;
-        fe_timer_init(&mesh->discovery.asks[i].timer, on_ask_timer);
+        mesh->discovery.queries[i].mesh = mesh;
+        fe_timer_init(&mesh->discovery.queries[i].timer, on_query_timer);
     }
     fe_timer_init(&mesh->discovery.deadline, on_deadline);
 }
@@ -159,7 +159,7 @@ void fe_discovery_stop(struct fe_mesh *mesh)
     struct fe_discovery *discovery = &mesh->discovery;
 
     for (size_t i = 0; i < FE_MESH_BOOTSTRAP_LINKS; i++) {
-        ask_clear(&discovery->asks[i]);
+        query_clear(&discovery->queries[i]);
     }
     fe_timer_stop(mesh->timers, &discovery->deadline);
     fe_kad_lookup_deinit(&discovery->lookup);
@@ -168,14 +168,14 @@ void fe_discovery_stop(struct fe_mesh *mesh)
 
 void fe_discovery_on_ready(struct fe_mesh *mesh, struct fe_link *link)
 {
-    struct fe_ask *ask = find_ask(mesh, link);
+    struct fe_discovery_query *query = find_query(mesh, link);
 
-    if (ask == NULL || ask->is_sent) {
+    if (query == NULL || query->is_sent) {
         return;
     }
     mesh->discovery.n_discovered++;
-    if (ask_send(ask) != 0) {
-        ask_done(ask);
+    if (query_send(query) != 0) {
+        query_done(query);
         pump(mesh);
     }
 }
@@ -195,9 +195,9 @@ static void complete_address(const struct fe_link *link, struct fe_addr *addr)
 void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t token,
                            const struct fe_id *ids, size_t n)
 {
-    struct fe_ask *ask = find_ask(mesh, link);
+    struct fe_discovery_query *query = find_query(mesh, link);
 
-    if (ask == NULL || !ask->is_sent || ask->token != token) {
+    if (query == NULL || !query->is_sent || query->token != token) {
         return; /* too late */
     }
     for (size_t i = 0; i < n; i++) {
@@ -209,16 +209,16 @@ void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t 
             break;
         }
     }
-    ask_done(ask);
+    query_done(query);
     pump(mesh);
 }
 
 void fe_discovery_on_lost(struct fe_mesh *mesh, struct fe_link *link)
 {
-    struct fe_ask *ask = find_ask(mesh, link);
+    struct fe_discovery_query *query = find_query(mesh, link);
 
-    if (ask != NULL) {
-        ask_done(ask);
+    if (query != NULL) {
+        query_done(query);
         pump(mesh);
     }
 }

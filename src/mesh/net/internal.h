@@ -1,13 +1,13 @@
 /* The inside of the mesh, for src/mesh only.
  *
- *     mesh.c      the node: what it holds, accepting, closing
- *     join.c      from the first addresses to on_joined
- *     link.c      one connection, from open to gone
- *     hello.c     the peer of a connection says who it is and what it offers
- *     alive.c     whether it is still there
- *     leave.c     saying goodbye, and hearing it
- *     dial.c      an address that is dialed, and dialed again when it is lost
- *     discover.c  asking the mesh for the nodes near us
+ *     mesh.c       the node: what it holds, accepting, closing
+ *     join.c       from the first addresses to on_joined
+ *     link.c       one connection, from open to gone
+ *     handshake.c  the peer of a connection tells its identity and its services
+ *     keepalive.c  whether it is still there
+ *     goaway.c     announcing the end of requests, and receiving that
+ *     dial.c       an address that is dialed, and dialed again when it is lost
+ *     discover.c   asking the mesh for the nodes nearest to this one
  *
  * A link points to its dial and a dial to its link while both are alive. Links die in
  * fe_link_on_close and nowhere else; dials in dial.c. Whatever completes for the application
@@ -36,11 +36,11 @@ enum {
 
 /* What a PING is about. */
 enum {
-    FE_PING_ALIVE,
-    FE_PING_GOODBYE,
+    FE_PING_KEEPALIVE,
+    FE_PING_GOAWAY,
 };
 
-/* ---- link.c ------------------------------------------------------------------------------- */
+/* ---- link.c --------------------------------------------------------------------------------- */
 
 /*            on_open             Handshake
  *  DIALING ───────────▶ HELLO ───────────────▶ READY
@@ -52,18 +52,18 @@ enum {
  *                     on_close ◀──────────────────────────────────┘     (freed)
  */
 enum fe_link_state {
-    FE_LINK_DIALING,  /* no session yet */
-    FE_LINK_HELLO,    /* session and peer exist; waiting for the Handshake */
-    FE_LINK_READY,    /* the peer has said who it is, and is in the registry */
-    FE_LINK_DRAINING, /* we have ended it; what it holds is still sent */
-    FE_LINK_CLOSING,  /* we have ended it; waiting for on_close */
+    FE_LINK_DIALING,   /* no session yet */
+    FE_LINK_HANDSHAKE, /* session and peer exist; waiting for the Handshake */
+    FE_LINK_READY,     /* the peer has said who it is, and is in the registry */
+    FE_LINK_DRAINING,  /* we have ended it; what it holds is still sent */
+    FE_LINK_CLOSING,   /* we have ended it; waiting for on_close */
 };
 
 /* Our GOAWAY on a link. */
-enum fe_goodbye {
-    FE_GOODBYE_NONE,
-    FE_GOODBYE_SENT,  /* requests that the peer sent before it knew may still come */
-    FE_GOODBYE_HEARD, /* the peer has seen it: none will */
+enum fe_goaway_state {
+    FE_GOAWAY_NONE,
+    FE_GOAWAY_SENT,  /* requests that the peer sent before it knew may still come */
+    FE_GOAWAY_ACKED, /* the peer has seen it: none will */
 };
 
 struct fe_link {
@@ -72,18 +72,18 @@ struct fe_link {
     struct fe_dial *dial; /* NULL: accepted, or not wanted any more */
     void *io;
     enum fe_link_state state;
-    struct fe_addr addr;   /* dialed, or the connection came from */
-    struct fe_timer timer; /* bounds every state but READY and CLOSING */
-    struct fe_timer alive; /* READY: when to look whether the peer is */
-    uint64_t heard_ms;     /* when something came last */
-    uint64_t probed_ms;    /* when it was asked last whether it is there */
-    enum fe_goodbye goodbye;
-    bool is_leaving;  /* the peer has said goodbye: nothing new is asked of it */
+    struct fe_addr addr;       /* dialed, or the connection came from */
+    struct fe_timer timer;     /* bounds every state but READY and CLOSING */
+    struct fe_timer keepalive; /* READY: when to look whether the peer is */
+    uint64_t last_read_ms;     /* when something came last */
+    uint64_t last_ping_ms;     /* when it was asked last whether it is there */
+    enum fe_goaway_state goaway;
+    bool has_goaway;  /* the peer has said goodbye: nothing new is asked of it */
     bool has_session; /* from HELLO on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
     bool is_broken;           /* output was lost: to be closed at the end of this turn */
-    bool is_in_peer;          /* a call into the peer runs, and settles it on its way out */
+    bool is_in_peer_call;     /* a call into the peer runs, and settles it on its way out */
     struct fe_list unsettled; /* in mesh->unsettled */
     struct fe_buf services;   /* as announced last, "a b c", for the log */
 };
@@ -104,11 +104,11 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
 /* Something was appended to the output. */
 void fe_link_flush(struct fe_link *link);
 
-/* ---- hello.c ------------------------------------------------------------------------------ */
+/* ---- handshake.c ---------------------------------------------------------------------------- */
 
 /* The peer's Handshake. A fault is returned: the link is to be closed. */
-int fe_link_on_hello(struct fe_link *link, const struct fe_event *event,
-                     struct flatend_error *err) FE_MUST_USE;
+int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
+                         struct flatend_error *err) FE_MUST_USE;
 
 /* What the peer offers from now on. */
 int fe_link_on_services(struct fe_link *link, struct fe_offers offers,
@@ -121,36 +121,36 @@ void fe_link_log(const struct fe_link *link, const char *before, const char *aft
 /* The link is ready, and the peer has proven to be the node with this key. */
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
 
-/* ---- alive.c ------------------------------------------------------------------------------- */
+/* ---- keepalive.c ---------------------------------------------------------------------------- */
 
 /* The link is READY, or no longer. Old peers cannot be asked, and are not watched. */
-void fe_alive_start(struct fe_link *link);
-void fe_alive_stop(struct fe_link *link);
+void fe_keepalive_start(struct fe_link *link);
+void fe_keepalive_stop(struct fe_link *link);
 
-/* ---- leave.c ------------------------------------------------------------------------------- */
+/* ---- goaway.c ------------------------------------------------------------------------------- */
 
 /* The mesh drains: says goodbye to the peer of this link, or ends it if nobody is there yet. */
-void fe_leave_tell(struct fe_link *link);
+void fe_goaway_send(struct fe_link *link);
 
 /* The answer to a ping: perhaps to the one behind our goodbye. */
-void fe_leave_on_pong(struct fe_link *link, uint64_t token);
+void fe_goaway_on_pong(struct fe_link *link, uint64_t token);
 
 /* The peer says goodbye. */
-void fe_leave_on_goaway(struct fe_link *link, const struct fe_event *event);
+void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event);
 
 /* Whether a request that comes now is to be taken. */
-bool fe_leave_takes_requests(const struct fe_link *link);
+bool fe_goaway_accepts_requests(const struct fe_link *link);
 
 /* Calls on_drained if it is due. */
-void fe_leave_report(struct fe_mesh *mesh);
+void fe_goaway_report_drained(struct fe_mesh *mesh);
 
-/* ---- dial.c ------------------------------------------------------------------------------- */
+/* ---- dial.c --------------------------------------------------------------------------------- */
 
 /* Where an address given to fe_mesh_join stands in the count of join.c. */
 enum fe_seed_state {
     FE_SEED_UNTRIED,
-    FE_SEED_TRIED,   /* failed once, is tried again */
-    FE_SEED_SETTLED, /* answered, or given up; or the address is not one that join was given */
+    FE_SEED_TRIED,    /* failed once, is tried again */
+    FE_SEED_RESOLVED, /* answered, or given up; or the address is not one that join was given */
 };
 
 /*   new              the link is ready
@@ -175,9 +175,9 @@ struct fe_dial {
     struct fe_link *link; /* DIALING, CONNECTED */
     enum fe_dial_state state;
     enum fe_seed_state seed;
-    bool is_kept;    /* dialed again when lost: it was given to join, or has answered once */
-    bool is_refused; /* one side did not let the other in: there is no hurry */
-    bool is_pinned;  /* only the node with this key will do */
+    bool is_persistent; /* dialed again when lost: it was given to join, or has answered once */
+    bool is_refused;    /* one side rejected the other: retried slowly */
+    bool is_pinned;     /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     unsigned n_attempts; /* since it was lost */
     struct fe_timer timer;
@@ -202,10 +202,10 @@ void fe_dial_on_lost(struct fe_dial *dial);
 
 struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr);
 
-/* ---- discover.c --------------------------------------------------------------------------- */
+/* ---- discover.c ----------------------------------------------------------------------------- */
 
 /* A node that is being asked. */
-struct fe_ask {
+struct fe_discovery_query {
     struct fe_mesh *mesh;
     struct fe_link *link; /* NULL: this entry is free */
     uint8_t key[FE_KEY_LEN];
@@ -217,7 +217,7 @@ struct fe_ask {
 struct fe_discovery {
     bool is_running;
     struct fe_kad_lookup lookup;
-    struct fe_ask asks[FE_MESH_BOOTSTRAP_LINKS];
+    struct fe_discovery_query queries[FE_MESH_BOOTSTRAP_LINKS];
     struct fe_timer deadline;
     size_t n_discovered;
 };
@@ -236,7 +236,7 @@ void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t 
                            const struct fe_id *ids, size_t n);
 void fe_discovery_on_lost(struct fe_mesh *mesh, struct fe_link *link);
 
-/* ---- join.c ------------------------------------------------------------------------------- */
+/* ---- join.c --------------------------------------------------------------------------------- */
 
 enum fe_join_state {
     FE_JOIN_NONE,
@@ -248,8 +248,8 @@ enum fe_join_state {
 struct fe_join {
     enum fe_join_state state;
     size_t n_addrs;
-    size_t n_untried;   /* neither answered nor failed even once */
-    size_t n_unsettled; /* neither answered nor given up */
+    size_t n_untried;    /* neither answered nor failed even once */
+    size_t n_unresolved; /* neither answered nor given up */
     size_t n_connected;
     bool is_discovery_due; /* an address has answered since the last discovery began */
 };
@@ -258,7 +258,7 @@ struct fe_join {
 void fe_join_on_tried(struct fe_mesh *mesh);
 
 /* An address has answered, or is given up; `is_first`: with its first try. */
-void fe_join_on_settled(struct fe_mesh *mesh, bool is_first, bool is_connected);
+void fe_join_on_resolved(struct fe_mesh *mesh, bool is_first, bool is_connected);
 
 /* The discovery has come to its end. */
 void fe_join_on_discovered(struct fe_mesh *mesh);
@@ -269,7 +269,7 @@ void fe_join_abort(struct fe_mesh *mesh);
 /* Calls on_joined if it is due. */
 void fe_join_report(struct fe_mesh *mesh);
 
-/* ---- mesh.c ------------------------------------------------------------------------------- */
+/* ---- mesh.c --------------------------------------------------------------------------------- */
 
 enum fe_mesh_state {
     FE_MESH_RUNNING,

@@ -18,7 +18,7 @@ static void advance(struct fe_mesh *mesh)
         join->is_discovery_due = false;
         fe_discovery_start(mesh);
     }
-    if (join->state == FE_JOIN_RUNNING && join->n_unsettled == 0 && !mesh->discovery.is_running) {
+    if (join->state == FE_JOIN_RUNNING && join->n_unresolved == 0 && !mesh->discovery.is_running) {
         join->state = FE_JOIN_COMPLETE;
         fe_mesh_wake(mesh);
     }
@@ -44,7 +44,7 @@ int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n)
         return FLATEND_ESTATE;
     }
     mesh->join =
-        (struct fe_join){.state = FE_JOIN_RUNNING, .n_addrs = n, .n_untried = n, .n_unsettled = n};
+        (struct fe_join){.state = FE_JOIN_RUNNING, .n_addrs = n, .n_untried = n, .n_unresolved = n};
     for (size_t i = 0; i < n; i++) {
         int rv = fe_dial_seed(mesh, &seeds[i]);
 
@@ -63,12 +63,12 @@ void fe_join_on_tried(struct fe_mesh *mesh)
     advance(mesh);
 }
 
-void fe_join_on_settled(struct fe_mesh *mesh, bool is_first, bool is_connected)
+void fe_join_on_resolved(struct fe_mesh *mesh, bool is_first, bool is_connected)
 {
     struct fe_join *join = &mesh->join;
 
-    FE_ASSERT(join->n_unsettled > 0, "each address settles once");
-    join->n_unsettled--;
+    FE_ASSERT(join->n_unresolved > 0, "each address settles once");
+    join->n_unresolved--;
     join->n_untried -= is_first;
     join->n_connected += is_connected;
     join->is_discovery_due |= is_connected;

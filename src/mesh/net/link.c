@@ -34,7 +34,7 @@ void fe_link_close(struct fe_link *link, bool drain)
         fe_registry_remove(&mesh->registry, &link->peer);
     }
     fe_timer_stop(mesh->timers, &link->timer);
-    fe_alive_stop(link);
+    fe_keepalive_stop(link);
     if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
         drain = false;
     }
@@ -52,10 +52,10 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
         return true; /* the session has said so, as far as it could */
     }
     if (code == FLATEND_ETIMEDOUT) {
-        return false; /* nothing reaches it, and its streams need not wait for that (alive.c) */
+        return false; /* nothing reaches it, and its streams need not wait for that (keepalive.c) */
     }
-    return link->state == FE_LINK_READY && sender->is_full &&
-           sender->ops->goaway(sender, link->peer.last_theirs, reason, fe_view_str(err->text)) == 0;
+    return link->state == FE_LINK_READY && fe_sender_is_secure(sender) &&
+           sender->ops->goaway(sender, link->peer.last_remote, reason, fe_view_str(err->text)) == 0;
 }
 
 void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
@@ -90,9 +90,9 @@ static void on_timer(struct fe_timer *timer)
         log_unreached(link, FLATEND_ETIMEDOUT);
         fe_link_close(link, false);
         break;
-    case FE_LINK_HELLO:
+    case FE_LINK_HANDSHAKE:
         if (link->mesh->state != FE_MESH_RUNNING) {
-            fe_link_close(link, false); /* leave.c does not wait for it any longer */
+            fe_link_close(link, false); /* goaway.c does not wait for it any longer */
             break;
         }
         fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
@@ -116,13 +116,13 @@ static void on_peer_request(struct fe_peer *peer, struct fe_stream *stream,
     struct fe_link *link = peer->owner;
     struct fe_mesh *mesh = link->mesh;
 
-    if (fe_leave_takes_requests(link)) {
+    if (fe_goaway_accepts_requests(link)) {
         mesh->ops->on_request(mesh->arg, peer, stream, services, headers);
     }
 }
 
 /* At the end of this turn. */
-static void settle_later(struct fe_link *link)
+static void defer_settle(struct fe_link *link)
 {
     if (fe_list_is_linked(&link->unsettled)) {
         return;
@@ -140,8 +140,8 @@ static void on_peer_output(struct fe_peer *peer)
     if (is_open(link)) {
         fe_link_flush(link);
     }
-    if (!link->is_in_peer) {
-        settle_later(link);
+    if (!link->is_in_peer_call) {
+        defer_settle(link);
     }
 }
 
@@ -165,9 +165,9 @@ void fe_link_settle(struct fe_link *link)
     struct flatend_error err = {0};
     int rv;
 
-    link->is_in_peer = true;
+    link->is_in_peer_call = true;
     rv = fe_peer_settle(&link->peer);
-    link->is_in_peer = false;
+    link->is_in_peer_call = false;
     if ((rv != 0 || link->is_broken) && is_open(link)) {
         fe_link_fail(link, FLATEND_ENOMEM, &err);
     }
@@ -185,7 +185,7 @@ static struct fe_link *link_new(struct fe_mesh *mesh)
     }
     link->mesh = mesh;
     fe_timer_init(&link->timer, on_timer);
-    fe_timer_init(&link->alive, NULL);
+    fe_timer_init(&link->keepalive, NULL);
     if (fe_mesh_start_timer(mesh, &link->timer, FE_MESH_HANDSHAKE_MS) != 0) {
         free(link);
         return NULL;
@@ -207,7 +207,7 @@ static void link_free(struct fe_link *link)
     }
     fe_list_remove(&link->unsettled);
     fe_timer_stop(mesh->timers, &link->timer);
-    fe_alive_stop(link);
+    fe_keepalive_stop(link);
     fe_buf_deinit(&link->services);
     free(link);
 }
@@ -226,7 +226,7 @@ static int start_session(struct fe_link *link, bool is_initiator)
     }
     fe_peer_init(&link->peer, &link->session.sender, mesh->pool, mesh->map_seed, &peer_ops, link);
     link->peer.is_anonymous = true;
-    link->state = FE_LINK_HELLO;
+    link->state = FE_LINK_HANDSHAKE;
     link->has_session = true;
     return 0;
 }
@@ -262,7 +262,7 @@ static bool make_room(struct fe_mesh *mesh)
     FE_LIST_FOREACH (node, next, &mesh->links) {
         struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
 
-        if (link->state == FE_LINK_HELLO && link->dial == NULL) {
+        if (link->state == FE_LINK_HANDSHAKE && link->dial == NULL) {
             fe_link_close(link, false);
             return true;
         }
@@ -327,8 +327,8 @@ static int on_find_node(struct fe_link *link, const struct fe_event *event)
 
 static int on_event(struct fe_link *link, const struct fe_event *event, struct flatend_error *err)
 {
-    if (event->type == FE_EVENT_HELLO) {
-        return fe_link_on_hello(link, event, err);
+    if (event->type == FE_EVENT_HANDSHAKE) {
+        return fe_link_on_handshake(link, event, err);
     }
     FE_ASSERT(link->state == FE_LINK_READY, "the session lets nothing pass before the Handshake");
     switch (event->type) {
@@ -337,10 +337,10 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
     case FE_EVENT_SERVICES:
         return fe_link_on_services(link, event->u.offers, err);
     case FE_EVENT_GOAWAY:
-        fe_leave_on_goaway(link, event);
+        fe_goaway_on_goaway(link, event);
         return fe_peer_on_event(&link->peer, event, err);
     case FE_EVENT_PONG:
-        fe_leave_on_pong(link, event->u.ping);
+        fe_goaway_on_pong(link, event->u.ping);
         return 0;
     case FE_EVENT_NODES:
         fe_discovery_on_nodes(link->mesh, link, event->token, event->u.nodes.ids, event->u.nodes.n);
@@ -375,11 +375,11 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
         return;
     }
     FE_ASSERT(link->state != FE_LINK_DIALING, "a link without a connection receives nothing");
-    link->heard_ms = link->mesh->now_ms(link->mesh->now_arg);
+    link->last_read_ms = link->mesh->now_ms(link->mesh->now_arg);
     fe_session_feed(&link->session, data, len);
-    link->is_in_peer = true;
+    link->is_in_peer_call = true;
     rv = run_events(link, &err);
-    link->is_in_peer = false;
+    link->is_in_peer_call = false;
     if (!is_open(link)) {
         return;
     }
@@ -398,16 +398,16 @@ void fe_link_on_flush(struct fe_link *link)
     if (link->has_session && link->state != FE_LINK_CLOSING &&
         fe_session_flush(&link->session) != 0) {
         link->is_broken = true; /* what was held back is lost, and so are the streams it was for */
-        settle_later(link);
+        defer_settle(link);
     }
 }
 
 void fe_link_on_drain(struct fe_link *link)
 {
     if (link->state == FE_LINK_READY) {
-        link->is_in_peer = true;
+        link->is_in_peer_call = true;
         fe_peer_on_writable(&link->peer);
-        link->is_in_peer = false;
+        link->is_in_peer_call = false;
     }
 }
 
@@ -429,7 +429,7 @@ void fe_link_on_close(struct fe_link *link, int code)
     mesh->n_links--;
     if (link->has_session) {
         fe_mesh_forget(mesh, link);
-        link->is_in_peer = true;
+        link->is_in_peer_call = true;
         fe_peer_close(&link->peer,
                       mesh->state == FE_MESH_CLOSING ? FLATEND_ECANCELED : FLATEND_ECLOSED);
         fe_peer_deinit(&link->peer);

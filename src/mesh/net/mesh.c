@@ -20,7 +20,7 @@ static void on_wakeup(struct fe_timer *timer)
         fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
     }
     fe_join_report(mesh);
-    fe_leave_report(mesh);
+    fe_goaway_report_drained(mesh);
     if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
         mesh->state = FE_MESH_CLOSED;
         mesh->ops->on_closed(mesh->arg); /* the mesh may be gone after it */
@@ -101,7 +101,7 @@ void fe_mesh_drain(struct fe_mesh *mesh)
         mesh->drain = FE_DRAIN_RUNNING;
         stop_growing(mesh);
         FE_LIST_FOREACH (node, next, &mesh->links) {
-            fe_leave_tell(FE_CONTAINER_OF(node, struct fe_link, node));
+            fe_goaway_send(FE_CONTAINER_OF(node, struct fe_link, node));
         }
         fe_mesh_wake(mesh);
     }
@@ -116,7 +116,7 @@ static void tell_services(struct fe_link *link)
     struct flatend_error err = {0};
     int rv;
 
-    if (link->state != FE_LINK_READY || !sender->is_full) {
+    if (link->state != FE_LINK_READY || !fe_sender_is_secure(sender)) {
         return;
     }
     for (size_t i = 0; i < self->n_services; i++) {

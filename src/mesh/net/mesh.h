@@ -59,9 +59,9 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_trans
 /* After on_closed (also from within it), or before any link. NULL is allowed. */
 void fe_mesh_free(struct fe_mesh *mesh);
 
-/* Dials the addresses, says hello, discovers from there. Once. on_joined comes later, exactly once:
- * when each address has answered or all its attempts have failed, and discovery has come to an end,
- * or when the mesh drains or closes. FLATEND_ESTATE, FLATEND_ENOMEM. */
+/* Dials the addresses, shakes hands, discovers from there. Once. on_joined comes later, exactly
+ * once: when each address has answered or all its attempts have failed, and discovery has come to
+ * an end, or when the mesh drains or closes. FLATEND_ESTATE, FLATEND_ENOMEM. */
 int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n) FE_MUST_USE;
 
 /* What this node offers from now on: borrowed, as the services of the configuration were. Peers are
@@ -70,8 +70,8 @@ void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, 
 
 /* Asks every peer to send no more requests (GOAWAY). Those that were on their way are still taken;
  * then on_drained comes, once. Old peers cannot be asked: theirs are answered with `handled` 0. Who
- * has not said hello yet is not waited for, but for two seconds where we are the one that dialed.
- * Streams that run go on. Nothing is dialed or accepted any more. */
+ * has sent no Handshake yet is not waited for, but for two seconds where we are the one that
+ * dialed. Streams that run go on. Nothing is dialed or accepted any more. */
 void fe_mesh_drain(struct fe_mesh *mesh);
 
 /* Closes every link, sending what they still hold when `drain` (for two seconds at most). Streams

@@ -17,7 +17,7 @@ void fe_context_on_deadline(struct fe_timer *timer)
     if (ctx->stream == NULL || ctx->is_head_sent) {
         return;
     }
-    if (fe_stream_peer(ctx->stream)->sender->is_full) {
+    if (fe_sender_is_secure(fe_stream_peer(ctx->stream)->sender)) {
         fe_context_time_out(ctx);
         return;
     }

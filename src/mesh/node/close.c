@@ -2,7 +2,7 @@
  *
  * Happy path: listeners close, peers are asked to send no more requests, and what they had sent
  * before is still served; what runs ends by itself; then no
- * more mail is taken, the calls of the application are canceled, the connections send what they
+ * more task is taken, the calls of the application are canceled, the connections send what they
  * still hold and close; the handlers' threads are joined; on_closed.
  *
  * Failure modes: what runs does not end in time: it is canceled, and connections are cut. A handler
@@ -11,33 +11,33 @@
 #include "ground/base/assert.h"
 #include "mesh/node/internal.h"
 
-static void on_fenced(struct fe_mail *mail);
+static void on_barrier(struct fe_task *task);
 
 static bool is_idle(const struct flatend_node *node)
 {
     return node->n_contexts == 0 && node->n_calls == 0 && node->is_mesh_drained;
 }
 
-/* Everything that was mailed before `fn` runs has been received then. */
-static void raise_fence(struct flatend_node *node, void (*fn)(struct fe_mail *mail))
+/* Every task that was posted before `fn` runs has been received then. */
+static void post_barrier(struct flatend_node *node, void (*fn)(struct fe_task *task))
 {
-    fe_mail_init(&node->fence, fn);
-    fe_mail_post(node->worker, &node->fence);
+    fe_task_init(&node->barrier, fn);
+    fe_task_post(node->worker, &node->barrier);
 }
 
 static void enter_closing(struct flatend_node *node)
 {
     fe_timer_stop(fe_worker_timers(node->worker), &node->drain_timer);
     (void)pthread_mutex_lock(&node->lock);
-    node->life = FE_NODE_CLOSING;
-    node->takes_mail = false;
+    node->state = FE_NODE_CLOSING;
+    node->accepts_tasks = false;
     (void)pthread_mutex_unlock(&node->lock);
-    raise_fence(node, on_fenced);
+    post_barrier(node, on_barrier);
 }
 
 void fe_node_check_drained(struct flatend_node *node)
 {
-    enum fe_life life = fe_node_life(node);
+    enum fe_node_state life = fe_node_get_state(node);
 
     if (life == FE_NODE_DRAINING && is_idle(node)) {
         enter_closing(node);
@@ -46,9 +46,9 @@ void fe_node_check_drained(struct flatend_node *node)
     }
 }
 
-void fe_node_hurry(struct flatend_node *node)
+void fe_node_abort(struct flatend_node *node)
 {
-    if (fe_node_life(node) == FE_NODE_DRAINING) {
+    if (fe_node_get_state(node) == FE_NODE_DRAINING) {
         enter_closing(node);
     }
 }
@@ -65,10 +65,10 @@ static void on_drain_timer(struct fe_timer *timer)
     enter_closing(node);
 }
 
-/* All mail has come: every call of the application is on the list. */
-static void on_fenced(struct fe_mail *mail)
+/* All task has come: every call of the application is on the list. */
+static void on_barrier(struct fe_task *task)
 {
-    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, fence);
+    struct flatend_node *node = FE_CONTAINER_OF(task, struct flatend_node, barrier);
     bool is_drained = is_idle(node);
 
     fe_node_cancel_calls(node);
@@ -97,17 +97,17 @@ void fe_node_on_mesh_closed(void *arg)
     fe_node_check_closed(node);
 }
 
-/* The mail that detached streams had under way was received before this one. */
-static void on_closed(struct fe_mail *mail)
+/* The task that detached streams had under way was received before this one. */
+static void on_closed(struct fe_task *task)
 {
-    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, fence);
+    struct flatend_node *node = FE_CONTAINER_OF(task, struct flatend_node, barrier);
     void (*callback)(void *arg) = node->on_closed;
 
     fe_mesh_free(node->mesh);
     node->mesh = NULL;
-    fe_node_free_spare(node);
+    fe_node_clear_free_list(node);
     node->on_closed = NULL;
-    fe_node_set_life(node, FE_NODE_CLOSED);
+    fe_node_set_state(node, FE_NODE_CLOSED);
     callback(node->closed_arg);
 }
 
@@ -117,7 +117,7 @@ void fe_node_check_closed(struct flatend_node *node)
     if (node->is_mesh_closed && node->n_listeners == 0 && node->n_contexts == 0 &&
         node->n_resolving == 0) {
         node->is_mesh_closed = false;
-        raise_fence(node, on_closed);
+        post_barrier(node, on_closed);
     }
 }
 
@@ -126,13 +126,13 @@ void fe_node_close_on(struct flatend_node *node, void (*on_closed_fn)(void *arg)
     struct fe_worker *worker = node->worker;
     uint64_t deadline_ms = fe_worker_now(worker) + node->settings.shutdown_timeout_ms;
 
-    FE_ASSERT(node->on_closed == NULL && fe_node_life(node) < FE_NODE_DRAINING,
+    FE_ASSERT(node->on_closed == NULL && fe_node_get_state(node) < FE_NODE_DRAINING,
               "a node is closed once");
     node->on_closed = on_closed_fn;
     node->closed_arg = arg;
     node->on_started = NULL;
     fe_timer_init(&node->drain_timer, on_drain_timer);
-    fe_node_set_life(node, FE_NODE_DRAINING);
+    fe_node_set_state(node, FE_NODE_DRAINING);
     fe_node_stop_listening(node);
     if (node->mesh != NULL) {
         fe_mesh_drain(node->mesh);

@@ -15,7 +15,7 @@ enum {
 unsigned fe_context_run(struct flatend_context *ctx)
 {
     ctx->service->handler(ctx, ctx->service->arg);
-    return FE_WISH_HEAD | FE_WISH_FINISH;
+    return FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH;
 }
 
 /* ---- the request ---- */
@@ -248,9 +248,9 @@ int flatend_context_fail(struct flatend_context *ctx, int status, const char *fo
         return respond_error(ctx, status, message);
     }
     if (ctx->service->is_inline) {
-        ctx->io.wishes |= FE_WISH_ABORT;
+        ctx->io.commands |= FE_HANDOFF_ABORT;
     } else {
-        fe_handoff_wish(&ctx->io, FE_WISH_ABORT);
+        fe_handoff_command(&ctx->io, FE_HANDOFF_ABORT);
     }
     return 0;
 }

@@ -2,8 +2,8 @@
  *
  * Two parties hold it: the handler, through flatend.h (context.c), on a thread of the pool or, when
  * inline, on the node's; and the stream, on the node's thread (serve.c). They meet in `io` only. A
- * handler of the pool has the context until it wishes FE_WISH_LEAVE; it is freed on the node's
- * thread. */
+ * handler of the pool has the context until it commands FE_HANDOFF_RELEASE; it is freed on the
+ * node's thread. */
 #ifndef FE_MESH_NODE_CONTEXT_H
 #define FE_MESH_NODE_CONTEXT_H
 
@@ -20,7 +20,7 @@ enum fe_response_phase {
 };
 
 struct flatend_context {
-    struct fe_list link; /* in the node's `contexts`, or in `spare` */
+    struct fe_list link; /* in the node's `contexts`, or in `free_contexts` */
     struct flatend_node *node;
     struct fe_service *service; /* a reference */
     struct flatend_id id;
@@ -42,7 +42,7 @@ struct flatend_context {
     bool is_head_sent;
     struct fe_timer deadline;
     struct fe_list children;                  /* calls that were made on behalf of this request */
-    struct fe_arena behind;                   /* for what comes behind the request's body */
+    struct fe_arena trailer_arena;            /* for what comes behind the request's body */
     struct fe_received_head request_trailers; /* written before the body is complete */
 };
 
@@ -69,8 +69,8 @@ void fe_context_time_out(struct flatend_context *ctx);
 
 /* ---- context.c ---- */
 
-/* Calls the handler, and ends the response that it left open. Returns what is to be wished besides
- * what the handler has written. */
+/* Calls the handler, and ends the response that it left open. Returns what is to be commanded
+ * besides what the handler has written. */
 unsigned fe_context_run(struct flatend_context *ctx);
 
 #endif

@@ -1,13 +1,13 @@
 #include "mesh/node/handoff.h"
 
-static void on_turn_end(struct fe_later *later);
+static void on_turn_end(struct fe_deferred *deferred);
 
 int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
-                    void (*on_mail)(struct fe_mail *mail))
+                    void (*on_task)(struct fe_task *task))
 {
     *handoff = (struct fe_handoff){.worker = worker, .in_max = FE_HANDOFF_IN_MAX};
-    fe_mail_init(&handoff->mail, on_mail);
-    fe_later_init(&handoff->wake, on_turn_end);
+    fe_task_init(&handoff->task, on_task);
+    fe_deferred_init(&handoff->wake, on_turn_end);
     /* Blocks travel between threads: they come from malloc, not from a pool. */
     fe_chain_init(&handoff->in, NULL);
     fe_chain_init(&handoff->out, NULL);
@@ -24,17 +24,17 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
 
 void fe_handoff_reset(struct fe_handoff *handoff)
 {
-    fe_later_cancel(&handoff->wake);
+    fe_deferred_cancel(&handoff->wake);
     fe_chain_deinit(&handoff->in);
     fe_chain_deinit(&handoff->out);
     fe_chain_deinit(&handoff->sending);
     handoff->in_max = FE_HANDOFF_IN_MAX;
     handoff->n_unsent = 0;
-    handoff->wishes = 0;
+    handoff->commands = 0;
     handoff->code = 0;
     handoff->is_complete = false;
-    handoff->is_full = false;
-    handoff->is_muted = false;
+    handoff->owes_resume = false;
+    handoff->is_discarding = false;
     handoff->is_posted = false;
     handoff->is_detached = false;
 }
@@ -75,7 +75,7 @@ static void post(struct fe_handoff *handoff)
 {
     if (!handoff->is_posted && !handoff->is_detached) {
         handoff->is_posted = true;
-        fe_mail_post(handoff->worker, &handoff->mail);
+        fe_task_post(handoff->worker, &handoff->task);
     }
 }
 
@@ -96,9 +96,9 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
     } else {
         n = handoff->is_complete ? 0 : handoff->code;
     }
-    if (handoff->is_full && handoff->in.len <= handoff->in_max / 2) {
-        handoff->is_full = false;
-        handoff->wishes |= FE_WISH_RESUME;
+    if (handoff->owes_resume && handoff->in.len <= handoff->in_max / 2) {
+        handoff->owes_resume = false;
+        handoff->commands |= FE_HANDOFF_RESUME;
         post(handoff);
     }
     unlock(handoff);
@@ -117,14 +117,14 @@ static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t l
     }
     if (handoff->code != 0) {
         rv = handoff->code;
-    } else if (!handoff->is_muted) {
+    } else if (!handoff->is_discarding) {
         if (n > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
             n = FE_HANDOFF_OUT_MAX - handoff->n_unsent;
         }
         rv = fe_chain_append(&handoff->out, data, n);
         if (rv == 0) {
             handoff->n_unsent += n;
-            handoff->wishes |= FE_WISH_HEAD;
+            handoff->commands |= FE_HANDOFF_SEND_HEAD;
             post(handoff);
         }
     }
@@ -150,22 +150,22 @@ int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len)
     }
 }
 
-void fe_handoff_wish(struct fe_handoff *handoff, unsigned wishes)
+void fe_handoff_command(struct fe_handoff *handoff, unsigned commands)
 {
     lock(handoff);
-    handoff->wishes |= wishes;
+    handoff->commands |= commands;
     post(handoff);
     unlock(handoff);
 }
 
-bool fe_handoff_leave(struct fe_handoff *handoff)
+bool fe_handoff_release(struct fe_handoff *handoff)
 {
     bool is_detached;
 
     lock(handoff);
     is_detached = handoff->is_detached;
     if (!is_detached) {
-        handoff->wishes |= FE_WISH_LEAVE;
+        handoff->commands |= FE_HANDOFF_RELEASE;
         post(handoff);
     }
     while (is_detached && handoff->is_posted) {
@@ -199,33 +199,33 @@ bool fe_handoff_is_read(struct fe_handoff *handoff)
 
 unsigned fe_handoff_receive(struct fe_handoff *handoff)
 {
-    unsigned wishes;
+    unsigned commands;
 
     lock(handoff);
     handoff->is_posted = false;
-    wishes = handoff->wishes;
-    handoff->wishes &= ~(unsigned)FE_WISH_RESUME;
+    commands = handoff->commands;
+    handoff->commands &= ~(unsigned)FE_HANDOFF_RESUME;
     fe_chain_move(&handoff->sending, &handoff->out);
-    if (handoff->is_detached && (wishes & FE_WISH_LEAVE) == 0) {
-        wishes = 0;
-        wake(handoff); /* fe_handoff_leave may wait for this mail */
+    if (handoff->is_detached && (commands & FE_HANDOFF_RELEASE) == 0) {
+        commands = 0;
+        wake(handoff); /* fe_handoff_release may wait for this task */
     }
     unlock(handoff);
-    return wishes;
+    return commands;
 }
 
 unsigned fe_handoff_collect(struct fe_handoff *handoff)
 {
-    unsigned wishes;
+    unsigned commands;
 
     lock(handoff);
-    wishes = handoff->wishes & ~(unsigned)FE_WISH_RESUME;
+    commands = handoff->commands & ~(unsigned)FE_HANDOFF_RESUME;
     if (handoff->is_posted) {
-        wishes &= ~(unsigned)FE_WISH_LEAVE;
+        commands &= ~(unsigned)FE_HANDOFF_RELEASE;
     }
     fe_chain_move(&handoff->sending, &handoff->out);
     unlock(handoff);
-    return wishes;
+    return commands;
 }
 
 int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
@@ -257,9 +257,9 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
     return rv;
 }
 
-static void on_turn_end(struct fe_later *later)
+static void on_turn_end(struct fe_deferred *deferred)
 {
-    struct fe_handoff *handoff = FE_CONTAINER_OF(later, struct fe_handoff, wake);
+    struct fe_handoff *handoff = FE_CONTAINER_OF(deferred, struct fe_handoff, wake);
 
     lock(handoff);
     wake(handoff);
@@ -276,11 +276,11 @@ size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data)
             n = handoff->in_max - handoff->in.len;
         }
         handoff->code = fe_chain_append(&handoff->in, data.ptr, n);
-        handoff->is_full = n < data.len;
+        handoff->owes_resume = n < data.len;
         if (handoff->in.len >= handoff->in_max / 2 || handoff->code != 0) {
             wake(handoff);
         } else {
-            fe_worker_later(handoff->worker, &handoff->wake);
+            fe_worker_defer(handoff->worker, &handoff->wake);
         }
     }
     unlock(handoff);
@@ -296,10 +296,10 @@ void fe_handoff_complete(struct fe_handoff *handoff)
     unlock(handoff);
 }
 
-void fe_handoff_mute(struct fe_handoff *handoff)
+void fe_handoff_discard(struct fe_handoff *handoff)
 {
     lock(handoff);
-    handoff->is_muted = true;
+    handoff->is_discarding = true;
     handoff->n_unsent = 0;
     fe_chain_deinit(&handoff->out);
     fe_chain_deinit(&handoff->sending);

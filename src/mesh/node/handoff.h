@@ -2,7 +2,7 @@
  * thread, which never waits. Both directions are bounded: the blocking side waits when the other
  * does not keep up, the node's side takes less and is told to resume.
  *
- * The blocking side speaks through one mail: however much it has to say, at most one is under way,
+ * The blocking side speaks through one task: however much it has to say, at most one is under way,
  * and the node's thread collects everything at once. */
 #ifndef FE_MESH_NODE_HANDOFF_H
 #define FE_MESH_NODE_HANDOFF_H
@@ -10,7 +10,7 @@
 #include <pthread.h>
 
 #include "ground/base/chain.h"
-#include "ground/uv/mailbox.h"
+#include "ground/uv/task_queue.h"
 
 enum {
     /* Bytes that wait before the peer is held back: for a reader that has not begun (there may be a
@@ -24,17 +24,17 @@ enum {
 };
 
 /* What the blocking side asks of the node's. All but RESUME stay once asked. */
-enum fe_wish {
-    FE_WISH_HEAD = 1 << 0,   /* send the head */
-    FE_WISH_FINISH = 1 << 1, /* the outgoing body is complete */
-    FE_WISH_ABORT = 1 << 2,  /* give the stream up */
-    FE_WISH_LEAVE = 1 << 3,  /* the blocking side has gone: free everything */
-    FE_WISH_RESUME = 1 << 4, /* there is space for incoming bytes again */
+enum fe_handoff_command {
+    FE_HANDOFF_SEND_HEAD = 1 << 0, /* send the head */
+    FE_HANDOFF_FINISH = 1 << 1,    /* the outgoing body is complete */
+    FE_HANDOFF_ABORT = 1 << 2,     /* give the stream up */
+    FE_HANDOFF_RELEASE = 1 << 3,   /* the blocking side has gone: free everything */
+    FE_HANDOFF_RESUME = 1 << 4,    /* there is space for incoming bytes again */
 };
 
 struct fe_handoff {
     struct fe_worker *worker;
-    struct fe_mail mail;
+    struct fe_task task;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* under `lock` */
@@ -42,21 +42,21 @@ struct fe_handoff {
     struct fe_chain out;
     size_t in_max;   /* FE_HANDOFF_IN_MAX, once it is read FE_HANDOFF_IN_READ_MAX */
     size_t n_unsent; /* in `out` and in `sending` */
-    unsigned wishes;
-    int code;         /* why the stream is gone, once it is */
-    bool is_complete; /* everything incoming is in `in` */
-    bool is_full;     /* bytes were refused: RESUME is due when there is space */
-    bool is_muted;    /* nobody wants what is written: it is dropped */
-    bool is_posted;   /* the mail is under way */
-    bool is_detached; /* the node is closed: there is nobody to post to */
+    unsigned commands;
+    int code;           /* why the stream is gone, once it is */
+    bool is_complete;   /* everything incoming is in `in` */
+    bool owes_resume;   /* bytes were refused: RESUME is due when there is space */
+    bool is_discarding; /* nobody wants what is written: it is dropped */
+    bool is_posted;     /* the task is under way */
+    bool is_detached;   /* the node is closed: there is nobody to post to */
     /* the node's thread only */
-    struct fe_later wake; /* of a reader, for what has come in this turn */
+    struct fe_deferred wake; /* of a reader, for what has come in this turn */
     struct fe_chain sending;
 };
 
-/* `on_mail` runs on the worker. FLATEND_ENOMEM. */
+/* `on_task` runs on the worker. FLATEND_ENOMEM. */
 int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
-                    void (*on_mail)(struct fe_mail *mail)) FE_MUST_USE;
+                    void (*on_task)(struct fe_task *task)) FE_MUST_USE;
 void fe_handoff_deinit(struct fe_handoff *handoff);
 
 /* As after init, to be used again. Nobody else may hold it. */
@@ -73,11 +73,11 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap) FE_MU
 /* Waits for space. 0, or why the stream is gone. */
 int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
 
-void fe_handoff_wish(struct fe_handoff *handoff, unsigned wishes);
+void fe_handoff_command(struct fe_handoff *handoff, unsigned commands);
 
-/* The blocking side's last call: wishes LEAVE, and the node's thread frees everything. False: the
+/* The blocking side's last call: commands LEAVE, and the node's thread frees everything. False: the
  * node is closed, whoever calls frees. */
-bool fe_handoff_leave(struct fe_handoff *handoff) FE_MUST_USE;
+bool fe_handoff_release(struct fe_handoff *handoff) FE_MUST_USE;
 
 int fe_handoff_code(struct fe_handoff *handoff);
 
@@ -86,12 +86,12 @@ bool fe_handoff_is_read(struct fe_handoff *handoff);
 
 /* ---- the node's side ---- */
 
-/* To be called first when the mail has come: what the other side wishes, what it wrote is in
+/* To be called first when the task has come: what the other side commands, what it wrote is in
  * `sending` then. Zero: it may be gone, look no further. */
 unsigned fe_handoff_receive(struct fe_handoff *handoff);
 
-/* The same when something else has happened. RESUME is left for the mail that brings it, and so is
- * LEAVE while a mail is under way: the mail is part of what LEAVE frees. */
+/* The same when something else has happened. RESUME is left for the task that brings it, and so is
+ * LEAVE while a task is under way: the task is part of what LEAVE frees. */
 unsigned fe_handoff_collect(struct fe_handoff *handoff);
 
 /* Sends what it can of `sending` through `write`, which returns how much it accepted or a code.
@@ -107,12 +107,12 @@ size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data);
 void fe_handoff_complete(struct fe_handoff *handoff);
 
 /* Nobody wants what is written from now on. */
-void fe_handoff_mute(struct fe_handoff *handoff);
+void fe_handoff_discard(struct fe_handoff *handoff);
 
 /* The stream is gone; the first reason stays. Wakes whoever waits. */
 void fe_handoff_fail(struct fe_handoff *handoff, int code);
 
-/* No mail can be posted from now on; what was posted will still be received. */
+/* No task can be posted from now on; what was posted will still be received. */
 void fe_handoff_detach(struct fe_handoff *handoff);
 
 #endif

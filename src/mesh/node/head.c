@@ -47,7 +47,7 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
     return 0;
 }
 
-void fe_received_head_vouch(struct fe_received_head *head, const char *key)
+void fe_received_head_set_peer_id(struct fe_received_head *head, const char *key)
 {
     static const char prefix[] = "peer.";
     size_t n = 0;

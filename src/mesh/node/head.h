@@ -28,7 +28,7 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
 
 /* Leaves out what only this node may say of a peer ("peer.*"), under whatever spelling, and says
  * it: "peer.id" is `key`; NULL: nothing is said. Once. */
-void fe_received_head_vouch(struct fe_received_head *head, const char *key);
+void fe_received_head_set_peer_id(struct fe_received_head *head, const char *key);
 
 /* The value of `timeout-ms`; UINT64_MAX if it is absent or no number. */
 uint64_t fe_received_head_timeout(const struct fe_received_head *head);

@@ -5,17 +5,17 @@
 #include <pthread.h>
 
 #include "ground/uv/conn.h"
-#include "ground/uv/mailbox.h"
+#include "ground/uv/task_queue.h"
 #include "mesh/net/mesh.h"
 #include "mesh/node/node.h"
 #include "mesh/node/options.h"
 #include "mesh/node/pool.h"
 
 /* Where a node lives. */
-enum fe_home {
-    FE_HOME_THREAD, /* on a thread and a worker of its own */
-    FE_HOME_LOOP,   /* on a worker of its own, on the application's loop */
-    FE_HOME_WORKER, /* on a worker that it was given */
+enum fe_node_placement {
+    FE_NODE_ON_OWN_THREAD, /* on a thread and a worker of its own */
+    FE_NODE_ON_APP_LOOP,   /* on a worker of its own, on the application's loop */
+    FE_NODE_ON_WORKER,     /* on a worker that it was given */
 };
 
 /*   NEW ──▶ STARTING ──▶ RUNNING ──▶ DRAINING ──▶ CLOSING ──▶ CLOSED
@@ -24,7 +24,7 @@ enum fe_home {
  *
  * DRAINING: no new requests; those that run go on, and what their handlers push. CLOSING: all that
  * still runs was canceled; waiting for handlers to return and connections to close. */
-enum fe_life {
+enum fe_node_state {
     FE_NODE_NEW,
     FE_NODE_STARTING,
     FE_NODE_RUNNING,
@@ -43,19 +43,19 @@ struct fe_node_listener {
 struct fe_waiter {
     struct fe_list link;
     struct fe_worker *worker;
-    struct fe_mail mail;
+    struct fe_task task;
 };
 
 struct flatend_node {
     struct fe_settings settings;
-    enum fe_home home;
+    enum fe_node_placement placement;
     struct fe_worker *worker;
 
     /* Other threads look at these under `lock`; the node's thread changes them under it. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    enum fe_life life;
-    bool takes_mail;       /* fe_node_post works */
+    enum fe_node_state state;
+    bool accepts_tasks;    /* fe_node_post works */
     pthread_t loop_thread; /* set when starting */
     size_t n_listening;
     struct fe_list waiters;
@@ -70,8 +70,8 @@ struct flatend_node {
     struct fe_handler_pool pool;
     struct fe_list contexts; /* requests that are being served */
     size_t n_contexts;
-    struct fe_list spare; /* contexts for the next requests */
-    size_t n_spare;
+    struct fe_list free_contexts; /* contexts for the next requests */
+    size_t n_free_contexts;
     struct fe_list calls; /* flatend_stream objects, until closed */
     size_t n_calls;       /* of them, not complete */
     uint64_t last_peer;   /* whose id `last_id` is */
@@ -88,7 +88,7 @@ struct flatend_node {
 
     /* close.c */
     struct fe_timer drain_timer;
-    struct fe_mail fence;
+    struct fe_task barrier;
     bool is_mesh_drained; /* no request is on its way here any more */
     bool is_mesh_closed;
     void (*on_closed)(void *arg);
@@ -100,10 +100,10 @@ struct flatend_node {
     bool is_joined;
     bool is_start_done;
     int start_code;
-    bool is_close_asked;
-    struct fe_mail close_mail;
-    struct fe_mail hurry_mail;
-    bool is_hurry_asked;
+    bool is_close_requested;
+    struct fe_task close_task;
+    struct fe_task abort_task;
+    bool is_abort_requested;
     bool is_freed_when_closed; /* the application's loop only */
     const char *const *start_addrs;
     size_t n_start_addrs;
@@ -111,14 +111,14 @@ struct flatend_node {
 
 /* ---- node.c ---- */
 
-void fe_node_set_life(struct flatend_node *node, enum fe_life life);
-enum fe_life fe_node_life(struct flatend_node *node);
+void fe_node_set_state(struct flatend_node *node, enum fe_node_state life);
+enum fe_node_state fe_node_get_state(struct flatend_node *node);
 bool fe_node_is_own_thread(struct flatend_node *node);
 
 /* Posts to the node's thread: FLATEND_ESTATE before start, FLATEND_ECANCELED after shutdown. */
-int fe_node_post(struct flatend_node *node, struct fe_mail *mail) FE_MUST_USE;
+int fe_node_post(struct flatend_node *node, struct fe_task *task) FE_MUST_USE;
 
-int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
+int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement placement,
                    struct fe_worker *worker, struct flatend_node **node,
                    struct flatend_error *error) FE_MUST_USE;
 
@@ -132,7 +132,7 @@ void fe_node_check_drained(struct flatend_node *node);
 void fe_node_check_closed(struct flatend_node *node);
 
 /* Ends the waiting for what still runs. */
-void fe_node_hurry(struct flatend_node *node);
+void fe_node_abort(struct flatend_node *node);
 
 void fe_node_on_mesh_drained(void *arg);
 void fe_node_on_mesh_closed(void *arg);
@@ -141,8 +141,8 @@ void fe_node_on_mesh_closed(void *arg);
 
 /* Asks the node's thread to close; to stop waiting for what runs. Both return at once, and may be
  * called again. */
-void fe_node_ask_close(struct flatend_node *node);
-void fe_node_ask_hurry(struct flatend_node *node);
+void fe_node_request_close(struct flatend_node *node);
+void fe_node_request_abort(struct flatend_node *node);
 
 /* ---- transport.c ---- */
 
@@ -168,7 +168,7 @@ void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *strea
 
 /* The streams of all requests are given up; their handlers learn FLATEND_ECANCELED. */
 void fe_node_cancel_contexts(struct flatend_node *node);
-void fe_node_free_spare(struct flatend_node *node);
+void fe_node_clear_free_list(struct flatend_node *node);
 
 /* ---- outgoing.c ---- */
 

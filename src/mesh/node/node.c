@@ -6,36 +6,36 @@
 #include "mesh/node/internal.h"
 
 /* flatend_node_wait waits on a loop, not on the condition. */
-static void tell_waiters(struct flatend_node *node)
+static void notify_waiters(struct flatend_node *node)
 {
     struct fe_list *link;
 
     while ((link = fe_list_pop_front(&node->waiters)) != NULL) {
         struct fe_waiter *waiter = FE_CONTAINER_OF(link, struct fe_waiter, link);
 
-        fe_mail_post(waiter->worker, &waiter->mail);
+        fe_task_post(waiter->worker, &waiter->task);
     }
 }
 
-void fe_node_set_life(struct flatend_node *node, enum fe_life life)
+void fe_node_set_state(struct flatend_node *node, enum fe_node_state state)
 {
     (void)pthread_mutex_lock(&node->lock);
-    node->life = life;
+    node->state = state;
     (void)pthread_cond_broadcast(&node->changed);
-    if (life == FE_NODE_CLOSED) {
-        tell_waiters(node);
+    if (state == FE_NODE_CLOSED) {
+        notify_waiters(node);
     }
     (void)pthread_mutex_unlock(&node->lock);
 }
 
-enum fe_life fe_node_life(struct flatend_node *node)
+enum fe_node_state fe_node_get_state(struct flatend_node *node)
 {
-    enum fe_life life;
+    enum fe_node_state state;
 
     (void)pthread_mutex_lock(&node->lock);
-    life = node->life;
+    state = node->state;
     (void)pthread_mutex_unlock(&node->lock);
-    return life;
+    return state;
 }
 
 bool fe_node_is_own_thread(struct flatend_node *node)
@@ -43,21 +43,21 @@ bool fe_node_is_own_thread(struct flatend_node *node)
     bool is_own;
 
     (void)pthread_mutex_lock(&node->lock);
-    is_own = node->life != FE_NODE_NEW && pthread_equal(node->loop_thread, pthread_self()) != 0;
+    is_own = node->state != FE_NODE_NEW && pthread_equal(node->loop_thread, pthread_self()) != 0;
     (void)pthread_mutex_unlock(&node->lock);
     return is_own;
 }
 
-/* Under the lock, so that after `takes_mail` was cleared no mail is on its way here. */
-int fe_node_post(struct flatend_node *node, struct fe_mail *mail)
+/* Under the lock, so that after `accepts_tasks` was cleared no task is on its way here. */
+int fe_node_post(struct flatend_node *node, struct fe_task *task)
 {
     int rv = 0;
 
     (void)pthread_mutex_lock(&node->lock);
-    if (node->takes_mail) {
-        fe_mail_post(node->worker, mail);
+    if (node->accepts_tasks) {
+        fe_task_post(node->worker, task);
     } else {
-        rv = node->life < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
+        rv = node->state < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
     }
     (void)pthread_mutex_unlock(&node->lock);
     return rv;
@@ -96,7 +96,7 @@ static int init_parts(struct flatend_node *node)
     return rv;
 }
 
-int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
+int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement placement,
                    struct fe_worker *worker, struct flatend_node **out, struct flatend_error *error)
 {
     struct flatend_node *node = calloc(1, sizeof(*node));
@@ -111,11 +111,11 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_home home,
         free(node);
         return rv;
     }
-    node->home = home;
+    node->placement = placement;
     node->worker = worker;
     node->rng = fe_rng_system();
     fe_list_init(&node->contexts);
-    fe_list_init(&node->spare);
+    fe_list_init(&node->free_contexts);
     fe_list_init(&node->calls);
     fe_list_init(&node->waiters);
     rv = init_parts(node);
@@ -145,7 +145,7 @@ void fe_node_destroy(struct flatend_node *node)
 int fe_node_new_on(const struct flatend_options *options, struct fe_worker *worker,
                    struct flatend_node **node, struct flatend_error *error)
 {
-    return fe_node_new_at(options, FE_HOME_WORKER, worker, node, error);
+    return fe_node_new_at(options, FE_NODE_ON_WORKER, worker, node, error);
 }
 
 struct fe_registry *fe_node_registry(struct flatend_node *node)

@@ -12,7 +12,7 @@ enum {
     FE_SERVICE_NAME_MAX = 255, /* its length is one byte in a Handshake */
     /* All names with their lengths: what a Handshake with an ID and its extension leave of a record
      * (docs/PROTOCOL.md §1.1: 4,075 bytes of packet; §1.2: 1 + 51 bytes of ID, 1 of count, 64 of
-     * signature; §2.1: FE_V2_EXTENSION_SENT_MAX). */
+     * signature; §2.1: FE_SECURE_EXTENSION_SENT_MAX). */
     FE_SERVICE_NAMES_MAX = 4075 - 117 - 256,
     FE_BIND_ADDRS_MAX = 64,
     FE_HANDLER_THREADS_MAX = 1024,

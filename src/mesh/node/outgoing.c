@@ -1,7 +1,7 @@
 /* The node's side of a call.
  *
- * Happy path: the first mail starts the call and sends what its owner has written so far; later
- * ones bring more. The response is handed over as it comes. The last mail says that the owner has
+ * Happy path: the first task starts the call and sends what its owner has written so far; later
+ * ones bring more. The response is handed over as it comes. The last task says that the owner has
  * left.
  *
  * Failure modes: the call cannot be started: the owner is told, and frees it. The provider goes
@@ -17,7 +17,7 @@ void fe_outgoing_free(struct flatend_stream *stream)
     fe_handoff_deinit(&stream->io);
     fe_buf_deinit(&stream->body);
     fe_arena_deinit(&stream->arena);
-    fe_arena_deinit(&stream->behind);
+    fe_arena_deinit(&stream->trailer_arena);
     free(stream);
 }
 
@@ -62,7 +62,7 @@ static void on_end(struct fe_call *call)
         fe_handoff_fail(&stream->io, rv);
     }
     fe_handoff_complete(&stream->io);
-    fe_handoff_mute(&stream->io);
+    fe_handoff_discard(&stream->io);
     set_over(stream);
 }
 
@@ -81,7 +81,7 @@ static ssize_t write_call(void *call, struct fe_view data)
 }
 
 /* Sends what the owner has written, and the end once it has said so. */
-static void pump(struct flatend_stream *stream, unsigned wishes)
+static void pump(struct flatend_stream *stream, unsigned commands)
 {
     int rv;
 
@@ -89,7 +89,7 @@ static void pump(struct flatend_stream *stream, unsigned wishes)
         return;
     }
     rv = fe_handoff_send(&stream->io, write_call, &stream->call);
-    if (rv == 0 && (wishes & FE_WISH_FINISH) != 0 && stream->io.sending.len == 0 &&
+    if (rv == 0 && (commands & FE_HANDOFF_FINISH) != 0 && stream->io.sending.len == 0 &&
         !stream->is_finished) {
         stream->is_finished = true;
         rv = fe_call_finish_with(&stream->call, stream->trailers.headers, stream->trailers.n);
@@ -134,7 +134,7 @@ static int parent_code(const struct flatend_stream *stream)
                                                                                  : 0;
 }
 
-static void start_call(struct flatend_stream *stream, unsigned wishes)
+static void start_call(struct flatend_stream *stream, unsigned commands)
 {
     struct flatend_node *node = stream->node;
     struct fe_worker *worker = node->worker;
@@ -156,7 +156,7 @@ static void start_call(struct flatend_stream *stream, unsigned wishes)
         if (stream->parent != NULL) {
             fe_list_push_back(&stream->parent->children, &stream->sibling);
         }
-        pump(stream, wishes);
+        pump(stream, commands);
     }
     set_started(stream, rv);
 }
@@ -180,22 +180,22 @@ void fe_outgoing_cancel(struct flatend_stream *stream)
     }
 }
 
-void fe_outgoing_on_mail(struct fe_mail *mail)
+void fe_outgoing_on_task(struct fe_task *task)
 {
-    struct flatend_stream *stream = FE_CONTAINER_OF(mail, struct flatend_stream, io.mail);
-    unsigned wishes = fe_handoff_receive(&stream->io);
+    struct flatend_stream *stream = FE_CONTAINER_OF(task, struct flatend_stream, io.task);
+    unsigned commands = fe_handoff_receive(&stream->io);
 
-    if ((wishes & FE_WISH_LEAVE) != 0) {
+    if ((commands & FE_HANDOFF_RELEASE) != 0) {
         leave(stream);
-    } else if ((wishes & FE_WISH_HEAD) == 0) {
+    } else if ((commands & FE_HANDOFF_SEND_HEAD) == 0) {
         return;
     } else if (stream->state == FE_OUTGOING_NEW) {
-        start_call(stream, wishes);
+        start_call(stream, commands);
     } else {
-        if (stream->state == FE_OUTGOING_RUNNING && (wishes & FE_WISH_RESUME) != 0) {
+        if (stream->state == FE_OUTGOING_RUNNING && (commands & FE_HANDOFF_RESUME) != 0) {
             fe_call_resume(&stream->call);
         }
-        pump(stream, wishes);
+        pump(stream, commands);
     }
 }
 

@@ -34,9 +34,9 @@ struct flatend_stream {
     /* written before the response is complete */
     struct fe_received_head response_trailers;
     /* the owner's thread */
-    bool is_body_complete;  /* nothing may be written any more */
-    struct fe_buf body;     /* of flatend_stream_read_all */
-    struct fe_arena behind; /* for what goes behind the request's body */
+    bool is_body_complete;         /* nothing may be written any more */
+    struct fe_buf body;            /* of flatend_stream_read_all */
+    struct fe_arena trailer_arena; /* for what goes behind the request's body */
     struct fe_response_head trailers;
     /* the node's thread */
     struct fe_list link;    /* in node->calls */
@@ -46,8 +46,8 @@ struct flatend_stream {
     bool is_finished;
 };
 
-/* The handoff's mail, on the node's thread: the first one starts the call. */
-void fe_outgoing_on_mail(struct fe_mail *mail);
+/* The handoff's task, on the node's thread: the first one starts the call. */
+void fe_outgoing_on_task(struct fe_task *task);
 
 /* The request on whose behalf it is made is over. */
 void fe_outgoing_cancel(struct flatend_stream *stream);

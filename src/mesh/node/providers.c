@@ -1,10 +1,10 @@
 /* Who provides what, for other threads. */
 #include <stdlib.h>
 
-#include "mesh/node/errand.h"
+#include "mesh/node/sync_task.h"
 
 struct query {
-    struct fe_errand errand;
+    struct fe_sync_task sync_task;
     struct flatend_node *node;
     struct fe_view *services;
     size_t n_services;
@@ -28,9 +28,9 @@ void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
     id->port = peer->id.addr.port;
 }
 
-static void run_query(struct fe_errand *errand)
+static void run_query(struct fe_sync_task *sync_task)
 {
-    struct query *query = FE_CONTAINER_OF(errand, struct query, errand);
+    struct query *query = FE_CONTAINER_OF(sync_task, struct query, sync_task);
     struct fe_registry *registry = fe_mesh_registry(query->node->mesh);
     size_t n =
         fe_registry_list(registry, query->services, query->n_services, query->peers, query->cap);
@@ -45,7 +45,7 @@ static void run_query(struct fe_errand *errand)
 ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
                                size_t n_services, struct flatend_provider *providers, size_t cap)
 {
-    struct query query = {.errand.run = run_query,
+    struct query query = {.sync_task.run = run_query,
                           .node = node,
                           .n_services = n_services,
                           .providers = providers,
@@ -58,7 +58,7 @@ ssize_t flatend_node_providers(struct flatend_node *node, const char *const *ser
         for (size_t i = 0; i < n_services; i++) {
             query.services[i] = fe_view_str(services[i]);
         }
-        rv = fe_node_run(node, &query.errand);
+        rv = fe_node_run(node, &query.sync_task);
     }
     free(query.services);
     free(query.peers);

@@ -107,9 +107,9 @@ static ssize_t preload(struct flatend_stream *stream, const struct flatend_reque
         return FLATEND_ENOMEM;
     }
     stream->io.n_unsent = n;
-    stream->io.wishes = FE_WISH_HEAD;
+    stream->io.commands = FE_HANDOFF_SEND_HEAD;
     if (request->body != NULL && n == request->body_len) {
-        stream->io.wishes |= FE_WISH_FINISH;
+        stream->io.commands |= FE_HANDOFF_FINISH;
     }
     return (ssize_t)n;
 }
@@ -134,7 +134,7 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     if (stream == NULL) {
         return NULL;
     }
-    if (fe_handoff_init(&stream->io, node->worker, fe_outgoing_on_mail) != 0) {
+    if (fe_handoff_init(&stream->io, node->worker, fe_outgoing_on_task) != 0) {
         free(stream);
         return NULL;
     }
@@ -144,8 +144,8 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     stream->request.provider = request->provider;
     stream->is_body_complete = request->body != NULL;
     fe_arena_init(&stream->arena, 0);
-    fe_arena_init(&stream->behind, 0);
-    fe_response_head_init(&stream->trailers, &stream->behind);
+    fe_arena_init(&stream->trailer_arena, 0);
+    fe_response_head_init(&stream->trailers, &stream->trailer_arena);
     fe_buf_init(&stream->body, 0);
     fe_list_init(&stream->link);
     fe_list_init(&stream->sibling);
@@ -156,13 +156,13 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     return stream;
 }
 
-/* Mails the stream to the node's thread and waits for it to begin. */
+/* Tasks the stream to the node's thread and waits for it to begin. */
 static int start(struct flatend_stream *stream)
 {
     int rv;
 
     stream->io.is_posted = true;
-    rv = fe_node_post(stream->node, &stream->io.mail);
+    rv = fe_node_post(stream->node, &stream->io.task);
     if (rv != 0) {
         return rv;
     }
@@ -189,7 +189,7 @@ static int write_rest(struct flatend_stream *stream, const struct flatend_reques
     if (rv == FLATEND_ENOMEM) {
         return rv;
     }
-    fe_handoff_wish(&stream->io, FE_WISH_FINISH);
+    fe_handoff_command(&stream->io, FE_HANDOFF_FINISH);
     return 0;
 }
 
@@ -251,7 +251,7 @@ int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, 
 int flatend_stream_finish(struct flatend_stream *stream)
 {
     stream->is_body_complete = true;
-    fe_handoff_wish(&stream->io, FE_WISH_FINISH);
+    fe_handoff_command(&stream->io, FE_HANDOFF_FINISH);
     return 0;
 }
 
@@ -299,7 +299,7 @@ const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stre
 
 void flatend_stream_close(struct flatend_stream *stream)
 {
-    if (stream != NULL && !fe_handoff_leave(&stream->io)) {
+    if (stream != NULL && !fe_handoff_release(&stream->io)) {
         fe_outgoing_free(stream);
     }
 }

@@ -1,7 +1,7 @@
 /* The stream's side of a request, on the node's thread.
  *
  * Happy path: a request, its context, the handler on a thread of the pool; what it writes comes by
- * mail, head and body and end in one turn if it was quick; the context is freed when the handler
+ * task, head and body and end in one turn if it was quick; the context is freed when the handler
  * has left and the response is gone. Inline: the body is collected, then the handler runs right
  * here.
  *
@@ -14,11 +14,11 @@
 #include "mesh/node/context.h"
 
 enum {
-    SPARE_MAX = 256,     /* contexts kept for the next requests */
-    ARENA_MAX = 1 << 20, /* what one request may take for its headers, both ways */
+    FREE_CONTEXTS_MAX = 256, /* contexts kept for the next requests */
+    ARENA_MAX = 1 << 20,     /* what one request may take for its headers, both ways */
 };
 
-static void on_mail(struct fe_mail *mail);
+static void on_task(struct fe_task *task);
 static void run_job(struct fe_job *job);
 
 /* ---- contexts ---- */
@@ -30,14 +30,14 @@ static struct flatend_context *context_alloc(struct flatend_node *node)
     if (ctx == NULL) {
         return NULL;
     }
-    if (fe_handoff_init(&ctx->io, node->worker, on_mail) != 0) {
+    if (fe_handoff_init(&ctx->io, node->worker, on_task) != 0) {
         free(ctx);
         return NULL;
     }
     ctx->node = node;
     ctx->job.run = run_job;
     fe_arena_init(&ctx->arena, ARENA_MAX);
-    fe_arena_init(&ctx->behind, ARENA_MAX);
+    fe_arena_init(&ctx->trailer_arena, ARENA_MAX);
     fe_list_init(&ctx->children);
     fe_timer_init(&ctx->deadline, fe_context_on_deadline);
     fe_buf_init(&ctx->body, 0);
@@ -51,7 +51,7 @@ static void context_free(struct flatend_context *ctx)
     fe_handoff_deinit(&ctx->io);
     fe_buf_deinit(&ctx->body);
     fe_arena_deinit(&ctx->arena);
-    fe_arena_deinit(&ctx->behind);
+    fe_arena_deinit(&ctx->trailer_arena);
     free(ctx);
 }
 
@@ -63,13 +63,13 @@ static void context_release(struct flatend_context *ctx)
     fe_context_cancel_children(ctx);
     fe_service_unref(ctx->service);
     fe_list_remove(&ctx->link);
-    if (node->n_spare < SPARE_MAX) {
+    if (node->n_free_contexts < FREE_CONTEXTS_MAX) {
         fe_handoff_reset(&ctx->io);
         fe_buf_deinit(&ctx->body);
         fe_arena_reset(&ctx->arena);
-        fe_arena_reset(&ctx->behind);
-        fe_list_push_front(&node->spare, &ctx->link);
-        node->n_spare++;
+        fe_arena_reset(&ctx->trailer_arena);
+        fe_list_push_front(&node->free_contexts, &ctx->link);
+        node->n_free_contexts++;
     } else {
         context_free(ctx);
     }
@@ -77,14 +77,14 @@ static void context_release(struct flatend_context *ctx)
     fe_node_check_drained(node);
 }
 
-void fe_node_free_spare(struct flatend_node *node)
+void fe_node_clear_free_list(struct flatend_node *node)
 {
     struct fe_list *link;
 
-    while ((link = fe_list_pop_front(&node->spare)) != NULL) {
+    while ((link = fe_list_pop_front(&node->free_contexts)) != NULL) {
         context_free(FE_CONTAINER_OF(link, struct flatend_context, link));
     }
-    node->n_spare = 0;
+    node->n_free_contexts = 0;
 }
 
 /* The ids of peers are formatted once for many requests in a row. */
@@ -108,12 +108,12 @@ static void identify(struct flatend_context *ctx, const struct fe_peer *peer)
 static struct flatend_context *context_new(struct flatend_node *node, struct fe_service *service,
                                            const struct fe_peer *peer, struct fe_headers headers)
 {
-    struct fe_list *link = fe_list_pop_front(&node->spare);
+    struct fe_list *link = fe_list_pop_front(&node->free_contexts);
     struct flatend_context *ctx;
 
     if (link != NULL) {
         ctx = FE_CONTAINER_OF(link, struct flatend_context, link);
-        node->n_spare--;
+        node->n_free_contexts--;
     } else {
         ctx = context_alloc(node);
     }
@@ -136,7 +136,7 @@ static struct flatend_context *context_new(struct flatend_node *node, struct fe_
         context_release(ctx);
         return NULL;
     }
-    fe_received_head_vouch(&ctx->request, ctx->id.is_proven ? ctx->key : NULL);
+    fe_received_head_set_peer_id(&ctx->request, ctx->id.is_proven ? ctx->key : NULL);
     return ctx;
 }
 
@@ -173,22 +173,22 @@ void fe_context_give_up(struct flatend_context *ctx, int code)
 
 /* Without a head the requester would see a request that was refused, and might ask another node:
  * but the handler has run. */
-static void abort_response(struct flatend_context *ctx, unsigned wishes)
+static void abort_response(struct flatend_context *ctx, unsigned commands)
 {
-    if ((wishes & FE_WISH_HEAD) != 0) {
+    if ((commands & FE_HANDOFF_SEND_HEAD) != 0) {
         (void)send_head(ctx); /* given up in either case */
     }
     fe_context_give_up(ctx, FLATEND_ERESET);
 }
 
-static int send_response(struct flatend_context *ctx, unsigned wishes)
+static int send_response(struct flatend_context *ctx, unsigned commands)
 {
     int rv = send_head(ctx);
 
     if (rv == 0) {
         rv = fe_handoff_send(&ctx->io, write_stream, ctx->stream);
     }
-    if (rv == 0 && (wishes & FE_WISH_FINISH) != 0 && ctx->io.sending.len == 0) {
+    if (rv == 0 && (commands & FE_HANDOFF_FINISH) != 0 && ctx->io.sending.len == 0) {
         rv = fe_stream_end_with(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
         if (rv == 0) {
             /* Nothing that may still come is of interest. */
@@ -199,36 +199,37 @@ static int send_response(struct flatend_context *ctx, unsigned wishes)
     return rv;
 }
 
-/* Does what the handler wished for so far, and frees the context when it has left and everything is
- * sent. */
-static void pump(struct flatend_context *ctx, unsigned wishes)
+/* Does what the handler commanded for so far, and frees the context when it has left and everything
+ * is sent. */
+static void pump(struct flatend_context *ctx, unsigned commands)
 {
-    if (ctx->stream != NULL && (wishes & FE_WISH_ABORT) != 0) {
-        abort_response(ctx, wishes);
+    if (ctx->stream != NULL && (commands & FE_HANDOFF_ABORT) != 0) {
+        abort_response(ctx, commands);
     }
-    if (ctx->stream != NULL && (wishes & FE_WISH_HEAD) != 0) {
-        int rv = send_response(ctx, wishes);
+    if (ctx->stream != NULL && (commands & FE_HANDOFF_SEND_HEAD) != 0) {
+        int rv = send_response(ctx, commands);
 
         if (rv != 0) {
             fe_context_give_up(ctx, rv);
         }
     }
-    if (ctx->stream == NULL && (wishes & FE_WISH_LEAVE) != 0) {
+    if (ctx->stream == NULL && (commands & FE_HANDOFF_RELEASE) != 0) {
         context_release(ctx);
     }
 }
 
-static void on_mail(struct fe_mail *mail)
+static void on_task(struct fe_task *task)
 {
-    struct flatend_context *ctx = FE_CONTAINER_OF(mail, struct flatend_context, io.mail);
-    unsigned wishes = fe_handoff_receive(&ctx->io);
+    struct flatend_context *ctx = FE_CONTAINER_OF(task, struct flatend_context, io.task);
+    unsigned commands = fe_handoff_receive(&ctx->io);
 
     /* Resuming may end the stream, but not free the context: it has not left, or leaves by another
-     * mail. */
-    if (ctx->stream != NULL && (wishes & (FE_WISH_RESUME | FE_WISH_LEAVE)) == FE_WISH_RESUME) {
+     * task. */
+    if (ctx->stream != NULL &&
+        (commands & (FE_HANDOFF_RESUME | FE_HANDOFF_RELEASE)) == FE_HANDOFF_RESUME) {
         fe_stream_resume(ctx->stream);
     }
-    pump(ctx, wishes);
+    pump(ctx, commands);
 }
 
 static void on_writable(struct fe_stream *stream)
@@ -250,13 +251,13 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
 static void run_job(struct fe_job *job)
 {
     struct flatend_context *ctx = FE_CONTAINER_OF(job, struct flatend_context, job);
-    unsigned wishes = FE_WISH_ABORT;
+    unsigned commands = FE_HANDOFF_ABORT;
 
     /* One whose requester has gone while it was queued need not run. */
     if (!flatend_context_is_canceled(ctx)) {
-        wishes = fe_context_run(ctx);
+        commands = fe_context_run(ctx);
     }
-    fe_handoff_wish(&ctx->io, wishes | FE_WISH_LEAVE);
+    fe_handoff_command(&ctx->io, commands | FE_HANDOFF_RELEASE);
 }
 
 static size_t on_pooled_data(struct fe_stream *stream, struct fe_view data)
@@ -269,7 +270,8 @@ static size_t on_pooled_data(struct fe_stream *stream, struct fe_view data)
 /* What came behind the body. */
 static int take_trailers(struct flatend_context *ctx, const struct fe_stream *stream)
 {
-    return fe_received_head_init(&ctx->request_trailers, &ctx->behind, fe_stream_trailers(stream));
+    return fe_received_head_init(&ctx->request_trailers, &ctx->trailer_arena,
+                                 fe_stream_trailers(stream));
 }
 
 static void on_pooled_end(struct fe_stream *stream)
@@ -306,10 +308,10 @@ static const struct fe_stream_ops pooled_ops = {
 /* ---- inline handlers ---- */
 
 /* The handler is done, or never ran: the context is the stream's alone. */
-static void finish_inline(struct flatend_context *ctx, unsigned wishes)
+static void finish_inline(struct flatend_context *ctx, unsigned commands)
 {
-    ctx->io.wishes |= wishes | FE_WISH_LEAVE;
-    pump(ctx, ctx->io.wishes);
+    ctx->io.commands |= commands | FE_HANDOFF_RELEASE;
+    pump(ctx, ctx->io.commands);
 }
 
 void fe_context_time_out(struct flatend_context *ctx)
@@ -324,19 +326,19 @@ static size_t on_inline_data(struct fe_stream *stream, struct fe_view data)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
-    if ((ctx->io.wishes & FE_WISH_LEAVE) != 0) {
+    if ((ctx->io.commands & FE_HANDOFF_RELEASE) != 0) {
         return data.len; /* answered already */
     }
     if (data.len > FLATEND_INLINE_BODY_MAX - ctx->io.in.len) {
-        unsigned wishes = FE_WISH_HEAD | FE_WISH_FINISH;
+        unsigned commands = FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH;
 
         if (flatend_context_fail(ctx, 413, "the request body is larger than %d bytes",
                                  FLATEND_INLINE_BODY_MAX) != 0) {
-            wishes = FE_WISH_ABORT;
+            commands = FE_HANDOFF_ABORT;
         }
-        finish_inline(ctx, wishes);
+        finish_inline(ctx, commands);
     } else if (fe_chain_append(&ctx->io.in, data.ptr, data.len) != 0) {
-        finish_inline(ctx, FE_WISH_ABORT);
+        finish_inline(ctx, FE_HANDOFF_ABORT);
     }
     return data.len;
 }
@@ -345,8 +347,9 @@ static void on_inline_end(struct fe_stream *stream)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
-    if ((ctx->io.wishes & FE_WISH_LEAVE) == 0) {
-        finish_inline(ctx, take_trailers(ctx, stream) == 0 ? fe_context_run(ctx) : FE_WISH_ABORT);
+    if ((ctx->io.commands & FE_HANDOFF_RELEASE) == 0) {
+        finish_inline(ctx,
+                      take_trailers(ctx, stream) == 0 ? fe_context_run(ctx) : FE_HANDOFF_ABORT);
     }
 }
 
@@ -354,7 +357,7 @@ static void on_inline_writable(struct fe_stream *stream)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
-    pump(ctx, ctx->io.wishes);
+    pump(ctx, ctx->io.commands);
 }
 
 static void on_inline_close(struct fe_stream *stream, int code)
@@ -402,7 +405,7 @@ void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *strea
     if (ctx == NULL) {
         return;
     }
-    /* What the handler may do before the stream is accepted comes by mail, after this. */
+    /* What the handler may do before the stream is accepted comes by task, after this. */
     if (!service->is_inline && fe_handler_pool_push(&node->pool, &ctx->job) != 0) {
         context_release(ctx);
         return;
@@ -420,7 +423,7 @@ void fe_node_cancel_contexts(struct flatend_node *node)
             fe_context_give_up(ctx, FLATEND_ECANCELED);
         }
         /* Whoever has left already, or never came, does not wait for anything. */
-        if (ctx->service->is_inline || (fe_handoff_collect(&ctx->io) & FE_WISH_LEAVE) != 0) {
+        if (ctx->service->is_inline || (fe_handoff_collect(&ctx->io) & FE_HANDOFF_RELEASE) != 0) {
             context_release(ctx);
         }
     }

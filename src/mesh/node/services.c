@@ -2,7 +2,7 @@
  * here runs on the node's thread but the two public calls. */
 #include <stdlib.h>
 
-#include "mesh/node/errand.h"
+#include "mesh/node/sync_task.h"
 
 /* ---- references ---- */
 
@@ -81,7 +81,7 @@ static int announce(struct flatend_node *node)
 /* ---- adding ---- */
 
 struct change {
-    struct fe_errand errand;
+    struct fe_sync_task sync_task;
     struct flatend_node *node;
     struct fe_service *added;
     struct fe_view name;
@@ -119,9 +119,9 @@ static int add(struct flatend_node *node, struct fe_service *service)
     return rv;
 }
 
-static void run_add(struct fe_errand *errand)
+static void run_add(struct fe_sync_task *sync_task)
 {
-    struct change *change = FE_CONTAINER_OF(errand, struct change, errand);
+    struct change *change = FE_CONTAINER_OF(sync_task, struct change, sync_task);
 
     change->code = add(change->node, change->added);
 }
@@ -151,7 +151,7 @@ static struct fe_service *service_new(const struct flatend_service *service)
 
 int flatend_node_add_service(struct flatend_node *node, const struct flatend_service *service)
 {
-    struct change change = {.errand.run = run_add, .node = node};
+    struct change change = {.sync_task.run = run_add, .node = node};
     int rv = fe_service_check(service, NULL);
 
     if (rv != 0) {
@@ -161,7 +161,7 @@ int flatend_node_add_service(struct flatend_node *node, const struct flatend_ser
     if (change.added == NULL) {
         return FLATEND_ENOMEM;
     }
-    rv = fe_node_run(node, &change.errand);
+    rv = fe_node_run(node, &change.sync_task);
     if (rv == 0) {
         rv = change.code;
     }
@@ -191,17 +191,17 @@ static int remove_service(struct flatend_node *node, struct fe_view name)
     return fe_map_insert(&node->services, &service->by_name) != 0 ? FLATEND_ENOMEM : rv;
 }
 
-static void run_remove(struct fe_errand *errand)
+static void run_remove(struct fe_sync_task *sync_task)
 {
-    struct change *change = FE_CONTAINER_OF(errand, struct change, errand);
+    struct change *change = FE_CONTAINER_OF(sync_task, struct change, sync_task);
 
     change->code = remove_service(change->node, change->name);
 }
 
 int flatend_node_remove_service(struct flatend_node *node, const char *name)
 {
-    struct change change = {.errand.run = run_remove, .node = node, .name = fe_view_str(name)};
-    int rv = fe_node_run(node, &change.errand);
+    struct change change = {.sync_task.run = run_remove, .node = node, .name = fe_view_str(name)};
+    int rv = fe_node_run(node, &change.sync_task);
 
     return rv != 0 ? rv : change.code;
 }

@@ -28,8 +28,8 @@ static void finish_start(struct flatend_node *node, int code)
     node->on_started = NULL;
     free(node->seeds);
     node->seeds = NULL;
-    if (code == 0 && fe_node_life(node) == FE_NODE_STARTING) {
-        fe_node_set_life(node, FE_NODE_RUNNING);
+    if (code == 0 && fe_node_get_state(node) == FE_NODE_STARTING) {
+        fe_node_set_state(node, FE_NODE_RUNNING);
     }
     on_started(node->started_arg, code);
 }
@@ -225,7 +225,7 @@ static int look_up(struct flatend_node *node, const char *const *addrs, size_t n
 }
 
 /* Once, and only where it is not just this machine that can reach the node. */
-static void warn_of_strangers(const struct flatend_node *node)
+static void warn_open_mesh(const struct flatend_node *node)
 {
     if (!fe_settings_trust_everybody(&node->settings)) {
         return;
@@ -253,7 +253,7 @@ static void log_listeners(struct flatend_node *node)
 static void begin(struct flatend_node *node)
 {
     (void)pthread_mutex_lock(&node->lock);
-    node->life = FE_NODE_STARTING;
+    node->state = FE_NODE_STARTING;
     node->loop_thread = pthread_self();
     (void)pthread_mutex_unlock(&node->lock);
 }
@@ -277,10 +277,10 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
     }
     (void)pthread_mutex_lock(&node->lock);
     node->n_listening = node->n_listeners;
-    node->takes_mail = true;
+    node->accepts_tasks = true;
     (void)pthread_mutex_unlock(&node->lock);
     log_listeners(node);
-    warn_of_strangers(node);
+    warn_open_mesh(node);
     node->on_started = on_started;
     node->started_arg = arg;
     join_if_resolved(node);

@@ -9,14 +9,14 @@ int flatend_node_new(const struct flatend_options *options, struct flatend_node 
                      struct flatend_error *error)
 {
     struct flatend_node *node;
-    int rv = fe_node_new_at(options, FE_HOME_THREAD, NULL, &node, error);
+    int rv = fe_node_new_at(options, FE_NODE_ON_OWN_THREAD, NULL, &node, error);
 
     *out = NULL;
     if (rv != 0) {
         return rv;
     }
     if (options->loop != NULL) {
-        node->home = FE_HOME_LOOP;
+        node->placement = FE_NODE_ON_APP_LOOP;
     }
     rv = fe_worker_new(&node->worker, options->loop);
     if (rv != 0) {
@@ -38,51 +38,51 @@ static void on_closed(void *arg)
 {
     struct flatend_node *node = arg;
 
-    if (node->home == FE_HOME_THREAD) {
+    if (node->placement == FE_NODE_ON_OWN_THREAD) {
         fe_worker_stop(node->worker);
     } else if (node->is_freed_when_closed) {
         fe_worker_free(node->worker, free_all, node);
     }
 }
 
-static void on_close_mail(struct fe_mail *mail)
+static void on_close_task(struct fe_task *task)
 {
-    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, close_mail);
+    struct flatend_node *node = FE_CONTAINER_OF(task, struct flatend_node, close_task);
 
     fe_node_close_on(node, on_closed, node);
 }
 
-static void on_hurry_mail(struct fe_mail *mail)
+static void on_abort_task(struct fe_task *task)
 {
-    struct flatend_node *node = FE_CONTAINER_OF(mail, struct flatend_node, hurry_mail);
+    struct flatend_node *node = FE_CONTAINER_OF(task, struct flatend_node, abort_task);
 
-    fe_node_hurry(node);
+    fe_node_abort(node);
 }
 
 static bool is_started(const struct flatend_node *node)
 {
-    return node->has_thread || node->life != FE_NODE_NEW;
+    return node->has_thread || node->state != FE_NODE_NEW;
 }
 
-void fe_node_ask_close(struct flatend_node *node)
+void fe_node_request_close(struct flatend_node *node)
 {
     (void)pthread_mutex_lock(&node->lock);
-    if (is_started(node) && !node->is_close_asked) {
-        node->is_close_asked = true;
-        fe_mail_init(&node->close_mail, on_close_mail);
-        fe_mail_post(node->worker, &node->close_mail);
+    if (is_started(node) && !node->is_close_requested) {
+        node->is_close_requested = true;
+        fe_task_init(&node->close_task, on_close_task);
+        fe_task_post(node->worker, &node->close_task);
     }
     (void)pthread_mutex_unlock(&node->lock);
 }
 
-/* Only before CLOSING: so that the mail comes before the last fence. */
-void fe_node_ask_hurry(struct flatend_node *node)
+/* Only before CLOSING: so that the task comes before the last fence. */
+void fe_node_request_abort(struct flatend_node *node)
 {
     (void)pthread_mutex_lock(&node->lock);
-    if (node->is_close_asked && !node->is_hurry_asked && node->life < FE_NODE_CLOSING) {
-        node->is_hurry_asked = true;
-        fe_mail_init(&node->hurry_mail, on_hurry_mail);
-        fe_mail_post(node->worker, &node->hurry_mail);
+    if (node->is_close_requested && !node->is_abort_requested && node->state < FE_NODE_CLOSING) {
+        node->is_abort_requested = true;
+        fe_task_init(&node->abort_task, on_abort_task);
+        fe_task_post(node->worker, &node->abort_task);
     }
     (void)pthread_mutex_unlock(&node->lock);
 }
@@ -93,7 +93,7 @@ static void join(struct flatend_node *node)
     bool joins;
 
     (void)pthread_mutex_lock(&node->lock);
-    while (node->has_thread && node->life != FE_NODE_CLOSED) {
+    while (node->has_thread && node->state != FE_NODE_CLOSED) {
         (void)pthread_cond_wait(&node->changed, &node->lock);
     }
     joins = node->has_thread && !node->is_joined;
@@ -106,9 +106,9 @@ static void join(struct flatend_node *node)
 
 void flatend_node_shutdown(struct flatend_node *node)
 {
-    FE_ASSERT(node->home != FE_HOME_WORKER, "a node on a worker of others has no thread");
-    fe_node_ask_close(node);
-    if (node->home == FE_HOME_THREAD) {
+    FE_ASSERT(node->placement != FE_NODE_ON_WORKER, "a node on a worker of others has no thread");
+    fe_node_request_close(node);
+    if (node->placement == FE_NODE_ON_OWN_THREAD) {
         join(node);
     }
 }
@@ -118,15 +118,15 @@ void flatend_node_free(struct flatend_node *node)
     if (node == NULL) {
         return;
     }
-    if (node->home == FE_HOME_WORKER) {
+    if (node->placement == FE_NODE_ON_WORKER) {
         fe_node_destroy(node);
         return;
     }
     flatend_node_shutdown(node);
-    if (node->home == FE_HOME_THREAD) {
+    if (node->placement == FE_NODE_ON_OWN_THREAD) {
         fe_worker_free(node->worker, NULL, NULL);
         fe_node_destroy(node);
-    } else if (node->life == FE_NODE_NEW || node->life == FE_NODE_CLOSED) {
+    } else if (node->state == FE_NODE_NEW || node->state == FE_NODE_CLOSED) {
         fe_worker_free(node->worker, free_all, node);
     } else {
         node->is_freed_when_closed = true;
@@ -165,7 +165,7 @@ static int wait_started(struct flatend_node *node, struct flatend_error *error)
     int rv;
 
     (void)pthread_mutex_lock(&node->lock);
-    while (!node->is_start_done && node->life < FE_NODE_DRAINING) {
+    while (!node->is_start_done && node->state < FE_NODE_DRAINING) {
         (void)pthread_cond_wait(&node->changed, &node->lock);
     }
     rv = node->is_start_done ? node->start_code : FLATEND_ECANCELED;
@@ -215,10 +215,10 @@ int flatend_node_start(struct flatend_node *node, const char *const *addrs, size
     if (n_addrs > 0 && addrs == NULL) {
         return fe_err_set(error, FLATEND_EINVAL, "addrs: %s", flatend_strerror(FLATEND_EINVAL));
     }
-    if (node->home == FE_HOME_THREAD) {
+    if (node->placement == FE_NODE_ON_OWN_THREAD) {
         return start_thread(node, addrs, n_addrs, error);
     }
-    if (node->life != FE_NODE_NEW) {
+    if (node->state != FE_NODE_NEW) {
         return fe_err_set(error, FLATEND_ESTATE, "start: %s", flatend_strerror(FLATEND_ESTATE));
     }
     return fe_node_start_on(node, addrs, n_addrs, on_loop_started, node, error);

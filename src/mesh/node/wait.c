@@ -21,31 +21,31 @@ static void on_signal(void *arg, int signum)
     if (!wait->is_signaled) {
         wait->is_signaled = true;
         fe_log(&wait->node->settings.log, FLATEND_LOG_DEBUG, "Shutting down.");
-        fe_node_ask_close(wait->node);
+        fe_node_request_close(wait->node);
         return;
     }
-    fe_node_ask_hurry(wait->node);
+    fe_node_request_abort(wait->node);
     fe_signals_close(wait->signals);
     wait->signals = NULL;
 }
 
-static void on_closed(struct fe_mail *mail)
+static void on_closed(struct fe_task *task)
 {
-    struct wait *wait = FE_CONTAINER_OF(mail, struct wait, waiter.mail);
+    struct wait *wait = FE_CONTAINER_OF(task, struct wait, waiter.task);
 
     fe_worker_stop(wait->waiter.worker);
 }
 
-/* Registers for the end; if that was before, the mail is there at once. */
-static void enlist(struct wait *wait)
+/* Registers for the end; if that was before, the task is there at once. */
+static void add_waiter(struct wait *wait)
 {
     struct flatend_node *node = wait->node;
 
-    fe_mail_init(&wait->waiter.mail, on_closed);
+    fe_task_init(&wait->waiter.task, on_closed);
     fe_list_init(&wait->waiter.link);
     (void)pthread_mutex_lock(&node->lock);
-    if (node->life == FE_NODE_CLOSED) {
-        fe_mail_post(wait->waiter.worker, &wait->waiter.mail);
+    if (node->state == FE_NODE_CLOSED) {
+        fe_task_post(wait->waiter.worker, &wait->waiter.task);
     } else {
         fe_list_push_back(&node->waiters, &wait->waiter.link);
     }
@@ -68,7 +68,7 @@ void flatend_node_wait(struct flatend_node *node)
     } else {
         fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
     }
-    enlist(&wait);
+    add_waiter(&wait);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
     fe_worker_run(wait.waiter.worker);
     (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);

@@ -98,7 +98,7 @@ static const struct fe_offer_entry *draw(struct drawing *drawing, enum tier tier
                                          const struct fe_offer_entry *other)
 {
     size_t n = drawing->candidates.n;
-    size_t at = n > 1 ? fe_rng_below(&drawing->registry->dice, (uint32_t)n) : 0;
+    size_t at = n > 1 ? fe_rng_below(&drawing->registry->rng, (uint32_t)n) : 0;
 
     for (size_t i = 0; i < n; i++) {
         const struct fe_offer_entry *entry = fe_candidate_at(&drawing->candidates, at);
@@ -127,7 +127,7 @@ better(struct fe_registry *registry, const struct fe_offer_entry *a, const struc
     if (weight_a == weight_b) {
         return a; /* drawn at random already */
     }
-    return fe_rng_below(&registry->dice, weight_a + weight_b) < weight_a ? a : b;
+    return fe_rng_below(&registry->rng, weight_a + weight_b) < weight_a ? a : b;
 }
 
 struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,

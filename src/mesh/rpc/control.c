@@ -8,9 +8,9 @@ int32_t fe_id_distance(uint32_t a, uint32_t b)
     return (int32_t)(a - b);
 }
 
-bool fe_id_is_ours(const struct fe_peer *peer, uint32_t id)
+bool fe_id_is_local(const struct fe_peer *peer, uint32_t id)
 {
-    return (id & 1) == (peer->next_ours & 1);
+    return (id & 1) == (peer->next_local & 1);
 }
 
 /* Whether this id, which is not open, was once. Ids that its owner skipped count as such. */
@@ -19,8 +19,8 @@ static bool is_over(const struct fe_peer *peer, uint32_t id)
     if (!peer->has_windows || id == 0) {
         return false;
     }
-    return fe_id_is_ours(peer, id) ? fe_id_distance(peer->next_ours, id) > 0
-                                   : fe_id_distance(peer->last_theirs, id) >= 0;
+    return fe_id_is_local(peer, id) ? fe_id_distance(peer->next_local, id) > 0
+                                    : fe_id_distance(peer->last_remote, id) >= 0;
 }
 
 /* A packet for a stream that is not there. Once a late stream had to be forgotten, nobody can tell
@@ -37,17 +37,17 @@ int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event,
 
 /* A request that was taken back before its response had begun: the handler may run on for a while,
  * and no longer counts among the peer's streams. */
-static int count_hasty(struct fe_stream *stream, struct flatend_error *err)
+static int count_rapid_reset(struct fe_stream *stream, struct flatend_error *err)
 {
     struct fe_peer *peer = stream->peer;
 
-    if (!stream->is_theirs || stream->out != FE_HALF_HEAD) {
+    if (!stream->is_remote || stream->out != FE_HALF_HEAD) {
         return 0;
     }
-    if (peer->n_hasty == FE_PEER_HASTY_MAX) {
+    if (peer->n_rapid_resets == FE_PEER_RAPID_RESETS_MAX) {
         return fe_err_set(err, FLATEND_ELIMIT, "peer resets its requests before they are answered");
     }
-    peer->n_hasty++;
+    peer->n_rapid_resets++;
     return 0;
 }
 
@@ -60,15 +60,15 @@ static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct f
     if (stream == NULL) {
         return fe_peer_on_unknown(peer, event, "reset", err);
     }
-    if (!stream->is_theirs && stream->in != FE_HALF_HEAD && stream->in != FE_HALF_BODY) {
+    if (!stream->is_remote && stream->in != FE_HALF_HEAD && stream->in != FE_HALF_BODY) {
         return 0; /* the response is complete; it only waits for its reader */
     }
-    rc = count_hasty(stream, err);
+    rc = count_rapid_reset(stream, err);
     if (rc != 0) {
         return rc;
     }
-    has_responded = stream->is_theirs || stream->in != FE_HALF_HEAD;
-    fe_stream_silence(stream);
+    has_responded = stream->is_remote || stream->in != FE_HALF_HEAD;
+    fe_stream_end_both(stream);
     fe_stream_finish(stream, fe_reason_code(event->u.reset.reason, has_responded));
     return 0;
 }
@@ -111,7 +111,7 @@ static void on_goaway(struct fe_peer *peer, uint32_t last)
     while ((node = fe_map_next(&peer->streams, node)) != NULL) {
         struct fe_stream *stream = FE_CONTAINER_OF(node, struct fe_stream, node);
 
-        if (!stream->is_theirs && stream->life == FE_STREAM_ACTIVE && stream->in == FE_HALF_HEAD &&
+        if (!stream->is_remote && stream->state == FE_STREAM_ACTIVE && stream->in == FE_HALF_HEAD &&
             fe_id_distance(stream->id, last) > 0) {
             fe_list_remove(&stream->link);
             fe_list_push_back(&refused, &stream->link);
@@ -120,7 +120,7 @@ static void on_goaway(struct fe_peer *peer, uint32_t last)
     while ((link = fe_list_pop_front(&refused)) != NULL) {
         struct fe_stream *stream = FE_CONTAINER_OF(link, struct fe_stream, link);
 
-        fe_stream_silence(stream);
+        fe_stream_end_both(stream);
         fe_stream_finish(stream, FLATEND_EUNHANDLED);
     }
 }

@@ -14,7 +14,7 @@ static int refuse(struct fe_peer *peer, struct fe_stream *stream)
         rc = peer->sender->ops->response(peer->sender, stream->id, false, NULL, 0);
         peer->ops->on_output(peer);
     } else {
-        fe_stream_silence(stream);
+        fe_stream_end_both(stream);
     }
     fe_stream_drop(stream);
     return rc;
@@ -29,16 +29,16 @@ static int check_new_id(struct fe_peer *peer, uint32_t id, struct flatend_error 
     if (!peer->has_windows) {
         return 0;
     }
-    if (id == 0 || fe_id_is_ours(peer, id) || fe_id_distance(id, peer->last_theirs) <= 0) {
+    if (id == 0 || fe_id_is_local(peer, id) || fe_id_distance(id, peer->last_remote) <= 0) {
         return fe_err_set(err, FLATEND_EPROTO, "stream %u is no new one of the peer's", id);
     }
-    peer->last_theirs = id;
+    peer->last_remote = id;
     return 0;
 }
 
 static int on_request(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
-    bool is_welcome = peer->n_theirs < FE_PEER_STREAMS_MAX;
+    bool is_welcome = peer->n_remote < FE_PEER_STREAMS_MAX;
     struct fe_stream *stream;
     int rc = check_new_id(peer, event->stream, err);
 
@@ -55,11 +55,11 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
     if (is_welcome) {
         peer->ops->on_request(peer, stream, event->u.request.services, event->u.request.headers);
     }
-    if (stream->life == FE_STREAM_OFFERED) {
+    if (stream->state == FE_STREAM_OFFERED) {
         return refuse(peer, stream);
     }
-    if (stream->life == FE_STREAM_ACTIVE && peer->is_closed) {
-        fe_stream_silence(stream); /* accepted after the peer was closed, by the same callback */
+    if (stream->state == FE_STREAM_ACTIVE && peer->is_closed) {
+        fe_stream_end_both(stream); /* accepted after the peer was closed, by the same callback */
         fe_stream_finish(stream, FLATEND_ECLOSED);
     }
     return 0;
@@ -78,7 +78,7 @@ static int on_unhandled(struct fe_stream *stream)
         return rc;
     }
     if (stream->out == FE_HALF_BODY) {
-        stream->out = FE_HALF_MUTED;
+        stream->out = FE_HALF_CLOSING;
     }
     if (code == FLATEND_EUNHANDLED) {
         stream->in = FE_HALF_ENDED;
@@ -118,11 +118,11 @@ static int on_response(struct fe_peer *peer, const struct fe_event *event,
     if (stream == NULL) {
         return fe_peer_on_unknown(peer, event, "response", err);
     }
-    if (stream->is_theirs) {
+    if (stream->is_remote) {
         return fe_err_set(err, FLATEND_EPROTO, "response for stream %u, a request of the peer's",
                           event->stream);
     }
-    if (stream->life != FE_STREAM_ACTIVE) {
+    if (stream->state != FE_STREAM_ACTIVE) {
         on_late_response(stream, is_handled);
         return 0;
     }
@@ -151,7 +151,7 @@ static struct fe_stream *find_body(struct fe_peer *peer, const struct fe_event *
         *rc = fe_peer_on_unknown(peer, event, what, err);
         return NULL;
     }
-    if (stream->life != FE_STREAM_ACTIVE) {
+    if (stream->state != FE_STREAM_ACTIVE) {
         return stream;
     }
     if (stream->in == FE_HALF_HEAD) {
@@ -181,8 +181,8 @@ static int on_data(struct fe_peer *peer, const struct fe_event *event, struct fl
     if (rc != 0) {
         return rc;
     }
-    if (stream == NULL || stream->life != FE_STREAM_ACTIVE) {
-        fe_peer_give_back(peer, len);
+    if (stream == NULL || stream->state != FE_STREAM_ACTIVE) {
+        fe_peer_return_credit(peer, len);
         return 0;
     }
     rc = fe_stream_charge(stream, len, err);
@@ -191,7 +191,7 @@ static int on_data(struct fe_peer *peer, const struct fe_event *event, struct fl
 
 /* The peer wants no more of our request: no body may be sent. An old peer has to be sent the end,
  * since it is what makes them (both, and us) let go of the stream; others are told as it is. */
-static int mute_request(struct fe_stream *stream)
+static int stop_request_body(struct fe_stream *stream)
 {
     bool was_blocked = fe_stream_is_blocked(stream);
     int rc;
@@ -204,7 +204,7 @@ static int mute_request(struct fe_stream *stream)
     if (rc != 0) {
         return rc;
     }
-    stream->out = FE_HALF_MUTED;
+    stream->out = FE_HALF_CLOSING;
     fe_stream_unblock(stream);
     if (was_blocked) {
         stream->ops->on_writable(stream); /* to write the rest to nowhere */
@@ -220,13 +220,13 @@ static int on_end(struct fe_peer *peer, const struct fe_event *event, struct fla
     if (stream == NULL) {
         return rc;
     }
-    if (stream->life == FE_STREAM_ACTIVE && !stream->is_theirs) {
-        rc = mute_request(stream);
+    if (stream->state == FE_STREAM_ACTIVE && !stream->is_remote) {
+        rc = stop_request_body(stream);
     }
     if (rc != 0) {
         return rc;
     }
-    if (stream->life != FE_STREAM_ACTIVE) {
+    if (stream->state != FE_STREAM_ACTIVE) {
         fe_stream_on_late_end(stream);
         return 0;
     }
@@ -238,7 +238,7 @@ static int on_end(struct fe_peer *peer, const struct fe_event *event, struct fla
 static int on_event(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
     switch (event->type) {
-    case FE_EVENT_HELLO:
+    case FE_EVENT_HANDSHAKE:
         fe_peer_start_windows(peer);
         return 0;
     case FE_EVENT_REQUEST:

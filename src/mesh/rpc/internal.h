@@ -24,7 +24,7 @@
  * its ids grow, so that whatever comes for one that is over is known by its id. Within a callback a
  * GONE stream keeps its memory until the outermost call into the peer returns, since a caller
  * further out may be at it. */
-enum fe_stream_life {
+enum fe_stream_state {
     FE_STREAM_OFFERED,
     FE_STREAM_ACTIVE,
     FE_STREAM_CLOSED,
@@ -34,9 +34,10 @@ enum fe_stream_life {
 
 /* One direction of a stream; each walks down this list, and may skip. */
 enum fe_half {
-    FE_HALF_HEAD,  /* the response's head is next (a request's head is what opens the stream) */
-    FE_HALF_BODY,  /* body bytes */
-    FE_HALF_MUTED, /* in: ended, but bytes wait for the reader; out: the peer wants no more of it */
+    FE_HALF_HEAD,    /* the response's head is next (a request's head is what opens the stream) */
+    FE_HALF_BODY,    /* body bytes */
+    FE_HALF_CLOSING, /* in: ended, but bytes wait for the reader; out: the peer wants no more of it
+                      */
     FE_HALF_ENDED,
 };
 
@@ -53,11 +54,11 @@ struct fe_stream {
     const struct fe_stream_ops *ops;
     void *owner;
     uint32_t id;
-    int code;        /* for on_close */
-    bool is_theirs;  /* opened by the peer */
-    bool is_full;    /* counted in peer->n_full */
-    bool is_starved; /* the owner waits for this stream's window, and is on no list */
-    enum fe_stream_life life;
+    int code;               /* for on_close */
+    bool is_remote;         /* opened by the peer */
+    bool is_backlogged;     /* counted in peer->n_backlogged */
+    bool is_window_blocked; /* the owner waits for this stream's window, and is on no list */
+    enum fe_stream_state state;
     enum fe_half in;
     enum fe_half out;
     enum fe_delivery delivery;
@@ -66,7 +67,7 @@ struct fe_stream {
     uint32_t returned;   /* taken by the reader, and not granted again yet */
     uint32_t target;     /* these two and what waits, together: the whole window */
     /* Bytes that the reader has not taken yet: the first few, and all others. */
-    struct fe_buf few;
+    struct fe_buf small;
     struct fe_chain waiting;
     struct fe_headers trailers;
     uint8_t *kept_trailers; /* what `trailers` looks at, when they had to wait; else NULL */
@@ -77,7 +78,7 @@ enum {
     /* A stream's first waiting bytes are kept as they are, and only more of them in blocks: else
      * one byte on each of many streams would take a block each. A block is at most four times as
      * large as what had to be sent to get it. */
-    FE_STREAM_FEW_MAX = 4096,
+    FE_STREAM_SMALL_MAX = 4096,
     /* A stream's window grows to this part of the connection's at most: fewer streams than this
      * that stall, however fast they had been, leave something to the others. */
     FE_STREAM_SHARE = 16,
@@ -87,7 +88,7 @@ enum {
 
 /* A stream in the peer's map, OFFERED or ACTIVE, with nothing sent or received yet. NULL: out of
  * memory. The id is not in use. */
-struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_theirs) FE_MUST_USE;
+struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_remote) FE_MUST_USE;
 
 /* The stream with this id in any state of life, or NULL. */
 struct fe_stream *fe_stream_find(struct fe_peer *peer, uint32_t id);
@@ -111,7 +112,7 @@ void fe_peer_leave(struct fe_peer *peer);
 int32_t fe_id_distance(uint32_t a, uint32_t b);
 
 /* Whether the id is one of those that we choose. Only if the peer has windows. */
-bool fe_id_is_ours(const struct fe_peer *peer, uint32_t id);
+bool fe_id_is_local(const struct fe_peer *peer, uint32_t id);
 
 /* A packet for a stream that is not there: 0 when that is over, else FLATEND_EPROTO. */
 int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event, const char *what,
@@ -138,8 +139,8 @@ int fe_peer_charge(struct fe_peer *peer, size_t n, struct flatend_error *err) FE
 int fe_stream_charge(struct fe_stream *stream, size_t n, struct flatend_error *err) FE_MUST_USE;
 
 /* So many are done with: grants them again when enough have come together. */
-void fe_peer_give_back(struct fe_peer *peer, size_t n);
-void fe_stream_give_back(struct fe_stream *stream, size_t n); /* the connection's too */
+void fe_peer_return_credit(struct fe_peer *peer, size_t n);
+void fe_stream_return_credit(struct fe_stream *stream, size_t n); /* the connection's too */
 
 /* The peer grants more: FLATEND_EPROTO when a window grows beyond what any can be. */
 int fe_peer_grow_window(struct fe_peer *peer, uint32_t increment,
@@ -166,7 +167,7 @@ uint32_t fe_peer_next_id(struct fe_peer *peer);
 void fe_peer_break(struct fe_peer *peer, int code);
 
 /* Nothing more comes from this stream's peer, and nothing more goes to it. */
-void fe_stream_silence(struct fe_stream *stream);
+void fe_stream_end_both(struct fe_stream *stream);
 
 /* ---- receive.c ---- */
 

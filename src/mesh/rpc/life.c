@@ -8,35 +8,35 @@ static struct fe_stream *stream_of(struct fe_list *link)
     return FE_CONTAINER_OF(link, struct fe_stream, link);
 }
 
-static struct fe_stream *take_memory(struct fe_peer *peer)
+static struct fe_stream *take_from_free_list(struct fe_peer *peer)
 {
-    struct fe_list *link = fe_list_pop_front(&peer->spare);
+    struct fe_list *link = fe_list_pop_front(&peer->free_streams);
 
     if (link == NULL) {
         return malloc(sizeof(struct fe_stream));
     }
-    peer->n_spare--;
+    peer->n_free_streams--;
     return stream_of(link);
 }
 
-static void give_memory(struct fe_stream *stream)
+static void put_on_free_list(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
 
     free(stream->kept_trailers);
     stream->kept_trailers = NULL;
     peer->n_trailers -= stream->n_kept_trailers;
-    if (peer->n_spare == FE_PEER_SPARE_MAX) {
+    if (peer->n_free_streams == FE_PEER_FREE_STREAMS_MAX) {
         free(stream);
         return;
     }
-    peer->n_spare++;
-    fe_list_push_front(&peer->spare, &stream->link);
+    peer->n_free_streams++;
+    fe_list_push_front(&peer->free_streams, &stream->link);
 }
 
-struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_theirs)
+struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_remote)
 {
-    struct fe_stream *stream = take_memory(peer);
+    struct fe_stream *stream = take_from_free_list(peer);
 
     if (stream == NULL) {
         return NULL;
@@ -44,22 +44,22 @@ struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_their
     *stream = (struct fe_stream){
         .peer = peer,
         .id = id,
-        .is_theirs = is_theirs,
-        .life = is_theirs ? FE_STREAM_OFFERED : FE_STREAM_ACTIVE,
-        .in = is_theirs ? FE_HALF_BODY : FE_HALF_HEAD,
-        .out = is_theirs ? FE_HALF_HEAD : FE_HALF_BODY,
+        .is_remote = is_remote,
+        .state = is_remote ? FE_STREAM_OFFERED : FE_STREAM_ACTIVE,
+        .in = is_remote ? FE_HALF_BODY : FE_HALF_HEAD,
+        .out = is_remote ? FE_HALF_HEAD : FE_HALF_BODY,
     };
     fe_list_init(&stream->link);
-    fe_buf_init(&stream->few, FE_STREAM_FEW_MAX);
+    fe_buf_init(&stream->small, FE_STREAM_SMALL_MAX);
     fe_chain_init(&stream->waiting, peer->pool);
     fe_stream_start_windows(stream);
     stream->node.key = fe_view_of(&stream->id, sizeof(stream->id));
     if (fe_map_insert(&peer->streams, &stream->node) != 0) {
-        give_memory(stream);
+        put_on_free_list(stream);
         return NULL;
     }
     peer->n_streams++;
-    peer->n_theirs += is_theirs;
+    peer->n_remote += is_remote;
     peer->recent = stream;
     return stream;
 }
@@ -80,17 +80,17 @@ struct fe_stream *fe_stream_find(struct fe_peer *peer, uint32_t id)
 }
 
 /* Nobody can reach the stream any more; its memory follows when no caller is at it. */
-static void bury(struct fe_stream *stream)
+static void release_memory(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
 
     FE_ASSERT(stream->in == FE_HALF_ENDED, "the end is told behind the last byte");
-    stream->life = FE_STREAM_GONE;
+    stream->state = FE_STREAM_GONE;
     if (peer->depth > 0) {
         fe_list_push_back(&peer->done, &stream->link);
         return;
     }
-    give_memory(stream);
+    put_on_free_list(stream);
 }
 
 /* Out of the map once the peer has nothing more to say on it. */
@@ -112,7 +112,7 @@ static void forget_oldest(struct fe_peer *peer)
     peer->n_forgotten++;
     oldest->in = FE_HALF_ENDED;
     unmap(oldest);
-    bury(oldest);
+    release_memory(oldest);
 }
 
 /* LATE or GONE: the stream has no owner any more. It is on no list. */
@@ -121,10 +121,10 @@ static void retire(struct fe_stream *stream)
     struct fe_peer *peer = stream->peer;
 
     if (stream->in == FE_HALF_ENDED) {
-        bury(stream);
+        release_memory(stream);
         return;
     }
-    stream->life = FE_STREAM_LATE;
+    stream->state = FE_STREAM_LATE;
     fe_list_push_back(&peer->late, &stream->link);
     if (++peer->n_late > FE_PEER_LATE_MAX) {
         forget_oldest(peer);
@@ -138,9 +138,9 @@ static void release(struct fe_stream *stream)
     struct fe_peer *peer = stream->peer;
 
     peer->n_streams--;
-    peer->n_theirs -= stream->is_theirs;
+    peer->n_remote -= stream->is_remote;
     fe_list_remove(&stream->link);
-    if (stream->in == FE_HALF_MUTED || peer->has_windows) {
+    if (stream->in == FE_HALF_CLOSING || peer->has_windows) {
         stream->in = FE_HALF_ENDED;
     }
     fe_stream_discard(stream);
@@ -151,16 +151,16 @@ static void release(struct fe_stream *stream)
 
 void fe_stream_finish(struct fe_stream *stream, int code)
 {
-    FE_ASSERT(stream->life == FE_STREAM_ACTIVE, "a stream is closed once");
+    FE_ASSERT(stream->state == FE_STREAM_ACTIVE, "a stream is closed once");
     release(stream);
-    stream->life = FE_STREAM_CLOSED;
+    stream->state = FE_STREAM_CLOSED;
     stream->code = code;
     fe_list_push_back(&stream->peer->done, &stream->link);
 }
 
 void fe_stream_drop(struct fe_stream *stream)
 {
-    if (stream->life == FE_STREAM_CLOSED) {
+    if (stream->state == FE_STREAM_CLOSED) {
         fe_list_remove(&stream->link);
     } else {
         release(stream);
@@ -175,10 +175,10 @@ void fe_stream_on_late_end(struct fe_stream *stream)
     }
     stream->in = FE_HALF_ENDED;
     unmap(stream);
-    if (stream->life == FE_STREAM_LATE) {
+    if (stream->state == FE_STREAM_LATE) {
         fe_list_remove(&stream->link);
         stream->peer->n_late--;
-        bury(stream);
+        release_memory(stream);
     }
 }
 
@@ -199,12 +199,12 @@ void fe_peer_leave(struct fe_peer *peer)
         struct fe_stream *stream = stream_of(link);
         const struct fe_stream_ops *ops = stream->ops;
 
-        if (stream->life == FE_STREAM_CLOSED) {
+        if (stream->state == FE_STREAM_CLOSED) {
             retire(stream); /* the memory stays: what is buried now comes later on this list */
             /* Nor is it freed: the analyzer takes the list for unchanged. */
             ops->on_close(stream, stream->code); /* NOLINT(clang-analyzer-unix.Malloc) */
         } else {
-            give_memory(stream);
+            put_on_free_list(stream);
         }
     }
     peer->depth--;

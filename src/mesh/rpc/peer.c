@@ -24,7 +24,7 @@ void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool
     fe_list_init(&peer->blocked);
     fe_list_init(&peer->done);
     fe_list_init(&peer->late);
-    fe_list_init(&peer->spare);
+    fe_list_init(&peer->free_streams);
     fe_list_init(&peer->offers);
 }
 
@@ -46,11 +46,11 @@ void fe_peer_break(struct fe_peer *peer, int code)
     peer->ops->on_output(peer); /* nothing is there, but the owner comes to fe_peer_settle */
 }
 
-void fe_stream_silence(struct fe_stream *stream)
+void fe_stream_end_both(struct fe_stream *stream)
 {
     stream->in = FE_HALF_ENDED;
     if (stream->out != FE_HALF_ENDED) {
-        stream->out = FE_HALF_MUTED;
+        stream->out = FE_HALF_CLOSING;
     }
 }
 
@@ -68,9 +68,9 @@ void fe_peer_run_blocked(struct fe_peer *peer)
            (link = fe_list_pop_front(&peer->blocked)) != NULL) {
         struct fe_stream *stream = FE_CONTAINER_OF(link, struct fe_stream, link);
 
-        peer->turn = PEER_TURN;
+        peer->quantum = PEER_TURN;
         stream->ops->on_writable(stream);
-        peer->turn = 0;
+        peer->quantum = 0;
     }
 }
 
@@ -78,7 +78,7 @@ void fe_peer_on_writable(struct fe_peer *peer)
 {
     fe_peer_enter(peer);
     if (peer->sender->ops->space(peer->sender) > 0) {
-        peer->n_crowded = 0;
+        peer->n_queued_heads = 0;
     }
     fe_peer_run_blocked(peer);
     fe_peer_leave(peer);
@@ -93,7 +93,7 @@ int fe_peer_settle(struct fe_peer *peer)
 
 bool fe_peer_want_read(const struct fe_peer *peer)
 {
-    return peer->n_full == 0;
+    return peer->n_backlogged == 0;
 }
 
 /* All streams that are open or late, taken off the lists that they are on. */
@@ -104,7 +104,7 @@ static void collect(struct fe_peer *peer, struct fe_list *all)
     while ((node = fe_map_next(&peer->streams, node)) != NULL) {
         struct fe_stream *stream = FE_CONTAINER_OF(node, struct fe_stream, node);
 
-        if (stream->life == FE_STREAM_ACTIVE || stream->life == FE_STREAM_LATE) {
+        if (stream->state == FE_STREAM_ACTIVE || stream->state == FE_STREAM_LATE) {
             fe_list_remove(&stream->link);
             fe_list_push_back(all, &stream->link);
         }
@@ -125,10 +125,10 @@ static void end_all(struct fe_peer *peer, int code)
     while ((link = fe_list_pop_front(&all)) != NULL) {
         struct fe_stream *stream = FE_CONTAINER_OF(link, struct fe_stream, link);
 
-        if (stream->life == FE_STREAM_LATE) {
+        if (stream->state == FE_STREAM_LATE) {
             fe_stream_on_late_end(stream);
         } else {
-            fe_stream_silence(stream);
+            fe_stream_end_both(stream);
             fe_stream_finish(stream, code);
         }
     }
@@ -156,7 +156,7 @@ void fe_peer_deinit(struct fe_peer *peer)
               "a peer is freed closed, and not from its own events");
     FE_ASSERT(peer->streams.n == 0 && fe_list_is_empty(&peer->done),
               "a peer that is freed has no streams");
-    while ((link = fe_list_pop_front(&peer->spare)) != NULL) {
+    while ((link = fe_list_pop_front(&peer->free_streams)) != NULL) {
         free(FE_CONTAINER_OF(link, struct fe_stream, link));
     }
     fe_map_deinit(&peer->streams);

@@ -16,19 +16,19 @@ enum {
     FE_PEER_LATE_MAX = 1024,
     /* Heads (of requests and responses) that may be sent while the output is full. They are small
      * and not held back, so a peer that asks and asks but never reads has to be stopped here. */
-    FE_PEER_CROWDED_MAX = 4096,
+    FE_PEER_QUEUED_HEADS_MAX = 4096,
     /* Stream objects kept for the next request. */
-    FE_PEER_SPARE_MAX = 64,
+    FE_PEER_FREE_STREAMS_MAX = 64,
     /* Trailers that may wait behind the bodies of slow readers, in all streams together: no window
      * counts them. A stream whose own do not fit any more is reset. */
     FE_PEER_TRAILERS_MAX = 1024 * 1024,
     /* Requests that the peer may reset before their response has begun. Each has started a handler,
      * which does not end as fast as it was asked to, so that FE_PEER_STREAMS_MAX is no bound on
      * them. Twice that many: all clients of a gateway may leave at once, and come again. */
-    FE_PEER_HASTY_MAX = 2 * FE_PEER_STREAMS_MAX,
+    FE_PEER_RAPID_RESETS_MAX = 2 * FE_PEER_STREAMS_MAX,
     /* A response that begins makes up for so many of them: those who ask two providers and reset
      * the slower one, or have little patience, never get near the limit. */
-    FE_PEER_HASTY_CREDIT = 16,
+    FE_PEER_RAPID_RESET_CREDIT = 16,
 };
 
 /* What a window can grow to, as in HTTP/2 (RFC 9113 §6.9.1). */
@@ -67,7 +67,7 @@ struct fe_peer {
     bool is_proven;       /* `id` was proven for this very session, not only at some time */
     struct fe_id id;      /* unless anonymous */
     unsigned n_streams;   /* open now, both directions: the load that balancing compares */
-    uint32_t last_theirs; /* if it has windows: the peer's newest request; 0: none yet */
+    uint32_t last_remote; /* if it has windows: the peer's newest request; 0: none yet */
     /* What to tell the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
     enum fe_reason fault_reason;
     /* private to src/rpc */
@@ -75,23 +75,23 @@ struct fe_peer {
     struct fe_list blocked; /* streams that wait for space */
     struct fe_list done;    /* streams whose on_close, or whose memory, is due: fe_peer_settle */
     struct fe_list late;    /* given up, oldest first */
-    struct fe_list spare;   /* memory for the next streams */
-    size_t turn;            /* bytes that the stream whose turn it is may write while others wait */
-    unsigned depth;         /* how deep we are in callbacks: what dies there is freed later */
-    unsigned n_theirs;      /* the peer's streams among n_streams */
+    struct fe_list free_streams; /* memory for the next streams */
+    size_t quantum;    /* bytes that the stream whose turn it is may write while others wait */
+    unsigned depth;    /* how deep we are in callbacks: what dies there is freed later */
+    unsigned n_remote; /* the peer's streams among n_streams */
     unsigned n_late;
-    unsigned n_spare;
-    unsigned n_full;          /* streams that make us stop reading */
-    unsigned n_crowded;       /* heads sent since the output was last writable */
-    unsigned n_hasty;         /* requests that the peer reset too early, less what made up for it */
+    unsigned n_free_streams;
+    unsigned n_backlogged;    /* streams that make us stop reading */
+    unsigned n_queued_heads;  /* heads sent since the output was last writable */
+    unsigned n_rapid_resets;  /* requests that the peer reset too early, less what made up for it */
     size_t n_waiting;         /* body bytes that wait in all streams together */
     size_t n_trailers;        /* bytes of trailers that wait likewise */
-    bool has_windows;         /* its sender is_full, and HELLO was seen */
+    bool has_windows;         /* secure, and its Handshake was seen */
     struct fe_flow flow;      /* as announced, at most FE_WINDOW_MAX */
     uint32_t window_out;      /* body bytes that the peer still takes, on all streams together */
     uint32_t window_in;       /* that it may still send */
     uint32_t returned;        /* done with here, and not granted again yet */
-    uint32_t next_ours;       /* the id of our next request */
+    uint32_t next_local;      /* the id of our next request */
     struct fe_stream *recent; /* the last one found by its id: packets come in rows. Or NULL */
     uint64_t n_forgotten;
     int fault; /* something could not be sent: the next fe_peer_on_event returns this */

@@ -3,19 +3,19 @@
 #include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
-static void set_full(struct fe_stream *stream, bool is_full)
+static void set_backlogged(struct fe_stream *stream, bool is_backlogged)
 {
     struct fe_peer *peer = stream->peer;
     bool wanted = fe_peer_want_read(peer);
 
-    if (stream->is_full == is_full) {
+    if (stream->is_backlogged == is_backlogged) {
         return;
     }
-    stream->is_full = is_full;
-    if (is_full) {
-        peer->n_full++;
+    stream->is_backlogged = is_backlogged;
+    if (is_backlogged) {
+        peer->n_backlogged++;
     } else {
-        peer->n_full--;
+        peer->n_backlogged--;
     }
     if (fe_peer_want_read(peer) != wanted) {
         peer->ops->on_want_read(peer);
@@ -24,13 +24,13 @@ static void set_full(struct fe_stream *stream, bool is_full)
 
 size_t fe_stream_waiting(const struct fe_stream *stream)
 {
-    return stream->few.len + stream->waiting.len;
+    return stream->small.len + stream->waiting.len;
 }
 
 static int append(struct fe_stream *stream, struct fe_view data)
 {
-    if (stream->waiting.len == 0 && data.len <= FE_STREAM_FEW_MAX - stream->few.len) {
-        return fe_buf_append(&stream->few, data.ptr, data.len);
+    if (stream->waiting.len == 0 && data.len <= FE_STREAM_SMALL_MAX - stream->small.len) {
+        return fe_buf_append(&stream->small, data.ptr, data.len);
     }
     return fe_chain_append(&stream->waiting, data.ptr, data.len);
 }
@@ -48,14 +48,14 @@ static int keep(struct fe_stream *stream, struct fe_view data)
     peer->n_waiting += data.len;
     if (!peer->has_windows && (fe_stream_waiting(stream) > FE_STREAM_WAITING_MAX ||
                                peer->n_waiting > FE_PEER_WAITING_MAX)) {
-        set_full(stream, true);
+        set_backlogged(stream, true);
     }
     return 0;
 }
 
 static void free_waiting(struct fe_stream *stream)
 {
-    fe_buf_deinit(&stream->few);
+    fe_buf_deinit(&stream->small);
     fe_chain_deinit(&stream->waiting);
 }
 
@@ -70,7 +70,7 @@ static size_t offer(struct fe_stream *stream, struct fe_view data)
 
         stream->delivery = FE_DELIVERY_RUNNING;
         n = stream->ops->on_data(stream, fe_view_skip(data, n_taken));
-        if (stream->life != FE_STREAM_ACTIVE) {
+        if (stream->state != FE_STREAM_ACTIVE) {
             free_waiting(stream); /* not before: the reader may have been looking at it */
             return data.len;
         }
@@ -84,10 +84,10 @@ static size_t offer(struct fe_stream *stream, struct fe_view data)
 /* So many bytes are done with: the reader has taken them, or has given up the stream. */
 static void settle_bytes(struct fe_stream *stream, size_t n)
 {
-    if (stream->life == FE_STREAM_ACTIVE) {
-        fe_stream_give_back(stream, n);
+    if (stream->state == FE_STREAM_ACTIVE) {
+        fe_stream_return_credit(stream, n);
     } else {
-        fe_peer_give_back(stream->peer, n);
+        fe_peer_return_credit(stream->peer, n);
     }
 }
 
@@ -128,7 +128,7 @@ static void end_body(struct fe_stream *stream)
 {
     stream->in = FE_HALF_ENDED;
     stream->ops->on_end(stream);
-    if (stream->life == FE_STREAM_ACTIVE && !stream->is_theirs) {
+    if (stream->state == FE_STREAM_ACTIVE && !stream->is_remote) {
         fe_stream_finish(stream, 0);
     }
 }
@@ -142,32 +142,32 @@ int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
         end_body(stream);
         return 0;
     }
-    stream->in = FE_HALF_MUTED;
+    stream->in = FE_HALF_CLOSING;
     rc = keep_trailers(stream, trailers);
     if (rc != FLATEND_ETOOBIG) {
         return rc;
     }
     /* Of a stream of ours both directions have ended: there is nobody to be told. */
-    rc = stream->is_theirs ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
-    fe_stream_silence(stream);
+    rc = stream->is_remote ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
+    fe_stream_end_both(stream);
     fe_stream_finish(stream, FLATEND_ETOOBIG);
     return rc;
 }
 
 static struct fe_view front_of(const struct fe_stream *stream)
 {
-    return stream->few.len > 0 ? fe_buf_view(&stream->few) : fe_chain_front(&stream->waiting);
+    return stream->small.len > 0 ? fe_buf_view(&stream->small) : fe_chain_front(&stream->waiting);
 }
 
 static void consume(struct fe_stream *stream, size_t n)
 {
-    if (stream->few.len > 0) {
-        fe_buf_consume(&stream->few, n);
+    if (stream->small.len > 0) {
+        fe_buf_consume(&stream->small, n);
     } else {
         fe_chain_consume(&stream->waiting, n);
     }
     stream->peer->n_waiting -= n;
-    fe_stream_give_back(stream, n);
+    fe_stream_return_credit(stream, n);
 }
 
 static void deliver(struct fe_stream *stream)
@@ -181,15 +181,15 @@ static void deliver(struct fe_stream *stream)
             break;
         }
         n = offer(stream, front);
-        if (stream->life != FE_STREAM_ACTIVE) {
+        if (stream->state != FE_STREAM_ACTIVE) {
             return;
         }
         consume(stream, n);
     } while (n == front.len);
     if (fe_stream_waiting(stream) < FE_STREAM_WAITING_MAX / 2) {
-        set_full(stream, false);
+        set_backlogged(stream, false);
     }
-    if (stream->in == FE_HALF_MUTED && fe_stream_waiting(stream) == 0) {
+    if (stream->in == FE_HALF_CLOSING && fe_stream_waiting(stream) == 0) {
         end_body(stream);
     }
 }
@@ -198,7 +198,7 @@ void fe_stream_resume(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
 
-    if (stream->life != FE_STREAM_ACTIVE) {
+    if (stream->state != FE_STREAM_ACTIVE) {
         return;
     }
     if (stream->delivery != FE_DELIVERY_IDLE) {
@@ -218,8 +218,8 @@ void fe_stream_discard(struct fe_stream *stream)
     if (stream->delivery == FE_DELIVERY_IDLE) {
         free_waiting(stream);
     }
-    set_full(stream, false);
-    fe_peer_give_back(stream->peer, n);
+    set_backlogged(stream, false);
+    fe_peer_return_credit(stream->peer, n);
 }
 
 struct fe_headers fe_stream_trailers(const struct fe_stream *stream)

@@ -16,7 +16,7 @@ void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng)
     *registry = (struct fe_registry){.next_handle = 1};
     fe_rng_fill(rng, registry->seed, sizeof(registry->seed));
     fe_rng_fill(rng, &seed, sizeof(seed));
-    registry->dice = fe_rng_from_seed(&registry->seeded, seed);
+    registry->rng = fe_rng_from_seed(&registry->seeded, seed);
     fe_map_init(&registry->services, registry->seed);
     fe_map_init(&registry->handles, registry->seed);
 }

@@ -18,7 +18,7 @@ struct fe_registry {
     struct fe_map services; /* name -> its providers */
     struct fe_map handles;  /* handle -> peer */
     struct fe_rng_seeded seeded;
-    struct fe_rng dice; /* balancing has no secrets, and must not cost a system call */
+    struct fe_rng rng; /* balancing has no secrets, and must not cost a system call */
     uint8_t seed[16];
     uint64_t next_handle;
     unsigned n_ejected;

@@ -7,16 +7,16 @@ int fe_peer_count_head(struct fe_peer *peer)
     if (peer->sender->ops->space(peer->sender) > 0) {
         return 0;
     }
-    if (peer->n_crowded == FE_PEER_CROWDED_MAX) {
+    if (peer->n_queued_heads == FE_PEER_QUEUED_HEADS_MAX) {
         return FLATEND_ELIMIT;
     }
-    peer->n_crowded++;
+    peer->n_queued_heads++;
     return 0;
 }
 
 static bool has_all_streams(const struct fe_peer *peer)
 {
-    return peer->has_windows && peer->n_streams - peer->n_theirs >= peer->flow.streams_out;
+    return peer->has_windows && peer->n_streams - peer->n_remote >= peer->flow.streams_out;
 }
 
 int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
@@ -35,7 +35,7 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
         return rc;
     }
     opened =
-        fe_stream_new(peer, peer->has_windows ? peer->next_ours : fe_peer_next_id(peer), false);
+        fe_stream_new(peer, peer->has_windows ? peer->next_local : fe_peer_next_id(peer), false);
     if (opened == NULL) {
         return FLATEND_ENOMEM;
     }
@@ -46,7 +46,7 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
         return rc;
     }
     if (peer->has_windows) {
-        peer->next_ours = fe_peer_next_id(peer);
+        peer->next_local = fe_peer_next_id(peer);
     }
     opened->ops = ops;
     opened->owner = owner;
@@ -57,8 +57,8 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
 
 void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner)
 {
-    FE_ASSERT(stream->life == FE_STREAM_OFFERED, "a stream is accepted once, while it is offered");
-    stream->life = FE_STREAM_ACTIVE;
+    FE_ASSERT(stream->state == FE_STREAM_OFFERED, "a stream is accepted once, while it is offered");
+    stream->state = FE_STREAM_ACTIVE;
     stream->ops = ops;
     stream->owner = owner;
 }
@@ -68,17 +68,19 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
     struct fe_peer *peer = stream->peer;
     int rc;
 
-    if (stream->out == FE_HALF_MUTED) {
+    if (stream->out == FE_HALF_CLOSING) {
         return 0;
     }
-    FE_ASSERT(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD,
+    FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD,
               "the head is sent once, first");
     rc = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
     if (rc != 0) {
         return rc;
     }
     stream->out = FE_HALF_BODY;
-    peer->n_hasty -= peer->n_hasty < FE_PEER_HASTY_CREDIT ? peer->n_hasty : FE_PEER_HASTY_CREDIT;
+    peer->n_rapid_resets -= peer->n_rapid_resets < FE_PEER_RAPID_RESET_CREDIT
+                                ? peer->n_rapid_resets
+                                : FE_PEER_RAPID_RESET_CREDIT;
     peer->ops->on_output(peer);
     return 0;
 }
@@ -90,8 +92,8 @@ static size_t allowance(const struct fe_stream *stream, size_t len)
     const struct fe_peer *peer = stream->peer;
     size_t space = peer->sender->ops->space(peer->sender);
 
-    if (!fe_list_is_empty(&peer->blocked) && space > peer->turn) {
-        space = peer->turn;
+    if (!fe_list_is_empty(&peer->blocked) && space > peer->quantum) {
+        space = peer->quantum;
     }
     return fe_stream_clip(stream, len < space ? len : space);
 }
@@ -101,10 +103,10 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
     struct fe_peer *peer = stream->peer;
     size_t n;
 
-    if (stream->out == FE_HALF_MUTED) {
+    if (stream->out == FE_HALF_CLOSING) {
         return (ssize_t)data.len;
     }
-    FE_ASSERT(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
+    FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
               "bytes are written behind the head and before the end");
     n = allowance(stream, data.len);
     if (n > 0) {
@@ -114,7 +116,7 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
         if (rc != 0) {
             return rc;
         }
-        peer->turn -= n < peer->turn ? n : peer->turn;
+        peer->quantum -= n < peer->quantum ? n : peer->quantum;
         peer->ops->on_output(peer);
     }
     if (n < data.len) {
@@ -136,7 +138,7 @@ static int send_end(struct fe_stream *stream, const struct fe_header *trailers, 
 
 int fe_stream_send_end(struct fe_stream *stream)
 {
-    if (stream->out == FE_HALF_MUTED || stream->out == FE_HALF_ENDED) {
+    if (stream->out == FE_HALF_CLOSING || stream->out == FE_HALF_ENDED) {
         return 0;
     }
     return send_end(stream, NULL, 0);
@@ -173,11 +175,11 @@ int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailer
 {
     int rc;
 
-    if (stream->out == FE_HALF_MUTED) {
+    if (stream->out == FE_HALF_CLOSING) {
         stream->out = FE_HALF_ENDED;
         return 0;
     }
-    FE_ASSERT(stream->life == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
+    FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
               "bytes are written behind the head and before the end");
     rc = send_end(stream, trailers, n_trailers);
     if (rc != 0) {
@@ -185,7 +187,7 @@ int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailer
     }
     fe_stream_unblock(stream);
     stream->out = FE_HALF_ENDED;
-    if (stream->is_theirs) {
+    if (stream->is_remote) {
         complete_response(stream);
     }
     return 0;
@@ -211,22 +213,22 @@ static int abort_response(struct fe_stream *stream)
     return rc;
 }
 
-static int give_up_old(struct fe_stream *stream)
+static int reset_old(struct fe_stream *stream)
 {
     if (stream->out != FE_HALF_HEAD && stream->out != FE_HALF_BODY) {
         return 0;
     }
     /* A request's body has to end: as long as it does not, the handler at the other end waits, with
      * all that it holds. That it ends early can be told from content-length only. */
-    return stream->is_theirs ? abort_response(stream) : fe_stream_send_end(stream);
+    return stream->is_remote ? abort_response(stream) : fe_stream_send_end(stream);
 }
 
 /* Whether the peer takes the stream for open. Both sides forget it with the end of the response. */
 static bool is_open_there(const struct fe_stream *stream)
 {
-    enum fe_half response = stream->is_theirs ? stream->out : stream->in;
+    enum fe_half response = stream->is_remote ? stream->out : stream->in;
 
-    return stream->life == FE_STREAM_ACTIVE &&
+    return stream->state == FE_STREAM_ACTIVE &&
            (response == FE_HALF_HEAD || response == FE_HALF_BODY);
 }
 
@@ -234,10 +236,10 @@ void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
 {
     int rc = 0;
 
-    FE_ASSERT(stream->life == FE_STREAM_ACTIVE || stream->life == FE_STREAM_CLOSED,
+    FE_ASSERT(stream->state == FE_STREAM_ACTIVE || stream->state == FE_STREAM_CLOSED,
               "a stream that is reset was accepted and is not gone");
     if (!stream->peer->has_windows) {
-        rc = give_up_old(stream);
+        rc = reset_old(stream);
     } else if (is_open_there(stream)) {
         rc = fe_stream_send_reset(stream, reason);
     }

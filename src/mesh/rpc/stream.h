@@ -18,7 +18,7 @@
  * sent. A stream of the peer's is complete with the end of our response: what is left of the
  * request is swallowed.
  *
- * Towards a peer whose sender is_full each direction has a window of its own, which the reader's
+ * Towards a secure peer each direction has a window of its own, which the reader's
  * taking opens again, and a stream that is given up says so (RESET). The side that ends a response
  * while the request is open, and the side that sees it, say RESET with FE_REASON_NONE, which is no
  * failure then. An old peer knows neither: what a slow reader leaves there holds back the whole

@@ -14,7 +14,7 @@ void fe_peer_start_windows(struct fe_peer *peer)
 {
     const struct fe_flow *flow = &peer->sender->flow;
 
-    if (peer->has_windows || !peer->sender->is_full) {
+    if (peer->has_windows || !fe_sender_is_secure(peer->sender)) {
         return;
     }
     peer->has_windows = true;
@@ -27,7 +27,7 @@ void fe_peer_start_windows(struct fe_peer *peer)
     };
     peer->window_out = peer->flow.connection_out;
     peer->window_in = peer->flow.connection_in;
-    peer->next_ours = fe_peer_next_id(peer);
+    peer->next_local = fe_peer_next_id(peer);
 }
 
 void fe_stream_start_windows(struct fe_stream *stream)
@@ -81,8 +81,8 @@ int fe_stream_grow_window(struct fe_stream *stream, uint32_t increment, struct f
 {
     int rc = grow(stream->peer, &stream->window_out, stream->id, increment, err);
 
-    if (rc == 0 && stream->is_starved) {
-        stream->is_starved = false;
+    if (rc == 0 && stream->is_window_blocked) {
+        stream->is_window_blocked = false;
         fe_list_push_back(&stream->peer->blocked, &stream->link);
     }
     return rc;
@@ -94,7 +94,7 @@ void fe_stream_block(struct fe_stream *stream)
 {
     if (stream->peer->has_windows && stream->window_out == 0) {
         fe_list_remove(&stream->link);
-        stream->is_starved = true;
+        stream->is_window_blocked = true;
     } else if (!fe_list_is_linked(&stream->link)) {
         fe_list_push_back(&stream->peer->blocked, &stream->link);
     }
@@ -102,12 +102,12 @@ void fe_stream_block(struct fe_stream *stream)
 
 bool fe_stream_is_blocked(const struct fe_stream *stream)
 {
-    return stream->is_starved || fe_list_is_linked(&stream->link);
+    return stream->is_window_blocked || fe_list_is_linked(&stream->link);
 }
 
 void fe_stream_unblock(struct fe_stream *stream)
 {
-    stream->is_starved = false;
+    stream->is_window_blocked = false;
     fe_list_remove(&stream->link);
 }
 
@@ -139,8 +139,8 @@ int fe_stream_charge(struct fe_stream *stream, size_t n, struct flatend_error *e
 
 /* Grants what has come together once it is half of the whole window: often enough that the
  * peer need not stop, and seldom enough that small reads do not become packets. */
-static void give_back(struct fe_peer *peer, uint32_t stream, uint32_t whole, uint32_t *window,
-                      uint32_t *returned)
+static void return_credit(struct fe_peer *peer, uint32_t stream, uint32_t whole, uint32_t *window,
+                          uint32_t *returned)
 {
     int rc;
 
@@ -157,13 +157,13 @@ static void give_back(struct fe_peer *peer, uint32_t stream, uint32_t whole, uin
     peer->ops->on_output(peer);
 }
 
-void fe_peer_give_back(struct fe_peer *peer, size_t n)
+void fe_peer_return_credit(struct fe_peer *peer, size_t n)
 {
     if (!peer->has_windows || peer->is_closed) {
         return;
     }
     peer->returned += (uint32_t)n;
-    give_back(peer, 0, peer->flow.connection_in, &peer->window_in, &peer->returned);
+    return_credit(peer, 0, peer->flow.connection_in, &peer->window_in, &peer->returned);
 }
 
 /* A reader that has taken everything gets a larger window each time that it used up half of it, so
@@ -189,15 +189,15 @@ static void adapt(struct fe_stream *stream)
     }
 }
 
-void fe_stream_give_back(struct fe_stream *stream, size_t n)
+void fe_stream_return_credit(struct fe_stream *stream, size_t n)
 {
     struct fe_peer *peer = stream->peer;
 
-    fe_peer_give_back(peer, n);
+    fe_peer_return_credit(peer, n);
     if (!peer->has_windows || peer->is_closed || stream->in != FE_HALF_BODY) {
         return; /* after its end the peer needs no window */
     }
     stream->returned += (uint32_t)n;
     adapt(stream);
-    give_back(peer, stream->id, stream->target, &stream->window_in, &stream->returned);
+    return_credit(peer, stream->id, stream->target, &stream->window_in, &stream->returned);
 }

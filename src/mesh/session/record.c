@@ -2,12 +2,12 @@
 
 #include "ground/base/assert.h"
 #include "ground/base/wipe.h"
-#include "mesh/session/v2.h"
+#include "mesh/session/secure.h"
 
 enum {
     LENGTH_SIZE = 4,
-    OLD_MIN = 4 + FE_AEAD_TAG_LEN,                    /* a plaintext starts with its seq */
-    SECURE_MIN = FE_V2_HEADER_SIZE + FE_AEAD_TAG_LEN, /* a record holds a packet */
+    OLD_MIN = 4 + FE_AEAD_TAG_LEN,                        /* a plaintext starts with its seq */
+    SECURE_MIN = FE_SECURE_HEADER_SIZE + FE_AEAD_TAG_LEN, /* a record holds a packet */
 };
 
 /* u64 counter, u32 zero. */
@@ -70,11 +70,11 @@ static int renew(struct fe_aead *aead, uint8_t key[FE_AEAD_KEY_LEN], uint64_t *c
     uint8_t next[FE_AEAD_KEY_LEN];
     int rv;
 
-    if (*counter < FE_V2_REKEY_RECORDS) {
+    if (*counter < FE_SECURE_REKEY_RECORDS) {
         return 0;
     }
     memcpy(next, key, sizeof(next));
-    fe_v2_next_key(next);
+    fe_secure_next_key(next);
     rv = fe_aead_rekey(aead, next);
     if (rv == 0) {
         memcpy(key, next, sizeof(next));
@@ -129,14 +129,14 @@ int fe_record_gather(struct fe_session *session, size_t want)
 
 static int check_length(const struct fe_session *session, uint32_t len, struct flatend_error *err)
 {
-    bool is_secure = session->sender.is_full;
+    bool is_secure = fe_sender_is_secure(&session->sender);
     uint32_t min = is_secure ? SECURE_MIN : OLD_MIN;
-    uint32_t max = is_secure ? FE_V2_RECORD_MAX : FE_SESSION_RECORD_MAX;
+    uint32_t max = is_secure ? FE_SECURE_RECORD_MAX : FE_SESSION_RECORD_MAX;
 
     /* Where no old peer is welcome, what comes first is a new one's: strangers get no more memory.
      */
-    if (!is_secure && fe_v2_is_required(session)) {
-        max = FE_V2_RECORD_MIN;
+    if (!is_secure && fe_secure_is_required(session)) {
+        max = FE_SECURE_RECORD_MIN;
     }
 
     if (len < min || len > max) {
@@ -245,7 +245,7 @@ int fe_record_try(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN]
 
 int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct flatend_error *err)
 {
-    bool is_secure = session->sender.is_full;
+    bool is_secure = fe_sender_is_secure(&session->sender);
     uint8_t *record = NULL;
     size_t len = 0;
     int rv = fe_record_take(session, &record, &len, err);
@@ -269,7 +269,7 @@ int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct
 size_t fe_session_space(const struct fe_sender *sender)
 {
     const struct fe_session *session = fe_session_of(sender);
-    size_t waiting = session->out->len + session->filled;
+    size_t waiting = session->out->len + session->record_len;
 
     return waiting < FE_SESSION_OUT_MAX ? FE_SESSION_OUT_MAX - waiting : 0;
 }

@@ -9,7 +9,7 @@
 
 /* Records under one key of a secure session: then the next key. Far from what AES-GCM bears, and
  * few enough that a key does not grow old. */
-#define FE_V2_REKEY_RECORDS (1U << 24)
+#define FE_SECURE_REKEY_RECORDS (1U << 24)
 
 /* A record being written, in the output chain: between begin and finish nothing else may touch the
  * output. */

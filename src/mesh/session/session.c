@@ -8,21 +8,21 @@
 #include <stdlib.h>
 
 #include "ground/base/wipe.h"
+#include "mesh/session/old.h"
 #include "mesh/session/record.h"
-#include "mesh/session/v1.h"
-#include "mesh/session/v2.h"
+#include "mesh/session/secure.h"
 
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out)
 {
     *session = (struct fe_session){
-        .sender.ops = &fe_v1_sender_ops,
+        .sender.ops = &fe_old_sender_ops,
         .state = FE_SESSION_KEYS,
         .is_initiator = is_initiator,
         .self = self,
         .out = out,
         .next_seq = is_initiator ? 1 : 2,
-        .next_stream = FE_V1_STREAM_BASE + (is_initiator ? 1 : 0),
+        .next_stream = FE_OLD_STREAM_BASE + (is_initiator ? 1 : 0),
     };
     fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);
     fe_x25519_keypair(rng, session->ephemeral_secret, session->ephemeral_public);
@@ -44,9 +44,9 @@ void fe_session_deinit(struct fe_session *session)
     fe_aead_free(session->open);
     session->seal = NULL;
     session->open = NULL;
-    fe_v2_forget(session);
-    free(session->filling);
-    session->filling = NULL;
+    fe_secure_wipe(session);
+    free(session->record_buf);
+    session->record_buf = NULL;
     fe_buf_deinit(&session->in);
 }
 
@@ -72,9 +72,9 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
         return rv;
     }
     if (session->is_initiator) {
-        fe_v2_transcript_init(&session->transcript, shared, session->ephemeral_public, peer);
+        fe_secure_transcript_init(&session->transcript, shared, session->ephemeral_public, peer);
     } else {
-        fe_v2_transcript_init(&session->transcript, shared, peer, session->ephemeral_public);
+        fe_secure_transcript_init(&session->transcript, shared, peer, session->ephemeral_public);
     }
     fe_hash(fe_view_of(shared, sizeof(shared)), key);
     session->seal = fe_aead_new(key, true);
@@ -103,12 +103,13 @@ static int agree(struct fe_session *session, struct flatend_error *err)
     if (rv != 0) {
         return fe_err_set(err, rv, "key exchange: %s", flatend_strerror(rv));
     }
-    session->state = FE_SESSION_HELLO;
-    if (session->self->speaks_old_only) {
-        fe_v2_forget(session);
+    session->state = FE_SESSION_HANDSHAKE;
+    if (session->self->is_old_only) {
+        fe_secure_wipe(session);
     }
     if (session->is_initiator) {
-        rv = session->self->speaks_old_only ? fe_v1_send_hello(session) : fe_v2_send_hello(session);
+        rv = session->self->is_old_only ? fe_old_send_handshake(session)
+                                        : fe_secure_send_handshake(session);
         if (rv != 0) {
             return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
         }
@@ -127,8 +128,8 @@ static int first_event(struct fe_session *session, struct fe_event *event,
     if (rv <= 0) {
         return rv;
     }
-    rv = session->is_initiator ? fe_v2_on_answer(session, record, len, event, err)
-                               : fe_v2_on_hello(session, record, len, event, err);
+    rv = session->is_initiator ? fe_secure_on_answer(session, record, len, event, err)
+                               : fe_secure_on_handshake(session, record, len, event, err);
     return rv == 0 ? 1 : rv;
 }
 
@@ -140,17 +141,17 @@ static int next_event(struct fe_session *session, struct fe_event *event, struct
     if (rv <= 0) {
         return rv;
     }
-    if (session->state == FE_SESSION_HELLO && !session->self->speaks_old_only) {
+    if (session->state == FE_SESSION_HANDSHAKE && !session->self->is_old_only) {
         return first_event(session, event, err);
     }
-    if (session->sender.is_full) {
-        return fe_v2_next(session, event, err);
+    if (fe_sender_is_secure(&session->sender)) {
+        return fe_secure_next(session, event, err);
     }
     rv = fe_record_next(session, &plaintext, err);
     if (rv <= 0) {
         return rv;
     }
-    rv = fe_v1_receive(session, plaintext, event, err);
+    rv = fe_old_receive(session, plaintext, event, err);
     return rv == 0 ? 1 : rv;
 }
 
@@ -164,10 +165,11 @@ int fe_session_next(struct fe_session *session, struct fe_event *event, struct f
     }
     rv = next_event(session, event, &why);
     if (rv < 0) {
-        if (session->sender.is_full && session->state == FE_SESSION_OPEN && !session->is_refused) {
-            fe_v2_give_up(session, rv, why.text);
+        if (fe_sender_is_secure(&session->sender) && session->state == FE_SESSION_OPEN &&
+            !session->is_refused) {
+            fe_secure_give_up(session, rv, why.text);
         }
-        fe_v2_forget(session);
+        fe_secure_wipe(session);
         session->state = FE_SESSION_FAILED;
         if (err != NULL) {
             *err = why;
@@ -183,5 +185,7 @@ void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN])
 
 int fe_session_flush(struct fe_session *session)
 {
-    return session->sender.is_full && session->state == FE_SESSION_OPEN ? fe_v2_flush(session) : 0;
+    return fe_sender_is_secure(&session->sender) && session->state == FE_SESSION_OPEN
+               ? fe_secure_flush(session)
+               : 0;
 }

@@ -11,8 +11,8 @@
 #include "ground/base/chain.h"
 #include "ground/base/rng.h"
 #include "mesh/crypto/crypto.h"
+#include "mesh/session/secure_keys.h"
 #include "mesh/session/trust.h"
-#include "mesh/session/v2_keys.h"
 
 enum {
     /* The largest record accepted (ciphertext with tag) of an old peer. Go peers send at most
@@ -36,14 +36,14 @@ struct fe_self {
     const struct fe_view *services; /* may be replaced while sessions live: fe_mesh_set_services */
     size_t n_services;              /* at most 255 */
     const struct fe_trust *trust;   /* NULL: everybody is welcome */
-    bool speaks_old_only;           /* as nodes did before there was part 2: for tests */
+    bool is_old_only;               /* as nodes did before there was part 2: for tests */
 };
 
 enum fe_session_state {
-    FE_SESSION_KEYS,   /* waiting for the peer's ephemeral key */
-    FE_SESSION_HELLO,  /* keys agreed, waiting for the peer's Handshake */
-    FE_SESSION_OPEN,   /* the peer has said who it is */
-    FE_SESSION_FAILED, /* a fault was returned; only deinit is left */
+    FE_SESSION_KEYS,      /* waiting for the peer's ephemeral key */
+    FE_SESSION_HANDSHAKE, /* keys agreed, waiting for the peer's Handshake */
+    FE_SESSION_OPEN,      /* the peer has said who it is */
+    FE_SESSION_FAILED,    /* a fault was returned; only deinit is left */
 };
 
 struct fe_session {
@@ -56,9 +56,9 @@ struct fe_session {
     /* private to src/session */
     uint8_t ephemeral_secret[FE_KEY_LEN];
     uint8_t ephemeral_public[FE_KEY_LEN];
-    struct fe_v2_transcript transcript; /* in HELLO; wiped when it is over */
-    const uint8_t *pin;                 /* NULL: any peer */
-    struct fe_aead *seal;               /* NULL until the keys are agreed */
+    struct fe_secure_transcript transcript; /* in HELLO; wiped when it is over */
+    const uint8_t *pin;                     /* NULL: any peer */
+    struct fe_aead *seal;                   /* NULL until the keys are agreed */
     struct fe_aead *open;
     uint8_t seal_key[FE_AEAD_KEY_LEN]; /* of the secure session: the next ones come from them */
     uint8_t open_key[FE_AEAD_KEY_LEN];
@@ -73,16 +73,16 @@ struct fe_session {
     uint32_t next_seq;
     uint32_t next_stream;
     uint32_t pending[FE_SESSION_PENDING_MAX]; /* seqs of our FindNodes; 0: free */
-    uint32_t hello_seq;                       /* seq of our Handshake; 0 once answered */
+    uint32_t handshake_seq;                   /* seq of our Handshake; 0 once answered */
     /* Only in a secure session. */
     struct fe_view packets; /* of the record that was opened last: what was not yet looked at */
     uint32_t ended;         /* the stream whose END is the next event; 0: none */
     uint32_t peer_stream;   /* the newest stream of the peer; 0: none yet */
     unsigned n_pings;       /* answered since the last flush */
     size_t plaintext_max;   /* of a record that we send */
-    uint8_t *filling;       /* the record that is being filled; NULL while there is none */
-    size_t filled;
-    size_t last_packet; /* where it starts in `filling`, if anything is filled */
+    uint8_t *record_buf;    /* the record that is being filled; NULL while there is none */
+    size_t record_len;
+    size_t last_packet; /* where it starts in `record_buf`, if anything is filled */
 };
 
 /* Starts a session whose output goes to `out`: the initiator's key is appended at once.

@@ -51,14 +51,14 @@ enum {
 bool fe_offers_next(struct fe_offers *offers, struct fe_offer *offer);
 
 enum fe_event_type {
-    FE_EVENT_HELLO,     /* who the peer is and what it offers; may repeat, services then add up */
+    FE_EVENT_HANDSHAKE, /* who the peer is and what it offers; may repeat, services then add up */
     FE_EVENT_REQUEST,   /* the peer opens a stream */
     FE_EVENT_RESPONSE,  /* the head of the answer to a stream of ours */
     FE_EVENT_DATA,      /* bytes of a stream */
     FE_EVENT_END,       /* the peer's direction of a stream is complete */
     FE_EVENT_FIND_NODE, /* answer with sender->ops->nodes and the same token */
     FE_EVENT_NODES,     /* the answer to our find_node of that token */
-    /* Only from a peer whose sender is_full (below). */
+    /* Only from a secure peer. */
     FE_EVENT_RESET,    /* the peer has given a stream up, in both directions */
     FE_EVENT_WINDOW,   /* more body bytes may be sent: on a stream, or (stream 0) in all */
     FE_EVENT_SERVICES, /* all that the peer offers from now on, in place of what it offered */
@@ -94,7 +94,7 @@ struct fe_event {
             const struct fe_id *id; /* proven by its signature; NULL: anonymous */
             bool is_proven;         /* for this very session, and not only at some time */
             struct fe_names services;
-        } hello;
+        } handshake;
         struct {
             struct fe_names services;
             struct fe_headers headers;
@@ -147,7 +147,7 @@ struct fe_sender_ops {
     int (*nodes)(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n);
     /* How many body bytes may be sent now before the output counts as full; windows apart. */
     size_t (*space)(const struct fe_sender *sender);
-    /* Only when the sender is_full. `text` may be empty; it is cut at FE_REASON_TEXT_MAX. */
+    /* Only to a secure peer. `text` may be empty; it is cut at FE_REASON_TEXT_MAX. */
     int (*reset)(struct fe_sender *sender, uint32_t stream, enum fe_reason reason,
                  struct fe_view text);
     int (*window)(struct fe_sender *sender, uint32_t stream, uint32_t increment);
@@ -158,6 +158,13 @@ struct fe_sender_ops {
 };
 
 enum { FE_REASON_TEXT_MAX = 255 };
+
+enum fe_dialect {
+    FE_DIALECT_OLD, /* docs/PROTOCOL.md part 1, what old peers do not know is in §1.3 */
+    /* Part 2. The peer knows windows, RESET, trailers, SERVICES, GOAWAY and PING; its ids grow, so
+     * that one behind the last is over; `flow` counts. */
+    FE_DIALECT_SECURE,
+};
 
 /* The flow control of a connection, as both sides announced it. */
 struct fe_flow {
@@ -170,11 +177,13 @@ struct fe_flow {
 
 struct fe_sender {
     const struct fe_sender_ops *ops;
-    /* Set by the time HELLO is delivered, for good. The peer knows windows, RESET, trailers,
-     * SERVICES, GOAWAY and PING; its ids grow, so that one behind the last is over; `flow` counts.
-     * Else it is an old peer: docs/PROTOCOL.md §1.3. */
-    bool is_full;
+    enum fe_dialect dialect; /* set by the time HANDSHAKE is delivered, for good */
     struct fe_flow flow;
 };
+
+static inline bool fe_sender_is_secure(const struct fe_sender *sender)
+{
+    return sender->dialect == FE_DIALECT_SECURE;
+}
 
 #endif

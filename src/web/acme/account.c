@@ -4,7 +4,7 @@
 #include "web/acme/internal.h"
 #include "web/acme/json.h"
 
-/* ---- directory ---------------------------------------------------------------------------- */
+/* ---- directory ------------------------------------------------------------------------------ */
 
 int fe_acme_enter_directory(struct fe_acme *acme, struct flatend_error *err)
 {
@@ -14,7 +14,7 @@ int fe_acme_enter_directory(struct fe_acme *acme, struct flatend_error *err)
 static void decide(struct fe_acme *acme)
 {
     if (!fe_acme_is_due(acme)) {
-        fe_acme_rest(acme);
+        fe_acme_end_round(acme);
     } else if (acme->saved.account_url[0] == '\0') {
         fe_acme_enter(acme, FE_ACME_IN_ACCOUNT);
     } else {
@@ -62,7 +62,7 @@ void fe_acme_on_directory(struct fe_acme *acme, const struct fe_acme_response *r
     }
 }
 
-/* ---- renewal information, RFC 9773 §4.1 ---------------------------------------------------- */
+/* ---- renewal information, RFC 9773 §4.1 ----------------------------------------------------- */
 
 int fe_acme_enter_renewal(struct fe_acme *acme, struct flatend_error *err)
 {
@@ -87,7 +87,7 @@ void fe_acme_on_renewal(struct fe_acme *acme, const struct fe_acme_response *res
     decide(acme); /* else by what was planned before, RFC 9773 §4.3.3 */
 }
 
-/* ---- account, RFC 8555 §7.3 --------------------------------------------------------------- */
+/* ---- account, RFC 8555 §7.3 ----------------------------------------------------------------- */
 
 static int put_binding(struct fe_acme *acme, struct fe_buf *payload)
 {
@@ -174,7 +174,7 @@ void fe_acme_on_account(struct fe_acme *acme, const struct fe_acme_response *res
     decide(acme);
 }
 
-/* ---- a new order, RFC 8555 §7.4 ------------------------------------------------------------ */
+/* ---- a new order, RFC 8555 §7.4 ------------------------------------------------------------- */
 
 /* RFC 9773 §5: whoever supports renewal information wants to know what is replaced. */
 static bool wants_replaces(const struct fe_acme *acme)

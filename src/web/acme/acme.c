@@ -31,7 +31,7 @@ const char *fe_acme_state_name(const struct fe_acme *acme)
     return RULES[acme->state].name;
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct fe_acme *fe_acme_new(const struct fe_acme_config *config, const struct fe_rng *rng,
                             const struct fe_log *log, const struct fe_acme_ops *ops, void *owner)
@@ -73,16 +73,16 @@ void fe_acme_free(struct fe_acme *acme)
     free(acme);
 }
 
-/* ---- states ------------------------------------------------------------------------------- */
+/* ---- states --------------------------------------------------------------------------------- */
 
 void fe_acme_enter(struct fe_acme *acme, enum fe_acme_state state)
 {
     struct flatend_error err = {0};
 
     acme->state = state;
-    acme->phase = FE_ACME_QUIET;
+    acme->phase = FE_ACME_IDLE;
     if (RULES[state].enter(acme, &err) != 0) {
-        acme->phase = FE_ACME_QUIET;
+        acme->phase = FE_ACME_IDLE;
         fe_acme_fail_local(acme, &err);
     }
 }
@@ -103,7 +103,7 @@ void fe_acme_pause(struct fe_acme *acme, uint64_t retry_after_ms)
                        ? retry_after_ms
                        : FE_ACME_POLL_RETRY_AFTER_MAX_MS;
     }
-    acme->phase = FE_ACME_QUIET;
+    acme->phase = FE_ACME_IDLE;
     acme->ops->wake_at(acme->owner, acme->ops->now_ms(acme->owner) + pause_ms);
 }
 
@@ -116,7 +116,7 @@ static void begin(struct fe_acme *acme)
     acme->nonce[0] = '\0'; /* one from the last round may be too old */
     /* Another process may have been there, or this one before it ended. */
     if (fe_acme_must_wait(acme)) {
-        fe_acme_rest(acme);
+        fe_acme_end_round(acme);
     } else {
         fe_acme_enter(acme, FE_ACME_IN_DIRECTORY);
     }
@@ -152,7 +152,7 @@ void fe_acme_on_wake(struct fe_acme *acme)
 {
     if (acme->state == FE_ACME_IN_WAITING) {
         lock(acme);
-    } else if (acme->phase == FE_ACME_QUIET && acme->state != FE_ACME_IN_KEY) {
+    } else if (acme->phase == FE_ACME_IDLE && acme->state != FE_ACME_IN_KEY) {
         fe_acme_enter(acme, acme->state);
     }
 }
@@ -170,6 +170,6 @@ void fe_acme_on_response(struct fe_acme *acme, const struct fe_acme_response *re
 
 void fe_acme_on_failure(struct fe_acme *acme, const struct flatend_error *err)
 {
-    acme->phase = FE_ACME_QUIET;
+    acme->phase = FE_ACME_IDLE;
     fe_acme_fail_local(acme, err);
 }

@@ -62,7 +62,7 @@ static bool has_untried(const struct fe_acme *acme, size_t index)
     return false;
 }
 
-/* ---- the outcome -------------------------------------------------------------------------- */
+/* ---- the outcome ---------------------------------------------------------------------------- */
 
 /* FE_ACME_N_CHALLENGE_TYPES: none of those that are known. */
 static unsigned failed_type(const struct fe_acme_authorization *authorization)
@@ -135,7 +135,7 @@ static void on_pending(struct fe_acme *acme, size_t index, uint64_t retry_after_
     }
 }
 
-/* ---- the states --------------------------------------------------------------------------- */
+/* ---- the states ----------------------------------------------------------------------------- */
 
 int fe_acme_enter_authorization(struct fe_acme *acme, struct flatend_error *err)
 {

@@ -62,7 +62,7 @@ enum fe_acme_state {
 
 /* What a request is at. */
 enum fe_acme_phase {
-    FE_ACME_QUIET, /* none is under way: a key is made, or a time waited for */
+    FE_ACME_IDLE,  /* none is under way: a key is made, or a time waited for */
     FE_ACME_PLAIN, /* an unsigned one */
     FE_ACME_NONCE, /* a nonce is fetched first */
     FE_ACME_SIGNED,
@@ -111,7 +111,7 @@ void fe_acme_enter(struct fe_acme *acme, enum fe_acme_state state);
 /* Does it again after a while; `retry_after_ms` 0: the server did not say. */
 void fe_acme_pause(struct fe_acme *acme, uint64_t retry_after_ms);
 
-/* ---- acme_post.c */
+/* ---- post.c */
 
 /* A request without a signature. */
 int fe_acme_get(struct fe_acme *acme, const char *url, struct flatend_error *err) FE_MUST_USE;
@@ -121,7 +121,7 @@ int fe_acme_post(struct fe_acme *acme, const char *url, struct fe_view payload,
 /* Takes care of nonces: true if the response is the state's business. */
 bool fe_acme_post_on_response(struct fe_acme *acme, const struct fe_acme_response *response);
 
-/* ---- acme_wait.c */
+/* ---- wait.c */
 
 enum fe_acme_verdict {
     FE_ACME_TRY_AGAIN, /* the order, if any, goes on where it was */
@@ -143,12 +143,12 @@ bool fe_acme_is_due(struct fe_acme *acme);
 void fe_acme_plan(struct fe_acme *acme);
 void fe_acme_plan_window(struct fe_acme *acme, const struct fe_acme_window *window);
 /* Ends the round: waits for what comes next. */
-void fe_acme_rest(struct fe_acme *acme);
+void fe_acme_end_round(struct fe_acme *acme);
 
 /* "example.org and 2 more", in `text`. */
 const char *fe_acme_names(const struct fe_acme *acme, char text[FE_ACME_NAME_MAX + 32]);
 
-/* ---- acme_account.c, acme_order.c, acme_authorization.c: the states */
+/* ---- account.c, order.c, authorization.c: the states */
 
 int fe_acme_enter_directory(struct fe_acme *acme, struct flatend_error *err);
 void fe_acme_on_directory(struct fe_acme *acme, const struct fe_acme_response *response);

@@ -51,7 +51,7 @@ bool fe_acme_key_is(const struct evp_pkey_st *key, enum fe_acme_key_type type)
            strcmp(group, curve) == 0;
 }
 
-/* ---- PEM ---------------------------------------------------------------------------------- */
+/* ---- PEM ------------------------------------------------------------------------------------ */
 
 int fe_acme_key_to_pem(const struct evp_pkey_st *key, struct fe_buf *pem)
 {
@@ -83,7 +83,7 @@ struct evp_pkey_st *fe_acme_key_from_pem(struct fe_view pem)
     return key;
 }
 
-/* ---- JOSE --------------------------------------------------------------------------------- */
+/* ---- JOSE ----------------------------------------------------------------------------------- */
 
 static int get_coordinate(const struct evp_pkey_st *key, const char *name,
                           char text[FE_ACME_THUMBPRINT_MAX])

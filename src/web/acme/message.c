@@ -6,7 +6,7 @@
 #include "web/acme/base64url.h"
 #include "web/acme/jws.h"
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static int fail(struct flatend_error *err, const char *what, const char *member)
 {
@@ -71,7 +71,7 @@ static bool get_status(const json_t *object, enum fe_acme_status *status)
     return false;
 }
 
-/* ---- directory ---------------------------------------------------------------------------- */
+/* ---- directory ------------------------------------------------------------------------------ */
 
 static const char *missing_of_directory(const struct fe_acme_directory *directory)
 {
@@ -120,7 +120,7 @@ void fe_acme_directory_deinit(struct fe_acme_directory *directory)
     *directory = (struct fe_acme_directory){0};
 }
 
-/* ---- order -------------------------------------------------------------------------------- */
+/* ---- order ---------------------------------------------------------------------------------- */
 
 static bool get_authorizations(const json_t *root, struct fe_acme_order *order)
 {
@@ -184,7 +184,7 @@ void fe_acme_order_deinit(struct fe_acme_order *order)
     *order = (struct fe_acme_order){0};
 }
 
-/* ---- authorization ------------------------------------------------------------------------ */
+/* ---- authorization -------------------------------------------------------------------------- */
 
 const char *fe_acme_challenge_name(enum fe_acme_challenge_type type)
 {
@@ -261,7 +261,7 @@ void fe_acme_authorization_deinit(struct fe_acme_authorization *authorization)
     *authorization = (struct fe_acme_authorization){0};
 }
 
-/* ---- renewal information ------------------------------------------------------------------ */
+/* ---- renewal information -------------------------------------------------------------------- */
 
 int fe_acme_window_parse(struct fe_acme_window *window, struct fe_view body,
                          struct flatend_error *err)
@@ -288,7 +288,7 @@ int fe_acme_window_parse(struct fe_acme_window *window, struct fe_view body,
     return code;
 }
 
-/* ---- problems ----------------------------------------------------------------------------- */
+/* ---- problems ------------------------------------------------------------------------------- */
 
 static void fill_problem(struct fe_acme_problem *problem, const json_t *document)
 {

@@ -4,7 +4,7 @@
 #include "web/acme/base64url.h"
 #include "web/acme/internal.h"
 
-/* ---- the order ---------------------------------------------------------------------------- */
+/* ---- the order ------------------------------------------------------------------------------ */
 
 void fe_acme_follow_order(struct fe_acme *acme, uint64_t retry_after_ms)
 {
@@ -78,7 +78,7 @@ void fe_acme_on_order(struct fe_acme *acme, const struct fe_acme_response *respo
     fe_acme_fail_response(acme, response);
 }
 
-/* ---- key and finalization ------------------------------------------------------------------ */
+/* ---- key and finalization ------------------------------------------------------------------- */
 
 int fe_acme_enter_key(struct fe_acme *acme, struct flatend_error *err)
 {
@@ -158,7 +158,7 @@ void fe_acme_on_finalize(struct fe_acme *acme, const struct fe_acme_response *re
     fe_acme_fail_response(acme, response);
 }
 
-/* ---- the certificate ----------------------------------------------------------------------- */
+/* ---- the certificate ------------------------------------------------------------------------ */
 
 int fe_acme_enter_certificate(struct fe_acme *acme, struct flatend_error *err)
 {
@@ -198,7 +198,7 @@ static void finish(struct fe_acme *acme, const struct fe_acme_cert_info *info)
            fe_acme_names(acme, names), date);
     fe_acme_plan(acme);
     acme->check_at_ms = (int64_t)acme->ops->now_ms(acme->owner) + FE_ACME_RENEWAL_CHECK_MS;
-    fe_acme_rest(acme);
+    fe_acme_end_round(acme);
 }
 
 void fe_acme_on_certificate(struct fe_acme *acme, const struct fe_acme_response *response)

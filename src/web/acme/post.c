@@ -97,7 +97,7 @@ bool fe_acme_post_on_response(struct fe_acme *acme, const struct fe_acme_respons
     struct flatend_error err = {0};
     int code = 0;
 
-    acme->phase = FE_ACME_QUIET;
+    acme->phase = FE_ACME_IDLE;
     if (phase == FE_ACME_NONCE && !fe_acme_is_success(response)) {
         fe_acme_fail_response(acme, response);
         return false;
@@ -112,7 +112,7 @@ bool fe_acme_post_on_response(struct fe_acme *acme, const struct fe_acme_respons
         return true;
     }
     if (code != 0) {
-        acme->phase = FE_ACME_QUIET;
+        acme->phase = FE_ACME_IDLE;
         fe_acme_fail_local(acme, &err);
     }
     return false;

@@ -35,7 +35,7 @@ static int64_t get_number(const json_t *root, const char *member, int64_t max)
     return n >= 0 && n <= max ? n : 0;
 }
 
-/* ---- account ------------------------------------------------------------------------------ */
+/* ---- account -------------------------------------------------------------------------------- */
 
 void fe_acme_record_read_account(struct fe_view text, struct fe_acme_saved *saved)
 {
@@ -62,7 +62,7 @@ int fe_acme_record_write_account(const struct fe_acme_saved *saved, const char *
     return code != 0 ? code : fe_buf_append(text, "\n}\n", 3);
 }
 
-/* ---- order -------------------------------------------------------------------------------- */
+/* ---- order ---------------------------------------------------------------------------------- */
 
 void fe_acme_record_read_order(struct fe_view text, const char *const *names, size_t n_names,
                                struct fe_acme_saved *saved)

@@ -37,7 +37,7 @@ struct fe_acme_store {
     const char *sorted[FE_ACME_NAMES_MAX];
 };
 
-/* ---- paths -------------------------------------------------------------------------------- */
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -151,7 +151,7 @@ const char *fe_acme_store_path(const struct fe_acme_store *store)
     return store->dir;
 }
 
-/* ---- locks -------------------------------------------------------------------------------- */
+/* ---- locks ---------------------------------------------------------------------------------- */
 
 void fe_acme_store_unlock(struct fe_acme_store *store)
 {
@@ -198,14 +198,14 @@ static int lock_names(struct fe_acme_store *store, struct flatend_error *err)
     return code;
 }
 
-/* ---- keys --------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------------- */
 
 /* Writes what was put into `text`, if it could be, and forgets it. */
 static int save_text(const char *path, struct fe_buf *text, int code, struct flatend_error *err)
 {
     code = code != 0 ? fe_err_set(err, code, "'%s': %s", path, flatend_strerror(code))
                      : fe_file_write(path, fe_buf_view(text), FE_FILE_SECRET, err);
-    fe_file_forget(text);
+    fe_file_wipe(text);
     return code;
 }
 
@@ -229,7 +229,7 @@ static int load_key(const char *path, struct evp_pkey_st **key, struct flatend_e
         *key = fe_acme_key_from_pem(fe_buf_view(&pem));
         code = *key != NULL ? 0 : fe_err_set(err, FLATEND_EKEY, "'%s': not a private key", path);
     }
-    fe_file_forget(&pem);
+    fe_file_wipe(&pem);
     return code;
 }
 
@@ -256,7 +256,7 @@ static int load_account_key(struct fe_acme_store *store, struct evp_pkey_st **ke
     return code;
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Reads a file that need not be there, and need not make sense. */
 static int load_text(const char *path, struct fe_buf *text, struct flatend_error *err)
@@ -303,7 +303,7 @@ static int load_certificate(struct fe_acme_store *store, struct fe_acme_saved *s
             fe_acme_chain_check(fe_buf_view(&pem), NULL, store->names, store->n_names,
                                 &saved->certificate, NULL) == 0;
     }
-    fe_file_forget(&pem);
+    fe_file_wipe(&pem);
     return code;
 }
 
@@ -357,7 +357,7 @@ int fe_acme_store_load(const struct fe_acme_store *store, struct fe_cert **cert,
     return fe_cert_load(store->certificate, store->certificate, cert, NULL, err);
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 int fe_acme_store_save_account(struct fe_acme_store *store, const struct fe_acme_saved *saved,
                                struct flatend_error *err)

@@ -31,7 +31,7 @@ static int64_t random_below(const struct fe_acme *acme, int64_t n)
                         fe_rng_below(&acme->rng, (uint32_t)(n < parts ? n : parts));
 }
 
-/* ---- renewal ------------------------------------------------------------------------------ */
+/* ---- renewal -------------------------------------------------------------------------------- */
 
 bool fe_acme_is_due(struct fe_acme *acme)
 {
@@ -90,12 +90,12 @@ void fe_acme_plan_window(struct fe_acme *acme, const struct fe_acme_window *wind
     }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
-static void leave_round(struct fe_acme *acme)
+static void end_round(struct fe_acme *acme)
 {
     acme->state = FE_ACME_IN_WAITING;
-    acme->phase = FE_ACME_QUIET;
+    acme->phase = FE_ACME_IDLE;
     if (acme->is_locked) {
         acme->is_locked = false;
         acme->ops->withdraw(acme->owner);
@@ -107,12 +107,12 @@ static void leave_round(struct fe_acme *acme)
     fe_buf_reset(&acme->payload);
 }
 
-void fe_acme_rest(struct fe_acme *acme)
+void fe_acme_end_round(struct fe_acme *acme)
 {
     const int64_t now = now_of(acme);
     int64_t wake = now;
 
-    leave_round(acme);
+    end_round(acme);
     if (acme->saved.has_certificate) {
         wake = acme->renew_at_ms < acme->check_at_ms ? acme->renew_at_ms : acme->check_at_ms;
     }
@@ -215,7 +215,7 @@ void fe_acme_fail(struct fe_acme *acme, enum fe_acme_verdict verdict, uint64_t r
     format_duration(acme->saved.wait_until_ms - now_of(acme), wait);
     fe_log(acme->log, FLATEND_LOG_WARN, "No certificate for %s: %s: %s. Trying again in %s.",
            fe_acme_names(acme, names), fe_acme_state_name(acme), reason.text, wait);
-    fe_acme_rest(acme);
+    fe_acme_end_round(acme);
 }
 
 void fe_acme_fail_local(struct fe_acme *acme, const struct flatend_error *err)

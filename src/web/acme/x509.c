@@ -9,7 +9,7 @@
 
 enum { DAY_S = 24 * 3600 };
 
-/* ---- names -------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static GENERAL_NAME *make_dns_name(const char *name)
 {
@@ -48,7 +48,7 @@ static X509_EXTENSION *make_san(const char *const *names, size_t n_names)
     return extension;
 }
 
-/* ---- the request -------------------------------------------------------------------------- */
+/* ---- the request ---------------------------------------------------------------------------- */
 
 static const EVP_MD *digest_for(const EVP_PKEY *key)
 {
@@ -92,7 +92,7 @@ int fe_acme_csr_encode(struct evp_pkey_st *key, const char *const *names, size_t
     return code;
 }
 
-/* ---- the answer --------------------------------------------------------------------------- */
+/* ---- the answer ----------------------------------------------------------------------------- */
 
 static bool get_time(const ASN1_TIME *time, int64_t *seconds)
 {
@@ -203,7 +203,7 @@ int fe_acme_chain_check(struct fe_view pem, const struct evp_pkey_st *key, const
     return code;
 }
 
-/* ---- TLS-ALPN-01 -------------------------------------------------------------------------- */
+/* ---- TLS-ALPN-01 ---------------------------------------------------------------------------- */
 
 /* acmeIdentifier, RFC 8737 §3: an octet string (of the extension) that holds an octet string. */
 static X509_EXTENSION *make_acme_identifier(struct fe_view key_authorization)
@@ -226,14 +226,14 @@ int fe_acme_alpn_certificate(const char *name, struct fe_view key_authorization,
                              struct fe_cert **cert)
 {
     const struct fe_view names = fe_view_str(name);
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .names = &names,
         .n_names = 1,
         .not_before_s = now_s - DAY_S,
         .not_after_s = now_s + 6 * DAY_S,
     };
     EVP_PKEY *key = fe_key_new();
-    X509 *x509 = key != NULL ? fe_x509_make(&recipe, key, key) : NULL;
+    X509 *x509 = key != NULL ? fe_x509_make(&spec, key, key) : NULL;
     X509_EXTENSION *identifier = make_acme_identifier(key_authorization);
     const bool is_made = x509 != NULL && identifier != NULL &&
                          X509_add_ext(x509, identifier, -1) == 1 &&

@@ -1,7 +1,7 @@
 #include "web/http/router_tree.h"
 #include "web/http/syntax.h"
 
-/* ---- paths -------------------------------------------------------------------------------- */
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 /* Decodes one segment to `to`; NULL: a broken escape or an encoded NUL. Returns its end. A '+' is a
  * plus sign in a path. */
@@ -78,7 +78,7 @@ int fe_route_path_parse(struct fe_route_path *path, struct fe_view text, struct 
     return 0;
 }
 
-/* ---- search ------------------------------------------------------------------------------- */
+/* ---- search --------------------------------------------------------------------------------- */
 
 struct search {
     const struct fe_route_path *path;
@@ -153,7 +153,7 @@ bool fe_route_search(const struct fe_router *router, const struct fe_route_path 
     return descend(&search, &router->root, 0);
 }
 
-/* ---- methods of a path -------------------------------------------------------------------- */
+/* ---- methods of a path ---------------------------------------------------------------------- */
 
 struct list_writer {
     char *text;
@@ -221,7 +221,7 @@ static int list_methods(const struct fe_router *router, const struct fe_route_pa
     return 0;
 }
 
-/* ---- match -------------------------------------------------------------------------------- */
+/* ---- match ---------------------------------------------------------------------------------- */
 
 static void set_params(struct fe_match *match, const struct fe_route *route,
                        const struct fe_route_path *path)

@@ -45,7 +45,7 @@ struct fe_http_owner_ops {
     /* Bytes ever taken by the client: whether it makes progress. */
     uint64_t (*written)(void *owner);
     /* Whether that is all: what has left `out` can still wait in the system's buffer. */
-    bool (*has_taken_all)(void *owner);
+    bool (*is_all_acked)(void *owner);
     /* The time of day as fe_http_date_format (web/http/date.h) writes it; at most a second old. */
     struct fe_view (*date)(void *owner);
     /* The connection is being closed for what the client does; `what` is for the log. */

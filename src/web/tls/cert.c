@@ -21,7 +21,7 @@ int fe_openssl_fail(struct flatend_error *err, int code, const char *context)
                       reason != NULL ? reason : flatend_strerror(code));
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static int64_t seconds_of(const ASN1_TIME *time)
 {
@@ -91,7 +91,7 @@ bool fe_cert_is_key_exposed(const struct fe_cert *cert)
     return cert->is_key_exposed;
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* A server has nobody to ask: without this, OpenSSL would read from the terminal. */
 static int no_password(char *buf, int size, int is_writing, void *arg)
@@ -254,6 +254,6 @@ int fe_cert_load(const char *chain_path, const char *key_path, struct fe_cert **
         (*cert)->is_key_exposed = (mode & OTHERS) != 0;
     }
     fe_buf_deinit(&chain);
-    fe_file_forget(&key); /* what was read is a secret */
+    fe_file_wipe(&key); /* what was read is a secret */
     return code;
 }

@@ -35,17 +35,17 @@ static bool set_serial(X509 *x509)
     return is_set;
 }
 
-static bool set_subject(X509 *x509, const struct fe_cert_recipe *recipe)
+static bool set_subject(X509 *x509, const struct fe_cert_spec *spec)
 {
     X509_NAME *name = X509_get_subject_name(x509);
     struct fe_view cn = {0};
 
-    if (recipe->common_name != NULL) {
-        cn = fe_view_str(recipe->common_name);
-    } else if (recipe->n_names > 0) {
-        cn = recipe->names[0];
+    if (spec->common_name != NULL) {
+        cn = fe_view_str(spec->common_name);
+    } else if (spec->n_names > 0) {
+        cn = spec->names[0];
     }
-    if (recipe->is_ca &&
+    if (spec->is_ca &&
         X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"flatend", -1,
                                    -1, 0) != 1) {
         return false;
@@ -68,16 +68,16 @@ static GENERAL_NAME *general_name(struct fe_view name)
                             0);
 }
 
-static bool add_names(X509 *x509, const struct fe_cert_recipe *recipe)
+static bool add_names(X509 *x509, const struct fe_cert_spec *spec)
 {
-    GENERAL_NAMES *names = recipe->n_names > 0 ? GENERAL_NAMES_new() : NULL;
+    GENERAL_NAMES *names = spec->n_names > 0 ? GENERAL_NAMES_new() : NULL;
     bool is_good = names != NULL;
 
-    if (recipe->n_names == 0) {
+    if (spec->n_names == 0) {
         return true;
     }
-    for (size_t i = 0; is_good && i < recipe->n_names; i++) {
-        GENERAL_NAME *name = general_name(recipe->names[i]);
+    for (size_t i = 0; is_good && i < spec->n_names; i++) {
+        GENERAL_NAME *name = general_name(spec->names[i]);
 
         is_good = name != NULL && sk_GENERAL_NAME_push(names, name) > 0;
         if (!is_good) {
@@ -99,37 +99,37 @@ static bool add_extension(X509 *x509, X509V3_CTX *ctx, int nid, const char *valu
     return is_added;
 }
 
-static bool add_extensions(X509 *x509, const struct fe_cert_recipe *recipe)
+static bool add_extensions(X509 *x509, const struct fe_cert_spec *spec)
 {
-    X509 *issuer = recipe->issuer != NULL ? recipe->issuer : x509;
+    X509 *issuer = spec->issuer != NULL ? spec->issuer : x509;
     X509V3_CTX ctx;
 
     X509V3_set_ctx_nodb(&ctx);
     X509V3_set_ctx(&ctx, issuer, x509, NULL, NULL, 0);
     return add_extension(x509, &ctx, NID_basic_constraints,
-                         recipe->is_ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
+                         spec->is_ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
            add_extension(x509, &ctx, NID_key_usage,
-                         recipe->is_ca ? "critical,keyCertSign,cRLSign"
-                                       : "critical,digitalSignature") &&
-           (recipe->is_ca || add_extension(x509, &ctx, NID_ext_key_usage, "serverAuth")) &&
-           (recipe->name_constraints == NULL ||
-            add_extension(x509, &ctx, NID_name_constraints, recipe->name_constraints)) &&
+                         spec->is_ca ? "critical,keyCertSign,cRLSign"
+                                     : "critical,digitalSignature") &&
+           (spec->is_ca || add_extension(x509, &ctx, NID_ext_key_usage, "serverAuth")) &&
+           (spec->name_constraints == NULL ||
+            add_extension(x509, &ctx, NID_name_constraints, spec->name_constraints)) &&
            add_extension(x509, &ctx, NID_subject_key_identifier, "hash") &&
-           (recipe->issuer == NULL ||
+           (spec->issuer == NULL ||
             add_extension(x509, &ctx, NID_authority_key_identifier, "keyid:always"));
 }
 
-X509 *fe_x509_make(const struct fe_cert_recipe *recipe, EVP_PKEY *key, EVP_PKEY *signer)
+X509 *fe_x509_make(const struct fe_cert_spec *spec, EVP_PKEY *key, EVP_PKEY *signer)
 {
     X509 *x509 = X509_new();
     bool is_made =
         x509 != NULL && X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
-        ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)recipe->not_before_s) != NULL &&
-        ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)recipe->not_after_s) != NULL &&
-        X509_set_pubkey(x509, key) == 1 && set_subject(x509, recipe) &&
+        ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)spec->not_before_s) != NULL &&
+        ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)spec->not_after_s) != NULL &&
+        X509_set_pubkey(x509, key) == 1 && set_subject(x509, spec) &&
         X509_set_issuer_name(
-            x509, X509_get_subject_name(recipe->issuer != NULL ? recipe->issuer : x509)) == 1 &&
-        add_names(x509, recipe) && add_extensions(x509, recipe) &&
+            x509, X509_get_subject_name(spec->issuer != NULL ? spec->issuer : x509)) == 1 &&
+        add_names(x509, spec) && add_extensions(x509, spec) &&
         X509_sign(x509, signer, EVP_sha256()) > 0;
 
     if (!is_made) {
@@ -143,7 +143,7 @@ X509 *fe_x509_make(const struct fe_cert_recipe *recipe, EVP_PKEY *key, EVP_PKEY 
 int fe_cert_self_signed(const struct fe_view *names, size_t n_names, int64_t now_s,
                         struct fe_cert **cert)
 {
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .names = names,
         .n_names = n_names,
         .common_name = n_names == 0 ? "flatend" : NULL,
@@ -151,7 +151,7 @@ int fe_cert_self_signed(const struct fe_view *names, size_t n_names, int64_t now
         .not_after_s = now_s + SELF_SIGNED_DAYS * INT64_C(24) * HOUR_S,
     };
     EVP_PKEY *key = fe_key_new();
-    X509 *x509 = key != NULL ? fe_x509_make(&recipe, key, key) : NULL;
+    X509 *x509 = key != NULL ? fe_x509_make(&spec, key, key) : NULL;
 
     *cert = NULL;
     if (x509 == NULL) {

@@ -29,7 +29,7 @@ SSL_CTX *fe_tls_ctx_new(const SSL_METHOD *method)
     return ctx;
 }
 
-/* ---- the BIO ------------------------------------------------------------------------------ */
+/* ---- the BIO -------------------------------------------------------------------------------- */
 
 static int bio_read(BIO *bio, char *data, int len)
 {

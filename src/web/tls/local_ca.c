@@ -33,7 +33,7 @@ struct fe_local_ca {
     char *key_path;
 };
 
-/* ---- making one --------------------------------------------------------------------------- */
+/* ---- making one ----------------------------------------------------------------------------- */
 
 static int format_constraints(char *text, size_t cap)
 {
@@ -50,7 +50,7 @@ static X509 *make_x509(EVP_PKEY *key, int64_t now_s)
     char constraints[1024];
     char name[64];
     uint16_t tag; /* two CAs with one name and different keys confuse those who trust both */
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .common_name = name,
         .not_before_s = now_s - DAY_S,
         .not_after_s = now_s + FE_LOCAL_CA_DAYS * DAY_S,
@@ -64,7 +64,7 @@ static X509 *make_x509(EVP_PKEY *key, int64_t now_s)
     }
     (void)snprintf(name, sizeof(name), "flatend local CA %04x", tag);
     (void)format_constraints(constraints, sizeof(constraints));
-    return fe_x509_make(&recipe, key, key);
+    return fe_x509_make(&spec, key, key);
 }
 
 static int write_bio(const char *path, BIO *bio, unsigned mode, struct flatend_error *err)
@@ -117,7 +117,7 @@ static int make(struct fe_local_ca *ca, int64_t now_s, struct flatend_error *err
     return code == 0 ? 0 : fe_err_set(err, code, "local CA: %s", flatend_strerror(code));
 }
 
-/* ---- opening ------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static int read_ca(struct fe_local_ca *ca, int64_t now_s, struct flatend_error *err)
 {
@@ -208,12 +208,12 @@ const char *fe_local_ca_path(const struct fe_local_ca *ca)
     return ca->cert_path;
 }
 
-/* ---- issuing ------------------------------------------------------------------------------ */
+/* ---- issuing -------------------------------------------------------------------------------- */
 
 int fe_local_ca_issue(const struct fe_local_ca *ca, const struct fe_view *names, size_t n_names,
                       int64_t now_s, struct fe_cert **cert)
 {
-    const struct fe_cert_recipe recipe = {
+    const struct fe_cert_spec spec = {
         .names = names,
         .n_names = n_names,
         .not_before_s = now_s - DAY_S, /* clocks differ */
@@ -221,7 +221,7 @@ int fe_local_ca_issue(const struct fe_local_ca *ca, const struct fe_view *names,
         .issuer = ca->cert->leaf,
     };
     EVP_PKEY *key = fe_key_new();
-    X509 *x509 = key != NULL ? fe_x509_make(&recipe, key, ca->cert->key) : NULL;
+    X509 *x509 = key != NULL ? fe_x509_make(&spec, key, ca->cert->key) : NULL;
 
     *cert = NULL;
     if (x509 == NULL) {

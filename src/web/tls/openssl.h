@@ -31,7 +31,7 @@ enum { FE_ADDRESS_LEN_MAX = 16 };
 size_t fe_name_to_address(struct fe_view name, uint8_t bytes[FE_ADDRESS_LEN_MAX]);
 
 /* What a certificate is to be. */
-struct fe_cert_recipe {
+struct fe_cert_spec {
     const struct fe_view *names; /* subjectAltName; the first, if any, is the subject too */
     size_t n_names;
     const char *common_name; /* NULL: the first name */
@@ -43,8 +43,7 @@ struct fe_cert_recipe {
 };
 
 /* Makes and signs a certificate for `key`. NULL: out of memory. */
-X509 *fe_x509_make(const struct fe_cert_recipe *recipe, EVP_PKEY *key,
-                   EVP_PKEY *signer) FE_MUST_USE;
+X509 *fe_x509_make(const struct fe_cert_spec *spec, EVP_PKEY *key, EVP_PKEY *signer) FE_MUST_USE;
 
 /* Says "context: reason" with OpenSSL's oldest reason, which names the cause; empties its queue. */
 int fe_openssl_fail(struct flatend_error *err, int code, const char *context);

@@ -12,7 +12,7 @@ enum { TICKET_LIFETIME_S = (FE_TLS_TICKETS_KEPT - 1) * (FE_TLS_TICKETS_ROTATE_MS
 #define ALPN_H2       FE_VIEW_LIT("\2h2")
 #define ALPN_HTTP_1_1 FE_VIEW_LIT("\10http/1.1")
 
-/* ---- which certificate -------------------------------------------------------------------- */
+/* ---- which certificate ---------------------------------------------------------------------- */
 
 static struct fe_cert *find_cert(const struct fe_tls_store *store, struct fe_view name)
 {
@@ -79,7 +79,7 @@ static int on_certificate(SSL *ssl, void *arg)
     return is_set;
 }
 
-/* ---- which protocol ----------------------------------------------------------------------- */
+/* ---- which protocol ------------------------------------------------------------------------- */
 
 /* RFC 8737 §3: a CA that validates offers nothing else, which decides about the certificate, and so
  * has to be known before that is chosen. The extension: a list's length, then the list. */
@@ -147,7 +147,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return fe_tls_tickets_crypt(tls->store->tickets, name, iv, cipher, mac, is_seal == 1);
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static bool set_up(struct fe_tls_store *store, struct fe_view id)
 {
@@ -242,7 +242,7 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, s
     return 0;
 }
 
-/* ---- challenges --------------------------------------------------------------------------- */
+/* ---- challenges ----------------------------------------------------------------------------- */
 
 static int add_challenge(struct fe_tls_store *store, struct fe_view name, struct fe_cert *cert)
 {

@@ -5,7 +5,7 @@
 
 #include "web/tls/context.h"
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static struct fe_tls *tls_new(SSL_CTX *ctx, const BIO_METHOD *method, struct fe_chain *out,
                               const struct fe_tls_ops *ops, void *owner)
@@ -82,7 +82,7 @@ void fe_tls_free(struct fe_tls *tls)
     }
 }
 
-/* ---- errors ------------------------------------------------------------------------------- */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 static int fail(struct fe_tls *tls, int ssl_error, struct flatend_error *err)
 {
@@ -102,7 +102,7 @@ static int fail(struct fe_tls *tls, int ssl_error, struct flatend_error *err)
     return fe_openssl_fail(err, FLATEND_EPROTO, "TLS");
 }
 
-/* ---- in ----------------------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------------------------- */
 
 /* True: go on; false: more has to come, or `*code` says why not. */
 static bool handshake(struct fe_tls *tls, int *code, struct flatend_error *err)
@@ -172,7 +172,7 @@ int fe_tls_feed(struct fe_tls *tls, struct fe_view data, struct flatend_error *e
     return code;
 }
 
-/* ---- out ---------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------ */
 
 int fe_tls_pump(struct fe_tls *tls, struct fe_chain *plain)
 {
@@ -203,7 +203,7 @@ void fe_tls_close(struct fe_tls *tls)
     }
 }
 
-/* ---- looking ------------------------------------------------------------------------------ */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 bool fe_tls_is_open(const struct fe_tls *tls)
 {
@@ -228,12 +228,12 @@ enum fe_tls_protocol fe_tls_protocol(const struct fe_tls *tls)
 }
 
 /* A record of a handshake begins with 22 (RFC 8446 §5.1); a method is made of letters. */
-enum fe_tls_guess fe_tls_guess(uint8_t first)
+enum fe_tls_detect fe_tls_detect(uint8_t first)
 {
     enum { CONTENT_HANDSHAKE = 22 };
 
     if (first == CONTENT_HANDSHAKE) {
-        return FE_TLS_GUESS_TLS;
+        return FE_TLS_DETECT_TLS;
     }
-    return first >= 'A' && first <= 'Z' ? FE_TLS_GUESS_HTTP : FE_TLS_GUESS_NEITHER;
+    return first >= 'A' && first <= 'Z' ? FE_TLS_DETECT_HTTP : FE_TLS_DETECT_NEITHER;
 }

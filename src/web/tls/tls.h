@@ -65,11 +65,11 @@ enum fe_tls_protocol fe_tls_protocol(const struct fe_tls *tls);
 
 /* Do the first bytes of a connection look like those of TLS? If not, they may be a request in
  * clear text, whose sender deserves an answer that it can read. */
-enum fe_tls_guess {
-    FE_TLS_GUESS_TLS,
-    FE_TLS_GUESS_HTTP,
-    FE_TLS_GUESS_NEITHER,
+enum fe_tls_detect {
+    FE_TLS_DETECT_TLS,
+    FE_TLS_DETECT_HTTP,
+    FE_TLS_DETECT_NEITHER,
 };
-enum fe_tls_guess fe_tls_guess(uint8_t first);
+enum fe_tls_detect fe_tls_detect(uint8_t first);
 
 #endif

@@ -33,7 +33,7 @@ static int no_memory(struct fe_h1_client_decoder *decoder)
     return refuse(decoder, FLATEND_ENOMEM, flatend_strerror(FLATEND_ENOMEM));
 }
 
-/* ---- lines -------------------------------------------------------------------------------- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 /* Gathers up to and with the next line feed. CONTINUE: the line that begins at `start` in the
  * buffer is complete. */
@@ -82,7 +82,7 @@ static int gather_section(struct fe_h1_client_decoder *decoder, struct fe_view *
     }
 }
 
-/* ---- the head ----------------------------------------------------------------------------- */
+/* ---- the head ------------------------------------------------------------------------------- */
 
 /* HTTP-version SP status-code SP [ reason-phrase ], RFC 9112 §4. */
 static bool parse_status_line(struct fe_view line, int *status)
@@ -210,7 +210,7 @@ static int step_head(struct fe_h1_client_decoder *decoder, struct fe_view *in)
     return CONTINUE;
 }
 
-/* ---- the body ----------------------------------------------------------------------------- */
+/* ---- the body ------------------------------------------------------------------------------- */
 
 static int show_body(struct fe_h1_client_decoder *decoder, struct fe_view *in, uint64_t left)
 {

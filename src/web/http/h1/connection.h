@@ -1,4 +1,4 @@
-/* The inside of a server's connection, shared by the files that implement h1_server.h. */
+/* The inside of a server's connection, shared by the files that implement server.h. */
 #ifndef FE_WEB_HTTP_H1_CONNECTION_H
 #define FE_WEB_HTTP_H1_CONNECTION_H
 
@@ -39,8 +39,8 @@ enum fe_h1_phase {
 };
 
 enum fe_h1_body {
-    FE_H1_BODY_UNASKED, /* before the first resume */
-    FE_H1_BODY_WANTED,
+    FE_H1_BODY_NOT_STARTED, /* before the first resume */
+    FE_H1_BODY_FLOWING,
     FE_H1_BODY_PAUSED, /* the handler took less than it was given */
     FE_H1_BODY_DONE,
 };
@@ -101,10 +101,10 @@ extern const struct fe_exchange_ops fe_h1_exchange_ops;
 void fe_h1_run(struct fe_h1_server *server);
 
 /* Has fe_h1_run called from the timer, unless it runs: for calls by handlers. */
-void fe_h1_run_later(struct fe_h1_server *server);
+void fe_h1_schedule_run(struct fe_h1_server *server);
 
 /* Flushing, reading and timers, after anything that may have changed what they depend on. */
-void fe_h1_settle(struct fe_h1_server *server);
+void fe_h1_update(struct fe_h1_server *server);
 
 /* Drops the rest of an answered request, as far as it has come. Calls no handler. */
 void fe_h1_discard(struct fe_h1_server *server);
@@ -122,7 +122,7 @@ void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason);
 /* Is there input that was not looked at? */
 bool fe_h1_has_input(const struct fe_h1_server *server);
 
-/* Timeouts: h1_timeout.c. */
+/* Timeouts: timeout.c. */
 int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;
 void fe_h1_timeout_update(struct fe_h1_server *server);
 /* Progress: the time that the client has for what comes next starts anew, at the next update. */

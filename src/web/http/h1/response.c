@@ -34,7 +34,7 @@ static bool is_request_readable(const struct fe_h1_server *server)
     if (server->owes_continue) {
         return false;
     }
-    return server->body != FE_H1_BODY_UNASKED || length == FE_BODY_UNKNOWN ||
+    return server->body != FE_H1_BODY_NOT_STARTED || length == FE_BODY_UNKNOWN ||
            length <= FE_H1_DISCARD_MAX;
 }
 
@@ -63,7 +63,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     server->framing = framing;
     server->left = announced == FE_H1_FRAMING_LENGTH ? response->content_length : 0;
     server->must_close = must_close;
-    fe_h1_settle(server);
+    fe_h1_update(server);
     return 0;
 }
 
@@ -111,7 +111,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     }
     server->is_blocked = (size_t)n < want;
     server->left -= server->framing == FE_H1_FRAMING_LENGTH ? (uint64_t)n : 0;
-    fe_h1_settle(server);
+    fe_h1_update(server);
     return n;
 }
 
@@ -140,10 +140,10 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
     if (!server->is_running) {
         fe_h1_discard(server);
         if (fe_h1_has_input(server)) {
-            fe_h1_run_later(server);
+            fe_h1_schedule_run(server);
         }
     }
-    fe_h1_settle(server);
+    fe_h1_update(server);
 }
 
 static void resume(struct fe_exchange *ex)
@@ -157,11 +157,11 @@ static void resume(struct fe_exchange *ex)
     if (server->owes_continue && !ex->responded && fe_h1_encode_continue(server->out) == 0) {
         server->owes_continue = false;
     }
-    server->body = FE_H1_BODY_WANTED;
+    server->body = FE_H1_BODY_FLOWING;
     if (fe_h1_has_input(server) || server->decoder.state == FE_H1_DONE) {
-        fe_h1_run_later(server);
+        fe_h1_schedule_run(server);
     }
-    fe_h1_settle(server);
+    fe_h1_update(server);
 }
 
 const struct fe_exchange_ops fe_h1_exchange_ops = {

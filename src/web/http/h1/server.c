@@ -12,7 +12,7 @@ static void abort_handler(struct fe_h1_server *server, enum fe_h1_phase phase)
     server->ex.handler_ops->on_abort(&server->ex);
 }
 
-/* ---- input -------------------------------------------------------------------------------- */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 bool fe_h1_has_input(const struct fe_h1_server *server)
 {
@@ -59,7 +59,7 @@ static void take(struct fe_h1_server *server, size_t n)
     consume(server, n);
 }
 
-/* ---- ends --------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 void fe_h1_finish(struct fe_h1_server *server)
 {
@@ -67,7 +67,7 @@ void fe_h1_finish(struct fe_h1_server *server)
     server->n_dropped = 0;
     server->ops->flush(server->owner);
     server->ops->close(server->owner, false);
-    fe_h1_settle(server);
+    fe_h1_update(server);
 }
 
 void fe_h1_reset(struct fe_h1_server *server)
@@ -85,7 +85,7 @@ static void exchange_init(struct fe_h1_server *server)
     ex->responded = false;
     ex->body_max = server->limits->body_max;
     server->phase = FE_H1_EXCHANGE;
-    server->body = FE_H1_BODY_UNASKED;
+    server->body = FE_H1_BODY_NOT_STARTED;
     server->n_body = 0;
     server->is_blocked = false;
     server->must_close = false;
@@ -113,7 +113,7 @@ void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason)
     }
 }
 
-/* ---- steps: each does one thing and says whether another may follow ----------------------- */
+/* ---- steps: each does one thing and says whether another may follow ------------------------- */
 
 static bool step_wait(struct fe_h1_server *server)
 {
@@ -162,8 +162,8 @@ static bool deliver_body(struct fe_h1_server *server)
     server->n_body += n;
     fe_h1_timeout_restart(server);
     if (n == data.len) {
-        server->body = FE_H1_BODY_WANTED;
-    } else if (server->body == FE_H1_BODY_WANTED) {
+        server->body = FE_H1_BODY_FLOWING;
+    } else if (server->body == FE_H1_BODY_FLOWING) {
         server->run_ms = server->ops->now_ms(server->owner); /* asked from within: no circles */
         return false;
     }
@@ -179,7 +179,7 @@ static bool step_exchange(struct fe_h1_server *server)
         ex->handler_ops->on_writable(ex);
         return true;
     }
-    if (server->body != FE_H1_BODY_WANTED) {
+    if (server->body != FE_H1_BODY_FLOWING) {
         return false;
     }
     switch (decode(server)) {
@@ -257,17 +257,17 @@ void fe_h1_run(struct fe_h1_server *server)
     while (step(server)) {
     }
     server->is_running = false;
-    fe_h1_settle(server);
+    fe_h1_update(server);
 }
 
-void fe_h1_run_later(struct fe_h1_server *server)
+void fe_h1_schedule_run(struct fe_h1_server *server)
 {
     if (!server->is_running) {
         server->run_ms = server->ops->now_ms(server->owner);
     }
 }
 
-void fe_h1_settle(struct fe_h1_server *server)
+void fe_h1_update(struct fe_h1_server *server)
 {
     bool pause = server->held.len >= FE_H1_HELD_MAX;
 
@@ -284,7 +284,7 @@ void fe_h1_settle(struct fe_h1_server *server)
     fe_h1_timeout_update(server);
 }
 
-/* ---- the owner's calls -------------------------------------------------------------------- */
+/* ---- the owner's calls ---------------------------------------------------------------------- */
 
 static struct fe_h1_server *server_of(struct fe_http_server *base)
 {
@@ -305,7 +305,7 @@ static void feed(struct fe_http_server *base, struct fe_view data)
             server->ops->close(server->owner, true); /* the handler hears of it when we are freed */
             return;
         }
-        fe_h1_settle(server);
+        fe_h1_update(server);
     }
 }
 

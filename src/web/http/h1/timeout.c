@@ -10,7 +10,7 @@ static enum fe_h1_wait waits_for(const struct fe_h1_server *server)
         return server->had_request && fe_h1_decoder_is_idle(&server->decoder) ? FE_H1_WAIT_IDLE
                                                                               : FE_H1_WAIT_HEAD;
     case FE_H1_EXCHANGE:
-        return server->body == FE_H1_BODY_WANTED ? FE_H1_WAIT_BODY : FE_H1_WAIT_NONE;
+        return server->body == FE_H1_BODY_FLOWING ? FE_H1_WAIT_BODY : FE_H1_WAIT_NONE;
     case FE_H1_DISCARD:
     case FE_H1_LINGER:
         return FE_H1_WAIT_LINGER;
@@ -41,7 +41,7 @@ static uint64_t read_timeout(const struct fe_h1_server *server)
 static bool is_sending(const struct fe_h1_server *server)
 {
     return server->out->len > 0 ||
-           (server->phase == FE_H1_LINGER && !server->ops->has_taken_all(server->owner));
+           (server->phase == FE_H1_LINGER && !server->ops->is_all_acked(server->owner));
 }
 
 void fe_h1_timeout_restart(struct fe_h1_server *server)

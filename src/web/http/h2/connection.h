@@ -1,4 +1,4 @@
-/* The inside of a server's HTTP/2 connection, shared by the files that implement h2_server.h. */
+/* The inside of a server's HTTP/2 connection, shared by the files that implement server.h. */
 #ifndef FE_WEB_HTTP_H2_CONNECTION_H
 #define FE_WEB_HTTP_H2_CONNECTION_H
 
@@ -19,7 +19,7 @@ enum {
     /* A connection that has idled for so long gives its memory back. */
     FE_H2_TRIM_MS = 1000,
     /* Between two looks at what streams wait for: how late a timeout may be noticed. */
-    FE_H2_LOOK_MS = 100,
+    FE_H2_CHECK_MS = 100,
     /* How often a turn goes on with what its own handlers have caused. */
     FE_H2_ROUNDS_MAX = 16,
 };
@@ -30,10 +30,10 @@ enum {
  *     Any of them ends in CLOSED, with a reset. */
 enum fe_h2_phase {
     FE_H2_OPEN,
-    FE_H2_NOTICED, /* GOAWAY with the highest stream id is sent, and a PING behind it */
-    FE_H2_GOING,   /* GOAWAY with the last stream id is sent */
-    FE_H2_LINGER,  /* the last frame is on its way; whatever comes is dropped */
-    FE_H2_CLOSED,  /* reset */
+    FE_H2_NOTICE_SENT, /* GOAWAY with the highest stream id is sent, and a PING behind it */
+    FE_H2_GOAWAY_SENT, /* GOAWAY with the last stream id is sent */
+    FE_H2_LINGER,      /* the last frame is on its way; whatever comes is dropped */
+    FE_H2_CLOSED,      /* reset */
 };
 
 /* Whose a stream is. */
@@ -45,8 +45,8 @@ enum fe_h2_state {
 };
 
 enum fe_h2_body {
-    FE_H2_BODY_UNASKED, /* before the first resume */
-    FE_H2_BODY_WANTED,
+    FE_H2_BODY_NOT_STARTED, /* before the first resume */
+    FE_H2_BODY_FLOWING,
     FE_H2_BODY_PAUSED, /* the handler took less than it was given */
     FE_H2_BODY_DONE,   /* on_body_end was called */
 };
@@ -108,45 +108,45 @@ struct fe_h2_server {
     struct fe_h2_memory memory;
     struct fe_h2_guard guard;
     enum fe_h2_phase phase;
-    enum fe_h2_kind over;   /* what there is too much of, until that is acted on */
+    enum fe_h2_flood flood; /* what there is too much of, until that is acted on */
     bool is_running;        /* within feed or run: what handlers cause is done there */
     bool is_out_of_memory;  /* noticed where it cannot be said */
     bool had_request;       /* until the first one, the head's timeout counts from the beginning */
     struct fe_list streams; /* all of them */
     size_t n_streams;
     struct fe_list todo; /* of them, for fe_h2_step */
-    struct fe_list spare;
-    size_t n_spare;
-    struct fe_h2_stream *coming; /* whose header block is not complete; NULL: none */
-    size_t n_heads;              /* bytes of the fields of all streams */
-    size_t n_held;               /* bytes in their `held` */
-    size_t n_output;             /* and in their `output` */
-    size_t n_owed;               /* of the connection's window */
-    uint64_t n_sent;             /* bytes of DATA, ever */
-    size_t n_dropped;            /* in LINGER */
+    struct fe_list free_streams;
+    size_t n_free_streams;
+    struct fe_h2_stream *receiving; /* whose header block is not complete; NULL: none */
+    size_t n_heads;                 /* bytes of the fields of all streams */
+    size_t n_held;                  /* bytes in their `held` */
+    size_t n_output;                /* and in their `output` */
+    size_t n_owed;                  /* of the connection's window */
+    uint64_t n_sent;                /* bytes of DATA, ever */
+    size_t n_dropped;               /* in LINGER */
 
     /* time: one timer, which fires at the earliest of the deadlines or before it */
     struct fe_timer timer;
     enum fe_h2_wait waiting;
     uint64_t wait_ms;  /* deadline for `waiting` */
     uint64_t trim_ms;  /* when to give memory back */
-    uint64_t look_ms;  /* when to look at the streams */
+    uint64_t check_ms; /* when to look at the streams */
     uint64_t write_ms; /* when to look whether the client has taken something */
     uint64_t written;  /* by then, more than this */
 };
 
-/* ---- h2_session.c: between us and nghttp2 */
+/* ---- session.c: between us and nghttp2 */
 int fe_h2_session_new(struct fe_h2_server *server) FE_MUST_USE; /* FLATEND_ENOMEM */
 void fe_h2_session_drop(struct fe_h2_server *server);           /* not from within its callbacks */
 
-/* ---- h2_stream.c */
+/* ---- stream.c */
 struct fe_h2_stream *fe_h2_stream_new(struct fe_h2_server *server, int32_t id) FE_MUST_USE;
 /* nghttp2 has closed it: a handler that has it hears of that. Not from within a handler's call. */
 void fe_h2_stream_close(struct fe_h2_stream *stream);
 void fe_h2_streams_trim(struct fe_h2_server *server); /* the spare ones */
 
 /* Has fe_h2_step called for the stream, before this turn ends. */
-void fe_h2_later(struct fe_h2_stream *stream);
+void fe_h2_schedule(struct fe_h2_stream *stream);
 
 /* Ends the running exchange because of the client, and tells it so if that is still possible. */
 void fe_h2_fail(struct fe_h2_stream *stream, int status, const char *reason);
@@ -154,7 +154,7 @@ void fe_h2_fail(struct fe_h2_stream *stream, int status, const char *reason);
 void fe_h2_answer(struct fe_h2_stream *stream, int status, const char *reason);
 void fe_h2_stream_reset(struct fe_h2_stream *stream, uint32_t code);
 
-/* ---- h2_request.c: what comes */
+/* ---- request.c: what comes */
 int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view name,
                    struct fe_view value) FE_MUST_USE; /* FLATEND_ELIMIT, FLATEND_ENOMEM */
 void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete);
@@ -163,7 +163,7 @@ void fe_h2_on_complete(struct fe_h2_stream *stream);
 /* Body for a handler that has asked for it. */
 void fe_h2_deliver(struct fe_h2_stream *stream);
 
-/* ---- h2_response.c: what goes */
+/* ---- response.c: what goes */
 extern const struct fe_exchange_ops fe_h2_exchange_ops;
 /* Bytes that a write would take. */
 size_t fe_h2_room(const struct fe_h2_stream *stream);
@@ -174,7 +174,7 @@ ssize_t fe_h2_read_output(nghttp2_session *session, int32_t id, uint8_t *buf, si
 int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
                       size_t len, nghttp2_data_source *source, void *user_data);
 
-/* ---- h2_server.c */
+/* ---- server.c */
 /* No further frame but what is in `out`: sends that, then ends our direction; or resets. */
 void fe_h2_finish(struct fe_h2_server *server);
 void fe_h2_reset(struct fe_h2_server *server);
@@ -182,7 +182,7 @@ void fe_h2_reset(struct fe_h2_server *server);
 void fe_h2_terminate(struct fe_h2_server *server, uint32_t code, const char *why);
 void fe_h2_goaway(struct fe_h2_server *server);
 
-/* ---- h2_timeout.c */
+/* ---- timeout.c */
 int fe_h2_timeout_init(struct fe_h2_server *server) FE_MUST_USE;
 void fe_h2_timeout_update(struct fe_h2_server *server);
 void fe_h2_timeout_deinit(struct fe_h2_server *server);

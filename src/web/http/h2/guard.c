@@ -24,7 +24,7 @@ enum frame_type {
 
 enum { FLAG_END_STREAM = 0x1, FLAG_ACK = 0x1 };
 
-static const struct fe_h2_rate rates[FE_H2_N_KINDS] = FE_H2_RATES;
+static const struct fe_h2_rate rates[FE_H2_N_FLOODS] = FE_H2_RATES;
 
 void fe_h2_guard_init(struct fe_h2_guard *guard, size_t header_max, struct fe_h2_counters *counters)
 {
@@ -35,7 +35,8 @@ void fe_h2_guard_init(struct fe_h2_guard *guard, size_t header_max, struct fe_h2
     };
 }
 
-enum fe_h2_kind fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_kind kind, uint64_t now_ms)
+enum fe_h2_flood fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_flood kind,
+                                   uint64_t now_ms)
 {
     uint64_t *level = &guard->level[kind];
     uint64_t freed = (now_ms - guard->since_ms[kind]) * rates[kind].per_s;
@@ -43,7 +44,7 @@ enum fe_h2_kind fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_kind kin
     guard->counters->seen[kind]++;
     guard->since_ms[kind] = now_ms;
     *level = (*level > freed ? *level - freed : 0) + UNIT;
-    return *level > (uint64_t)rates[kind].burst * UNIT ? kind : FE_H2_FINE;
+    return *level > (uint64_t)rates[kind].burst * UNIT ? kind : FE_H2_NO_FLOOD;
 }
 
 void fe_h2_guard_on_data(struct fe_h2_guard *guard)
@@ -54,16 +55,16 @@ void fe_h2_guard_on_data(struct fe_h2_guard *guard)
 }
 
 /* RFC 9113 §4.3: a header block is contiguous, so that its frames can be counted. */
-static enum fe_h2_kind on_continuation(struct fe_h2_guard *guard, uint64_t now_ms)
+static enum fe_h2_flood on_continuation(struct fe_h2_guard *guard, uint64_t now_ms)
 {
     guard->counters->seen[FE_H2_CONTINUATIONS]++;
     if (++guard->n_continuations > guard->max_continuations) {
         return FE_H2_CONTINUATIONS;
     }
-    return guard->left == 0 ? fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms) : FE_H2_FINE;
+    return guard->left == 0 ? fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms) : FE_H2_NO_FLOOD;
 }
 
-static enum fe_h2_kind on_frame(struct fe_h2_guard *guard, uint64_t now_ms)
+static enum fe_h2_flood on_frame(struct fe_h2_guard *guard, uint64_t now_ms)
 {
     uint8_t type = guard->header[3];
     uint8_t flags = guard->header[4];
@@ -76,14 +77,14 @@ static enum fe_h2_kind on_frame(struct fe_h2_guard *guard, uint64_t now_ms)
         if (guard->left == 0 && (flags & FLAG_END_STREAM) == 0) {
             return fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms);
         }
-        return FE_H2_FINE;
+        return FE_H2_NO_FLOOD;
     case TYPE_HEADERS:
-        return guard->left == 0 ? fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms) : FE_H2_FINE;
+        return guard->left == 0 ? fe_h2_guard_count(guard, FE_H2_EMPTY, now_ms) : FE_H2_NO_FLOOD;
     case TYPE_RST_STREAM:
-        return fe_h2_guard_count(guard, FE_H2_RESETS, now_ms);
+        return fe_h2_guard_count(guard, FE_H2_RAPID_RESETS, now_ms);
     case TYPE_SETTINGS:
         if ((flags & FLAG_ACK) != 0) {
-            return FE_H2_FINE; /* one more than was asked for is a fault */
+            return FE_H2_NO_FLOOD; /* one more than was asked for is a fault */
         }
         return fe_h2_guard_count(guard, FE_H2_SETTINGS, now_ms);
     case TYPE_PING:
@@ -93,7 +94,7 @@ static enum fe_h2_kind on_frame(struct fe_h2_guard *guard, uint64_t now_ms)
     case TYPE_CONTINUATION:
         return on_continuation(guard, now_ms);
     case TYPE_PUSH_PROMISE: /* a fault, which ends the connection */
-        return FE_H2_FINE;
+        return FE_H2_NO_FLOOD;
     case TYPE_PRIORITY:
     case TYPE_GOAWAY:
     default:
@@ -110,12 +111,12 @@ static size_t skip(struct fe_view *data, size_t want)
     return n;
 }
 
-enum fe_h2_kind fe_h2_guard_look(struct fe_h2_guard *guard, struct fe_view data, uint64_t now_ms)
+enum fe_h2_flood fe_h2_guard_feed(struct fe_h2_guard *guard, struct fe_view data, uint64_t now_ms)
 {
     guard->n_preface -= skip(&data, guard->n_preface);
     while (data.len > 0) {
         const uint8_t *from = data.ptr;
-        enum fe_h2_kind kind;
+        enum fe_h2_flood kind;
         size_t n;
 
         if (guard->left > 0) {
@@ -132,9 +133,9 @@ enum fe_h2_kind fe_h2_guard_look(struct fe_h2_guard *guard, struct fe_view data,
         guard->left = (size_t)guard->header[0] << 16 | (size_t)guard->header[1] << 8 |
                       (size_t)guard->header[2];
         kind = on_frame(guard, now_ms);
-        if (kind != FE_H2_FINE) {
+        if (kind != FE_H2_NO_FLOOD) {
             return kind;
         }
     }
-    return FE_H2_FINE;
+    return FE_H2_NO_FLOOD;
 }

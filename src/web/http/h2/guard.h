@@ -1,7 +1,7 @@
 /* Counts the frames that a client sends, before anything is done about them (RFC 9113 §10.5).
  *
  * It follows nothing but the frames' nine bytes of header through the stream of bytes, so that it
- * cannot be led astray by what the frames say, and sees the ones too that are ignored. */
+ * cannot be misled by what the frames say, and sees the ones too that are ignored. */
 #ifndef FE_WEB_HTTP_H2_GUARD_H
 #define FE_WEB_HTTP_H2_GUARD_H
 
@@ -12,8 +12,8 @@ enum { FE_H2_PREFACE_LEN = 24, FE_H2_FRAME_HEADER_LEN = 9 };
 
 struct fe_h2_guard {
     struct fe_h2_counters *counters;
-    uint64_t level[FE_H2_N_KINDS]; /* thousandths of what is counted, minus what time made free */
-    uint64_t since_ms[FE_H2_N_KINDS];
+    uint64_t level[FE_H2_N_FLOODS]; /* thousandths of what is counted, minus what time made free */
+    uint64_t since_ms[FE_H2_N_FLOODS];
     size_t n_preface; /* bytes of it that have not come */
     uint8_t header[FE_H2_FRAME_HEADER_LEN];
     size_t n_header;
@@ -25,11 +25,12 @@ struct fe_h2_guard {
 void fe_h2_guard_init(struct fe_h2_guard *guard, size_t header_max,
                       struct fe_h2_counters *counters);
 
-/* Looks at the bytes that come next: FE_H2_FINE, or what there is too much of. */
-enum fe_h2_kind fe_h2_guard_look(struct fe_h2_guard *guard, struct fe_view data, uint64_t now_ms);
+/* Looks at the bytes that come next: FE_H2_NO_FLOOD, or what there is too much of. */
+enum fe_h2_flood fe_h2_guard_feed(struct fe_h2_guard *guard, struct fe_view data, uint64_t now_ms);
 
 /* Counts something that is known from elsewhere. */
-enum fe_h2_kind fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_kind kind, uint64_t now_ms);
+enum fe_h2_flood fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_flood kind,
+                                   uint64_t now_ms);
 
 /* A DATA frame was sent: it is the client's right to update the windows. */
 void fe_h2_guard_on_data(struct fe_h2_guard *guard);

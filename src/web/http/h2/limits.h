@@ -35,24 +35,24 @@ enum {
     /* The head of a response: more than any client takes. */
     FE_H2_HEAD_MAX = 1024 * 1024,
     /* Streams that a connection keeps to use again, while it is not idle. */
-    FE_H2_SPARE_MAX = 16,
+    FE_H2_FREE_STREAMS_MAX = 16,
 };
 
 /* What costs us more than the client, and is therefore counted: each kind has a number that is free
  * and a rate that is, FE_H2_RATES. */
-enum fe_h2_kind {
-    FE_H2_FINE = -1,
-    FE_H2_RESETS,         /* requests that the client gives up: CVE-2023-44487 */
-    FE_H2_PROVOKED,       /* streams that we reset for its faults: CVE-2025-8671 */
-    FE_H2_CONTINUATIONS,  /* CVE-2024-27316; per header block, not by time */
-    FE_H2_FIELDS,         /* the same with fields of one byte each */
-    FE_H2_SETTINGS,       /* CVE-2019-9515 */
-    FE_H2_PINGS,          /* CVE-2019-9512 */
-    FE_H2_EMPTY,          /* DATA and header frames with nothing in them: CVE-2019-9518 */
-    FE_H2_IGNORED,        /* PRIORITY (CVE-2019-9513), GOAWAY, unknown types */
-    FE_H2_WINDOW_UPDATES, /* more of them than there was data: CVE-2019-9511 */
-    FE_H2_ACKS,           /* asked for and not read */
-    FE_H2_N_KINDS,
+enum fe_h2_flood {
+    FE_H2_NO_FLOOD = -1,
+    FE_H2_RAPID_RESETS,    /* requests that the client gives up: CVE-2023-44487 */
+    FE_H2_PROVOKED_RESETS, /* streams that we reset for its faults: CVE-2025-8671 */
+    FE_H2_CONTINUATIONS,   /* CVE-2024-27316; per header block, not by time */
+    FE_H2_FIELDS,          /* the same with fields of one byte each */
+    FE_H2_SETTINGS,        /* CVE-2019-9515 */
+    FE_H2_PINGS,           /* CVE-2019-9512 */
+    FE_H2_EMPTY,           /* DATA and header frames with nothing in them: CVE-2019-9518 */
+    FE_H2_IGNORED,         /* PRIORITY (CVE-2019-9513), GOAWAY, unknown types */
+    FE_H2_WINDOW_UPDATES,  /* more of them than there was data: CVE-2019-9511 */
+    FE_H2_ACKS,            /* asked for and not read */
+    FE_H2_N_FLOODS,
 };
 
 struct fe_h2_rate {
@@ -67,8 +67,8 @@ struct fe_h2_rate {
  * priorities a request. A client that reads updates two windows a frame of data at most. */
 #define FE_H2_RATES                                                                                \
     {                                                                                              \
-        [FE_H2_RESETS] = {500, 50, "too many requests given up"},                                  \
-        [FE_H2_PROVOKED] = {100, 10, "too many streams with faults"},                              \
+        [FE_H2_RAPID_RESETS] = {500, 50, "too many requests given up"},                            \
+        [FE_H2_PROVOKED_RESETS] = {100, 10, "too many streams with faults"},                       \
         [FE_H2_CONTINUATIONS] = {0, 0, "too many CONTINUATION frames"},                            \
         [FE_H2_FIELDS] = {0, 0, "too many header fields"},                                         \
         [FE_H2_SETTINGS] = {50, 5, "too many SETTINGS frames"},                                    \
@@ -83,11 +83,11 @@ struct fe_h2_rate {
 struct fe_h2_counters {
     uint64_t connections;
     uint64_t streams;
-    uint64_t seen[FE_H2_N_KINDS];   /* of what is counted above */
-    uint64_t closed[FE_H2_N_KINDS]; /* connections that were closed for it */
-    uint64_t heads_too_large;       /* answered with 431 or 414 */
-    uint64_t heads_refused;         /* FE_H2_HEADS_MAX */
-    uint64_t stalled;               /* streams whose client gave no window for the write timeout */
+    uint64_t seen[FE_H2_N_FLOODS];   /* of what is counted above */
+    uint64_t closed[FE_H2_N_FLOODS]; /* connections that were closed for it */
+    uint64_t heads_too_large;        /* answered with 431 or 414 */
+    uint64_t heads_refused;          /* FE_H2_HEADS_MAX */
+    uint64_t stalled;                /* streams whose client gave no window for the write timeout */
 };
 
 #endif

@@ -8,7 +8,7 @@
 /* What RFC 9113 §6.5.2 counts for a field beyond its name and value. */
 enum { FIELD_OVERHEAD = 32 };
 
-/* ---- fields ------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------------- */
 
 static struct fe_view copy(struct fe_h2_stream *stream, struct fe_view v)
 {
@@ -167,7 +167,7 @@ int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view 
                       : on_request_field(stream, name, value);
 }
 
-/* ---- the head ----------------------------------------------------------------------------- */
+/* ---- the head ------------------------------------------------------------------------------- */
 
 /* What nghttp2 leaves unchecked. FLATEND_EPROTO: the fault says what. */
 static int check_head(struct fe_h2_stream *stream)
@@ -204,7 +204,7 @@ void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete)
               "an exchange is answered or has a handler");
 }
 
-/* ---- the body ----------------------------------------------------------------------------- */
+/* ---- the body ------------------------------------------------------------------------------- */
 
 /* The client may send as much again. */
 static void give_window(struct fe_h2_stream *stream, size_t n)
@@ -228,7 +228,7 @@ static size_t offer(struct fe_h2_stream *stream, struct fe_view data)
     }
     FE_ASSERT(n <= data.len, "a handler takes no more than it was given");
     if (n == data.len) {
-        stream->body = FE_H2_BODY_WANTED;
+        stream->body = FE_H2_BODY_FLOWING;
     }
     give_window(stream, n);
     return n;
@@ -238,7 +238,7 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
 {
     struct fe_exchange *ex = &stream->ex;
 
-    while (stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_WANTED &&
+    while (stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_FLOWING &&
            stream->held.len > 0) {
         struct fe_view front = fe_chain_front(&stream->held);
         size_t n = offer(stream, front);
@@ -246,13 +246,13 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
         fe_chain_consume(&stream->held, n);
         stream->server->n_held -= n;
         if (n < front.len) {
-            if (stream->body == FE_H2_BODY_WANTED) {
-                fe_h2_later(stream); /* asked from within: no circles */
+            if (stream->body == FE_H2_BODY_FLOWING) {
+                fe_h2_schedule(stream); /* asked from within: no circles */
             }
             return;
         }
     }
-    if (stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_WANTED &&
+    if (stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_FLOWING &&
         stream->held.len == 0 && stream->is_complete) {
         stream->body = FE_H2_BODY_DONE;
         ex->handler_ops->on_body_end(ex, &stream->trailers);
@@ -281,14 +281,14 @@ void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data)
         fe_h2_fail(stream, 413, "the request's body is too large");
         return;
     }
-    if (stream->body == FE_H2_BODY_WANTED && stream->held.len == 0) {
+    if (stream->body == FE_H2_BODY_FLOWING && stream->held.len == 0) {
         data = fe_view_skip(data, offer(stream, data));
     }
     if (stream->state == FE_H2_EXCHANGE) {
         hold(stream, data);
     }
-    if (stream->body == FE_H2_BODY_WANTED && stream->held.len > 0) {
-        fe_h2_later(stream);
+    if (stream->body == FE_H2_BODY_FLOWING && stream->held.len > 0) {
+        fe_h2_schedule(stream);
     }
     fe_h2_timeout_read(stream);
 }

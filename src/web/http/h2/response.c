@@ -9,7 +9,7 @@
 
 #define HSTS FE_VIEW_LIT("strict-transport-security") /* RFC 6797 §6.1 */
 
-/* ---- fields ------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------------- */
 
 /* Fields as nghttp2 takes them without copying: name and value stay in the arena. */
 struct nv_list {
@@ -170,7 +170,7 @@ static int build_trailers(struct fe_h2_stream *stream, const struct fe_fields *t
     return 0;
 }
 
-/* ---- the exchange's calls ----------------------------------------------------------------- */
+/* ---- the exchange's calls ------------------------------------------------------------------- */
 
 static struct fe_h2_stream *stream_of(struct fe_exchange *ex)
 {
@@ -198,7 +198,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
         ex->request.method == FE_METHOD_HEAD || response->status == 204 || response->status == 304;
     stream->has_length = !stream->has_no_body && response->content_length != FE_BODY_UNKNOWN;
     stream->left = stream->has_length ? response->content_length : 0;
-    fe_h2_later(stream);
+    fe_h2_schedule(stream);
     return 0;
 }
 
@@ -232,7 +232,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
         stream->server->n_output += n;
         stream->left -= stream->has_length ? n : 0;
         fe_h2_timeout_write(stream);
-        fe_h2_later(stream);
+        fe_h2_schedule(stream);
     }
     stream->is_blocked = n < data.len;
     return (ssize_t)n;
@@ -257,7 +257,7 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
     }
     stream->state = FE_H2_ENDED;
     stream->read_ms = FE_TIME_NEVER;
-    fe_h2_later(stream);
+    fe_h2_schedule(stream);
 }
 
 /* Without memory for it the client goes on by itself, after a while (RFC 9110 §10.1.1). */
@@ -283,9 +283,9 @@ static void resume(struct fe_exchange *ex)
     if (stream->owes_continue && !ex->responded) {
         send_continue(stream);
     }
-    stream->body = FE_H2_BODY_WANTED;
+    stream->body = FE_H2_BODY_FLOWING;
     fe_h2_timeout_read(stream);
-    fe_h2_later(stream);
+    fe_h2_schedule(stream);
 }
 
 const struct fe_exchange_ops fe_h2_exchange_ops = {
@@ -296,7 +296,7 @@ const struct fe_exchange_ops fe_h2_exchange_ops = {
     .resume = resume,
 };
 
-/* ---- to nghttp2 --------------------------------------------------------------------------- */
+/* ---- to nghttp2 ----------------------------------------------------------------------------- */
 
 static bool has_ended(const struct fe_h2_stream *stream)
 {
@@ -386,7 +386,7 @@ int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint
     }
     fe_h2_timeout_write(stream);
     if (stream->is_blocked) {
-        fe_h2_later(stream);
+        fe_h2_schedule(stream);
     }
     return 0;
 }

@@ -12,14 +12,14 @@
 #include "ground/base/assert.h"
 #include "web/http/h2/connection.h"
 
-static const struct fe_h2_rate rates[FE_H2_N_KINDS] = FE_H2_RATES;
+static const struct fe_h2_rate rates[FE_H2_N_FLOODS] = FE_H2_RATES;
 
 static struct fe_h2_server *server_of(struct fe_http_server *base)
 {
     return FE_CONTAINER_OF(base, struct fe_h2_server, base);
 }
 
-/* ---- ends --------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------------- */
 
 /* Every handler hears that its exchange is over. */
 static void close_streams(struct fe_h2_server *server)
@@ -80,7 +80,7 @@ void fe_h2_terminate(struct fe_h2_server *server, uint32_t code, const char *why
     }
 }
 
-static void on_too_much(struct fe_h2_server *server, enum fe_h2_kind kind)
+static void on_flood(struct fe_h2_server *server, enum fe_h2_flood kind)
 {
     server->counters->closed[kind]++;
     server->setup.ops->on_abuse(server->setup.owner, rates[kind].problem);
@@ -90,11 +90,11 @@ static void on_too_much(struct fe_h2_server *server, enum fe_h2_kind kind)
 /* What a call of nghttp2's says when it cannot go on; 0 or more is none of that. */
 static void on_session_error(struct fe_h2_server *server, ssize_t rv)
 {
-    if (server->over != FE_H2_FINE) {
-        on_too_much(server, server->over);
+    if (server->flood != FE_H2_NO_FLOOD) {
+        on_flood(server, server->flood);
     } else if (rv == NGHTTP2_ERR_FLOODED) {
         server->counters->seen[FE_H2_ACKS]++;
-        on_too_much(server, FE_H2_ACKS);
+        on_flood(server, FE_H2_ACKS);
     } else if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
         fe_h2_terminate(server, NGHTTP2_PROTOCOL_ERROR, "this is no HTTP/2 preface");
     } else {
@@ -102,7 +102,7 @@ static void on_session_error(struct fe_h2_server *server, ssize_t rv)
     }
 }
 
-/* ---- output ------------------------------------------------------------------------------- */
+/* ---- output --------------------------------------------------------------------------------- */
 
 /* One stream's turn: what it was told of, then what can be told to its handler. */
 static void step(struct fe_h2_stream *stream)
@@ -146,7 +146,7 @@ static bool fill(struct fe_h2_server *server)
         if (n > 0 && fe_chain_append(out, data, (size_t)n) != 0) {
             n = NGHTTP2_ERR_NOMEM;
         }
-        if (n < 0 || server->over != FE_H2_FINE) {
+        if (n < 0 || server->flood != FE_H2_NO_FLOOD) {
             on_session_error(server, n);
             return false;
         }
@@ -172,7 +172,7 @@ static void give_window(struct fe_h2_server *server)
     }
 }
 
-static void go_on(struct fe_h2_server *server)
+static void run_rounds(struct fe_h2_server *server)
 {
     for (unsigned round = 0; round < FE_H2_ROUNDS_MAX; round++) {
         step_all(server);
@@ -197,7 +197,7 @@ static void finish_if_done(struct fe_h2_server *server)
         return;
     }
     if (!nghttp2_session_want_read(server->session) ||
-        (server->phase == FE_H2_GOING && server->n_streams == 0)) {
+        (server->phase == FE_H2_GOAWAY_SENT && server->n_streams == 0)) {
         fe_h2_finish(server);
     }
 }
@@ -210,7 +210,7 @@ static void run(struct fe_http_server *base)
     FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
     if (!fe_h2_is_gone(server)) {
         server->is_running = true;
-        go_on(server);
+        run_rounds(server);
         server->is_running = false;
         finish_if_done(server);
     }
@@ -230,7 +230,7 @@ static void on_drain(struct fe_http_server *base)
     }
 }
 
-/* ---- input -------------------------------------------------------------------------------- */
+/* ---- input ---------------------------------------------------------------------------------- */
 
 static void drop_input(struct fe_h2_server *server, size_t n)
 {
@@ -242,15 +242,15 @@ static void drop_input(struct fe_h2_server *server, size_t n)
 
 static void receive(struct fe_h2_server *server, struct fe_view data)
 {
-    enum fe_h2_kind kind = fe_h2_guard_look(&server->guard, data, fe_h2_now(server));
+    enum fe_h2_flood kind = fe_h2_guard_feed(&server->guard, data, fe_h2_now(server));
     ssize_t n;
 
-    if (kind != FE_H2_FINE) {
-        on_too_much(server, kind);
+    if (kind != FE_H2_NO_FLOOD) {
+        on_flood(server, kind);
         return;
     }
     n = nghttp2_session_mem_recv(server->session, data.ptr, data.len);
-    if (n < 0 || server->over != FE_H2_FINE) {
+    if (n < 0 || server->flood != FE_H2_NO_FLOOD) {
         on_session_error(server, n);
     }
 }
@@ -273,7 +273,7 @@ static void feed(struct fe_http_server *base, struct fe_view data)
     fe_h2_timeout_update(server);
 }
 
-/* ---- the owner's calls -------------------------------------------------------------------- */
+/* ---- the owner's calls ---------------------------------------------------------------------- */
 
 static void on_eof(struct fe_http_server *base)
 {
@@ -285,7 +285,7 @@ static void on_eof(struct fe_http_server *base)
 
 void fe_h2_goaway(struct fe_h2_server *server)
 {
-    server->phase = FE_H2_GOING;
+    server->phase = FE_H2_GOAWAY_SENT;
     if (nghttp2_submit_goaway(server->session, NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(server->session),
                               NGHTTP2_NO_ERROR, NULL, 0) != 0) {
@@ -305,7 +305,7 @@ static void drain(struct fe_http_server *base)
     if (server->n_streams == 0) {
         fe_h2_terminate(server, NGHTTP2_NO_ERROR, "");
     } else {
-        server->phase = FE_H2_NOTICED;
+        server->phase = FE_H2_NOTICE_SENT;
         if (nghttp2_submit_shutdown_notice(server->session) != 0) {
             server->is_out_of_memory = true;
         }
@@ -337,7 +337,7 @@ static const struct fe_http_server_ops server_ops = {
 };
 
 /* Our preface goes before anything else, even a GOAWAY. */
-static int greet(struct fe_h2_server *server)
+static int send_settings(struct fe_h2_server *server)
 {
     const uint8_t *data;
     ssize_t n;
@@ -362,17 +362,17 @@ struct fe_http_server *fe_h2_server_new(const struct fe_http_setup *setup,
     server->setup = *setup;
     server->counters = counters;
     server->phase = FE_H2_OPEN;
-    server->over = FE_H2_FINE;
+    server->flood = FE_H2_NO_FLOOD;
     fe_list_init(&server->streams);
     fe_list_init(&server->todo);
-    fe_list_init(&server->spare);
+    fe_list_init(&server->free_streams);
     fe_h2_memory_init(&server->memory);
     fe_h2_guard_init(&server->guard, setup->limits->header_max, counters);
     if (fe_h2_session_new(server) != 0) {
         free(server);
         return NULL;
     }
-    if (greet(server) != 0 || fe_h2_timeout_init(server) != 0) {
+    if (send_settings(server) != 0 || fe_h2_timeout_init(server) != 0) {
         fe_h2_session_drop(server);
         free(server);
         return NULL;

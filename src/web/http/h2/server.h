@@ -12,8 +12,8 @@
 #include "web/http/server.h"
 
 /* For a connection whose client sends the preface next, and on which nothing has been sent: after
- * ALPN chose "h2", or fe_http_sniff (web/http/sniff.h) saw it. `counters` outlive the server. To be
- * freed with fe_http_server_free. NULL: out of memory, and `out` may have something of ours. */
+ * ALPN chose "h2", or fe_http_detect (web/http/detect.h) saw it. `counters` outlive the server. To
+ * be freed with fe_http_server_free. NULL: out of memory, and `out` may have something of ours. */
 struct fe_http_server *fe_h2_server_new(const struct fe_http_setup *setup,
                                         struct fe_h2_counters *counters) FE_MUST_USE;
 

@@ -6,7 +6,7 @@ static struct fe_h2_stream *stream_of(nghttp2_session *session, int32_t id)
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
-/* ---- what comes --------------------------------------------------------------------------- */
+/* ---- what comes ----------------------------------------------------------------------------- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
@@ -20,7 +20,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         }
         (void)nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
     }
-    server->coming = stream;
+    server->receiving = stream;
     return 0;
 }
 
@@ -39,7 +39,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     code = fe_h2_on_field(stream, frame->headers.cat != NGHTTP2_HCAT_REQUEST,
                           fe_view_of(name, name_len), fe_view_of(value, value_len));
     if (code == FLATEND_ELIMIT) {
-        server->over = FE_H2_FIELDS;
+        server->flood = FE_H2_FIELDS;
         return NGHTTP2_ERR_CALLBACK_FAILURE; /* the rest of the block is not even decoded */
     }
     return code == 0 ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -68,7 +68,7 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 
 static void on_ping_answered(struct fe_h2_server *server)
 {
-    if (server->phase == FE_H2_NOTICED) {
+    if (server->phase == FE_H2_NOTICE_SENT) {
         fe_h2_goaway(server);
     }
 }
@@ -81,7 +81,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
-        server->coming = NULL;
+        server->receiving = NULL;
         stream = stream_of(session, frame->hd.stream_id);
         if (stream != NULL && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
             fe_h2_on_head(stream, is_end);
@@ -132,7 +132,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-/* ---- what goes ---------------------------------------------------------------------------- */
+/* ---- what goes ------------------------------------------------------------------------------ */
 
 /* Resets that are the client's fault; ours are INTERNAL_ERROR, CANCEL and NO_ERROR. */
 static bool is_provoked(uint32_t code)
@@ -150,9 +150,9 @@ static void on_end_sent(struct fe_h2_stream *stream)
 
 static void on_reset_sent(struct fe_h2_server *server, uint32_t code)
 {
-    if (is_provoked(code) &&
-        fe_h2_guard_count(&server->guard, FE_H2_PROVOKED, fe_h2_now(server)) != FE_H2_FINE) {
-        server->over = FE_H2_PROVOKED;
+    if (is_provoked(code) && fe_h2_guard_count(&server->guard, FE_H2_PROVOKED_RESETS,
+                                               fe_h2_now(server)) != FE_H2_NO_FLOOD) {
+        server->flood = FE_H2_PROVOKED_RESETS;
     }
 }
 
@@ -178,7 +178,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         on_reset_sent(server, frame->rst_stream.error_code);
         break;
     case NGHTTP2_GOAWAY: /* only now: a PING would overtake it */
-        if (server->phase == FE_H2_NOTICED &&
+        if (server->phase == FE_H2_NOTICE_SENT &&
             nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL) != 0) {
             server->is_out_of_memory = true;
         }
@@ -189,7 +189,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-/* ---- the session -------------------------------------------------------------------------- */
+/* ---- the session ---------------------------------------------------------------------------- */
 
 static int callbacks_new(nghttp2_session_callbacks **out)
 {
@@ -249,7 +249,7 @@ static int session_make(struct fe_h2_server *server)
 
 /* The server's preface (RFC 9113 §3.4). Without the priorities of RFC 7540, which nobody liked, a
  * client cannot make us keep a tree of them; those of RFC 9218 are nghttp2's to honour. */
-static int session_greet(struct fe_h2_server *server)
+static int session_send_settings(struct fe_h2_server *server)
 {
     size_t header_max = server->setup.limits->header_max;
     const nghttp2_settings_entry settings[] = {
@@ -274,7 +274,7 @@ int fe_h2_session_new(struct fe_h2_server *server)
     int code = session_make(server);
 
     if (code == 0) {
-        code = session_greet(server);
+        code = session_send_settings(server);
     }
     if (code != 0) {
         fe_h2_session_drop(server);

@@ -6,11 +6,11 @@
 
 static struct fe_h2_stream *stream_alloc(struct fe_h2_server *server)
 {
-    struct fe_list *link = fe_list_pop_front(&server->spare);
+    struct fe_list *link = fe_list_pop_front(&server->free_streams);
     struct fe_h2_stream *stream;
 
     if (link != NULL) {
-        server->n_spare--;
+        server->n_free_streams--;
         return FE_CONTAINER_OF(link, struct fe_h2_stream, link);
     }
     stream = malloc(sizeof(*stream));
@@ -67,8 +67,8 @@ void fe_h2_stream_close(struct fe_h2_stream *stream)
         stream->state = FE_H2_RESET;
         stream->ex.handler_ops->on_abort(&stream->ex);
     }
-    if (server->coming == stream) {
-        server->coming = NULL;
+    if (server->receiving == stream) {
+        server->receiving = NULL;
     }
     server->n_heads -= stream->n_head;
     server->n_held -= stream->held.len;
@@ -78,25 +78,25 @@ void fe_h2_stream_close(struct fe_h2_stream *stream)
     fe_chain_deinit(&stream->output);
     fe_list_remove(&stream->todo);
     fe_list_remove(&stream->link);
-    if (server->n_spare == FE_H2_SPARE_MAX) {
+    if (server->n_free_streams == FE_H2_FREE_STREAMS_MAX) {
         stream_free(stream);
         return;
     }
     fe_arena_reset(&stream->ex.arena);
-    fe_list_push_front(&server->spare, &stream->link);
-    server->n_spare++;
+    fe_list_push_front(&server->free_streams, &stream->link);
+    server->n_free_streams++;
 }
 
 void fe_h2_streams_trim(struct fe_h2_server *server)
 {
-    FE_LIST_FOREACH (link, tmp, &server->spare) {
+    FE_LIST_FOREACH (link, tmp, &server->free_streams) {
         stream_free(FE_CONTAINER_OF(link, struct fe_h2_stream, link));
     }
-    fe_list_init(&server->spare);
-    server->n_spare = 0;
+    fe_list_init(&server->free_streams);
+    server->n_free_streams = 0;
 }
 
-void fe_h2_later(struct fe_h2_stream *stream)
+void fe_h2_schedule(struct fe_h2_stream *stream)
 {
     struct fe_h2_server *server = stream->server;
 

@@ -3,17 +3,17 @@
  * come. */
 #include "web/http/h2/connection.h"
 
-/* ---- one stream --------------------------------------------------------------------------- */
+/* ---- one stream ----------------------------------------------------------------------------- */
 
 void fe_h2_timeout_read(struct fe_h2_stream *stream)
 {
     struct fe_h2_server *server = stream->server;
-    bool waits = stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_WANTED &&
+    bool waits = stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_FLOWING &&
                  stream->held.len == 0 && !stream->is_complete;
 
     stream->read_ms =
         waits ? fe_deadline(fe_h2_now(server), server->setup.limits->read_ms) : FE_TIME_NEVER;
-    server->look_ms = fe_earlier(server->look_ms, stream->read_ms);
+    server->check_ms = fe_earlier(server->check_ms, stream->read_ms);
 }
 
 void fe_h2_timeout_write(struct fe_h2_stream *stream)
@@ -25,7 +25,7 @@ void fe_h2_timeout_write(struct fe_h2_stream *stream)
     } else if (stream->write_ms == FE_TIME_NEVER) {
         stream->write_ms = fe_deadline(fe_h2_now(server), server->setup.limits->write_ms);
         stream->was_sent = stream->n_sent;
-        server->look_ms = fe_earlier(server->look_ms, stream->write_ms);
+        server->check_ms = fe_earlier(server->check_ms, stream->write_ms);
     }
 }
 
@@ -47,7 +47,7 @@ static bool is_stalled(struct fe_h2_stream *stream, uint64_t now)
 }
 
 /* The client is too slow for one of its streams; the others go on. */
-static void look_at(struct fe_h2_stream *stream, uint64_t now)
+static void check_stream(struct fe_h2_stream *stream, uint64_t now)
 {
     struct fe_h2_server *server = stream->server;
 
@@ -68,32 +68,32 @@ static void look_at(struct fe_h2_stream *stream, uint64_t now)
     }
 }
 
-static void look(struct fe_h2_server *server, uint64_t now)
+static void check_streams(struct fe_h2_server *server, uint64_t now)
 {
     uint64_t next = FE_TIME_NEVER;
 
     FE_LIST_FOREACH (link, tmp, &server->streams) {
         struct fe_h2_stream *stream = FE_CONTAINER_OF(link, struct fe_h2_stream, link);
 
-        look_at(stream, now);
+        check_stream(stream, now);
         next = fe_earlier(next, fe_earlier(stream->read_ms, stream->write_ms));
     }
-    server->look_ms =
-        next == FE_TIME_NEVER || next > now + FE_H2_LOOK_MS ? next : now + FE_H2_LOOK_MS;
+    server->check_ms =
+        next == FE_TIME_NEVER || next > now + FE_H2_CHECK_MS ? next : now + FE_H2_CHECK_MS;
 }
 
-/* ---- the connection ----------------------------------------------------------------------- */
+/* ---- the connection ------------------------------------------------------------------------- */
 
 static enum fe_h2_wait waits_for(const struct fe_h2_server *server)
 {
     switch (server->phase) {
     case FE_H2_OPEN:
-    case FE_H2_GOING:
-        if (server->coming != NULL || !server->had_request) {
+    case FE_H2_GOAWAY_SENT:
+        if (server->receiving != NULL || !server->had_request) {
             return FE_H2_WAIT_HEAD;
         }
         return server->n_streams == 0 ? FE_H2_WAIT_IDLE : FE_H2_WAIT_NONE;
-    case FE_H2_NOTICED:
+    case FE_H2_NOTICE_SENT:
         return FE_H2_WAIT_NOTICE;
     case FE_H2_LINGER:
         return FE_H2_WAIT_LINGER;
@@ -123,8 +123,8 @@ static uint64_t wait_timeout(const struct fe_h2_server *server)
 /* After the last frame, what waits in the system's buffer counts too: a reset would drop it. */
 static bool is_sending(const struct fe_h2_server *server)
 {
-    return server->setup.out->len > 0 || (server->phase == FE_H2_LINGER &&
-                                          !server->setup.ops->has_taken_all(server->setup.owner));
+    return server->setup.out->len > 0 ||
+           (server->phase == FE_H2_LINGER && !server->setup.ops->is_all_acked(server->setup.owner));
 }
 
 void fe_h2_timeout_update(struct fe_h2_server *server)
@@ -143,7 +143,7 @@ void fe_h2_timeout_update(struct fe_h2_server *server)
         server->written = server->setup.ops->written(server->setup.owner);
     }
     next = fe_earlier(fe_earlier(server->wait_ms, server->trim_ms),
-                      fe_earlier(server->write_ms, server->look_ms));
+                      fe_earlier(server->write_ms, server->check_ms));
     if (next < server->timer.deadline_ms &&
         fe_timer_start(server->setup.timers, &server->timer, next) != 0) {
         fe_h2_reset(server); /* without its timer the connection could hang for ever */
@@ -167,7 +167,7 @@ static void on_wait_over(struct fe_h2_server *server)
     server->wait_ms = FE_TIME_NEVER;
     switch (server->waiting) {
     case FE_H2_WAIT_HEAD:
-        if (server->coming == NULL) {
+        if (server->receiving == NULL) {
             fe_h2_terminate(server, NGHTTP2_NO_ERROR, "");
         } else { /* nothing else can come before the rest of it */
             fe_h2_terminate(server, NGHTTP2_ENHANCE_YOUR_CALM, "the request's head took too long");
@@ -206,8 +206,8 @@ static void on_timer(struct fe_timer *timer)
         server->trim_ms = FE_TIME_NEVER;
         fe_h2_streams_trim(server);
     }
-    if (now >= server->look_ms) {
-        look(server, now);
+    if (now >= server->check_ms) {
+        check_streams(server, now);
     }
     if (now >= server->wait_ms) {
         on_wait_over(server);
@@ -225,7 +225,7 @@ int fe_h2_timeout_init(struct fe_h2_server *server)
     server->waiting = FE_H2_WAIT_HEAD;
     server->wait_ms = fe_deadline(now, wait_timeout(server));
     server->trim_ms = FE_TIME_NEVER;
-    server->look_ms = FE_TIME_NEVER;
+    server->check_ms = FE_TIME_NEVER;
     server->write_ms = FE_TIME_NEVER;
     return fe_timer_start(server->setup.timers, &server->timer,
                           fe_earlier(server->wait_ms, now + FE_H2_TRIM_MS));

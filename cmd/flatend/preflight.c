@@ -1,0 +1,138 @@
+/* What the configuration does not say, and what would still go wrong at start. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "ground/uv/conn.h"
+
+static void preflight_addr(const struct fe_addr *addr, struct fe_toml_pos pos, const char *path,
+                           const struct fe_log *log)
+{
+    enum { PRIVILEGED_PORT = 1024 };
+    char text[FE_ADDR_TEXT_MAX];
+    const int code = fe_listener_try(addr);
+
+    fe_addr_format(addr, text);
+    if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s:%u:%u: this user may not listen on %s: ports below 1024 need root or the "
+               "capability CAP_NET_BIND_SERVICE.",
+               path, pos.line, pos.column, text);
+    } else if (code == FLATEND_EADDRINUSE) {
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: something listens on %s already.", path, pos.line,
+               pos.column, text);
+    } else if (code != FLATEND_OK) {
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: cannot listen on %s: %s.", path, pos.line,
+               pos.column, text, flatend_strerror(code));
+    }
+}
+
+/* Cuts a path back to what is there of it. */
+static const char *existing_part(char *path)
+{
+    while (access(path, F_OK) != 0) {
+        char *const slash = strrchr(path, '/');
+
+        if (slash == NULL) {
+            return ".";
+        }
+        if (slash == path) {
+            return "/";
+        }
+        *slash = '\0';
+    }
+    return path;
+}
+
+/* Can the directory be written to, or made where it is to be? */
+static void preflight_state_dir(const struct fe_config *config, const char *path,
+                                const struct fe_log *log)
+{
+    char *const copy = strdup(config->state_dir);
+    const char *there;
+    struct stat st;
+    int number = 0;
+
+    if (copy == NULL) {
+        return;
+    }
+    there = existing_part(copy);
+    if (stat(there, &st) != 0 || access(there, W_OK | X_OK) != 0) {
+        number = errno;
+    } else if (!S_ISDIR(st.st_mode)) {
+        number = ENOTDIR;
+    }
+    if (number != 0) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s: the state directory '%s' cannot be used: '%s': %s. Set state_dir.", path,
+               config->state_dir, there, strerror(number));
+    }
+    free(copy);
+}
+
+static bool has_port(const struct fe_config_http *http, uint16_t port)
+{
+    for (size_t i = 0; i < http->n_addrs; i++) {
+        if (http->addrs[i].port == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is the challenge answered where the CA asks it (RFC 8555 §8.3, RFC 8737 §3)? */
+static bool is_answered(const struct fe_config *config, const struct fe_config_http *http,
+                        enum fe_acme_challenge_type type)
+{
+    enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
+
+    if (type == FE_ACME_TLS_ALPN_01) {
+        return has_port(http, HTTPS_PORT);
+    }
+    for (size_t i = 0; i < config->n_http; i++) {
+        if (config->http[i].https == FE_HTTPS_OFF && has_port(&config->http[i], HTTP_PORT)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void preflight_challenges(const struct fe_config *config, const struct fe_config_http *http,
+                                 const char *path, const struct fe_log *log)
+{
+    for (size_t i = 0; i < config->acme.n_challenges; i++) {
+        if (is_answered(config, http, config->acme.challenges[i])) {
+            return;
+        }
+    }
+    fe_log(
+        log, FLATEND_LOG_WARN,
+        "%s:%u:%u: the CA connects to port 80 (http-01) or 443 (tls-alpn-01) of '%.*s': as nothing "
+        "listens there, something else must lead it here.",
+        path, http->https_pos.line, http->https_pos.column, (int)http->domains[0].len,
+        (const char *)http->domains[0].ptr);
+}
+
+void fe_command_preflight(const struct fe_config *config, const char *path,
+                          const struct fe_log *log)
+{
+    bool needs_state = false;
+
+    for (size_t i = 0; i < config->n_http; i++) {
+        const struct fe_config_http *const http = &config->http[i];
+
+        for (size_t k = 0; k < http->n_addrs; k++) {
+            preflight_addr(&http->addrs[k], http->addr_pos[k], path, log);
+        }
+        if (http->https == FE_HTTPS_ON && http->n_certs == 0) {
+            preflight_challenges(config, http, path, log);
+        }
+        needs_state = needs_state || (http->https != FE_HTTPS_OFF && http->n_certs == 0);
+    }
+    if (needs_state) {
+        preflight_state_dir(config, path, log);
+    }
+}

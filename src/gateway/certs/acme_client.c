@@ -1,0 +1,306 @@
+/* Happy path: start, wake, lock, requests one after the other, a challenge published and withdrawn,
+ * a key made on another thread, the certificate stored and served; sleep until it is due.
+ *
+ * Failure modes are the machine's to handle. Stopped: a request that is under way is canceled, a
+ * key that is being made is thrown away; the next process goes on from what is stored. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "gateway/certs/acme_client_internal.h"
+#include "ground/base/rng.h"
+
+/* The clock may be set while we sleep, and the machine may have slept itself. */
+enum { NAP_MAX_MS = 3600 * 1000 };
+
+uint64_t fe_acme_client_now(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void *owner)
+{
+    (void)owner;
+    return fe_acme_client_now();
+}
+
+static int arm(struct fe_acme_client *client, uint64_t nap_ms)
+{
+    struct fe_worker *const worker = client->manager->worker;
+
+    return fe_timer_start(fe_worker_timers(worker), &client->timer, fe_worker_now(worker) + nap_ms);
+}
+
+/* The timer is always armed, so that this cannot fail. */
+static void wake_at(void *owner, uint64_t when_ms)
+{
+    struct fe_acme_client *const client = owner;
+    const uint64_t now = fe_acme_client_now();
+    const uint64_t nap_ms = when_ms > now ? when_ms - now : 0;
+
+    client->wake_ms = when_ms;
+    (void)arm(client, nap_ms < NAP_MAX_MS ? nap_ms : NAP_MAX_MS);
+}
+
+static void on_timer(struct fe_timer *timer)
+{
+    struct fe_acme_client *const client = FE_CONTAINER_OF(timer, struct fe_acme_client, timer);
+
+    (void)arm(client, NAP_MAX_MS); /* it has just left its place free */
+    if (client->fetch != NULL || client->key_work != NULL) {
+        return;
+    }
+    if (fe_acme_client_now() < client->wake_ms) {
+        wake_at(client, client->wake_ms);
+        return;
+    }
+    fe_acme_on_wake(client->machine);
+}
+
+/* ---- what is stored and served -------------------------------------------------------------- */
+
+/* False: there is none, or none that can be used. */
+static bool serve_stored(struct fe_acme_client *client, const struct fe_acme_cert_info *info)
+{
+    struct flatend_error err = {0};
+    struct fe_cert *cert = NULL;
+    int code = fe_acme_store_load(client->store, &cert, &err);
+
+    if (code == 0) {
+        code = fe_https_set_cert(client->https, cert);
+        (void)fe_err_code(&err, code);
+    }
+    if (code == 0) {
+        client->served = *info;
+    } else if (code != FLATEND_ENOENT) {
+        fe_log(client->manager->log, FLATEND_LOG_WARN, "The stored certificate cannot be used: %s.",
+               err.text);
+    }
+    fe_cert_unref(cert);
+    return code == 0;
+}
+
+/* Another process may have stored a new one since. */
+static int lock(void *owner, struct fe_acme_saved *saved, struct flatend_error *err)
+{
+    struct fe_acme_client *const client = owner;
+    const int code = fe_acme_store_lock(client->store, saved, err);
+
+    if (code == 0 && saved->has_certificate &&
+        (saved->certificate.not_after_s != client->served.not_after_s ||
+         strcmp(saved->certificate.id, client->served.id) != 0)) {
+        (void)serve_stored(client, &saved->certificate);
+    }
+    return code;
+}
+
+static void unlock(void *owner)
+{
+    fe_acme_store_unlock(((struct fe_acme_client *)owner)->store);
+}
+
+static int save_account(void *owner, const struct fe_acme_saved *saved, struct flatend_error *err)
+{
+    return fe_acme_store_save_account(((struct fe_acme_client *)owner)->store, saved, err);
+}
+
+static int save_order(void *owner, const struct fe_acme_saved *saved, struct flatend_error *err)
+{
+    return fe_acme_store_save_order(((struct fe_acme_client *)owner)->store, saved, err);
+}
+
+static int save_key(void *owner, const struct fe_acme_saved *saved, struct flatend_error *err)
+{
+    return fe_acme_store_save_key(((struct fe_acme_client *)owner)->store, saved, err);
+}
+
+static int install(void *owner, const struct fe_acme_saved *saved,
+                   const struct fe_acme_cert_info *info, struct fe_view chain,
+                   struct flatend_error *err)
+{
+    struct fe_acme_client *const client = owner;
+    const int code = fe_acme_store_save_certificate(client->store, saved, chain, err);
+
+    if (code == 0) {
+        (void)serve_stored(client, info);
+    }
+    return code;
+}
+
+static const struct fe_acme_ops machine_ops = {
+    .now_ms = now_ms,
+    .wake_at = wake_at,
+    .lock = lock,
+    .unlock = unlock,
+    .save_account = save_account,
+    .save_order = save_order,
+    .save_key = save_key,
+    .install = install,
+    .request = fe_acme_client_request,
+    .make_key = fe_acme_client_make_key,
+    .publish = fe_acme_client_publish,
+    .withdraw = fe_acme_client_withdraw,
+};
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+void fe_acme_manager_init(struct fe_acme_manager *manager, struct fe_worker *worker,
+                          const struct fe_config *config, const struct fe_log *log)
+{
+    *manager = (struct fe_acme_manager){.worker = worker, .config = config, .log = log};
+    fe_list_init(&manager->clients);
+    fe_acme_answers_init(&manager->answers);
+}
+
+void fe_acme_manager_deinit(struct fe_acme_manager *manager)
+{
+    fe_acme_answers_deinit(&manager->answers);
+    fe_tls_trust_free(manager->trust);
+    manager->trust = NULL;
+}
+
+static void free_client(struct fe_acme_client *client)
+{
+    fe_acme_free(client->machine);
+    fe_acme_store_close(client->store);
+    fe_timer_stop(fe_worker_timers(client->manager->worker), &client->timer);
+    fe_list_remove(&client->link);
+    fe_arena_deinit(&client->arena);
+    free(client);
+}
+
+/* Names compare without regard to case, and so do the files that are named after them. */
+static int copy_names(struct fe_acme_client *client, const struct fe_config_http *config)
+{
+    client->names = fe_arena_alloc(&client->arena, config->n_domains * sizeof(*client->names));
+    for (size_t i = 0; client->names != NULL && i < config->n_domains; i++) {
+        char *const name = fe_arena_copy(&client->arena, config->domains[i]);
+        size_t k = 0;
+
+        if (name == NULL) {
+            return FLATEND_ENOMEM;
+        }
+        for (char *c = name; *c != '\0'; c++) {
+            *c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
+        }
+        while (k < client->n_names && strcmp(client->names[k], name) != 0) {
+            k++;
+        }
+        if (k == client->n_names) {
+            client->names[client->n_names++] = name;
+        }
+    }
+    return client->names != NULL ? 0 : FLATEND_ENOMEM;
+}
+
+static int make_machine(struct fe_acme_client *client)
+{
+    const struct fe_config_acme *const config = &client->manager->config->acme;
+    const struct fe_rng rng = fe_rng_system();
+    struct fe_acme_config machine = {
+        .directory = config->directory,
+        .names = client->names,
+        .n_names = client->n_names,
+        .contacts = config->contacts,
+        .n_contacts = config->n_contacts,
+        .eab_key_id = config->eab_key_id,
+        .eab_hmac_key = config->eab_hmac_key,
+        .key_type = config->key_type,
+        .n_challenges = config->n_challenges,
+        .retry_min_ms = config->retry_min_ms,
+    };
+
+    memcpy(machine.challenges, config->challenges, sizeof(machine.challenges));
+    client->machine = fe_acme_new(&machine, &rng, client->manager->log, &machine_ops, client);
+    return client->machine != NULL ? 0 : FLATEND_ENOMEM;
+}
+
+static int prepare(struct fe_acme_client *client)
+{
+    const struct fe_config *const config = client->manager->config;
+    int code = copy_names(client, client->https->config);
+
+    if (code == 0) {
+        code = fe_acme_store_open(config->state_dir, config->acme.directory, client->names,
+                                  client->n_names, &client->store);
+    }
+    if (code == 0) {
+        code = make_machine(client);
+    }
+    if (code == 0) {
+        code = arm(client, 0);
+    }
+    return code;
+}
+
+static void warn_self_signed(const struct fe_acme_client *client)
+{
+    fe_log(
+        client->manager->log, FLATEND_LOG_WARN,
+        "There is no certificate for '%s' yet: serving a self-signed one, which browsers refuse.",
+        client->names[0]);
+}
+
+int fe_acme_manager_add(struct fe_acme_manager *manager, struct fe_https *https)
+{
+    struct fe_acme_client *const client = calloc(1, sizeof(*client));
+    const struct fe_acme_cert_info unknown = {0};
+    int code;
+
+    if (client == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    client->manager = manager;
+    client->https = https;
+    fe_list_init(&client->link);
+    fe_list_init(&client->answer.link);
+    fe_arena_init(&client->arena, 0);
+    fe_timer_init(&client->timer, on_timer);
+    code = prepare(client);
+    if (code != 0) {
+        free_client(client);
+        return code;
+    }
+    fe_list_push_back(&manager->clients, &client->link);
+    /* What exactly it is shows when it is locked. */
+    if (!serve_stored(client, &unknown)) {
+        warn_self_signed(client);
+    }
+    return 0;
+}
+
+static void on_fetch_gone(void *arg)
+{
+    struct fe_acme_client *const client = arg;
+    void (*const on_gone)(void *arg) = client->on_gone;
+    void *const gone_arg = client->gone_arg;
+
+    free_client(client);
+    on_gone(gone_arg);
+}
+
+static void stop(struct fe_acme_client *client)
+{
+    fe_timer_stop(fe_worker_timers(client->manager->worker), &client->timer);
+    fe_acme_client_discard_key(client);
+    if (client->fetch != NULL) {
+        fe_fetch_cancel(client->fetch, on_fetch_gone, client);
+    } else {
+        on_fetch_gone(client);
+    }
+}
+
+void fe_acme_manager_stop(struct fe_acme_manager *manager, void (*on_gone)(void *arg), void *arg)
+{
+    FE_LIST_FOREACH (link, tmp, &manager->clients) {
+        struct fe_acme_client *const client = FE_CONTAINER_OF(link, struct fe_acme_client, link);
+
+        client->on_gone = on_gone;
+        client->gone_arg = arg;
+        stop(client);
+    }
+}

@@ -1,0 +1,47 @@
+/* Private to the agents: gateway/certs/acme_agent*.c. */
+#ifndef FE_GATEWAY_CERTS_ACME_CLIENT_INTERNAL_H
+#define FE_GATEWAY_CERTS_ACME_CLIENT_INTERNAL_H
+
+#include "gateway/certs/acme_client.h"
+#include "gateway/certs/fetch.h"
+#include "web/acme/acme.h"
+#include "web/acme/store.h"
+
+struct fe_acme_key_work;
+
+struct fe_acme_client {
+    struct fe_list link; /* of the manager's */
+    struct fe_acme_manager *manager;
+    struct fe_https *https;
+    struct fe_arena arena; /* of the names */
+    const char **names;
+    size_t n_names;
+    struct fe_acme *machine;
+    struct fe_acme_store *store;
+    struct fe_acme_cert_info served; /* zeros: none of the store's */
+    struct fe_timer timer;
+    uint64_t wake_ms;
+    struct fe_fetch *fetch;            /* NULL: none is under way */
+    struct fe_acme_key_work *key_work; /* the same */
+    struct fe_acme_answer answer;      /* HTTP-01 */
+    char alpn_name[FE_NAME_MAX + 1];   /* TLS-ALPN-01; "": none */
+    void (*on_gone)(void *arg);
+    void *gone_arg;
+};
+
+/* Milliseconds since 1970. */
+uint64_t fe_acme_client_now(void);
+
+/* ---- acme_client_ops.c: what the machine asks for beyond time and storage (web/acme/acme.h) */
+
+int fe_acme_client_request(void *owner, const struct fe_acme_request *asked,
+                           struct flatend_error *err);
+int fe_acme_client_make_key(void *owner, enum fe_acme_key_type type, struct flatend_error *err);
+/* The key that is being made, if any, is thrown away when it is there. */
+void fe_acme_client_discard_key(struct fe_acme_client *client);
+int fe_acme_client_publish(void *owner, enum fe_acme_challenge_type type, const char *name,
+                           const char *token, const char *key_authorization,
+                           struct flatend_error *err);
+void fe_acme_client_withdraw(void *owner);
+
+#endif

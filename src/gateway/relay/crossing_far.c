@@ -1,0 +1,186 @@
+/* The far side: an exchange that the service answers, on the worker of the mesh.
+ *
+ * Happy path: the first task brings the request, the handler takes the body as it comes and asks
+ * for; what it answers crosses at the end of each turn. With its end the far side is over.
+ *
+ * Failure modes: the client is gone: the handler is told, and the last batch says that it was. */
+#include "gateway/relay/crossing_internal.h"
+
+static struct fe_crossing *crossing_of(struct fe_exchange *ex)
+{
+    return FE_CONTAINER_OF(ex, struct fe_crossing, far_ex);
+}
+
+static void defer_send(struct fe_crossing *crossing)
+{
+    crossing->channel->far.defer(crossing->channel->far.to, &crossing->far.turn);
+}
+
+/* ---- the exchange's calls ------------------------------------------------------------------- */
+
+static int respond(struct fe_exchange *ex, const struct fe_response *response)
+{
+    struct fe_crossing *const crossing = crossing_of(ex);
+    struct fe_response *copy;
+
+    if (!fe_response_is_valid(response)) { /* said here, where it can still be answered otherwise */
+        return FLATEND_EINVAL;
+    }
+    copy = fe_arena_alloc(&ex->arena, sizeof(*copy));
+    if (copy == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    *copy = *response;
+    if (fe_crossing_copy_fields(&copy->fields, &response->fields, &ex->arena) != 0) {
+        return FLATEND_ENOMEM;
+    }
+    crossing->far.out.head = copy;
+    ex->responded = true;
+    defer_send(crossing);
+    return 0;
+}
+
+static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct fe_crossing *const crossing = crossing_of(ex);
+    const ssize_t n = fe_crossing_write(crossing, &crossing->far, data);
+
+    if (n > 0) {
+        defer_send(crossing);
+    }
+    return n;
+}
+
+static void finish(struct fe_crossing *crossing)
+{
+    crossing->is_over = true;
+    defer_send(crossing);
+}
+
+static void abort_response(struct fe_exchange *ex)
+{
+    struct fe_crossing *const crossing = crossing_of(ex);
+
+    crossing->far.out.is_abort = true;
+    finish(crossing);
+}
+
+static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    struct fe_crossing *const crossing = crossing_of(ex);
+    struct fe_fields *copy = NULL;
+
+    if (trailers != NULL && trailers->n > 0) {
+        copy = fe_arena_alloc(&ex->arena, sizeof(*copy));
+        if (copy == NULL || fe_crossing_copy_fields(copy, trailers, &ex->arena) != 0) {
+            abort_response(ex);
+            return;
+        }
+    }
+    crossing->far.out.trailers = copy;
+    crossing->far.out.is_end = true;
+    finish(crossing);
+}
+
+/* The body is handed over from the end of the turn, never from within the handler's call. */
+static void resume(struct fe_exchange *ex)
+{
+    struct fe_crossing *const crossing = crossing_of(ex);
+
+    crossing->far.out.wants_body |= !crossing->has_asked;
+    crossing->has_asked = true;
+    crossing->wants_body = true;
+    defer_send(crossing);
+}
+
+const struct fe_exchange_ops fe_crossing_far_ops = {
+    .respond = respond,
+    .write = write_body,
+    .end = end,
+    .abort = abort_response,
+    .resume = resume,
+};
+
+/* ---- what comes ----------------------------------------------------------------------------- */
+
+/* The handler may end the exchange in each of its calls. */
+static void pump_body(struct fe_crossing *crossing)
+{
+    struct fe_exchange *const ex = &crossing->far_ex;
+    struct fe_crossing_batch *const in = &crossing->far.in;
+
+    while (crossing->wants_body && in->bytes.len > 0 && !crossing->is_over) {
+        const struct fe_view front = fe_chain_front(&in->bytes);
+        size_t n;
+
+        crossing->wants_body = false; /* unless it is asked for meanwhile */
+        n = ex->handler_ops->on_body(ex, front);
+        crossing->wants_body |= n == front.len;
+        fe_crossing_consume(crossing, &crossing->far, n);
+    }
+    if (crossing->wants_body && in->is_end && !crossing->is_over) {
+        in->is_end = false;
+        ex->handler_ops->on_body_end(ex, in->trailers);
+    }
+}
+
+static void begin(struct fe_crossing *crossing)
+{
+    crossing->has_begun = true;
+    fe_service_serve(&crossing->far_ex, crossing->route, &crossing->match, crossing->remote,
+                     crossing->channel->mesh);
+}
+
+/* A task that comes too late. From the moment in which it counts as received the near side may free
+ * the crossing, unless it has left that to us. */
+static void drop_task(struct fe_crossing *crossing)
+{
+    bool near_is_done;
+
+    (void)pthread_mutex_lock(&crossing->lock);
+    crossing->near.is_posted = false;
+    near_is_done = crossing->near_is_done;
+    (void)pthread_mutex_unlock(&crossing->lock);
+    if (near_is_done) {
+        fe_crossing_free(crossing);
+    }
+}
+
+void fe_crossing_far_on_task(struct fe_task *task)
+{
+    struct fe_crossing *const crossing = FE_CONTAINER_OF(task, struct fe_crossing, near.task);
+    struct fe_exchange *const ex = &crossing->far_ex;
+
+    if (crossing->is_over) {
+        drop_task(crossing);
+        return;
+    }
+    fe_crossing_receive(crossing, &crossing->far, &crossing->near);
+    if (crossing->far.in.is_abort) {
+        if (crossing->has_begun) {
+            ex->handler_ops->on_abort(ex);
+        }
+        abort_response(ex);
+        return;
+    }
+    if (!crossing->has_begun) {
+        begin(crossing);
+    } else if (fe_crossing_is_writable(crossing, &crossing->far)) {
+        crossing->far.is_blocked = false;
+        ex->handler_ops->on_writable(ex);
+    }
+    if (!crossing->is_over) {
+        defer_send(crossing);
+    }
+}
+
+void fe_crossing_far_on_turn(struct fe_deferred *deferred)
+{
+    struct fe_crossing *const crossing = FE_CONTAINER_OF(deferred, struct fe_crossing, far.turn);
+
+    pump_body(crossing);
+    fe_deferred_cancel(&crossing->far.turn);    /* what the handler has asked for leaves now */
+    if (fe_crossing_is_dirty(&crossing->far)) { /* such as the end */
+        fe_crossing_send(crossing, &crossing->far, &crossing->channel->near);
+    }
+}

@@ -1,0 +1,282 @@
+/* The near side: the handler of the client's exchange.
+ *
+ * Happy path: the request is copied and crosses; body bytes are accepted as there is room, the
+ * response's are written as the client takes them; the far side's end ends the exchange.
+ *
+ * Failure modes: the client goes away: the far side is told, and its last batch waited for. The
+ * response cannot be passed on: the exchange is aborted, and the far side told. No memory: 503, or
+ * an abort once a response has begun. */
+#include <stdlib.h>
+
+#include "gateway/relay/crossing_internal.h"
+#include "web/http/problem.h"
+
+static void defer_send(struct fe_crossing *crossing)
+{
+    crossing->channel->near.defer(crossing->channel->near.to, &crossing->near.turn);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* If both sides are over. The crossing may be gone after this. */
+static void leave_if_over(struct fe_crossing *crossing)
+{
+    struct fe_crossing_channel *const channel = crossing->channel;
+    bool is_awaited;
+
+    if (crossing->ex != NULL || !crossing->far_is_done) {
+        return;
+    }
+    fe_deferred_cancel(&crossing->near.turn);
+    (void)pthread_mutex_lock(&crossing->lock);
+    is_awaited = crossing->near.is_posted;
+    crossing->near_is_done = is_awaited;
+    (void)pthread_mutex_unlock(&crossing->lock);
+    if (!is_awaited) {
+        fe_crossing_free(crossing);
+    }
+    if (--channel->n_crossings == 0) {
+        channel->on_empty(channel->arg);
+    }
+}
+
+/* The exchange is over; the far side has to be told unless it is over by itself. */
+static void give_up(struct fe_crossing *crossing)
+{
+    crossing->ex = NULL;
+    if (!crossing->far_is_done) {
+        crossing->near.out.is_abort = true;
+        defer_send(crossing);
+    }
+    leave_if_over(crossing);
+}
+
+static void abort_exchange(struct fe_crossing *crossing)
+{
+    struct fe_exchange *const ex = crossing->ex;
+
+    if (ex->responded) {
+        ex->ops->abort(ex);
+    } else {
+        fe_problem_respond(ex, 503, "too much is going on");
+    }
+    give_up(crossing);
+}
+
+/* ---- the request's body --------------------------------------------------------------------- */
+
+static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+{
+    struct fe_crossing *const crossing = ex->handler;
+    ssize_t n;
+
+    if (crossing->far_is_done) {
+        return data.len; /* for nobody, but the client may have to get rid of it before it reads */
+    }
+    n = fe_crossing_write(crossing, &crossing->near, data);
+    if (n < 0) {
+        abort_exchange(crossing);
+        return 0;
+    }
+    defer_send(crossing);
+    return (size_t)n;
+}
+
+static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    struct fe_crossing *const crossing = ex->handler;
+    struct fe_fields *const copy = fe_arena_alloc(&crossing->request_arena, sizeof(*copy));
+
+    if (copy == NULL || fe_crossing_copy_fields(copy, trailers, &crossing->request_arena) != 0) {
+        abort_exchange(crossing);
+        return;
+    }
+    crossing->near.out.trailers = copy;
+    crossing->near.out.is_end = true;
+    defer_send(crossing);
+}
+
+static void on_abort(struct fe_exchange *ex)
+{
+    give_up(ex->handler);
+}
+
+/* If the far side has asked for it, or there is room again. */
+static void ask_for_body(struct fe_crossing *crossing)
+{
+    struct fe_crossing_side *const near = &crossing->near;
+    const bool is_dropped = near->is_blocked && crossing->far_is_done; /* what is left of it */
+
+    if (near->in.wants_body || is_dropped || fe_crossing_is_writable(crossing, near)) {
+        near->in.wants_body = false;
+        near->is_blocked = false;
+        crossing->ex->ops->resume(crossing->ex);
+    }
+}
+
+/* ---- the response --------------------------------------------------------------------------- */
+
+/* The crossing may be gone after this. */
+static void pump(struct fe_crossing *crossing)
+{
+    struct fe_exchange *const ex = crossing->ex;
+    struct fe_crossing_batch *const in = &crossing->near.in;
+
+    while (in->bytes.len > 0) {
+        const struct fe_view front = fe_chain_front(&in->bytes);
+        const ssize_t n = ex->ops->write(ex, front);
+
+        if (n < 0) {
+            abort_exchange(crossing);
+            return;
+        }
+        fe_crossing_consume(crossing, &crossing->near, (size_t)n);
+        if ((size_t)n < front.len) {
+            break; /* on_writable goes on */
+        }
+    }
+    if (in->bytes.len == 0 && in->is_end) {
+        ex->ops->end(ex, in->trailers);
+        crossing->ex = NULL;
+        leave_if_over(crossing);
+        return;
+    }
+    if (fe_crossing_is_dirty(&crossing->near)) {
+        defer_send(crossing);
+    }
+}
+
+static void on_writable(struct fe_exchange *ex)
+{
+    pump(ex->handler);
+}
+
+/* What the far side has sent. Whatever came first: a body that is not asked for before the response
+ * is taken for one that nobody will read (web/http/exchange.h). */
+static void use(struct fe_crossing *crossing)
+{
+    struct fe_exchange *const ex = crossing->ex;
+    struct fe_crossing_batch *const in = &crossing->near.in;
+    const struct fe_response *const head = in->head;
+
+    in->head = NULL;
+    ask_for_body(crossing);
+    if (head != NULL && ex->ops->respond(ex, head) != 0) {
+        abort_exchange(crossing);
+        return;
+    }
+    if (in->is_abort) { /* what came before it is for nobody */
+        ex->ops->abort(ex);
+        crossing->ex = NULL;
+        leave_if_over(crossing);
+        return;
+    }
+    if (ex->responded) {
+        pump(crossing);
+    }
+}
+
+static void on_task(struct fe_task *task)
+{
+    struct fe_crossing *const crossing = FE_CONTAINER_OF(task, struct fe_crossing, far.task);
+
+    fe_crossing_receive(crossing, &crossing->near, &crossing->far);
+    crossing->far_is_done |= crossing->near.in.is_end || crossing->near.in.is_abort;
+    if (crossing->ex != NULL) {
+        use(crossing);
+    } else {
+        leave_if_over(crossing);
+    }
+}
+
+static void on_turn(struct fe_deferred *deferred)
+{
+    struct fe_crossing *const crossing = FE_CONTAINER_OF(deferred, struct fe_crossing, near.turn);
+
+    if (!crossing->far_is_done) { /* else there is nobody to read it */
+        fe_crossing_send(crossing, &crossing->near, &crossing->channel->far);
+    }
+}
+
+static const struct fe_handler_ops handler_ops = {
+    .on_body = on_body,
+    .on_body_end = on_body_end,
+    .on_writable = on_writable,
+    .on_abort = on_abort,
+};
+
+/* ---- the start ------------------------------------------------------------------------------ */
+
+static int copy_request(struct fe_crossing *crossing, const struct fe_request *from,
+                        const struct fe_match *match, struct fe_view remote)
+{
+    struct fe_arena *const arena = &crossing->request_arena;
+    struct fe_request *const to = &crossing->far_ex.request;
+    const struct {
+        struct fe_view *to;
+        struct fe_view from;
+    } views[] = {
+        {&to->method_text, from->method_text},
+        {&to->scheme, from->scheme},
+        {&to->authority, from->authority},
+        {&to->path, from->path},
+        {&to->query, from->query},
+        {&crossing->remote, remote},
+    };
+    int code;
+
+    *to = *from;
+    crossing->match = *match;
+    code = fe_crossing_copy_fields(&to->fields, &from->fields, arena);
+    for (size_t i = 0; code == 0 && i < sizeof(views) / sizeof(views[0]); i++) {
+        code = fe_crossing_copy_view(views[i].to, views[i].from, arena);
+    }
+    /* Their names are the router's. */
+    for (size_t i = 0; code == 0 && i < match->n_params; i++) {
+        code =
+            fe_crossing_copy_view(&crossing->match.params[i].value, match->params[i].value, arena);
+    }
+    return code;
+}
+
+static struct fe_crossing *crossing_new(struct fe_crossing_channel *channel, struct fe_exchange *ex)
+{
+    struct fe_crossing *const crossing = calloc(1, sizeof(*crossing));
+
+    if (crossing == NULL) {
+        return NULL;
+    }
+    if (pthread_mutex_init(&crossing->lock, NULL) != 0) {
+        free(crossing);
+        return NULL;
+    }
+    crossing->channel = channel;
+    crossing->ex = ex;
+    fe_crossing_side_init(&crossing->near, fe_crossing_far_on_task, on_turn);
+    fe_crossing_side_init(&crossing->far, on_task, fe_crossing_far_on_turn);
+    fe_arena_init(&crossing->request_arena, 0);
+    fe_arena_init(&crossing->far_ex.arena, 0);
+    crossing->far_ex.ops = &fe_crossing_far_ops;
+    return crossing;
+}
+
+void fe_crossing_serve(struct fe_exchange *ex, const struct fe_config_route *route,
+                       const struct fe_match *match, struct fe_view remote,
+                       struct fe_crossing_channel *channel)
+{
+    struct fe_crossing *const crossing = crossing_new(channel, ex);
+
+    if (crossing == NULL || copy_request(crossing, &ex->request, match, remote) != 0) {
+        if (crossing != NULL) {
+            fe_crossing_free(crossing);
+        }
+        fe_problem_respond(ex, 503, "too much is going on");
+        return;
+    }
+    crossing->route = route;
+    channel->n_crossings++;
+    ex->handler_ops = &handler_ops;
+    ex->handler = crossing;
+    ex->body_max = route->body_max;
+    defer_send(crossing);
+}

@@ -1,0 +1,97 @@
+/* Saying goodbye before a connection ends, so that no request is lost (docs/PROTOCOL.md §2.7).
+ *
+ * Happy path: GOAWAY, and a PING behind it; the peer stops asking, and its answer to the PING comes
+ * after everything that it had asked before. Then nothing more can come, and what runs may end.
+ *
+ * Failure modes: the peer is old: it cannot be told, and is answered with `handled` 0. The link is
+ * lost meanwhile: nothing will come over it either. The peer has sent no Handshake: one that dialed
+ * us has got no answer, and asks nothing; one that we have dialed may think that we are there, and
+ * is told as soon as it has. */
+#include "mesh/net/internal.h"
+
+bool fe_goaway_accepts_requests(const struct fe_link *link)
+{
+    return link->mesh->state == FE_MESH_RUNNING ||
+           (link->mesh->state == FE_MESH_DRAINING && link->goaway == FE_GOAWAY_SENT);
+}
+
+/* Nobody is there yet. */
+static void close_early(struct fe_link *link)
+{
+    if (link->state == FE_LINK_DIALING || !link->session.is_initiator ||
+        fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
+        fe_link_close(link, false);
+    }
+}
+
+static void send_goaway(struct fe_link *link)
+{
+    struct fe_sender *sender = &link->session.sender;
+    struct flatend_error err = {0};
+    int rv;
+
+    link->goaway = FE_GOAWAY_SENT;
+    rv = sender->ops->goaway(sender, UINT32_MAX, FE_REASON_NONE, FE_VIEW_LIT("shutting down"));
+    if (rv == 0) {
+        rv = sender->ops->ping(sender, FE_PING_GOAWAY);
+    }
+    if (rv != 0) {
+        fe_link_fail(link, rv, &err);
+        return;
+    }
+    fe_link_flush(link);
+}
+
+void fe_goaway_send(struct fe_link *link)
+{
+    if (link->state == FE_LINK_DIALING || link->state == FE_LINK_HANDSHAKE) {
+        close_early(link);
+    } else if (link->state == FE_LINK_READY && fe_sender_is_secure(&link->session.sender)) {
+        send_goaway(link);
+    }
+}
+
+void fe_goaway_on_pong(struct fe_link *link, uint64_t token)
+{
+    if (token == FE_PING_GOAWAY && link->goaway == FE_GOAWAY_SENT) {
+        link->goaway = FE_GOAWAY_ACKED;
+        fe_mesh_wake(link->mesh);
+    }
+}
+
+void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
+{
+    struct fe_mesh *mesh = link->mesh;
+    struct fe_view why = fe_view_str(fe_reason_text(event->u.goaway.reason));
+    char text[FE_ADDR_TEXT_MAX];
+
+    if (link->has_goaway) {
+        return; /* one line of the log is enough */
+    }
+    link->has_goaway = true;
+    if (event->u.goaway.text.len > 0) {
+        why = event->u.goaway.text;
+    }
+    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s takes no more requests: %.*s.",
+           fe_addr_format(&link->addr, text), (int)why.len, (const char *)why.ptr);
+}
+
+static bool is_waited_for(const struct fe_link *link)
+{
+    return link->state == FE_LINK_HANDSHAKE ||
+           (link->state == FE_LINK_READY && link->goaway == FE_GOAWAY_SENT);
+}
+
+void fe_goaway_report_drained(struct fe_mesh *mesh)
+{
+    if (mesh->drain != FE_DRAIN_RUNNING) {
+        return;
+    }
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        if (is_waited_for(FE_CONTAINER_OF(node, struct fe_link, node))) {
+            return;
+        }
+    }
+    mesh->drain = FE_DRAIN_REPORTED;
+    mesh->ops->on_drained(mesh->arg);
+}

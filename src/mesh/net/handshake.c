@@ -1,0 +1,165 @@
+/* The peer says who it is and what it offers (docs/PROTOCOL.md §1.3, §2.3): once on every link, and
+ * again as often as it likes. */
+#include "mesh/net/internal.h"
+
+static const char *name_of(const struct fe_link *link, char buf[FE_ADDR_TEXT_MAX])
+{
+    if (link->dial != NULL) {
+        return fe_addr_format(&link->addr, buf);
+    }
+    return link->peer.is_anonymous ? "<anon>" : fe_addr_format(&link->peer.id.addr, buf);
+}
+
+void fe_link_log(const struct fe_link *link, const char *before, const char *after)
+{
+    char name[FE_ADDR_TEXT_MAX];
+
+    fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]", before,
+           name_of(link, name), after, (int)link->services.len,
+           link->services.len > 0 ? (const char *)link->services.data : "");
+}
+
+bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN])
+{
+    return link->state == FE_LINK_READY && !link->peer.is_anonymous &&
+           memcmp(link->peer.id.public_key, key, FE_KEY_LEN) == 0;
+}
+
+/* For the log: false when there is no room. */
+static bool note_service(struct fe_buf *text, struct fe_view name)
+{
+    return fe_buf_reserve(text, name.len + 1) == 0 &&
+           (text->len == 0 || fe_buf_append(text, " ", 1) == 0) &&
+           fe_buf_append(text, name.ptr, name.len) == 0;
+}
+
+static void note_services(struct fe_link *link, struct fe_names services)
+{
+    struct fe_buf *text = &link->services;
+    struct fe_view name;
+
+    fe_buf_reset(text);
+    while (fe_names_next(&services, &name) && note_service(text, name)) {
+    }
+}
+
+static void log_ready(const struct fe_link *link)
+{
+    if (link->dial != NULL) {
+        fe_link_log(link, "You are now connected to ", ".");
+    } else if (link->peer.is_anonymous) {
+        fe_link_log(link, "", " has connected to you.");
+    } else {
+        fe_link_log(link, "", " has connected.");
+    }
+}
+
+static bool is_our_own(const struct fe_link *link, const struct fe_id *id)
+{
+    const struct fe_self *self = &link->mesh->config.self;
+
+    return id != NULL && !self->is_anonymous &&
+           memcmp(id->public_key, self->id.public_key, FE_KEY_LEN) == 0;
+}
+
+/* A node that listens on all interfaces does not know its address; the connection does
+ * (docs/PROTOCOL.md §1.4). */
+static void adopt_identity(struct fe_link *link, const struct fe_id *id, bool is_proven)
+{
+    if (id == NULL) {
+        return;
+    }
+    link->peer.is_anonymous = false;
+    link->peer.is_proven = is_proven;
+    link->peer.id = *id;
+    if (fe_addr_is_unspecified(&id->addr)) {
+        link->peer.id.addr = link->addr;
+        link->peer.id.addr.port = id->addr.port;
+    }
+}
+
+/* The registry and the table learn of the peer. After a fault fe_link_close and fe_link_on_close
+ * undo it, because the link has come to READY. */
+static int enter(struct fe_link *link, struct fe_names services, struct flatend_error *err)
+{
+    struct fe_mesh *mesh = link->mesh;
+    int rv = link->has_goaway ? 0 : fe_registry_offer(&mesh->registry, &link->peer, services);
+
+    if (rv != 0) {
+        return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
+    }
+    if (!link->peer.is_anonymous) {
+        rv = fe_kad_table_update(&mesh->table, &link->peer.id);
+        if (rv < 0) {
+            return fe_err_set(err, rv, "routing table: %s", flatend_strerror(rv));
+        }
+    }
+    note_services(link, services);
+    return 0;
+}
+
+static void note_offers(struct fe_link *link, struct fe_offers offers)
+{
+    struct fe_buf *text = &link->services;
+    struct fe_offer offer;
+
+    fe_buf_reset(text);
+    while (fe_offers_next(&offers, &offer) && note_service(text, offer.name)) {
+    }
+}
+
+int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct flatend_error *err)
+{
+    int rv;
+
+    if (link->has_goaway) {
+        return 0;
+    }
+    rv = fe_registry_replace(&link->mesh->registry, &link->peer, offers);
+    if (rv != 0) {
+        return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
+    }
+    note_offers(link, offers);
+    fe_link_log(link, "", " has changed what it offers.");
+    return 0;
+}
+
+int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
+                         struct flatend_error *err)
+{
+    const struct fe_id *id = event->u.handshake.id;
+    int rv;
+
+    if (link->state == FE_LINK_READY) {
+        return enter(link, event->u.handshake.services, err); /* the session saw to the identity */
+    }
+    if (is_our_own(link, id)) {
+        /* Not proven, it may be a recording of ours: then the address is not given up for it. */
+        if (link->dial != NULL && event->u.handshake.is_proven) {
+            fe_dial_give_up(link->dial);
+        }
+        fe_link_close(link, false);
+        return 0;
+    }
+    adopt_identity(link, id, event->u.handshake.is_proven);
+    link->state = FE_LINK_READY;
+    fe_timer_stop(link->mesh->timers, &link->timer);
+    rv = fe_peer_on_event(&link->peer, event, err);
+    if (rv == 0) {
+        rv = enter(link, event->u.handshake.services, err);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    fe_keepalive_start(link);
+    log_ready(link);
+    if (link->dial != NULL) {
+        fe_dial_on_ready(link->dial);
+    }
+    fe_discovery_on_ready(link->mesh, link);
+    if (link->mesh->state == FE_MESH_DRAINING) {
+        fe_goaway_send(link);
+        fe_mesh_wake(link->mesh); /* an old peer was waited for only until now */
+    }
+    return 0;
+}

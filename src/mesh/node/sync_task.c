@@ -1,0 +1,39 @@
+#include "mesh/node/sync_task.h"
+
+static void on_task(struct fe_task *task)
+{
+    struct fe_sync_task *sync_task = FE_CONTAINER_OF(task, struct fe_sync_task, task);
+    struct flatend_node *node = sync_task->node;
+
+    sync_task->run(sync_task);
+    (void)pthread_mutex_lock(&node->lock);
+    sync_task->is_done = true;
+    (void)pthread_cond_broadcast(&node->changed);
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
+int fe_node_run(struct flatend_node *node, struct fe_sync_task *sync_task)
+{
+    int rv;
+
+    if (fe_node_is_own_thread(node)) {
+        if (node->mesh == NULL) {
+            return FLATEND_ESTATE;
+        }
+        sync_task->run(sync_task);
+        return 0;
+    }
+    sync_task->node = node;
+    sync_task->is_done = false;
+    fe_task_init(&sync_task->task, on_task);
+    rv = fe_node_post(node, &sync_task->task);
+    if (rv != 0) {
+        return rv;
+    }
+    (void)pthread_mutex_lock(&node->lock);
+    while (!sync_task->is_done) {
+        (void)pthread_cond_wait(&node->changed, &node->lock);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+    return 0;
+}

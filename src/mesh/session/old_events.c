@@ -1,0 +1,279 @@
+#include <stdlib.h>
+
+#include "mesh/session/old.h"
+#include "mesh/session/pending.h"
+#include "mesh/session/record.h"
+#include "mesh/session/secure.h"
+#include "mesh/wire/old.h"
+
+static const char *packet_name(unsigned opcode)
+{
+    static const char *const names[] = {
+        [FE_OLD_HANDSHAKE] = "Handshake",       [FE_OLD_REQUEST] = "ServiceRequest",
+        [FE_OLD_RESPONSE] = "ServiceResponse",  [FE_OLD_DATA] = "Data",
+        [FE_OLD_FIND_NODE] = "FindNodeRequest",
+    };
+
+    return opcode < sizeof(names) / sizeof(names[0]) ? names[opcode] : "packet";
+}
+
+static int malformed(struct flatend_error *err, const char *name)
+{
+    return fe_err_set(err, FLATEND_EPROTO, "malformed %s", name);
+}
+
+/* Ed25519 over the ID as it was sent and the service names, concatenated (§1.2). */
+static int verify(const struct fe_old_handshake *handshake)
+{
+    struct fe_names names = handshake->services;
+    size_t len = handshake->id_bytes.len + names.bytes.len - names.n;
+    uint8_t *message = malloc(len);
+    struct fe_writer writer = fe_writer_of(message, len);
+    struct fe_view name;
+    int rv;
+
+    if (message == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    fe_write_bytes(&writer, handshake->id_bytes);
+    while (fe_names_next(&names, &name)) {
+        fe_write_bytes(&writer, name);
+    }
+    rv = fe_ed25519_verify(handshake->id.public_key, fe_view_of(message, len),
+                           handshake->signature.ptr);
+    free(message);
+    return rv;
+}
+
+int fe_old_check_id(const struct fe_id *id, struct flatend_error *err)
+{
+    static const uint8_t anonymous_key[FE_KEY_LEN];
+
+    if (memcmp(id->public_key, anonymous_key, FE_KEY_LEN) == 0) {
+        return fe_err_set(err, FLATEND_EPROTO, "Handshake: an ID with the anonymous key");
+    }
+    if (id->addr.port == 0) {
+        return fe_err_set(err, FLATEND_EPROTO, "Handshake: an ID with port 0");
+    }
+    return 0;
+}
+
+static int check_identity(const struct fe_old_handshake *handshake, struct flatend_error *err)
+{
+    int rv = fe_old_check_id(&handshake->id, err);
+
+    if (rv == 0) {
+        rv = verify(handshake);
+        if (rv != 0) {
+            return fe_err_set(err, rv, "Handshake: %s", flatend_strerror(rv));
+        }
+    }
+    return rv;
+}
+
+/* Nothing that an old peer says is bound to this session: its key is not proven (§2.5). */
+static int check_trust(const struct fe_session *session, struct fe_names services,
+                       struct flatend_error *err)
+{
+    const struct fe_trust *trust = session->self->trust;
+
+    if (fe_secure_is_required(session)) {
+        return fe_err_set(err, FLATEND_EDENIED,
+                          "the peer has no secure session, and none other is allowed");
+    }
+    return fe_trust_check_services(trust, NULL, services, err);
+}
+
+/* Go peers repeat their Handshake on the same connection; who they are must not change by it. */
+static bool is_same_peer(const struct fe_session *session, const struct fe_old_handshake *handshake)
+{
+    if (session->has_peer_id != handshake->has_id) {
+        return false;
+    }
+    return !handshake->has_id ||
+           memcmp(session->peer_id.public_key, handshake->id.public_key, FE_KEY_LEN) == 0;
+}
+
+static int on_peer_handshake(struct fe_session *session, struct fe_view body,
+                             struct fe_event *event, struct flatend_error *err)
+{
+    struct fe_old_handshake handshake;
+    int rv;
+
+    if (fe_old_handshake_decode(body, &handshake) != 0) {
+        return malformed(err, "Handshake");
+    }
+    rv = check_trust(session, handshake.services, err);
+    if (rv == 0 && handshake.has_id) {
+        rv = check_identity(&handshake, err);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    if (session->state == FE_SESSION_OPEN && !is_same_peer(session, &handshake)) {
+        return fe_err_set(err, FLATEND_EPROTO, "Handshake: the peer changed its identity");
+    }
+    session->has_peer_id = handshake.has_id;
+    session->peer_id = handshake.id;
+    session->state = FE_SESSION_OPEN;
+    event->type = FE_EVENT_HANDSHAKE;
+    event->u.handshake.is_proven = false; /* the signature says nothing of this session */
+    event->u.handshake.id = handshake.has_id ? &session->peer_id : NULL;
+    event->u.handshake.services = handshake.services;
+    return 0;
+}
+
+static int on_handshake(struct fe_session *session, uint32_t seq, struct fe_view body,
+                        struct fe_event *event, struct flatend_error *err)
+{
+    int rv = on_peer_handshake(session, body, event, err);
+
+    if (rv == 0) {
+        rv = fe_old_answer_handshake(session, seq);
+        if (rv != 0) {
+            return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
+        }
+    }
+    return rv;
+}
+
+static int on_request(struct fe_view body, struct fe_event *event)
+{
+    struct fe_old_request request;
+    int rv = fe_old_request_decode(body, &request);
+
+    event->type = FE_EVENT_REQUEST;
+    event->stream = request.stream;
+    event->u.request.services = request.services;
+    event->u.request.headers = request.headers;
+    return rv;
+}
+
+static int on_response(struct fe_view body, struct fe_event *event)
+{
+    struct fe_old_response response;
+    int rv = fe_old_response_decode(body, &response);
+
+    event->type = FE_EVENT_RESPONSE;
+    event->stream = response.stream;
+    event->u.response.handled = response.is_handled;
+    event->u.response.headers = response.headers;
+    return rv;
+}
+
+static int on_data(struct fe_view body, struct fe_event *event)
+{
+    struct fe_old_data data;
+    int rv = fe_old_data_decode(body, &data);
+
+    event->type = data.bytes.len > 0 ? FE_EVENT_DATA : FE_EVENT_END;
+    event->stream = data.stream;
+    if (event->type == FE_EVENT_DATA) {
+        event->u.data = data.bytes;
+    } else {
+        event->u.trailers = (struct fe_headers){0};
+    }
+    return rv;
+}
+
+static int on_find_node(uint32_t seq, struct fe_view body, struct fe_event *event)
+{
+    event->type = FE_EVENT_FIND_NODE;
+    event->token = seq;
+    return fe_old_find_node_decode(body, event->u.target);
+}
+
+static int on_nodes(struct fe_session *session, uint32_t *slot, struct fe_view body,
+                    struct fe_event *event)
+{
+    event->type = FE_EVENT_NODES;
+    event->token = *slot;
+    event->u.nodes.ids = session->nodes;
+    *slot = 0;
+    return fe_old_nodes_decode(body, session->nodes, &event->u.nodes.n);
+}
+
+/* The answer to a request of ours: to the Handshake, or to a FindNodeRequest that still waits. */
+static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view body,
+                     struct fe_event *event, struct flatend_error *err)
+{
+    uint32_t *slot;
+
+    if (seq == session->handshake_seq) {
+        session->handshake_seq = 0;
+        return on_peer_handshake(session, body, event, err);
+    }
+    if (session->state != FE_SESSION_OPEN) {
+        return fe_err_set(err, FLATEND_EPROTO, "an answer before the Handshake");
+    }
+    slot = fe_pending_find(session, seq);
+    if (slot != NULL) {
+        int rv = on_nodes(session, slot, body, event);
+
+        return rv == 0 ? 0 : malformed(err, "FindNodeResponse");
+    }
+    return fe_err_set(err, FLATEND_EPROTO, "an answer to a request that was not made (seq %u)",
+                      (unsigned)seq);
+}
+
+/* Handshake and FindNodeRequest want an answer, so they carry a seq; the others carry none. */
+static int check_packet(const struct fe_session *session, uint32_t seq, unsigned opcode,
+                        struct flatend_error *err)
+{
+    bool wants_answer = opcode == FE_OLD_HANDSHAKE || opcode == FE_OLD_FIND_NODE;
+
+    if (opcode > FE_OLD_FIND_NODE) {
+        return fe_err_set(err, FLATEND_EPROTO, "unknown opcode %u", opcode);
+    }
+    if (opcode != FE_OLD_HANDSHAKE && session->state != FE_SESSION_OPEN) {
+        return fe_err_set(err, FLATEND_EPROTO, "%s before the Handshake", packet_name(opcode));
+    }
+    if (wants_answer != (seq != 0)) {
+        return fe_err_set(err, FLATEND_EPROTO, "%s with seq %u", packet_name(opcode),
+                          (unsigned)seq);
+    }
+    return 0;
+}
+
+int fe_old_receive(struct fe_session *session, struct fe_view plaintext, struct fe_event *event,
+                   struct flatend_error *err)
+{
+    struct fe_reader reader = fe_reader_of(plaintext);
+    uint32_t seq = fe_read_u32(&reader);
+    bool is_local = seq != 0 && (seq & 1) == (session->is_initiator ? 1U : 0U);
+    unsigned opcode;
+    struct fe_view body;
+    int rv;
+
+    event->stream = 0;
+    event->token = 0;
+    if (is_local) {
+        return on_answer(session, seq, fe_view_of(reader.ptr, reader.left), event, err);
+    }
+    opcode = fe_read_u8(&reader);
+    if (reader.is_failed) {
+        return malformed(err, "record");
+    }
+    rv = check_packet(session, seq, opcode, err);
+    if (rv != 0) {
+        return rv;
+    }
+    body = fe_view_of(reader.ptr, reader.left);
+    switch ((enum fe_old_opcode)opcode) {
+    case FE_OLD_HANDSHAKE:
+        return on_handshake(session, seq, body, event, err);
+    case FE_OLD_REQUEST:
+        rv = on_request(body, event);
+        break;
+    case FE_OLD_RESPONSE:
+        rv = on_response(body, event);
+        break;
+    case FE_OLD_DATA:
+        rv = on_data(body, event);
+        break;
+    case FE_OLD_FIND_NODE:
+        rv = on_find_node(seq, body, event);
+        break;
+    }
+    return rv == 0 ? 0 : malformed(err, packet_name(opcode));
+}
