@@ -111,7 +111,7 @@ static void on_closed(struct fe_task *task)
     callback(node->closed_arg);
 }
 
-/* The last condition met raises the last fence; `is_mesh_closed` is met once. */
+/* The last condition met posts the last barrier; `is_mesh_closed` is met once. */
 void fe_node_check_closed(struct flatend_node *node)
 {
     if (node->is_mesh_closed && node->n_listeners == 0 && node->n_contexts == 0 &&

@@ -75,7 +75,7 @@ void fe_node_request_close(struct flatend_node *node)
     (void)pthread_mutex_unlock(&node->lock);
 }
 
-/* Only before CLOSING: so that the task comes before the last fence. */
+/* Only before CLOSING: so that the task runs before the last barrier. */
 void fe_node_request_abort(struct flatend_node *node)
 {
     (void)pthread_mutex_lock(&node->lock);

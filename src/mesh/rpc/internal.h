@@ -20,7 +20,7 @@
  *                               ▼   its end       ▼
  *                             LATE ────────────▶ GONE
  *
- * LATE streams swallow what the peer still sends. Towards a peer that has windows there are none:
+ * LATE streams discard what the peer still sends. Towards a peer that has windows there are none:
  * its ids grow, so that whatever comes for one that is over is known by its id. Within a callback a
  * GONE stream keeps its memory until the outermost call into the peer returns, since a caller
  * further out may be at it. */

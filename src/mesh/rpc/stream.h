@@ -16,7 +16,7 @@
  *
  * A stream of ours is complete with the end of its response: what is left of the request is not
  * sent. A stream of the peer's is complete with the end of our response: what is left of the
- * request is swallowed.
+ * request is discarded.
  *
  * Towards a secure peer each direction has a window of its own, which the reader's
  * taking opens again, and a stream that is given up says so (RESET). The side that ends a response
@@ -84,7 +84,7 @@ struct fe_headers fe_stream_trailers(const struct fe_stream *stream);
 void fe_stream_resume(struct fe_stream *stream);
 
 /* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
- * are swallowed. No callback follows; the stream is gone.
+ * are discarded. No callback follows; the stream is gone.
  *
  * A peer that knows RESET is told the reason, unless both directions had ended, and its owner gets
  * fe_reason_code of it: only FE_REASON_REFUSED, before the head, says that nothing was done and
