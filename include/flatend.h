@@ -65,28 +65,28 @@ extern "C" {
 #define FLATEND_ERRORS(X)                                                                          \
     X(ENOMEM, -1, "out of memory")                                                                 \
     X(EINVAL, -2, "invalid argument")                                                              \
-    X(ESTATE, -3, "not possible in this state")                                                    \
+    X(ESTATE, -3, "invalid state")                                                                 \
     X(EAGAIN, -4, "would block")                                                                   \
     X(ECANCELED, -5, "canceled")                                                                   \
     X(ECLOSED, -6, "connection closed")                                                            \
     X(ETIMEDOUT, -7, "timed out")                                                                  \
     X(EREFUSED, -8, "connection refused")                                                          \
-    X(EUNREACHABLE, -9, "peer cannot be reached")                                                  \
-    X(EADDR, -10, "not a valid address")                                                           \
+    X(EUNREACHABLE, -9, "peer unreachable")                                                        \
+    X(EADDR, -10, "invalid address")                                                               \
     X(EADDRINUSE, -11, "address already in use")                                                   \
-    X(EPROTO, -12, "peer violated the protocol")                                                   \
-    X(EDECRYPT, -13, "record does not authenticate")                                               \
-    X(ESIGNATURE, -14, "signature does not verify")                                                \
-    X(ETOOBIG, -15, "larger than the limit")                                                       \
-    X(ENOPROVIDER, -16, "no node provides the service")                                            \
-    X(EUNHANDLED, -17, "the node did not handle the request")                                      \
+    X(EPROTO, -12, "protocol error")                                                               \
+    X(EDECRYPT, -13, "decryption failed")                                                          \
+    X(ESIGNATURE, -14, "invalid signature")                                                        \
+    X(ETOOBIG, -15, "too large")                                                                   \
+    X(ENOPROVIDER, -16, "no provider for the service")                                             \
+    X(EUNHANDLED, -17, "request not handled")                                                      \
     X(ERESET, -18, "stream reset by the peer")                                                     \
-    X(EIO, -19, "input or output failed")                                                          \
-    X(EKEY, -20, "not a valid key")                                                                \
+    X(EIO, -19, "I/O error")                                                                       \
+    X(EKEY, -20, "invalid key")                                                                    \
     X(EACCESS, -21, "permission denied")                                                           \
     X(ENOENT, -22, "no such file")                                                                 \
-    X(EEXIST, -23, "exists already")                                                               \
-    X(ELIMIT, -24, "too many")                                                                     \
+    X(EEXIST, -23, "already exists")                                                               \
+    X(ELIMIT, -24, "limit exceeded")                                                               \
     X(ESYNTAX, -25, "syntax error")                                                                \
     X(EOVERFLOW, -26, "buffer too small")                                                          \
     X(EDENIED, -27, "not allowed")

@@ -43,15 +43,15 @@ test("a link is cut without a word, and healed", { timeout: 120_000 }, async (t)
     await gateway.joined("name");
     const cutAt = Date.now();
     network.cut();
-    await gateway.program.waitFor(/nothing was heard for \d+ ms/);
-    await peers.one.waitFor(/nothing was heard for \d+ ms/);
+    await gateway.program.waitFor(/keep-alive timed out after \d+ ms/);
+    await peers.one.waitFor(/keep-alive timed out after \d+ ms/);
     network.heal();
     await peers.one.waitFor("You are now connected to");
     await gateway.joined("name");
     const { done, failures } = await load.end();
     assert.ok(done > 100, `${done}`);
     assertOnlyInFlight(failures, cutAt);
-    assert.ok(!near.output.includes("nothing was heard"));
+    assert.ok(!near.output.includes("keep-alive timed out"));
 });
 
 test("a link that flaps", { timeout: 120_000 }, async (t) => {
@@ -61,8 +61,8 @@ test("a link that flaps", { timeout: 120_000 }, async (t) => {
     await gateway.joined("name");
     for (let i = 0; i < 3; i++) {
         network.cut();
-        await gateway.program.waitFor(/nothing was heard for \d+ ms/);
-        await peers.one.waitFor(/nothing was heard for \d+ ms/);
+        await gateway.program.waitFor(/keep-alive timed out after \d+ ms/);
+        await peers.one.waitFor(/keep-alive timed out after \d+ ms/);
         network.heal();
         await peers.one.waitFor("You are now connected to");
         await gateway.joined("name");
@@ -75,7 +75,7 @@ test("providers are killed, stopped and continued under load", { timeout: 120_00
     const { gateway, peers, network, load } = await spread(t, ["one", "two", "three"]);
     await peers.one.kill();
     peers.two.signal("SIGSTOP");
-    await gateway.program.waitFor(/nothing was heard for \d+ ms/);
+    await gateway.program.waitFor(/keep-alive timed out after \d+ ms/);
     peers.two.signal("SIGCONT");
     await peers.two.waitFor("You are now connected to");
     await gateway.joined("name");
@@ -99,7 +99,7 @@ test("all providers are restarted under load, one after the other", { timeout: 1
     for (let round = 0; round < 2; round++) {
         for (const [i, peer] of peers.entries()) {
             await peer.stop();
-            await gateway.program.waitFor("takes no more requests");
+            await gateway.program.waitFor("accepts no more requests");
             peers[i] = await begin();
         }
     }

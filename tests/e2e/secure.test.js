@@ -68,7 +68,7 @@ test("a mesh secret: who has another, or none, is told and does not try again", 
     await assertRefused(t, gateway, [gateway.address], /mesh secret/, /mesh secret/);
     const old = new OldPeer(t, { addrs: [gateway.address], services: ["name"] });
     old.mayFail = true;
-    await gateway.program.waitFor(/Closed the connection with/);
+    await gateway.program.waitFor(/Closed the connection to/);
     await old.kill();
     for (let i = 0; i < 20; i++) {
         assert.equal((await request(gateway.url("/name"))).body, "friend");
@@ -83,9 +83,9 @@ test("allowed keys: the others are told", async (t) => {
     await Peer.start(t, ["-S", "name", "-n", "friend", "-k", friend.path, "-b", "127.0.0.1:0",
         gateway.address]);
     await assertRefused(t, gateway, ["-k", stranger.path, "-b", "127.0.0.1:0", gateway.address],
-        /this key is not allowed/, /this key is not allowed/);
-    await assertRefused(t, gateway, [gateway.address], /anonymous nodes are not allowed/,
-        /anonymous nodes are not allowed/);
+        /key not allowed/, /key not allowed/);
+    await assertRefused(t, gateway, [gateway.address], /anonymous node not allowed/,
+        /anonymous node not allowed/);
     assert.equal((await request(gateway.url("/name"))).body, "friend");
 });
 
@@ -116,7 +116,7 @@ test("a pinned address: another node there is not joined", async (t) => {
     const { gateway, id } = await start(t);
     const wrong = id.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
     await assertRefused(t, gateway, [`${wrong}@${gateway.address}`], /not allowed|another key|pinned/,
-        /has disconnected|Closed the connection|takes no more requests/);
+        /has disconnected|Closed the connection|accepts no more requests/);
     await Peer.start(t, ["-S", "name", "-n", "right", `${id}@${gateway.address}`]);
     await gateway.joined("name");
     assert.equal((await request(gateway.url("/name"))).body, "right");
@@ -126,7 +126,7 @@ test("require_secure keeps old peers out; without it one mesh holds both", async
     const strict = await start(t, { require_secure: true });
     const old = new OldPeer(t, { addrs: [strict.gateway.address], services: ["hello_world"] });
     old.mayFail = true;
-    await strict.gateway.program.waitFor(/Closed the connection with/);
+    await strict.gateway.program.waitFor(/Closed the connection to/);
     await old.kill();
 
     const open = await start(t);
@@ -179,11 +179,11 @@ test("services come and go on a node that runs", async (t) => {
     const peer = await Peer.start(t, ["-n", "late", gateway.address]);
     assert.equal((await request(gateway.url("/name"))).status, 503);
     assert.equal(await peer.command("add name"), "OK");
-    await gateway.program.waitFor(/has changed what it offers\. Services: \[name\]/);
+    await gateway.program.waitFor(/has updated its services\. Services: \[name\]/);
     assert.equal((await request(gateway.url("/name"))).body, "late");
     assert.equal(await peer.command("add name"), "EEXIST");
     assert.equal(await peer.command("remove name"), "OK");
-    await gateway.program.waitFor(/has changed what it offers\. Services: \[\]/);
+    await gateway.program.waitFor(/has updated its services\. Services: \[\]/);
     assert.equal((await request(gateway.url("/name"))).status, 503);
     assert.equal(await peer.command("remove name"), "ENOENT");
 });

@@ -317,7 +317,7 @@ static void test_no_memory_to_wait_for_the_next_attempt(void **state)
     assert_true(fe_fault_arm(1));
     rig_lose(conn, FLATEND_ERESET);
     assert_true(fe_fault_disarm());
-    assert_true(rig_has_logged(&rig, "Not reconnecting to 10.0.0.2:9000: out of memory.\n"));
+    assert_true(rig_has_logged(&rig, "Cannot reconnect to 10.0.0.2:9000: out of memory.\n"));
     rig_run(&rig, 60000);
     assert_int_equal(rig.n_conns, 1);
     rig_deinit(&rig);
@@ -382,7 +382,8 @@ static void test_no_memory_to_flush(void **state)
     assert_int_equal(conn->n_closes, 0);
     rig_run(&rig, 0);
     assert_int_equal(conn->n_closes, 1);
-    assert_string_equal(rig.trace, "Closed the connection with 10.0.0.2:9000: out of memory.\n");
+    assert_string_equal(rig.trace,
+                        "Closed the connection to 10.0.0.2:9000 (key 0e7665b3): out of memory.\n");
     rig_deinit(&rig);
 }
 

@@ -275,7 +275,7 @@ static void test_unknown_service(void **state)
 
     assert_int_equal(flatend_push(pair->client, &request, &stream, &error), FLATEND_ENOPROVIDER);
     assert_null(stream);
-    assert_string_equal(error.text, "service 'nobody': no node provides the service");
+    assert_string_equal(error.text, "service 'nobody': no provider for the service");
 }
 
 static void test_first_service_that_it_has(void **state)

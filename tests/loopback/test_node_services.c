@@ -75,23 +75,23 @@ static void test_services_come_and_go(void **state)
     assert_int_equal(flatend_node_add_service(server, &a), FLATEND_EEXIST);
     assert_int_equal(flatend_node_remove_service(server, "b"), FLATEND_ENOENT);
     assert_int_equal(flatend_node_add_service(server, &b), 0);
-    at = journal_wait(&journal, 0, "has changed what it offers. Services: [");
+    at = journal_wait(&journal, 0, "has updated its services. Services: [");
     assert_int_equal(count(client, "b"), 1);
     expect(client, "b", "b second");
     expect(client, "a", "a first");
 
     assert_int_equal(flatend_node_remove_service(server, "a"), 0);
-    at = journal_wait(&journal, at, "has changed what it offers. Services: [b]");
+    at = journal_wait(&journal, at, "has updated its services. Services: [b]");
     assert_int_equal(count(client, "a"), 0);
     a.arg = second; /* the name is free for another handler */
     a.flags = FLATEND_SERVICE_INLINE;
     assert_int_equal(flatend_node_add_service(server, &a), 0);
-    at = journal_wait(&journal, at, "has changed what it offers.");
+    at = journal_wait(&journal, at, "has updated its services.");
     expect(client, "a", "a second");
 
     assert_int_equal(flatend_node_remove_service(server, "a"), 0);
     assert_int_equal(flatend_node_remove_service(server, "b"), 0);
-    (void)journal_wait(&journal, at, "has changed what it offers. Services: []");
+    (void)journal_wait(&journal, at, "has updated its services. Services: []");
     assert_int_equal(count(client, "b"), 0);
     flatend_node_free(client);
     flatend_node_free(server);

@@ -147,8 +147,8 @@ static void the_secret_comes_from_a_private_file(void **state)
 
     assert_int_equal(chmod(path, 0640), 0);
     snprintf(message, sizeof(message),
-             "config.toml:2:10: read mesh secret '%s': others than its owner may access it (mode "
-             "0640, expected 0600)",
+             "config.toml:2:10: read mesh secret '%s': accessible by other users (mode "
+             "0640, expected 0600); run chmod 600 on it",
              path);
     assert_refused(text, message);
     temp_dir_remove(&dir);

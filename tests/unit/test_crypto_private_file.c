@@ -125,7 +125,7 @@ static void a_file_that_is_there_stays(void **state)
     assert_int_equal(fe_private_file_write(path, "write it", "first", 5, &error), 0);
     assert_int_equal(fe_private_file_write(path, "write it", "other", 5, &error), FLATEND_EEXIST);
     assert_non_null(strstr(error.text, "write it '"));
-    assert_non_null(strstr(error.text, "exists already"));
+    assert_non_null(strstr(error.text, "already exists"));
     assert_int_equal(fe_private_file_read(path, "read it", read, sizeof(read), NULL), 5);
     assert_memory_equal(read, "first", 5);
     assert_int_equal(unlink(path), 0);

@@ -406,7 +406,8 @@ static void test_peer_that_leaves_is_not_asked(void **state)
     rig_forget_log(&rig);
     send_goaway(conn, UINT32_MAX, "");
     assert_null(provider(&rig));
-    assert_string_equal(rig.trace, "10.9.9.9:50000 takes no more requests: no error.\n");
+    assert_string_equal(rig.trace,
+                        "10.0.0.2:9000 (key 0e7665b3) accepts no more requests: no error.\n");
     assert_int_equal(conn->n_closes, 0); /* what runs goes on, both ways */
     request(conn);
     assert_int_equal(rig_carry(conn), 0);
@@ -429,8 +430,9 @@ static void test_goaway_is_logged_once(void **state)
     for (int i = 0; i < 100; i++) {
         send_goaway(conn, UINT32_MAX, "tired\nof \x1b[1mthis");
     }
-    assert_string_equal(rig.trace,
-                        "10.9.9.9:50000 takes no more requests: tired\\x0aof \\x1b[1mthis.\n");
+    assert_string_equal(
+        rig.trace,
+        "10.0.0.2:9000 (key 0e7665b3) accepts no more requests: tired\\x0aof \\x1b[1mthis.\n");
     rig_deinit(&rig);
 }
 
@@ -473,9 +475,10 @@ static void test_services_replace(void **state)
     assert_int_equal(fe_registry_list(fe_mesh_registry(rig.mesh), &other, 1, NULL, 0), 0);
     offer(conn, "svc");
     assert_non_null(provider(&rig));
-    assert_string_equal(rig.trace, "10.0.0.2:9000 has changed what it offers. Services: [other]\n"
-                                   "10.0.0.2:9000 has changed what it offers. Services: []\n"
-                                   "10.0.0.2:9000 has changed what it offers. Services: [svc]\n");
+    assert_string_equal(rig.trace,
+                        "10.0.0.2:9000 (key 0e7665b3) has updated its services. Services: [other]\n"
+                        "10.0.0.2:9000 (key 0e7665b3) has updated its services. Services: []\n"
+                        "10.0.0.2:9000 (key 0e7665b3) has updated its services. Services: [svc]\n");
     rig_lose(conn, FLATEND_ECLOSED);
     assert_null(provider(&rig));
     rig_deinit(&rig);

@@ -311,7 +311,7 @@ static void test_peer_that_sends_no_handshake(void **state)
     rig_run(&rig, 1);
     assert_int_equal(rig_conn(&rig, 1)->n_closes, 1);
     assert_true(rig_has_logged(
-        &rig, "Closed the connection with 10.0.0.2:9000: no handshake after 10000 ms.\n"));
+        &rig, "Closed the connection to 10.0.0.2:9000: handshake timed out after 10000 ms.\n"));
     rig_deinit(&rig);
 }
 

@@ -71,8 +71,8 @@ static void test_silent_peer_is_asked_then_given_up(void **state)
     rig_run(&rig, 1);
     assert_int_equal(conn->n_closes, 1);
     assert_null(provider(&rig)); /* at once, and not when the connection is gone */
-    assert_string_equal(rig.trace, "Closed the connection with 10.9.9.9:50000: nothing was heard "
-                                   "for 1000 ms.\n");
+    assert_string_equal(rig.trace, "Closed the connection to 10.0.0.2:9000 (key 0e7665b3): "
+                                   "keep-alive timed out after 1000 ms.\n");
     close_watched(&rig);
 }
 

@@ -111,7 +111,7 @@ static void test_another_node_at_a_pinned_address(void **state)
         assert_int_equal(conn->n_closes, 1);
         assert_null(provider(&rig));
         assert_int_equal(rig.mesh->table.n, 0);
-        assert_true(rig_has_logged(&rig, "Closed the connection with 10.0.0.2:9000: "));
+        assert_true(rig_has_logged(&rig, "Closed the connection to 10.0.0.2:9000: "));
         assert_false(rig_has_logged(&rig, "You are now connected"));
         rig_reap(&rig);
 
@@ -150,9 +150,9 @@ static void test_refused_node_asks_again_in_a_minute(void **state)
     refuse_everybody(&self, &nobody);
     assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
     refuse(rig_conn(&rig, 0), &self);
-    assert_string_equal(rig.trace, "Closed the connection with 10.0.0.2:9000: refused by the peer: "
-                                   "this key is not allowed.\n"
-                                   "Not let in by 10.0.0.2:9000. Asking again in 1m0s.\n");
+    assert_string_equal(rig.trace, "Closed the connection to 10.0.0.2:9000: rejected by the peer: "
+                                   "key not allowed.\n"
+                                   "Rejected by 10.0.0.2:9000: not allowed; retrying in 1m0s.\n");
     rig_run(&rig, 0);
     assert_int_equal(rig.n_joined, 1); /* nobody waits for a minute */
     assert_int_equal(rig.n_connected, 0);
@@ -301,8 +301,7 @@ static void test_stranger_is_told(void **state)
     assert_true(conn->session.is_refused);
     assert_int_equal(conn->n_closes, 1);
     assert_true(conn->is_drained);
-    assert_string_equal(rig.trace,
-                        "Closed the connection with 10.9.9.9:50000: this key is not allowed.\n");
+    assert_string_equal(rig.trace, "Closed the connection to 10.9.9.9:50000: key not allowed.\n");
     rig_reap(&rig);
     assert_int_equal(fe_registry_list(fe_mesh_registry(rig.mesh), &svc, 1, NULL, 0), 1);
     assert_int_equal(rig.mesh->table.n, 1);
@@ -333,7 +332,8 @@ static void test_fault_is_told(void **state)
     assert_true(conn->is_drained);
     assert_int_equal(conn->n_goaways, 1);
     assert_int_equal(conn->goaway_reason, FE_REASON_FLOW);
-    (void)snprintf(line, sizeof(line), "Closed the connection with 10.9.9.9:50000: %s.\n",
+    (void)snprintf(line, sizeof(line),
+                   "Closed the connection to 10.0.0.2:9000 (key 0e7665b3): %s.\n",
                    conn->goaway_text);
     assert_string_equal(rig.trace, line);
     rig_deinit(&rig);
@@ -366,7 +366,7 @@ static void test_peer_that_does_not_read_is_told(void **state)
     assert_int_equal(rig_carry_from_mesh(conn), 0);
     assert_int_equal(conn->n_goaways, 1);
     assert_int_equal(conn->goaway_reason, FE_REASON_PROTOCOL);
-    assert_string_equal(conn->goaway_text, "asks without reading the answers");
+    assert_string_equal(conn->goaway_text, "output limit exceeded: peer does not read");
     rig_deinit(&rig);
 }
 

@@ -67,7 +67,7 @@ static void an_id_twice_is_a_fault(void **state)
 
     open_remote(world, 2);
     assert_int_equal(feed_request(&world->fake, 2), FLATEND_EPROTO);
-    assert_string_equal(world->fake.err.text, "stream 2 is open already");
+    assert_string_equal(world->fake.err.text, "stream 2 is already open");
 }
 
 static void an_id_of_ours_is_a_fault(void **state)
@@ -92,7 +92,7 @@ static void packets_for_no_stream_are_faults(void **state)
     struct world *world = *state;
 
     assert_int_equal(feed_data(&world->fake, 9, "x"), FLATEND_EPROTO);
-    assert_string_equal(world->fake.err.text, "data for stream 9, which is not open");
+    assert_string_equal(world->fake.err.text, "data for stream 9, which was never opened");
     assert_int_equal(feed_end(&world->fake, 9), FLATEND_EPROTO);
     assert_int_equal(feed_response(&world->fake, 9, true), FLATEND_EPROTO);
 }

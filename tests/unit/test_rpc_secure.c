@@ -394,7 +394,7 @@ static void ids_of_the_peer_grow(void **state)
     assert_int_equal(world->fake.peer.last_remote, 10);
     assert_int_equal(feed_request(&world->fake, 10), FLATEND_EPROTO);
     assert_int_equal(feed_request(&world->fake, 8), FLATEND_EPROTO);
-    assert_string_equal(world->fake.err.text, "stream 8 is no new one of the peer's");
+    assert_string_equal(world->fake.err.text, "stream 8 is not a new peer stream");
     assert_int_equal(feed_request(&world->fake, 0), FLATEND_EPROTO);
     assert_int_equal(feed_request(&world->fake, 11), FLATEND_EPROTO); /* ours are odd */
     assert_int_equal(world->fake.peer.fault_reason, FE_REASON_PROTOCOL);
@@ -419,7 +419,7 @@ static void packets_of_what_never_was_are_faults(void **state)
         assert_int_equal(feed_window(&world->fake, id, 1), FLATEND_EPROTO);
         assert_int_equal(feed_reset(&world->fake, id, FE_REASON_CANCEL), FLATEND_EPROTO);
     }
-    assert_string_equal(world->fake.err.text, "reset for stream 6, which is not open");
+    assert_string_equal(world->fake.err.text, "reset for stream 6, which was never opened");
     assert_int_equal(feed_data(&world->fake, 0, "x"), FLATEND_EPROTO);
 }
 
@@ -498,7 +498,7 @@ static void requests_that_are_reset_at_once_are_bounded(void **state)
         assert_int_equal(request_and_reset(world, false), 0);
     }
     assert_int_equal(request_and_reset(world, false), FLATEND_ELIMIT);
-    assert_string_equal(world->fake.err.text, "peer resets its requests before they are answered");
+    assert_string_equal(world->fake.err.text, "too many requests reset by the peer (rapid reset)");
 }
 
 static void requests_that_nobody_takes_may_be_reset(void **state)

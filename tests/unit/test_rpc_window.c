@@ -196,7 +196,7 @@ static void a_window_beyond_2_31_is_a_fault(void **state)
     assert_int_equal(feed_window(&world->fake, 1, FE_WINDOW_MAX - 4), 0);
     assert_int_equal(feed_window(&world->fake, 1, 1), FLATEND_EPROTO);
     assert_int_equal(world->fake.peer.fault_reason, FE_REASON_FLOW);
-    assert_string_equal(world->fake.err.text, "the window of stream 1 grows too large");
+    assert_string_equal(world->fake.err.text, "window of stream 1 too large");
     assert_int_equal(feed_window(&world->fake, 0, FE_WINDOW_MAX - 10), 0);
     assert_int_equal(feed_window(&world->fake, 0, 1), FLATEND_EPROTO);
     assert_int_equal(feed_window(&world->fake, 3, UINT32_MAX), FLATEND_EPROTO);
@@ -351,7 +351,7 @@ static void more_than_the_streams_window_is_a_fault(void **state)
     assert_int_equal(feed_data(&world->fake, 2, ""), 0);
     assert_int_equal(feed_data(&world->fake, 2, "i"), FLATEND_EPROTO);
     assert_int_equal(world->fake.peer.fault_reason, FE_REASON_FLOW);
-    assert_string_equal(world->fake.err.text, "1 bytes for stream 2, whose window has 0");
+    assert_string_equal(world->fake.err.text, "1 bytes on stream 2 exceed its window of 0");
     assert_int_equal(world->fake.peer.n_waiting, 8);
 }
 

@@ -386,7 +386,7 @@ static void a_handshake_that_fits_no_record_is_our_fault(void **state)
     assert_int_equal(pair_start(&pair), 0);
     assert_int_equal(pair_carry(&pair, PAIR_INITIATOR, 0, NULL, NULL, &err), 0);
     assert_int_equal(pair_carry(&pair, PAIR_RESPONDER, 0, NULL, NULL, &err), FLATEND_ETOOBIG);
-    assert_string_equal(err.text, "our Handshake: larger than the limit");
+    assert_string_equal(err.text, "our Handshake: too large");
     pair_deinit(&pair);
 }
 

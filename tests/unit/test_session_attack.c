@@ -105,7 +105,7 @@ static void the_bit_of_a_key_that_x25519_ignores(void **state)
         m.arg = &flip;
         meeting_run(&m);
         expect_nothing_opened(&m, &flip);
-        meeting_expect_fault(&m, R, FLATEND_ESIGNATURE, "Handshake: signature does not verify");
+        meeting_expect_fault(&m, R, FLATEND_ESIGNATURE, "Handshake: invalid signature");
         assert_int_equal(m.code[I], FLATEND_EDECRYPT);
         meeting_deinit(&m);
     }
@@ -124,7 +124,7 @@ static void a_changed_answer_is_told_to_both(void **state)
     m.tamper = flip_bit;
     m.arg = &flip;
     meeting_run(&m);
-    meeting_expect_fault(&m, I, FLATEND_EDECRYPT, "the peer's answer does not authenticate");
+    meeting_expect_fault(&m, I, FLATEND_EDECRYPT, "peer's Handshake does not authenticate");
     meeting_expect_fault(&m, R, 0, "");
     assert_int_equal(m.pair.sides[R].session.received, 1);
     assert_int_equal(fe_session_next(&m.pair.sides[I].session, &event, &err), FLATEND_ESTATE);
@@ -220,7 +220,7 @@ static void two_sessions_cannot_be_joined(void **state)
     shake_with_both(&middle, keys);
     read_handshake(&middle, keys[I]);
     assert_int_equal(send_handshake(&middle, keys[R]), FLATEND_ESIGNATURE);
-    assert_string_equal(middle.m.err[R].text, "Handshake: signature does not verify");
+    assert_string_equal(middle.m.err[R].text, "Handshake: invalid signature");
     assert_int_equal(middle.m.pair.sides[R].session.state, FE_SESSION_FAILED);
     meeting_deinit(&middle.m);
 }
@@ -257,7 +257,7 @@ static void an_extension_stripped_where_secure_is_required(void **state)
     (void)state;
     assert_int_equal(strip_and_send(&middle, true), FLATEND_EDENIED);
     assert_string_equal(middle.m.err[R].text,
-                        "the peer has no secure session, and none other is allowed");
+                        "peer does not support secure sessions, which are required");
     meeting_deinit(&middle.m);
 }
 
@@ -366,10 +366,10 @@ static void handshakes_that_lie(void **state)
         void (*lie)(struct middle *middle);
         const char *text;
     } cases[] = {
-        {leave_the_signature_out, "Handshake: an ID without a signature of this session"},
-        {leave_the_id_out, "Handshake: a signature without an ID"},
-        {be_too_short, "extension: not of the length it says"},
-        {be_too_long, "extension: not of the length it says"},
+        {leave_the_signature_out, "Handshake: ID without a session signature"},
+        {leave_the_id_out, "Handshake: signature without an ID"},
+        {be_too_short, "extension: length mismatch"},
+        {be_too_long, "extension: length mismatch"},
         {be_far_too_long, "extension: 1025 bytes (at most 1024)"},
         {take_another_seq, "malformed Handshake"},
         {take_port_0, "Handshake: an ID with port 0"},
@@ -413,9 +413,9 @@ static void refusals_that_may_pass_and_that_may_not(void **state)
         const char *text;
         bool is_refused;
     } cases[] = {
-        {FE_VIEW_LIT("\0\0\0\10\2no"), FLATEND_EDENIED, "refused by the peer: no", true},
-        {FE_VIEW_LIT("\0\0\0\7\2no"), FLATEND_EREFUSED, "refused by the peer: no", false},
-        {FE_VIEW_LIT("\0\0\0\2\4full"), FLATEND_EREFUSED, "refused by the peer: full", false},
+        {FE_VIEW_LIT("\0\0\0\10\2no"), FLATEND_EDENIED, "rejected by the peer: no", true},
+        {FE_VIEW_LIT("\0\0\0\7\2no"), FLATEND_EREFUSED, "rejected by the peer: no", false},
+        {FE_VIEW_LIT("\0\0\0\2\4full"), FLATEND_EREFUSED, "rejected by the peer: full", false},
         {FE_VIEW_LIT("\0\0\0\10\3no"), FLATEND_EPROTO, "malformed refusal", false},
     };
     struct middle middle;
@@ -487,8 +487,8 @@ static void a_recorded_handshake_is_worthless(void **state)
     pair_init(&pair, 2); /* the same responder, with another ephemeral key */
     assert_int_equal(pair_start(&pair), 0);
     assert_int_equal(pair_feed(&pair, R, tape.bytes, tape.len, NULL, NULL, &err), FLATEND_EDENIED);
-    assert_string_equal(err.text, "the first record does not authenticate: is a mesh secret "
-                                  "missing or different?");
+    assert_string_equal(err.text,
+                        "first record does not authenticate: wrong or missing mesh secret?");
     pair_deinit(&pair);
 }
 

@@ -87,7 +87,7 @@ static void a_key_of_small_order(void **state)
     assert_int_equal(pair_start(pair), 0);
     assert_int_equal(pair_feed(pair, PAIR_RESPONDER, zero, sizeof(zero), NULL, NULL, &err),
                      FLATEND_EKEY);
-    assert_string_equal(err.text, "key exchange: not a valid key");
+    assert_string_equal(err.text, "key exchange: invalid key");
     assert_int_equal(pair->sides[PAIR_RESPONDER].out.len, 0);
 }
 
@@ -193,7 +193,7 @@ static void a_record_that_is_repeated(void **state)
     assert_int_equal(pair_feed(pair, PAIR_RESPONDER, record, len, NULL, NULL, &err), 0);
     assert_int_equal(pair_feed(pair, PAIR_RESPONDER, record, len, NULL, NULL, &err),
                      FLATEND_EDECRYPT);
-    assert_string_equal(err.text, "record 2 of 31 bytes: record does not authenticate");
+    assert_string_equal(err.text, "record 2 of 31 bytes: decryption failed");
 }
 
 /* ---- the order of packets ------------------------------------------------------------------- */
@@ -207,12 +207,12 @@ static void packets_before_the_handshake(void **state)
 static void an_answer_before_the_handshake(void **state)
 {
     open_without_handshake(*state);
-    EXPECT_FAULT(*state, "\0\0\0\2\0", "an answer before the Handshake");
+    EXPECT_FAULT(*state, "\0\0\0\2\0", "response before the Handshake");
 }
 
 static void an_answer_to_nothing(void **state)
 {
-    EXPECT_FAULT(*state, "\0\0\0\2\0", "an answer to a request that was not made (seq 2)");
+    EXPECT_FAULT(*state, "\0\0\0\2\0", "response to unknown request (seq 2)");
 }
 
 static void a_second_answer_to_our_handshake(void **state)
@@ -222,7 +222,7 @@ static void a_second_answer_to_our_handshake(void **state)
 
     assert_int_equal(send_plaintext(pair, PAIR_RESPONDER, FE_VIEW_LIT("\0\0\0\1\0\0"), &err),
                      FLATEND_EPROTO);
-    assert_string_equal(err.text, "an answer to a request that was not made (seq 1)");
+    assert_string_equal(err.text, "response to unknown request (seq 1)");
 }
 
 static void a_handshake_that_wants_no_answer(void **state)
@@ -342,7 +342,7 @@ static void a_signature_that_does_not_verify(void **state)
     struct fe_view hello = make_handshake(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
 
     plaintext[hello.len - 1] ^= 1;
-    expect_fault(pair, hello, FLATEND_ESIGNATURE, "Handshake: signature does not verify");
+    expect_fault(pair, hello, FLATEND_ESIGNATURE, "Handshake: invalid signature");
 }
 
 static void an_address_that_was_not_signed(void **state)
@@ -352,7 +352,7 @@ static void an_address_that_was_not_signed(void **state)
     struct fe_view hello = make_handshake(pair, &pair->sides[PAIR_INITIATOR].self.id, plaintext);
 
     plaintext[4 + 1 + 1 + FE_KEY_LEN + 1] ^= 1;
-    expect_fault(pair, hello, FLATEND_ESIGNATURE, "Handshake: signature does not verify");
+    expect_fault(pair, hello, FLATEND_ESIGNATURE, "Handshake: invalid signature");
 }
 
 static void the_anonymous_key_as_an_id(void **state)

@@ -190,7 +190,7 @@ static void a_record_that_is_repeated(void **state)
     len = fe_chain_read(&pair->sides[I].out, record, sizeof(record));
     assert_int_equal(pair_feed(pair, R, record, len, NULL, NULL, &err), 0);
     assert_int_equal(pair_feed(pair, R, record, len, NULL, NULL, &err), FLATEND_EDECRYPT);
-    assert_string_equal(err.text, "record 1 of 29 bytes: record does not authenticate");
+    assert_string_equal(err.text, "record 1 of 29 bytes: decryption failed");
 }
 
 /* What one side has sent does not come back as if the other had. */
@@ -239,18 +239,20 @@ static void packets_that_are_faults(void **state)
         struct fe_view plaintext;
         const char *text;
     } cases[] = {
-        {FE_VIEW_LIT("\0\0\1\0\0\0\0\0\1"), "a packet that leaves its record"},
-        {FE_VIEW_LIT("\377\377\377\0\0\0\0\0\1x"), "a packet that leaves its record"},
-        {FE_VIEW_LIT("\0\0\1\0\0\0\0\0\1x\0"), "a packet that leaves its record"},
+        {FE_VIEW_LIT("\0\0\1\0\0\0\0\0\1"), "packet exceeds its record"},
+        {FE_VIEW_LIT("\377\377\377\0\0\0\0\0\1x"), "packet exceeds its record"},
+        {FE_VIEW_LIT("\0\0\1\0\0\0\0\0\1x\0"), "packet exceeds its record"},
         {FE_VIEW_LIT("\0\0\1\0\0\0\0\0\0x"), "DATA with stream 0"},
         {FE_VIEW_LIT("\0\0\0\0\0\0\0\0\1"), "empty DATA"},
         {FE_VIEW_LIT("\0\0\3\1\0\0\0\0\0\0" NO_HEADERS), "REQUEST with stream 0"},
-        {FE_VIEW_LIT("\0\0\3\1\0\0\0\0\2\0" NO_HEADERS), "REQUEST on stream 2 of the wrong side"},
+        {FE_VIEW_LIT("\0\0\3\1\0\0\0\0\2\0" NO_HEADERS),
+         "REQUEST on stream 2 with the wrong parity"},
         {FE_VIEW_LIT("\0\0\3\1\0\200\0\0\1\0" NO_HEADERS), "REQUEST on stream 2147483649 after 0"},
         {FE_VIEW_LIT("\0\0\3\1\0\0\0\0\1\0\0\1"), "malformed REQUEST"},
         {FE_VIEW_LIT("\0\0\4\1\0\0\0\0\1\0\0\0\0"), "malformed REQUEST"},
         {FE_VIEW_LIT("\0\0\3\2\0\0\0\0\0\1" NO_HEADERS), "RESPONSE with stream 0"},
-        {FE_VIEW_LIT("\0\0\3\2\0\0\0\0\1\1" NO_HEADERS), "RESPONSE on stream 1 of the wrong side"},
+        {FE_VIEW_LIT("\0\0\3\2\0\0\0\0\1\1" NO_HEADERS),
+         "RESPONSE on stream 1 with the wrong parity"},
         {FE_VIEW_LIT("\0\0\3\2\0\0\0\0\2\2" NO_HEADERS), "malformed RESPONSE"},
         {FE_VIEW_LIT("\0\0\2\3\0\0\0\0\0" NO_HEADERS), "TRAILERS with stream 0"},
         {FE_VIEW_LIT("\0\0\2\3\0\0\0\0\1\0\1"), "malformed TRAILERS"},
@@ -275,8 +277,8 @@ static void packets_that_are_faults(void **state)
         {FE_VIEW_LIT("\0\0\2\10\0\0\0\0\0\0\1"), "malformed SERVICES"},
         {FE_VIEW_LIT("\0\0\2\10\0\0\0\0\0\1\0"), "malformed SERVICES"},
         {FE_VIEW_LIT("\0\0\5\11\0\0\0\0\0\0\0\0\1x"), "malformed FIND_NODE"},
-        {FE_VIEW_LIT("\0\0\5\12\0\0\0\0\0\0\0\0\1\0"), "NODES that nobody asked for (token 1)"},
-        {FE_VIEW_LIT("\0\0\5\12\0\0\0\0\0\0\0\0\0\0"), "NODES that nobody asked for (token 0)"},
+        {FE_VIEW_LIT("\0\0\5\12\0\0\0\0\0\0\0\0\1\0"), "unsolicited NODES (token 1)"},
+        {FE_VIEW_LIT("\0\0\5\12\0\0\0\0\0\0\0\0\0\0"), "unsolicited NODES (token 0)"},
         {FE_VIEW_LIT("\0\0\5\12\0\0\0\0\0\0\0\0\1\1"), "malformed NODES"},
     };
 
@@ -342,7 +344,7 @@ static void an_answer_to_a_question_comes_once(void **state)
     assert_int_equal(asked->ops->nodes(asked, token, NULL, 0), 0);
     assert_int_equal(asked->ops->nodes(asked, token, NULL, 0), 0);
     assert_int_equal(pair_carry(pair, I, 0, NULL, NULL, &err), FLATEND_EPROTO);
-    assert_string_equal(err.text, "NODES that nobody asked for (token 1)");
+    assert_string_equal(err.text, "unsolicited NODES (token 1)");
 }
 
 static int ping(struct pair *pair, unsigned n, struct flatend_error *err)
@@ -369,7 +371,7 @@ static void a_flood_of_pings(void **state)
         assert_int_equal(heard.type, FE_EVENT_PONG);
     }
     assert_int_equal(ping(pair, FE_SESSION_PINGS_MAX + 1, &err), FLATEND_EPROTO);
-    assert_string_equal(err.text, "more than 32 pings at once");
+    assert_string_equal(err.text, "more than 32 unanswered pings");
 }
 
 static void a_peer_that_denies_is_not_dialed_again(void **state)
@@ -386,7 +388,7 @@ static void a_peer_that_denies_is_not_dialed_again(void **state)
     assert_false(pair->sides[R].session.is_refused);
     assert_int_equal(sender->ops->goaway(sender, 0, FE_REASON_DENIED, FE_VIEW_LIT("no")), 0);
     assert_int_equal(pair_carry(pair, I, 0, on_event, &heard, &err), FLATEND_EDENIED);
-    assert_string_equal(err.text, "refused by the peer: no");
+    assert_string_equal(err.text, "rejected by the peer: no");
     assert_true(pair->sides[R].session.is_refused);
     assert_int_equal(pair->sides[R].out.len, 0); /* it is not told what it has said itself */
 }

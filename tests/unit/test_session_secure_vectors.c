@@ -249,7 +249,7 @@ static void a_refusal_is_what_the_vectors_say(void **state)
     expect_sent(&s, "initiator_hello");
     feed(&s, "refusal_of_k");
     assert_int_equal(fe_session_next(&s.session, &s.event, &s.err), FLATEND_EDENIED);
-    assert_string_equal(s.err.text, "refused by the peer: a mesh secret is required");
+    assert_string_equal(s.err.text, "rejected by the peer: a mesh secret is required");
     assert_true(s.session.is_refused);
     scripted_deinit(&s);
 }

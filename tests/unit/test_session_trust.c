@@ -11,9 +11,8 @@
 
 enum { I = PAIR_INITIATOR, R = PAIR_RESPONDER };
 
-#define OLD_IS_DENIED "the peer has no secure session, and none other is allowed"
-#define NOT_AUTHENTIC                                                                              \
-    "the first record does not authenticate: is a mesh secret missing or different?"
+#define OLD_IS_DENIED "peer does not support secure sessions, which are required"
+#define NOT_AUTHENTIC "first record does not authenticate: wrong or missing mesh secret?"
 
 static int setup(void **state)
 {
@@ -182,7 +181,7 @@ static void an_initiator_without_the_secret(void **state)
     give_secret(m, R, 7);
     meeting_run(m);
     meeting_expect_fault(m, R, FLATEND_EDENIED, "a mesh secret is required");
-    expect_refused(m, I, "refused by the peer: a mesh secret is required");
+    expect_refused(m, I, "rejected by the peer: a mesh secret is required");
 }
 
 static void a_responder_without_the_secret(void **state)
@@ -192,7 +191,7 @@ static void a_responder_without_the_secret(void **state)
     give_secret(m, I, 7);
     meeting_run(m);
     meeting_expect_fault(m, R, FLATEND_EDENIED, NOT_AUTHENTIC);
-    expect_refused(m, I, "refused by the peer: " NOT_AUTHENTIC);
+    expect_refused(m, I, "rejected by the peer: " NOT_AUTHENTIC);
 }
 
 static void members_of_different_meshes(void **state)
@@ -203,7 +202,7 @@ static void members_of_different_meshes(void **state)
     give_secret(m, R, 8);
     meeting_run(m);
     meeting_expect_fault(m, R, FLATEND_EDENIED, NOT_AUTHENTIC);
-    expect_refused(m, I, "refused by the peer: " NOT_AUTHENTIC);
+    expect_refused(m, I, "rejected by the peer: " NOT_AUTHENTIC);
 }
 
 static void an_old_initiator_at_a_closed_mesh(void **state)
@@ -254,8 +253,8 @@ static void an_initiator_whose_key_is_not_allowed(void **state)
 
     allow(m, R, key_of(m, R));
     meeting_run(m);
-    meeting_expect_fault(m, R, FLATEND_EDENIED, "this key is not allowed");
-    expect_refused(m, I, "refused by the peer: this key is not allowed");
+    meeting_expect_fault(m, R, FLATEND_EDENIED, "key not allowed");
+    expect_refused(m, I, "rejected by the peer: key not allowed");
     assert_int_equal(m->n_handshakes[R], 0);
     assert_int_equal(m->n_handshakes[I], 0);
 }
@@ -266,8 +265,8 @@ static void a_responder_whose_key_is_not_allowed(void **state)
 
     allow(m, I, key_of(m, I));
     meeting_run(m);
-    meeting_expect_fault(m, I, FLATEND_EDENIED, "this key is not allowed");
-    expect_refused(m, R, "refused by the peer: this key is not allowed");
+    meeting_expect_fault(m, I, FLATEND_EDENIED, "key not allowed");
+    expect_refused(m, R, "rejected by the peer: key not allowed");
     assert_int_equal(m->n_handshakes[I], 0);
 }
 
@@ -278,8 +277,8 @@ static void an_anonymous_initiator_where_keys_are_listed(void **state)
     allow(m, R, key_of(m, I));
     pair_make_anonymous(&m->pair, I);
     meeting_run(m);
-    meeting_expect_fault(m, R, FLATEND_EDENIED, "anonymous nodes are not allowed");
-    expect_refused(m, I, "refused by the peer: anonymous nodes are not allowed");
+    meeting_expect_fault(m, R, FLATEND_EDENIED, "anonymous node not allowed");
+    expect_refused(m, I, "rejected by the peer: anonymous node not allowed");
 }
 
 static void an_old_initiator_where_keys_are_listed(void **state)
@@ -311,8 +310,8 @@ static void another_key_than_the_pinned_one(void **state)
     struct meeting *m = *state;
 
     run_pinned(m, key_of(m, I));
-    meeting_expect_fault(m, I, FLATEND_EDENIED, "another key than the one that was expected");
-    expect_refused(m, R, "refused by the peer: another key than the one that was expected");
+    meeting_expect_fault(m, I, FLATEND_EDENIED, "key does not match the pinned key");
+    expect_refused(m, R, "rejected by the peer: key does not match the pinned key");
 }
 
 static void an_anonymous_responder_where_a_key_is_pinned(void **state)
@@ -321,8 +320,7 @@ static void an_anonymous_responder_where_a_key_is_pinned(void **state)
 
     pair_make_anonymous(&m->pair, R);
     run_pinned(m, key_of(m, R));
-    meeting_expect_fault(m, I, FLATEND_EDENIED,
-                         "an anonymous node, where a certain key was expected");
+    meeting_expect_fault(m, I, FLATEND_EDENIED, "peer is anonymous, but a key is pinned");
 }
 
 static void an_old_responder_where_a_key_is_pinned(void **state)
@@ -365,7 +363,7 @@ static void a_responder_that_may_not_provide_it(void **state)
     reserve_pipe(m, I, &rule, key_of(m, I));
     meeting_run(m);
     meeting_expect_fault(m, I, FLATEND_EDENIED, "this key may not provide the service 'pipe'");
-    expect_refused(m, R, "refused by the peer: this key may not provide the service 'pipe'");
+    expect_refused(m, R, "rejected by the peer: this key may not provide the service 'pipe'");
 }
 
 static void an_initiator_that_may_not_provide_it(void **state)
@@ -383,7 +381,7 @@ static void an_initiator_that_may_not_provide_it(void **state)
                          "a node without a proven key may not provide the service 'pipe'");
     expect_refused(
         m, I,
-        "refused by the peer: a node without a proven key may not provide the service 'pipe'");
+        "rejected by the peer: a node without a proven key may not provide the service 'pipe'");
 }
 
 /* An old peer's key is signed, and yet nothing binds it to the session. */
@@ -415,7 +413,7 @@ static void a_service_that_comes_later(void **state)
     m->code[R] = pair_carry(&m->pair, I, 0, NULL, NULL, &m->err[R]);
     meeting_expect_fault(m, R, FLATEND_EDENIED, "this key may not provide the service 'pipe'");
     m->code[I] = pair_carry(&m->pair, R, 0, NULL, NULL, &m->err[I]);
-    expect_refused(m, I, "refused by the peer: this key may not provide the service 'pipe'");
+    expect_refused(m, I, "rejected by the peer: this key may not provide the service 'pipe'");
 }
 
 /* ---- after a refusal ------------------------------------------------------------------------ */

@@ -95,15 +95,15 @@ static void extensions_that_lie(void **state)
         {FE_VIEW_LIT(LIMITS), NULL},
         {FE_VIEW_LIT(LIMITS "\x7f\0\0"), NULL},
         {FE_VIEW_LIT(LIMITS "\x7f\0\0\x7f\0\0"), NULL},
-        {FE_VIEW_LIT(LIMITS "\x80\0\0"), "extension: type 128 is not known"},
-        {FE_VIEW_LIT(LIMITS "\1"), "extension: cut short"},
-        {FE_VIEW_LIT(LIMITS "\1\0"), "extension: cut short"},
-        {FE_VIEW_LIT(LIMITS "\1\0\4\0\0\0"), "extension: cut short"},
-        {FE_VIEW_LIT(LIMITS "\x7f\xff\xff"), "extension: cut short"},
+        {FE_VIEW_LIT(LIMITS "\x80\0\0"), "extension: unknown type 128"},
+        {FE_VIEW_LIT(LIMITS "\1"), "extension: truncated"},
+        {FE_VIEW_LIT(LIMITS "\1\0"), "extension: truncated"},
+        {FE_VIEW_LIT(LIMITS "\1\0\4\0\0\0"), "extension: truncated"},
+        {FE_VIEW_LIT(LIMITS "\x7f\xff\xff"), "extension: truncated"},
         {FE_VIEW_LIT(LIMITS "\1\0\3\0\0\0"), "extension: malformed value of type 1"},
         {FE_VIEW_LIT(LIMITS "\1\0\5\0\0\0\0\0"), "extension: malformed value of type 1"},
         {FE_VIEW_LIT(LIMITS "\1\0\0"), "extension: malformed value of type 1"},
-        {FE_VIEW_LIT(LIMITS "\2\0\4\0\1\0\0"), "extension: type 2 twice"},
+        {FE_VIEW_LIT(LIMITS "\2\0\4\0\1\0\0"), "extension: duplicate type 2"},
         {FE_VIEW_LIT(LIMITS "\5\0\1\0"), "extension: malformed value of type 5"},
         {FE_VIEW_LIT(LIMITS "\6\0\7\0\1\2\3\4\0\1"), NULL},
         {FE_VIEW_LIT(LIMITS "\6\0\6\0\1\2\3\4\0"), "extension: malformed value of type 6"},
@@ -122,11 +122,11 @@ static void extensions_that_lie(void **state)
         {FE_VIEW_LIT(LIMITS "\x40\0\100"
                             "0123456789012345678901234567890123456789012345678901234567890123"
                             "\x7f\0\0"),
-         "extension: bytes behind the signature"},
-        {FE_VIEW_LIT(""), "extension: limits are missing"},
-        {FE_VIEW_LIT("\3\0\10\0\10\0\0\0\200\0\0\4\0\4\0\0\20\0"), "extension: limits are missing"},
-        {FE_VIEW_LIT("\2\0\4\0\1\0\0\4\0\4\0\0\20\0"), "extension: limits are missing"},
-        {FE_VIEW_LIT("\2\0\4\0\1\0\0\3\0\10\0\10\0\0\0\200\0\0"), "extension: limits are missing"},
+         "extension: bytes after the signature"},
+        {FE_VIEW_LIT(""), "extension: missing limits"},
+        {FE_VIEW_LIT("\3\0\10\0\10\0\0\0\200\0\0\4\0\4\0\0\20\0"), "extension: missing limits"},
+        {FE_VIEW_LIT("\2\0\4\0\1\0\0\4\0\4\0\0\20\0"), "extension: missing limits"},
+        {FE_VIEW_LIT("\2\0\4\0\1\0\0\3\0\10\0\10\0\0\0\200\0\0"), "extension: missing limits"},
         {FE_VIEW_LIT("\2\0\4\0\0\17\377\3\0\10\0\10\0\0\0\200\0\0\4\0\4\0\0\20\0"),
          "extension: records of 4095 bytes (at least 4096)"},
         {FE_VIEW_LIT("\2\0\4\0\1\0\0\3\0\10\200\0\0\0\0\200\0\0\4\0\4\0\0\20\0"),
@@ -157,12 +157,12 @@ static void an_extension_is_as_long_as_it_says(void **state)
         assert_int_equal(
             fe_secure_extension_decode(fe_view_of(vector.bytes, len), &extension, &err),
             FLATEND_EPROTO);
-        assert_string_equal(err.text, "extension: not of the length it says");
+        assert_string_equal(err.text, "extension: length mismatch");
     }
     vector.bytes[vector.len++] = 0;
     assert_int_equal(fe_secure_extension_decode(vector_view(&vector), &extension, &err),
                      FLATEND_EPROTO);
-    assert_string_equal(err.text, "extension: not of the length it says");
+    assert_string_equal(err.text, "extension: length mismatch");
 }
 
 static void an_extension_is_bounded(void **state)

@@ -167,14 +167,13 @@ static int start_edges(struct fe_gateway *gateway, struct flatend_error *err)
                           : fe_edge_worker_open_threaded(edge, &setup);
 
         if (code != 0 && i > 0 && !config->has_workers) {
-            fe_log(&gateway->log, FLATEND_LOG_WARN,
-                   "Serving HTTP with %u worker(s) instead of %u: %s.", i, n_workers,
-                   flatend_strerror(code));
+            fe_log(&gateway->log, FLATEND_LOG_WARN, "Serving HTTP with %u of %u workers: %s.", i,
+                   n_workers, flatend_strerror(code));
             break;
         }
         if (code != 0) {
-            return fe_err_set(err, code, "worker %u of %u: %s (see 'workers')", i + 1, n_workers,
-                              flatend_strerror(code));
+            return fe_err_set(err, code, "cannot start worker %u of %u: %s (lower 'workers')",
+                              i + 1, n_workers, flatend_strerror(code));
         }
         gateway->n_edges++;
         gateway->n_open++;

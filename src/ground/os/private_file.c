@@ -18,7 +18,7 @@ static int fail_errno(struct flatend_error *error, const char *what, const char 
     case EROFS:
         return fe_err_set(error, FLATEND_EACCESS, "%s '%s': permission denied", what, path);
     case EEXIST:
-        return fe_err_set(error, FLATEND_EEXIST, "%s '%s': exists already", what, path);
+        return fe_err_set(error, FLATEND_EEXIST, "%s '%s': already exists", what, path);
     default:
         return fe_err_set(error, FLATEND_EIO, "%s '%s': errno %d", what, path, errno);
     }
@@ -59,9 +59,10 @@ static ssize_t read_from(int fd, const char *path, const char *what, char *text,
         return fe_err_set(error, FLATEND_EKEY, "%s '%s': not a regular file", what, path);
     }
     if ((st.st_mode & 077) != 0) {
-        return fe_err_set(error, FLATEND_EACCESS,
-                          "%s '%s': others than its owner may access it (mode %04o, expected 0600)",
-                          what, path, (unsigned)(st.st_mode & 07777));
+        return fe_err_set(
+            error, FLATEND_EACCESS,
+            "%s '%s': accessible by other users (mode %04o, expected 0600); run chmod 600 on it",
+            what, path, (unsigned)(st.st_mode & 07777));
     }
     len = read_text(fd, text, cap);
     return len < 0 ? fail_errno(error, what, path) : len;

@@ -113,11 +113,11 @@ static void retry(struct fe_dial *dial)
     }
     delay_ms = dial->is_refused ? FE_MESH_REFUSED_MS : delay_before(mesh, dial->n_attempts);
     fe_log(&mesh->log, FLATEND_LOG_INFO,
-           dial->is_refused ? "Not let in by %s. Asking again in %s."
+           dial->is_refused ? "Rejected by %s: not allowed; retrying in %s."
                             : "Trying to reconnect to %s. Sleeping for %s.",
            addr, format_delay(delay_ms, text));
     if (fe_mesh_start_timer(mesh, &dial->timer, delay_ms) != 0) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN, "Not reconnecting to %s: out of memory.", addr);
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Cannot reconnect to %s: out of memory.", addr);
         fe_dial_give_up(dial);
         return;
     }

@@ -147,7 +147,7 @@ void fe_discovery_start(struct fe_mesh *mesh)
     }
     if (fe_mesh_start_timer(mesh, &discovery->deadline, FE_MESH_DISCOVER_MS) != 0 ||
         fe_kad_lookup_add(&discovery->lookup, ids, n) < 0) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN, "Discovery: out of memory.");
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Peer discovery failed: out of memory.");
         finish(mesh);
         return;
     }
@@ -205,7 +205,7 @@ void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t 
 
         complete_address(link, &id.addr);
         if (fe_kad_lookup_add(&mesh->discovery.lookup, &id, 1) < 0) {
-            fe_log(&mesh->log, FLATEND_LOG_WARN, "Discovery: out of memory.");
+            fe_log(&mesh->log, FLATEND_LOG_WARN, "Peer discovery failed: out of memory.");
             break;
         }
     }

@@ -63,7 +63,7 @@ void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
 {
     struct fe_mesh *mesh = link->mesh;
     struct fe_view why = fe_view_str(fe_reason_text(event->u.goaway.reason));
-    char text[FE_ADDR_TEXT_MAX];
+    char name[FE_LINK_NAME_MAX];
 
     if (link->has_goaway) {
         return; /* one line of the log is enough */
@@ -72,8 +72,8 @@ void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
     if (event->u.goaway.text.len > 0) {
         why = event->u.goaway.text;
     }
-    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s takes no more requests: %.*s.",
-           fe_addr_format(&link->addr, text), (int)why.len, (const char *)why.ptr);
+    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s accepts no more requests: %.*s.",
+           fe_link_name(link, name), (int)why.len, (const char *)why.ptr);
 }
 
 static bool is_waited_for(const struct fe_link *link)

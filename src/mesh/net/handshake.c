@@ -1,8 +1,31 @@
 /* The peer says who it is and what it offers (docs/PROTOCOL.md §1.3, §2.3): once on every link, and
  * again as often as it likes. */
+#include <stdio.h>
+
 #include "mesh/net/internal.h"
 
-static const char *name_of(const struct fe_link *link, char buf[FE_ADDR_TEXT_MAX])
+static bool has_identity(const struct fe_link *link)
+{
+    return link->has_session && !link->peer.is_anonymous;
+}
+
+const char *fe_link_name(const struct fe_link *link, char buf[FE_LINK_NAME_MAX])
+{
+    const bool is_dialed = link->dial != NULL || !has_identity(link);
+    const uint8_t *key = link->peer.id.public_key;
+    size_t len;
+
+    fe_addr_format(is_dialed ? &link->addr : &link->peer.id.addr, buf);
+    if (has_identity(link) && link->peer.is_proven) {
+        len = strlen(buf);
+        snprintf(buf + len, FE_LINK_NAME_MAX - len, " (key %02x%02x%02x%02x)", key[0], key[1],
+                 key[2], key[3]);
+    }
+    return buf;
+}
+
+/* As the nodes of the old dialect write it. */
+static const char *old_name(const struct fe_link *link, char buf[FE_ADDR_TEXT_MAX])
 {
     if (link->dial != NULL) {
         return fe_addr_format(&link->addr, buf);
@@ -15,7 +38,7 @@ void fe_link_log(const struct fe_link *link, const char *before, const char *aft
     char name[FE_ADDR_TEXT_MAX];
 
     fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]", before,
-           name_of(link, name), after, (int)link->services.len,
+           old_name(link, name), after, (int)link->services.len,
            link->services.len > 0 ? (const char *)link->services.data : "");
 }
 
@@ -110,6 +133,7 @@ static void note_offers(struct fe_link *link, struct fe_offers offers)
 
 int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct flatend_error *err)
 {
+    char name[FE_LINK_NAME_MAX];
     int rv;
 
     if (link->has_goaway) {
@@ -120,7 +144,9 @@ int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct fl
         return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
     }
     note_offers(link, offers);
-    fe_link_log(link, "", " has changed what it offers.");
+    fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s has updated its services. Services: [%.*s]",
+           fe_link_name(link, name), (int)link->services.len,
+           link->services.len > 0 ? (const char *)link->services.data : "");
     return 0;
 }
 

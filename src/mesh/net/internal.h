@@ -114,8 +114,13 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
 int fe_link_on_services(struct fe_link *link, struct fe_offers offers,
                         struct flatend_error *err) FE_MUST_USE;
 
-/* A line for the node's user: `before`, whom it is about, `after`, "Services: [a b]". The peer is
- * called by the address that was dialed, else the one it advertises, else "<anon>". */
+/* The peer's name in log lines: the address that was dialed, else the one that it advertises, else
+ * that of the connection; with a proven key " (key 0123abcd)", its first digits. */
+enum { FE_LINK_NAME_MAX = FE_ADDR_TEXT_MAX + 16 };
+const char *fe_link_name(const struct fe_link *link, char buf[FE_LINK_NAME_MAX]);
+
+/* One of the log lines that all implementations share: `before`, the peer, `after`, "Services: [a
+ * b]". The peer's name is an address without a key, or "<anon>". */
 void fe_link_log(const struct fe_link *link, const char *before, const char *after);
 
 /* The link is ready, and the peer has proven to be the node with this key. */

@@ -51,7 +51,7 @@ static void on_timer(struct fe_timer *timer)
                now_ms >= link->last_ping_ms + 3 * half_interval(link) / 2) {
         send_ping(link, now_ms);
     } else {
-        (void)fe_err_set(&err, FLATEND_ETIMEDOUT, "nothing was heard for %llu ms",
+        (void)fe_err_set(&err, FLATEND_ETIMEDOUT, "keep-alive timed out after %llu ms",
                          (unsigned long long)(now_ms - link->last_read_ms));
         fe_link_fail(link, FLATEND_ETIMEDOUT, &err);
     }

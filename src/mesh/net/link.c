@@ -60,14 +60,13 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
 
 void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
 {
-    char addr[FE_ADDR_TEXT_MAX];
+    char name[FE_LINK_NAME_MAX];
 
     if (code == FLATEND_EDENIED && link->dial != NULL) {
         link->dial->is_refused = true;
     }
-    fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection with %s: %s.",
-           fe_addr_format(&link->addr, addr),
-           err->text[0] != '\0' ? err->text : flatend_strerror(code));
+    fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection to %s: %s.",
+           fe_link_name(link, name), err->text[0] != '\0' ? err->text : flatend_strerror(code));
     fe_link_close(link, tell_fault(link, code, err));
 }
 
@@ -76,7 +75,7 @@ static void log_unreached(const struct fe_link *link, int code)
 {
     char addr[FE_ADDR_TEXT_MAX];
 
-    fe_log(&link->mesh->log, FLATEND_LOG_DEBUG, "No connection with %s: %s.",
+    fe_log(&link->mesh->log, FLATEND_LOG_DEBUG, "Cannot connect to %s: %s.",
            fe_addr_format(&link->addr, addr), flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
 }
 
@@ -95,7 +94,8 @@ static void on_timer(struct fe_timer *timer)
             fe_link_close(link, false); /* goaway.c does not wait for it any longer */
             break;
         }
-        fe_err_set(&err, FLATEND_ETIMEDOUT, "no handshake after %d ms", FE_MESH_HANDSHAKE_MS);
+        fe_err_set(&err, FLATEND_ETIMEDOUT, "handshake timed out after %d ms",
+                   FE_MESH_HANDSHAKE_MS);
         fe_link_fail(link, FLATEND_ETIMEDOUT, &err);
         break;
     case FE_LINK_DRAINING:
@@ -273,13 +273,17 @@ static bool make_room(struct fe_mesh *mesh)
 struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
 {
     struct fe_link *link;
+    struct fe_addr addr;
+    char text[FE_ADDR_TEXT_MAX];
 
     if (mesh->state != FE_MESH_RUNNING) {
         return NULL;
     }
+    mesh->transport.ops->peer_addr(io, &addr);
     if (mesh->n_links >= FE_MESH_LINKS_MAX && !make_room(mesh)) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN, "Refused a connection: there are %d already.",
-               FE_MESH_LINKS_MAX);
+        fe_log(&mesh->log, FLATEND_LOG_WARN,
+               "Refused a connection from %s: limit of %d connections reached.",
+               fe_addr_format(&addr, text), FE_MESH_LINKS_MAX);
         return NULL;
     }
     link = link_new(mesh);
@@ -287,7 +291,7 @@ struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
         return NULL;
     }
     link->io = io;
-    mesh->transport.ops->peer_addr(io, &link->addr);
+    link->addr = addr;
     if (start_session(link, false) != 0) {
         link_free(link);
         return NULL;
@@ -384,7 +388,7 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
         return;
     }
     if (rv == 0 && link->session.out->len > FE_MESH_OUT_MAX) {
-        rv = fe_err_set(&err, FLATEND_EPROTO, "asks without reading the answers");
+        rv = fe_err_set(&err, FLATEND_EPROTO, "output limit exceeded: peer does not read");
     }
     if (rv != 0) {
         fe_link_fail(link, rv, &err);

@@ -58,8 +58,7 @@ static void on_drain_timer(struct fe_timer *timer)
     struct flatend_node *node = FE_CONTAINER_OF(timer, struct flatend_node, drain_timer);
 
     if (node->n_contexts + node->n_calls > 0) {
-        fe_log(&node->settings.log, FLATEND_LOG_WARN,
-               "Shutting down: %zu request(s) did not end in time.",
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Shutdown timeout: canceling %zu request(s).",
                node->n_contexts + node->n_calls);
     }
     enter_closing(node);

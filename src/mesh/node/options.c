@@ -163,7 +163,7 @@ static int copy_service(struct fe_settings *settings, const struct flatend_servi
 
     for (size_t i = 0; i < settings->n_services; i++) {
         if (fe_view_equal(settings->service_names[i], name)) {
-            return fe_err_set(error, FLATEND_EINVAL, "services: '%s' is there twice",
+            return fe_err_set(error, FLATEND_EINVAL, "services: duplicate service '%s'",
                               service->name);
         }
     }
@@ -210,9 +210,8 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
         size += 1 + strlen(options->services[i].name);
     }
     if (size > FE_SERVICE_NAMES_MAX) {
-        return fe_err_set(error, FLATEND_EINVAL,
-                          "services: the names are too long (%zu bytes, %d are possible)", size - n,
-                          FE_SERVICE_NAMES_MAX);
+        return fe_err_set(error, FLATEND_EINVAL, "services: names too long (%zu bytes, at most %d)",
+                          size - n, FE_SERVICE_NAMES_MAX);
     }
     return 0;
 }
@@ -224,7 +223,8 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
 
     *settings = (struct fe_settings){0};
     if (options->size != sizeof(*options)) {
-        return fe_err_set(error, FLATEND_EINVAL, "size: not set with FLATEND_OPTIONS_INIT");
+        return fe_err_set(error, FLATEND_EINVAL,
+                          "size: not set; initialize options with FLATEND_OPTIONS_INIT");
     }
     fe_arena_init(&settings->arena, 0);
     copy_numbers(settings, options);

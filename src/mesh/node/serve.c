@@ -332,7 +332,7 @@ static size_t on_inline_data(struct fe_stream *stream, struct fe_view data)
     if (data.len > FLATEND_INLINE_BODY_MAX - ctx->io.in.len) {
         unsigned commands = FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH;
 
-        if (flatend_context_fail(ctx, 413, "the request body is larger than %d bytes",
+        if (flatend_context_fail(ctx, 413, "request body larger than %d bytes",
                                  FLATEND_INLINE_BODY_MAX) != 0) {
             commands = FE_HANDOFF_ABORT;
         }

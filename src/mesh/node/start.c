@@ -44,7 +44,7 @@ static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
         return;
     }
     if (why->code == 0) {
-        (void)fe_err_set(why, FLATEND_EUNREACHABLE, "no node answered");
+        (void)fe_err_set(why, FLATEND_EUNREACHABLE, "no peer reachable");
     }
     finish_start(node, why->code);
 }
@@ -130,7 +130,7 @@ static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
         node->seeds[node->n_seeds++] = seed;
     } else {
         node->start_error = *err;
-        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Not connecting: %s.", err->text);
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot connect: %s.", err->text);
     }
     join_if_resolved(node);
 }
@@ -163,7 +163,7 @@ static const char *take_pin(const char *text, struct fe_seed *seed, struct flate
     memcpy(digits, text, FLATEND_PUBLIC_KEY_TEXT - 1);
     digits[FLATEND_PUBLIC_KEY_TEXT - 1] = '\0';
     if (flatend_public_key_parse(&key, digits) != 0) {
-        (void)fe_err_set(error, FLATEND_EADDR, "'%s': not a key before the '@'", text);
+        (void)fe_err_set(error, FLATEND_EADDR, "'%s': no valid key before '@'", text);
         return NULL;
     }
     memcpy(seed->key, key.bytes, FE_KEY_LEN);
@@ -233,8 +233,8 @@ static void warn_open_mesh(const struct flatend_node *node)
     for (size_t i = 0; i < node->n_listeners; i++) {
         if (!fe_addr_is_loopback(&node->listeners[i].addr)) {
             fe_log(&node->settings.log, FLATEND_LOG_WARN,
-                   "Anybody who reaches this node may join it and provide any service: set a mesh "
-                   "secret, allowed keys or rules for services.");
+                   "This node accepts any peer and any service from it: set a mesh secret, allowed "
+                   "keys or service rules.");
             return;
         }
     }

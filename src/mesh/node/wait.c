@@ -56,15 +56,19 @@ void flatend_node_wait(struct flatend_node *node)
 {
     struct wait wait = {.node = node};
     sigset_t mask;
+    int rv = fe_worker_new(&wait.waiter.worker, NULL);
 
-    if (fe_worker_new(&wait.waiter.worker, NULL) != 0) {
-        fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Cannot wait for signals.");
+    if (rv != 0) {
+        fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Cannot wait for signals: %s.",
+               flatend_strerror(rv));
         flatend_node_shutdown(node);
         return;
     }
-    if (fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals) != 0) {
-        /* They do what they do by default then: end the process. */
-        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot catch signals.");
+    rv = fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals);
+    if (rv != 0) {
+        /* They then have their default effect: to end the process. */
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot catch signals: %s.",
+               flatend_strerror(rv));
     } else {
         fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
     }

@@ -31,7 +31,7 @@ int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event,
     if (peer->n_forgotten > 0 || is_over(peer, event->stream)) {
         return 0;
     }
-    return fe_err_set(err, FLATEND_EPROTO, "%s for stream %u, which is not open", what,
+    return fe_err_set(err, FLATEND_EPROTO, "%s for stream %u, which was never opened", what,
                       event->stream);
 }
 
@@ -45,7 +45,7 @@ static int count_rapid_reset(struct fe_stream *stream, struct flatend_error *err
         return 0;
     }
     if (peer->n_rapid_resets == FE_PEER_RAPID_RESETS_MAX) {
-        return fe_err_set(err, FLATEND_ELIMIT, "peer resets its requests before they are answered");
+        return fe_err_set(err, FLATEND_ELIMIT, "too many requests reset by the peer (rapid reset)");
     }
     peer->n_rapid_resets++;
     return 0;

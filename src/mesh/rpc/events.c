@@ -24,13 +24,13 @@ static int refuse(struct fe_peer *peer, struct fe_stream *stream)
 static int check_new_id(struct fe_peer *peer, uint32_t id, struct flatend_error *err)
 {
     if (fe_stream_find(peer, id) != NULL) {
-        return fe_err_set(err, FLATEND_EPROTO, "stream %u is open already", id);
+        return fe_err_set(err, FLATEND_EPROTO, "stream %u is already open", id);
     }
     if (!peer->has_windows) {
         return 0;
     }
     if (id == 0 || fe_id_is_local(peer, id) || fe_id_distance(id, peer->last_remote) <= 0) {
-        return fe_err_set(err, FLATEND_EPROTO, "stream %u is no new one of the peer's", id);
+        return fe_err_set(err, FLATEND_EPROTO, "stream %u is not a new peer stream", id);
     }
     peer->last_remote = id;
     return 0;
@@ -46,7 +46,7 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
         return rc;
     }
     if (fe_peer_count_head(peer) != 0) {
-        return fe_err_set(err, FLATEND_ELIMIT, "peer sends requests but reads no responses");
+        return fe_err_set(err, FLATEND_ELIMIT, "too many queued responses: peer does not read");
     }
     stream = fe_stream_new(peer, event->stream, true);
     if (stream == NULL) {
@@ -119,7 +119,7 @@ static int on_response(struct fe_peer *peer, const struct fe_event *event,
         return fe_peer_on_unknown(peer, event, "response", err);
     }
     if (stream->is_remote) {
-        return fe_err_set(err, FLATEND_EPROTO, "response for stream %u, a request of the peer's",
+        return fe_err_set(err, FLATEND_EPROTO, "response on the peer's own stream %u",
                           event->stream);
     }
     if (stream->state != FE_STREAM_ACTIVE) {
@@ -260,7 +260,7 @@ static int check_fault(const struct fe_peer *peer, struct flatend_error *err)
     if (peer->fault == 0) {
         return 0;
     }
-    return fe_err_set(err, peer->fault, "a packet was lost: %s", flatend_strerror(peer->fault));
+    return fe_err_set(err, peer->fault, "cannot send a packet: %s", flatend_strerror(peer->fault));
 }
 
 int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)

@@ -66,7 +66,7 @@ static int grow(struct fe_peer *peer, uint32_t *window, uint32_t stream, uint32_
 {
     if (increment > FE_WINDOW_MAX - *window) {
         peer->fault_reason = FE_REASON_FLOW;
-        return fe_err_set(err, FLATEND_EPROTO, "the window of stream %u grows too large", stream);
+        return fe_err_set(err, FLATEND_EPROTO, "window of stream %u too large", stream);
     }
     *window += increment;
     return 0;
@@ -118,7 +118,7 @@ static int charge(struct fe_peer *peer, uint32_t *window, uint32_t stream, size_
 {
     if (n > *window) {
         peer->fault_reason = FE_REASON_FLOW;
-        return fe_err_set(err, FLATEND_EPROTO, "%zu bytes for stream %u, whose window has %u", n,
+        return fe_err_set(err, FLATEND_EPROTO, "%zu bytes on stream %u exceed its window of %u", n,
                           stream, *window);
     }
     *window -= (uint32_t)n;

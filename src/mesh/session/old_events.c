@@ -79,7 +79,7 @@ static int check_trust(const struct fe_session *session, struct fe_names service
 
     if (fe_secure_is_required(session)) {
         return fe_err_set(err, FLATEND_EDENIED,
-                          "the peer has no secure session, and none other is allowed");
+                          "peer does not support secure sessions, which are required");
     }
     return fe_trust_check_services(trust, NULL, services, err);
 }
@@ -204,7 +204,7 @@ static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view bo
         return on_peer_handshake(session, body, event, err);
     }
     if (session->state != FE_SESSION_OPEN) {
-        return fe_err_set(err, FLATEND_EPROTO, "an answer before the Handshake");
+        return fe_err_set(err, FLATEND_EPROTO, "response before the Handshake");
     }
     slot = fe_pending_find(session, seq);
     if (slot != NULL) {
@@ -212,8 +212,7 @@ static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view bo
 
         return rv == 0 ? 0 : malformed(err, "FindNodeResponse");
     }
-    return fe_err_set(err, FLATEND_EPROTO, "an answer to a request that was not made (seq %u)",
-                      (unsigned)seq);
+    return fe_err_set(err, FLATEND_EPROTO, "response to unknown request (seq %u)", (unsigned)seq);
 }
 
 /* Handshake and FindNodeRequest want an answer, so they carry a seq; the others carry none. */

@@ -49,7 +49,7 @@ static int check_stream(const struct fe_session *session, const struct kind *kin
     }
     if ((packet->type == FE_SECURE_REQUEST && is_local(session, packet->stream)) ||
         (packet->type == FE_SECURE_RESPONSE && !is_local(session, packet->stream))) {
-        return fe_err_set(err, FLATEND_EPROTO, "%s on stream %u of the wrong side", kind->name,
+        return fe_err_set(err, FLATEND_EPROTO, "%s on stream %u with the wrong parity", kind->name,
                           (unsigned)packet->stream);
     }
     if (packet->type == FE_SECURE_REQUEST && !is_newer(packet->stream, session->peer_stream)) {
@@ -89,7 +89,7 @@ static int on_nodes(struct fe_session *session, struct fe_view body, struct fe_e
     }
     slot = event->token != 0 ? fe_pending_find(session, event->token) : NULL;
     if (slot == NULL) {
-        return fe_err_set(err, FLATEND_EPROTO, "NODES that nobody asked for (token %u)",
+        return fe_err_set(err, FLATEND_EPROTO, "unsolicited NODES (token %u)",
                           (unsigned)event->token);
     }
     *slot = 0;
@@ -103,7 +103,8 @@ static int on_ping(struct fe_session *session, const struct fe_event *event,
     int rv;
 
     if (session->n_pings >= FE_SESSION_PINGS_MAX) {
-        return fe_err_set(err, FLATEND_EPROTO, "more than %d pings at once", FE_SESSION_PINGS_MAX);
+        return fe_err_set(err, FLATEND_EPROTO, "more than %d unanswered pings",
+                          FE_SESSION_PINGS_MAX);
     }
     session->n_pings++;
     rv = fe_secure_send_pong(session, event->u.ping);
@@ -133,7 +134,7 @@ static int on_goaway(struct fe_session *session, const struct fe_event *event,
         return 1;
     }
     session->is_refused = true;
-    return fe_err_set(err, FLATEND_EDENIED, "refused by the peer: %.*s", (int)text.len,
+    return fe_err_set(err, FLATEND_EDENIED, "rejected by the peer: %.*s", (int)text.len,
                       (const char *)text.ptr);
 }
 
@@ -212,7 +213,7 @@ static int next_packet(struct fe_session *session, struct fe_event *event,
     struct fe_secure_packet packet;
 
     if (fe_secure_packet_decode(&reader, &packet) != 0) {
-        return fe_err_set(err, FLATEND_EPROTO, "a packet that leaves its record");
+        return fe_err_set(err, FLATEND_EPROTO, "packet exceeds its record");
     }
     session->packets = fe_view_of(reader.ptr, reader.left);
     if (packet.type >= sizeof(kinds) / sizeof(kinds[0])) {

@@ -141,8 +141,7 @@ static int refuse(struct fe_session *session, int code, const struct flatend_err
 static int refuse_unknown_key(struct fe_session *session, struct flatend_error *err)
 {
     int rv = fe_err_set(err, FLATEND_EDENIED,
-                        "the first record does not authenticate: is a mesh secret missing or "
-                        "different?");
+                        "first record does not authenticate: wrong or missing mesh secret?");
 
     return refuse(session, rv, err);
 }
@@ -280,7 +279,7 @@ static int on_refusal(struct fe_session *session, struct fe_view plaintext,
     }
     session->is_refused = refusal.reason == FE_REASON_DENIED; /* anything else may pass */
     return fe_err_set(err, session->is_refused ? FLATEND_EDENIED : FLATEND_EREFUSED,
-                      "refused by the peer: %.*s", (int)refusal.text.len,
+                      "rejected by the peer: %.*s", (int)refusal.text.len,
                       (const char *)refusal.text.ptr);
 }
 
@@ -322,6 +321,6 @@ int fe_secure_on_answer(struct fe_session *session, uint8_t *record, size_t len,
     if (rv != FLATEND_EDECRYPT) {
         return no_memory(err);
     }
-    rv = fe_err_set(err, FLATEND_EDECRYPT, "the peer's answer does not authenticate");
+    rv = fe_err_set(err, FLATEND_EDECRYPT, "peer's Handshake does not authenticate");
     return reject(session, rv, err);
 }

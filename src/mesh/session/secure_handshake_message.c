@@ -117,8 +117,8 @@ int fe_secure_handshake_decode(struct fe_session *session, struct fe_view body,
     }
     if (peer->handshake.has_id != (peer->extension.signature.len > 0)) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: %s",
-                          peer->handshake.has_id ? "an ID without a signature of this session"
-                                                 : "a signature without an ID");
+                          peer->handshake.has_id ? "ID without a session signature"
+                                                 : "signature without an ID");
     }
     if (peer->handshake.has_id) {
         message.len -= FE_SECURE_SIGNATURE_TLV_SIZE; /* which is the last thing in it */
@@ -140,8 +140,8 @@ static int check_pin(const struct fe_session *session, const uint8_t *key,
         return 0;
     }
     return fe_err_set(err, FLATEND_EDENIED, "%s",
-                      key == NULL ? "an anonymous node, where a certain key was expected"
-                                  : "another key than the one that was expected");
+                      key == NULL ? "peer is anonymous, but a key is pinned"
+                                  : "key does not match the pinned key");
 }
 
 int fe_secure_check_trust(const struct fe_session *session, const struct fe_secure_handshake *peer,

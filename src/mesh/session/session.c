@@ -161,7 +161,7 @@ int fe_session_next(struct fe_session *session, struct fe_event *event, struct f
     int rv;
 
     if (session->state == FE_SESSION_FAILED) {
-        return fe_err_set(err, FLATEND_ESTATE, "the session has failed");
+        return fe_err_set(err, FLATEND_ESTATE, "session already failed");
     }
     rv = next_event(session, event, &why);
     if (rv < 0) {

@@ -23,7 +23,7 @@ int fe_trust_check_key(const struct fe_trust *trust, const uint8_t *key, struct 
         return 0;
     }
     return fe_err_set(err, FLATEND_EDENIED, "%s",
-                      key == NULL ? "anonymous nodes are not allowed" : "this key is not allowed");
+                      key == NULL ? "anonymous node not allowed" : "key not allowed");
 }
 
 int fe_trust_check_service(const struct fe_trust *trust, const uint8_t *key, struct fe_view service,

@@ -76,14 +76,10 @@ int fe_reason_code(uint32_t reason, bool has_responded)
 const char *fe_reason_text(uint32_t reason)
 {
     static const char *const texts[] = {
-        [FE_REASON_NONE] = "no error",
-        [FE_REASON_CANCEL] = "canceled",
-        [FE_REASON_REFUSED] = "refused",
-        [FE_REASON_TIMEOUT] = "timed out",
-        [FE_REASON_INTERNAL] = "internal error",
-        [FE_REASON_TOO_LARGE] = "too large",
-        [FE_REASON_FLOW] = "flow control violated",
-        [FE_REASON_PROTOCOL] = "protocol violated",
+        [FE_REASON_NONE] = "no error",           [FE_REASON_CANCEL] = "canceled",
+        [FE_REASON_REFUSED] = "refused",         [FE_REASON_TIMEOUT] = "timed out",
+        [FE_REASON_INTERNAL] = "internal error", [FE_REASON_TOO_LARGE] = "too large",
+        [FE_REASON_FLOW] = "flow control error", [FE_REASON_PROTOCOL] = "protocol error",
         [FE_REASON_DENIED] = "not allowed",
     };
 

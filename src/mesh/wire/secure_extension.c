@@ -88,11 +88,11 @@ static int read_tlv(struct fe_reader *tlvs, struct seen *seen,
     struct fe_reader value = fe_reader_of(fe_read_bytes(tlvs, fe_read_u16(tlvs)));
 
     if (tlvs->is_failed) {
-        return fe_err_set(err, FLATEND_EPROTO, "extension: cut short");
+        return fe_err_set(err, FLATEND_EPROTO, "extension: truncated");
     }
     if (!read_value(type, &value, extension)) {
         if ((type & TLV_CRITICAL) != 0) {
-            return fe_err_set(err, FLATEND_EPROTO, "extension: type %u is not known", type);
+            return fe_err_set(err, FLATEND_EPROTO, "extension: unknown type %u", type);
         }
         return 0;
     }
@@ -100,11 +100,11 @@ static int read_tlv(struct fe_reader *tlvs, struct seen *seen,
         return fe_err_set(err, FLATEND_EPROTO, "extension: malformed value of type %u", type);
     }
     if (seen->types[type]) {
-        return fe_err_set(err, FLATEND_EPROTO, "extension: type %u twice", type);
+        return fe_err_set(err, FLATEND_EPROTO, "extension: duplicate type %u", type);
     }
     seen->types[type] = true;
     if (type == TLV_SIGNATURE && tlvs->left > 0) {
-        return fe_err_set(err, FLATEND_EPROTO, "extension: bytes behind the signature");
+        return fe_err_set(err, FLATEND_EPROTO, "extension: bytes after the signature");
     }
     return 0;
 }
@@ -113,7 +113,7 @@ static int check_limits(const struct seen *seen, const struct fe_secure_extensio
                         struct flatend_error *err)
 {
     if (!seen->types[TLV_RECORD] || !seen->types[TLV_WINDOWS] || !seen->types[TLV_STREAMS]) {
-        return fe_err_set(err, FLATEND_EPROTO, "extension: limits are missing");
+        return fe_err_set(err, FLATEND_EPROTO, "extension: missing limits");
     }
     if (extension->record_max < FE_SECURE_RECORD_MIN) {
         return fe_err_set(err, FLATEND_EPROTO, "extension: records of %u bytes (at least %d)",
@@ -139,7 +139,7 @@ int fe_secure_extension_decode(struct fe_view rest, struct fe_secure_extension *
                           FE_SECURE_EXTENSION_MAX);
     }
     if (reader.is_failed || len != reader.left) {
-        return fe_err_set(err, FLATEND_EPROTO, "extension: not of the length it says");
+        return fe_err_set(err, FLATEND_EPROTO, "extension: length mismatch");
     }
     while (reader.left > 0) {
         int rv = read_tlv(&reader, &seen, extension, err);
