@@ -3,7 +3,7 @@
 
 #include "command.h"
 #include "ground/base/wipe.h"
-#include "ground/os/private_file.h"
+#include "ground/os/file.h"
 #include "mesh/crypto/crypto.h"
 
 enum { SECRET_BYTES = 32 };
@@ -53,7 +53,7 @@ static int make_mesh_secret(const char *path)
         text[2 * i + 1] = digits[bytes[i] & 15];
     }
     text[sizeof(text) - 1] = '\n';
-    code = fe_private_file_write(path, "write mesh secret", text, sizeof(text), &err);
+    code = fe_file_create(path, "write mesh secret", fe_view_of(text, sizeof(text)), &err);
     fe_wipe(bytes, sizeof(bytes));
     fe_wipe(text, sizeof(text));
     return code == FLATEND_OK ? FE_EXIT_OK : fe_command_fail(&err);

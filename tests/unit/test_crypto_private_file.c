@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "ground/os/private_file.h"
+#include "ground/os/file.h"
 #include "support/temp_dir.h"
 
 /* ---- public keys ---- */
@@ -107,12 +107,12 @@ static void what_is_written_is_read(void **state)
     char read[16];
     struct stat st;
 
-    assert_int_equal(fe_private_file_write(path, "write it", "hidden", 6, NULL), 0);
+    assert_int_equal(fe_file_create(path, "write it", FE_VIEW_LIT("hidden"), NULL), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(fe_private_file_read(path, "read it", read, sizeof(read), NULL), 6);
+    assert_int_equal(fe_file_read_private(path, "read it", read, sizeof(read), NULL), 6);
     assert_memory_equal(read, "hidden", 6);
-    assert_int_equal(fe_private_file_read(path, "read it", read, 3, NULL), 3); /* at most */
+    assert_int_equal(fe_file_read_private(path, "read it", read, 3, NULL), 3); /* at most */
 }
 
 static void a_file_that_is_there_stays(void **state)
@@ -122,15 +122,17 @@ static void a_file_that_is_there_stays(void **state)
     struct flatend_error error;
     char read[16];
 
-    assert_int_equal(fe_private_file_write(path, "write it", "first", 5, &error), 0);
-    assert_int_equal(fe_private_file_write(path, "write it", "other", 5, &error), FLATEND_EEXIST);
+    assert_int_equal(fe_file_create(path, "write it", FE_VIEW_LIT("first"), &error), 0);
+    assert_int_equal(fe_file_create(path, "write it", FE_VIEW_LIT("other"), &error),
+                     FLATEND_EEXIST);
     assert_non_null(strstr(error.text, "write it '"));
     assert_non_null(strstr(error.text, "already exists"));
-    assert_int_equal(fe_private_file_read(path, "read it", read, sizeof(read), NULL), 5);
+    assert_int_equal(fe_file_read_private(path, "read it", read, sizeof(read), NULL), 5);
     assert_memory_equal(read, "first", 5);
     assert_int_equal(unlink(path), 0);
     temp_dir_link(dir, "secret", "nowhere"); /* nor is a link followed that leads nowhere */
-    assert_int_equal(fe_private_file_write(path, "write it", "other", 5, &error), FLATEND_EEXIST);
+    assert_int_equal(fe_file_create(path, "write it", FE_VIEW_LIT("other"), &error),
+                     FLATEND_EEXIST);
 }
 
 static void what_cannot_be_read(void **state)
@@ -140,19 +142,19 @@ static void what_cannot_be_read(void **state)
     char read[16];
 
     assert_int_equal(
-        fe_private_file_read(temp_dir_path(dir, "none"), "read it", read, sizeof(read), &error),
+        fe_file_read_private(temp_dir_path(dir, "none"), "read it", read, sizeof(read), &error),
         FLATEND_ENOENT);
     assert_non_null(strstr(error.text, "read it '"));
     temp_dir_subdir(dir, "folder");
     assert_int_equal(
-        fe_private_file_read(temp_dir_path(dir, "folder"), "read it", read, sizeof(read), &error),
+        fe_file_read_private(temp_dir_path(dir, "folder"), "read it", read, sizeof(read), &error),
         FLATEND_EKEY);
     assert_int_equal(mkfifo(temp_dir_path(dir, "fifo"), 0600), 0);
     assert_int_equal(
-        fe_private_file_read(temp_dir_path(dir, "fifo"), "read it", read, sizeof(read), &error),
+        fe_file_read_private(temp_dir_path(dir, "fifo"), "read it", read, sizeof(read), &error),
         FLATEND_EKEY);
     assert_int_equal(
-        fe_private_file_write(temp_dir_path(dir, "none/secret"), "write it", "a", 1, &error),
+        fe_file_create(temp_dir_path(dir, "none/secret"), "write it", FE_VIEW_LIT("a"), &error),
         FLATEND_ENOENT);
 }
 
@@ -168,12 +170,12 @@ static void others_may_not_read_it(void **state)
     path = temp_dir_path(dir, "secret");
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         assert_int_equal(chmod(path, modes[i]), 0);
-        assert_int_equal(fe_private_file_read(path, "read it", read, sizeof(read), &error),
+        assert_int_equal(fe_file_read_private(path, "read it", read, sizeof(read), &error),
                          FLATEND_EACCESS);
         assert_non_null(strstr(error.text, "expected 0600"));
     }
     assert_int_equal(chmod(path, 0400), 0);
-    assert_int_equal(fe_private_file_read(path, "read it", read, sizeof(read), NULL), 6);
+    assert_int_equal(fe_file_read_private(path, "read it", read, sizeof(read), NULL), 6);
 }
 
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

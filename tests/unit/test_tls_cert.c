@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "ground/os/dir.h"
 #include "ground/os/file.h"
 #include "support/pem.h"
 #include "web/tls/local_ca.h"
@@ -325,7 +326,7 @@ static void test_dir(void **state)
     lock = fe_dir_lock(temp_dir_path(&dir, "a"), &err);
     assert_true(lock >= 0);
     assert_int_equal(mode_of(temp_dir_path(&dir, "a/lock")), 0600);
-    fe_dir_unlock(lock);
+    fe_file_unlock(lock);
     temp_dir_write(&dir, "file", "", 0);
     assert_int_equal(fe_dir_make(temp_dir_path(&dir, "file/a"), &err), FLATEND_ENOENT);
     assert_int_equal(fe_dir_lock(temp_dir_path(&dir, "none"), &err), FLATEND_ENOENT);

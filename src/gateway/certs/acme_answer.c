@@ -6,28 +6,28 @@
 
 void fe_acme_answers_init(struct fe_acme_answers *answers)
 {
-    (void)pthread_mutex_init(&answers->lock, NULL);
+    answers->lock = FE_MUTEX_INIT;
     fe_list_init(&answers->list);
 }
 
 void fe_acme_answers_deinit(struct fe_acme_answers *answers)
 {
     FE_ASSERT(fe_list_is_empty(&answers->list), "each answer is withdrawn by its order");
-    (void)pthread_mutex_destroy(&answers->lock);
+    fe_mutex_deinit(&answers->lock);
 }
 
 void fe_acme_answers_add(struct fe_acme_answers *answers, struct fe_acme_answer *answer)
 {
-    (void)pthread_mutex_lock(&answers->lock);
+    fe_mutex_lock(&answers->lock);
     fe_list_push_back(&answers->list, &answer->link);
-    (void)pthread_mutex_unlock(&answers->lock);
+    fe_mutex_unlock(&answers->lock);
 }
 
 void fe_acme_answers_remove(struct fe_acme_answers *answers, struct fe_acme_answer *answer)
 {
-    (void)pthread_mutex_lock(&answers->lock);
+    fe_mutex_lock(&answers->lock);
     fe_list_remove(&answer->link);
-    (void)pthread_mutex_unlock(&answers->lock);
+    fe_mutex_unlock(&answers->lock);
 }
 
 /* A copy, since it may be removed while it is sent. False: there is none for `token`. */
@@ -36,7 +36,7 @@ static bool copy_text(struct fe_acme_answers *answers, struct fe_view token,
 {
     bool is_found = false;
 
-    (void)pthread_mutex_lock(&answers->lock);
+    fe_mutex_lock(&answers->lock);
     FE_LIST_FOREACH (link, tmp, &answers->list) {
         const struct fe_acme_answer *const answer =
             FE_CONTAINER_OF(link, struct fe_acme_answer, link);
@@ -47,7 +47,7 @@ static bool copy_text(struct fe_acme_answers *answers, struct fe_view token,
             break;
         }
     }
-    (void)pthread_mutex_unlock(&answers->lock);
+    fe_mutex_unlock(&answers->lock);
     return is_found;
 }
 

@@ -3,9 +3,8 @@
 #ifndef FE_GATEWAY_CERTS_ACME_ANSWER_H
 #define FE_GATEWAY_CERTS_ACME_ANSWER_H
 
-#include <pthread.h>
-
 #include "ground/base/list.h"
+#include "ground/os/thread.h"
 #include "web/acme/message.h"
 #include "web/http/exchange.h"
 
@@ -19,7 +18,7 @@ struct fe_acme_answer {
 
 /* Those that are given. */
 struct fe_acme_answers {
-    pthread_mutex_t lock;
+    struct fe_mutex lock;
     struct fe_list list;
 };
 

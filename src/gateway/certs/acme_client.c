@@ -4,7 +4,6 @@
  * Failure modes are the machine's to handle. Stopped: a request that is under way is canceled, a
  * key that is being made is thrown away; the next process goes on from what is stored. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "gateway/certs/acme_client_internal.h"
 #include "ground/base/rng.h"
@@ -14,10 +13,7 @@ enum { NAP_MAX_MS = 3600 * 1000 };
 
 uint64_t fe_acme_client_now(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)fe_wall_clock_ms();
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */

@@ -1,46 +1,40 @@
 #include "gateway/certs/https.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
+
+#include "ground/os/fd.h"
 
 #define DAY_S INT64_C(86400)
 
-/* What a file looked like when it was read: another one, or one written to, looks different. */
-struct look {
-    struct timespec modified;
-    off_t size;
-    ino_t inode;
-};
-
 struct fe_https_source {
-    struct look chain;
-    struct look key;
+    struct fe_file_info chain; /* when they were read: others, or written to, are different */
+    struct fe_file_info key;
     struct fe_cert *cert; /* in use */
 };
 
 /* ---- own certificates ----------------------------------------------------------------------- */
 
-static struct look poll_source(const char *path)
+static struct fe_file_info poll_source(const char *path)
 {
-    struct stat st;
+    struct fe_file_info info;
 
-    if (stat(path, &st) != 0) {
-        return (struct look){0}; /* reading it says why */
+    if (fe_path_info(path, &info) != 0) {
+        return (struct fe_file_info){0}; /* reading it says why */
     }
-    return (struct look){st.st_mtim, st.st_size, st.st_ino};
+    return info;
 }
 
-static bool is_same(const struct look *a, const struct look *b)
+static bool is_same(const struct fe_file_info *a, const struct fe_file_info *b)
 {
-    return a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec &&
+    return a->modified_s == b->modified_s && a->modified_ns == b->modified_ns &&
            a->size == b->size && a->inode == b->inode;
 }
 
 /* Remembers what the files look like now; whether that is news. */
 static bool note(struct fe_https_source *source, const struct fe_config_cert *files)
 {
-    const struct look chain = poll_source(files->chain_path);
-    const struct look key = poll_source(files->key_path);
+    const struct fe_file_info chain = poll_source(files->chain_path);
+    const struct fe_file_info key = poll_source(files->key_path);
     const bool is_news = !is_same(&chain, &source->chain) || !is_same(&key, &source->key);
 
     source->chain = chain;

@@ -1,15 +1,13 @@
 #include "gateway/config/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "gateway/config/http.h"
 #include "gateway/config/https.h"
 #include "gateway/config/mesh.h"
-#include "ground/base/buf.h"
+#include "ground/os/error.h"
+#include "ground/os/fd.h"
+#include "ground/os/processor.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -98,16 +96,11 @@ void fe_config_unref(struct fe_config *config)
     free(config);
 }
 
-/* The processors that this process may use: a set of them (cpuset, taskset) counts, a quota of time
- * does not. */
-static unsigned count_processors(void)
+static unsigned default_workers(void)
 {
-    cpu_set_t set;
-    long n = sched_getaffinity(0, sizeof(set), &set) == 0
-                 ? CPU_COUNT(&set)
-                 : sysconf(_SC_NPROCESSORS_ONLN); /* more than a set has room for */
+    const unsigned n = fe_processor_count();
 
-    return n < 1 ? 1 : n < FE_CONFIG_WORKERS_MAX ? (unsigned)n : FE_CONFIG_WORKERS_MAX;
+    return n < FE_CONFIG_WORKERS_MAX ? n : FE_CONFIG_WORKERS_MAX;
 }
 
 /* One address cannot be listened on twice: names the earlier listener. */
@@ -164,7 +157,7 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
     code = fe_config_read_table(r, root, "the configuration", KEYS, COUNT(KEYS), &form);
     config->acme = form.acme;
     config->has_workers = form.n_workers > 0;
-    config->n_workers = config->has_workers ? form.n_workers : count_processors();
+    config->n_workers = config->has_workers ? form.n_workers : default_workers();
     if (code == FLATEND_OK && form.addr.pos.line != 0) {
         code = fe_config_read_addr(r, &form.addr, &config->addr);
         config->has_addr = true;
@@ -230,52 +223,22 @@ int fe_config_parse(const char *path, struct fe_view text, struct fe_config **co
 
 /* ---- from a file ---------------------------------------------------------------------------- */
 
-static int fail_file(const char *path, int number, struct flatend_error *err)
-{
-    const int code = number == ENOENT || number == ENOTDIR ? FLATEND_ENOENT
-                     : number == EACCES                    ? FLATEND_EACCESS
-                                                           : FLATEND_EIO;
-    return fe_err_set(err, code, "%s: %s", path, strerror(number));
-}
-
-static int read_file(int fd, const char *path, struct fe_buf *buf, struct flatend_error *err)
-{
-    enum { STEP = 16384 };
-
-    for (;;) {
-        ssize_t n;
-        const int code = fe_buf_reserve(buf, STEP);
-        if (code == FLATEND_ETOOBIG) {
-            return fe_err_set(err, code, "%s: larger than %d bytes", path, FE_CONFIG_FILE_MAX);
-        }
-        if (code != FLATEND_OK) {
-            return fe_err_set(err, code, "%s: %s", path, flatend_strerror(code));
-        }
-        n = read(fd, buf->data + buf->len, STEP);
-        if (n == 0) {
-            return FLATEND_OK;
-        }
-        if (n < 0 && errno != EINTR) {
-            return fail_file(path, errno, err);
-        }
-        buf->len += n > 0 ? (size_t)n : 0;
-    }
-}
-
+/* A pipe will do, too. */
 int fe_config_load(const char *path, struct fe_config **config, struct flatend_error *err)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct fe_buf buf;
     int code;
 
     *config = NULL;
-    if (fd < 0) {
-        return fail_file(path, errno, err);
-    }
-    fe_buf_init(&buf, FE_CONFIG_FILE_MAX + 2 * 16384); /* so that reading past the limit shows */
-    code = read_file(fd, path, &buf, err);
-    close(fd);
-    if (code == FLATEND_OK) {
+    fe_buf_init(&buf, FE_CONFIG_FILE_MAX);
+    code = fe_path_read(path, &buf);
+    if (code == FLATEND_ETOOBIG) {
+        code = fe_err_set(err, code, "%s: larger than %d bytes", path, FE_CONFIG_FILE_MAX);
+    } else if (code == FLATEND_ENOMEM) {
+        code = fe_err_set(err, code, "%s: %s", path, flatend_strerror(code));
+    } else if (code != FLATEND_OK) {
+        code = fe_err_set(err, code, "%s: %s", path, fe_os_last_reason());
+    } else {
         code = fe_config_parse(path, fe_buf_view(&buf), config, err);
     }
     fe_buf_deinit(&buf);

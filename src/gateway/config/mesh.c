@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "ground/base/wipe.h"
-#include "ground/os/private_file.h"
+#include "ground/os/file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -101,7 +101,7 @@ static int read_secret_file(const struct fe_config_reader *r, const struct fe_co
 {
     char bytes[SECRET_MAX + 3]; /* with its newline, and one more to see that it is too long */
     struct flatend_error why;
-    ssize_t len = fe_private_file_read(path, "read mesh secret", bytes, sizeof(bytes), &why);
+    ssize_t len = fe_file_read_private(path, "read mesh secret", bytes, sizeof(bytes), &why);
     int code;
 
     if (len < 0) {

@@ -1,9 +1,9 @@
 /* [[http.routes]]: one route, from its table to the patterns in the router. */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "gateway/config/http.h"
+#include "ground/os/error.h"
+#include "ground/os/fd.h"
 
 #define DEFAULT_TIMEOUT_MS 30000
 
@@ -148,7 +148,7 @@ static int read_static(const struct fe_config_reader *r, const struct route_form
 {
     const struct fe_toml_pos pos = form->static_path.pos;
     const char *const path = (const char *)form->static_path.text.ptr;
-    struct stat info;
+    struct fe_file_info info;
 
     route->kind = FE_ROUTE_STATIC;
     route->static_path = path;
@@ -160,12 +160,12 @@ static int read_static(const struct fe_config_reader *r, const struct route_form
         return fe_config_fail(r, FLATEND_EINVAL, form->timeout.pos,
                               "'timeout' is for routes to services");
     }
-    if (stat(path, &info) != 0) {
+    if (fe_path_info(path, &info) != FLATEND_OK) {
         return fe_config_fail(r, FLATEND_EINVAL, pos, "cannot serve '%s': %s", path,
-                              strerror(errno));
+                              fe_os_last_reason());
     }
-    route->static_is_dir = S_ISDIR(info.st_mode);
-    if (!route->static_is_dir && !S_ISREG(info.st_mode)) {
+    route->static_is_dir = info.kind == FE_FILE_DIRECTORY;
+    if (info.kind == FE_FILE_OTHER) {
         return fe_config_fail(r, FLATEND_EINVAL, pos,
                               "cannot serve '%s': neither a file nor a directory", path);
     }

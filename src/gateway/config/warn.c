@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "gateway/config/config.h"
+#include "ground/os/user.h"
 
 #define DAY_S INT64_C(86400)
 
@@ -105,7 +105,7 @@ const char *fe_state_dir_default(struct fe_arena *arena)
     if (xdg != NULL && xdg[0] == '/') {
         return join(arena, xdg, "/flatend");
     }
-    if (geteuid() == 0 || home == NULL || home[0] != '/') {
+    if (fe_user_is_root() || home == NULL || home[0] != '/') {
         return join(arena, "/var/lib", "/flatend");
     }
     return join(arena, home, "/.local/state/flatend");

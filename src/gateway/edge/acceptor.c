@@ -8,7 +8,8 @@
 #include "gateway/edge/acceptor.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "ground/os/fd.h"
 
 enum {
     PRIVILEGED_PORT = 1024,
@@ -236,7 +237,7 @@ static void on_open_task(struct fe_task *task)
         if (code == 0) {
             acceptor->n_open++;
         } else {
-            (void)close(socket->fd);
+            fe_fd_close(socket->fd);
             log_closed(acceptor, code);
         }
         socket->fd = -1;

@@ -10,9 +10,9 @@
 #include "gateway/edge/edge_worker.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "gateway/certs/https.h"
+#include "ground/os/fd.h"
 
 static bool is_first(const struct fe_edge_worker *edge)
 {
@@ -217,7 +217,7 @@ void fe_edge_worker_take(struct fe_edge_worker *edge, const struct fe_edge_worke
     }
     handover = malloc(sizeof(*handover));
     if (handover == NULL) {
-        (void)close(fd);
+        fe_fd_close(fd);
         (void)atomic_fetch_sub_explicit(&edge->load, 1, memory_order_relaxed);
         return;
     }

@@ -7,9 +7,8 @@
  * not end in time are reset. */
 #include "gateway/edge/listener.h"
 
-#include <unistd.h>
-
 #include "gateway/edge/client.h"
+#include "ground/os/fd.h"
 
 static void on_deadline(struct fe_timer *timer);
 
@@ -43,7 +42,7 @@ void fe_http_listener_take(struct fe_http_listener *listener, int fd, const stru
     if (conn != NULL) {
         fe_conn_close(conn);
     } else {
-        (void)close(fd);
+        fe_fd_close(fd);
     }
     fe_http_listener_on_gone(listener);
 }

@@ -1,36 +1,6 @@
 #include "gateway/files/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-/* A pipe without a writer must not make us wait; a terminal must not become ours. */
-#define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-
-static int code_of(int number)
-{
-    switch (number) {
-    case ENOENT:
-    case ENOTDIR:
-    case ENAMETOOLONG:
-    case ELOOP: /* too many links, or one of /proc's */
-    case EXDEV: /* the way leads out of the directory */
-    case ENXIO: /* a socket, or a device that is not there */
-        return FLATEND_ENOENT;
-    case EACCES:
-    case EPERM:
-        return FLATEND_EACCESS;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-        return FLATEND_ELIMIT;
-    default:
-        return FLATEND_EIO;
-    }
-}
+#include "ground/os/dir.h"
 
 bool fe_static_is_hidden(struct fe_view name)
 {
@@ -54,70 +24,29 @@ static bool has_hidden_part(struct fe_view path)
     return false;
 }
 
-/* The kernel decides what is below the directory, with all links followed, and races with those who
- * rename are its own: it says EAGAIN when it could not tell. */
-static int open_beneath(int dir, const char *path)
-{
-    enum { TRIES = 8 };
-    const struct open_how how = {.flags = OPEN_FLAGS,
-                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    long fd = -1;
-
-    for (int i = 0; i < TRIES; i++) {
-        fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) {
-            break;
-        }
-    }
-    return (int)fd;
-}
-
 static int open_in_dir(const char *root, struct fe_view path)
 {
-    char text[PATH_MAX];
-    int dir;
-    int fd;
-    int saved;
-
-    if (path.len >= sizeof(text) || has_hidden_part(path) ||
-        (path.len > 0 && memchr(path.ptr, '\0', path.len) != NULL)) {
-        errno = ENOENT;
-        return -1;
-    }
-    /* Each time anew, so that a directory that a deployment replaced is seen at once. */
-    dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0) {
-        return -1;
-    }
-    if (path.len > 0) {
-        memcpy(text, path.ptr, path.len);
-    }
-    text[path.len] = '\0';
-    fd = open_beneath(dir, path.len > 0 ? text : ".");
-    saved = errno;
-    close(dir);
-    errno = saved;
-    return fd;
+    return has_hidden_part(path) ? FLATEND_ENOENT : fe_dir_open_beneath(root, path);
 }
 
 int fe_static_open(const struct fe_config_route *route, struct fe_view path, int *fd,
-                   struct stat *info)
+                   struct fe_file_info *info)
 {
     const int opened = route->static_is_dir ? open_in_dir(route->static_path, path)
-                                            : open(route->static_path, OPEN_FLAGS);
-    int code = FLATEND_OK;
+                                            : fe_path_open(route->static_path);
+    int code;
 
     *fd = -1;
     if (opened < 0) {
-        return code_of(errno);
+        return opened;
     }
-    if (fstat(opened, info) != 0) {
-        code = code_of(errno);
-    } else if (!S_ISREG(info->st_mode) && !(route->static_is_dir && S_ISDIR(info->st_mode))) {
-        code = FLATEND_ENOENT; /* pipes, sockets, devices */
+    code = fe_fd_info(opened, info);
+    if (code == FLATEND_OK && (info->kind == FE_FILE_OTHER ||
+                               (info->kind == FE_FILE_DIRECTORY && !route->static_is_dir))) {
+        code = FLATEND_ENOENT;
     }
     if (code != FLATEND_OK) {
-        close(opened);
+        fe_fd_close(opened);
         return code;
     }
     *fd = opened;

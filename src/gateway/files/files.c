@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "gateway/files/file.h"
 #include "gateway/files/listing.h"
@@ -74,14 +73,14 @@ static void respond_with_code(struct fe_exchange *ex, int code)
 /* ---- files ---------------------------------------------------------------------------------- */
 
 /* Size and time to the nanosecond: a file that changes changes its tag. */
-static void describe(const struct stat *info, struct reply *reply, struct fe_validators *validators)
+static void describe(const struct fe_file_info *info, struct reply *reply,
+                     struct fe_validators *validators)
 {
-    snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIx64 "-%" PRIx64 ".%lx\"",
-             (uint64_t)info->st_size, (uint64_t)info->st_mtim.tv_sec,
-             (unsigned long)info->st_mtim.tv_nsec);
-    fe_http_date_format(reply->modified, info->st_mtim.tv_sec);
+    snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIx64 "-%" PRIx64 ".%lx\"", info->size,
+             (uint64_t)info->modified_s, (unsigned long)info->modified_ns);
+    fe_http_date_format(reply->modified, info->modified_s);
     validators->etag = fe_view_str(reply->etag);
-    validators->modified_s = info->st_mtim.tv_sec;
+    validators->modified_s = info->modified_s;
 }
 
 static void add_validators(struct reply *reply)
@@ -164,9 +163,9 @@ static void send_file(struct fe_exchange *ex, const struct fe_config_route *rout
 
 /* Takes over `fd`. */
 static void serve_file(struct fe_exchange *ex, const struct fe_config_route *route,
-                       struct fe_view name, int fd, const struct stat *info)
+                       struct fe_view name, int fd, const struct fe_file_info *info)
 {
-    const uint64_t size = (uint64_t)info->st_size;
+    const uint64_t size = info->size;
     struct fe_validators validators = {FE_VIEW_LIT(""), INT64_MAX}; /* no tag, no date is this */
     struct fe_transfer *transfer;
     struct fe_range range;
@@ -176,19 +175,19 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
     if (!route->no_cache) {
         describe(info, &reply, &validators);
         if (answer_condition(ex, &reply, &validators)) {
-            close(fd);
+            fe_fd_close(fd);
             return;
         }
     }
     result = choose_range(ex, &validators, size, &range);
     if (result == FE_RANGE_UNSATISFIABLE) {
-        close(fd);
+        fe_fd_close(fd);
         refuse_range(ex, size);
         return;
     }
     transfer = fe_transfer_new(fd);
     if (transfer == NULL) {
-        close(fd);
+        fe_fd_close(fd);
         respond_with_code(ex, FLATEND_ENOMEM);
         return;
     }
@@ -237,7 +236,7 @@ static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *
     int code;
 
     if (transfer == NULL) {
-        close(fd);
+        fe_fd_close(fd);
         respond_with_code(ex, FLATEND_ENOMEM);
         return;
     }
@@ -261,13 +260,13 @@ static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *rout
                       struct fe_view rest, int fd)
 {
     const struct fe_view path = ex->request.path;
-    struct stat info;
+    struct fe_file_info info;
     char *index;
     int index_fd;
     int code;
 
     if (path.len == 0 || path.ptr[path.len - 1] != '/') {
-        close(fd);
+        fe_fd_close(fd);
         redirect_to_slash(ex);
         return;
     }
@@ -275,33 +274,33 @@ static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *rout
                             rest.len > 0 && rest.ptr[rest.len - 1] != '/' ? "/" : "");
     code = index != NULL ? fe_static_open(route, fe_view_str(index), &index_fd, &info)
                          : FLATEND_ENOMEM;
-    if (code == FLATEND_OK && S_ISREG(info.st_mode)) {
-        close(fd);
+    if (code == FLATEND_OK && info.kind == FE_FILE_REGULAR) {
+        fe_fd_close(fd);
         serve_file(ex, route, FE_VIEW_LIT(INDEX), index_fd, &info);
         return;
     }
     if (code == FLATEND_OK) {
-        close(index_fd); /* a directory of that name */
+        fe_fd_close(index_fd); /* a directory of that name */
         code = FLATEND_ENOENT;
     }
     if (code == FLATEND_ENOENT && route->browse) {
         serve_listing(ex, route, rest, fd);
         return;
     }
-    close(fd);
+    fe_fd_close(fd);
     respond_with_code(ex, code);
 }
 
 void fe_static_serve(struct fe_exchange *ex, const struct fe_config_route *route,
                      struct fe_view rest)
 {
-    struct stat info;
+    struct fe_file_info info;
     int fd;
     const int code = fe_static_open(route, rest, &fd, &info);
 
     if (code != FLATEND_OK) {
         respond_with_code(ex, code);
-    } else if (S_ISDIR(info.st_mode)) {
+    } else if (info.kind == FE_FILE_DIRECTORY) {
         serve_dir(ex, route, rest, fd);
     } else {
         serve_file(ex, route, route->static_is_dir ? rest : fe_view_str(route->static_path), fd,

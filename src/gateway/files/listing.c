@@ -1,12 +1,10 @@
 #include "gateway/files/listing.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "gateway/files/file.h"
 #include "ground/base/arena.h"
+#include "ground/os/dir.h"
 
 struct entry {
     const char *name;
@@ -28,13 +26,17 @@ static int by_name(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-static int add_entry(struct entries *entries, const struct dirent *dirent)
+/* FLATEND_ELIMIT: there are more than are listed. */
+static int add_entry(void *arg, const char *name, bool is_dir)
 {
-    const char *name;
+    struct entries *const entries = arg;
 
+    if (fe_static_is_hidden(fe_view_str(name))) {
+        return FLATEND_OK;
+    }
     if (entries->n == FE_LISTING_ENTRIES_MAX) {
         entries->is_cut = true;
-        return FLATEND_OK;
+        return FLATEND_ELIMIT;
     }
     if (entries->n == entries->cap) {
         const size_t cap = entries->cap == 0 ? 64 : entries->cap * 2;
@@ -45,31 +47,12 @@ static int add_entry(struct entries *entries, const struct dirent *dirent)
         entries->items = items;
         entries->cap = cap;
     }
-    name = fe_arena_copy(&entries->names, fe_view_str(dirent->d_name));
+    name = fe_arena_copy(&entries->names, fe_view_str(name));
     if (name == NULL) {
         return FLATEND_ENOMEM;
     }
-    entries->items[entries->n++] = (struct entry){name, dirent->d_type == DT_DIR};
+    entries->items[entries->n++] = (struct entry){name, is_dir};
     return FLATEND_OK;
-}
-
-static int read_entries(DIR *dir, struct entries *entries)
-{
-    int code = FLATEND_OK;
-
-    while (code == FLATEND_OK && !entries->is_cut) {
-        const struct dirent *dirent;
-        errno = 0;
-        dirent = readdir(dir);
-        if (dirent == NULL) {
-            code = errno == 0 ? FLATEND_OK : FLATEND_EIO;
-            break;
-        }
-        if (!fe_static_is_hidden(fe_view_str(dirent->d_name))) {
-            code = add_entry(entries, dirent);
-        }
-    }
-    return code;
 }
 
 /* ---- the page ------------------------------------------------------------------------------- */
@@ -160,16 +143,13 @@ static int append_page(struct fe_buf *page, struct fe_view path, bool has_parent
 int fe_listing_write(int fd, struct fe_view path, bool has_parent, struct fe_buf *page)
 {
     struct entries entries = {0};
-    DIR *const dir = fdopendir(fd);
     int code;
 
-    if (dir == NULL) {
-        code = errno == ENOMEM ? FLATEND_ENOMEM : FLATEND_EIO;
-        close(fd);
-        return code;
-    }
     fe_arena_init(&entries.names, 0);
-    code = read_entries(dir, &entries);
+    code = fe_dir_list(fd, add_entry, &entries);
+    if (entries.is_cut) {
+        code = FLATEND_OK;
+    }
     if (code == FLATEND_OK && entries.n > 0) {
         qsort(entries.items, entries.n, sizeof(*entries.items), by_name);
     }
@@ -178,6 +158,5 @@ int fe_listing_write(int fd, struct fe_view path, bool has_parent, struct fe_buf
     }
     fe_arena_deinit(&entries.names);
     free(entries.items);
-    closedir(dir);
     return code;
 }

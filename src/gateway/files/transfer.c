@@ -1,10 +1,9 @@
 #include "gateway/files/transfer.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "gateway/files/listing.h"
+#include "ground/os/fd.h"
 
 /* Bytes of a file that are read at once. */
 enum { READ_SIZE = 32768 };
@@ -23,7 +22,7 @@ struct fe_transfer *fe_transfer_new(int fd)
 void fe_transfer_free(struct fe_transfer *transfer)
 {
     if (transfer->fd >= 0) {
-        close(transfer->fd);
+        fe_fd_close(transfer->fd);
     }
     fe_buf_deinit(&transfer->page);
     free(transfer);
@@ -41,9 +40,7 @@ static int next_bytes(const struct fe_transfer *transfer, uint8_t block[READ_SIZ
         *bytes = fe_view_of(transfer->page.data + transfer->offset, want);
         return FLATEND_OK;
     }
-    do {
-        n = pread(transfer->fd, block, want, (off_t)transfer->offset);
-    } while (n < 0 && errno == EINTR);
+    n = fe_fd_read_at(transfer->fd, block, want, transfer->offset);
     if (n <= 0) {
         return FLATEND_EIO;
     }

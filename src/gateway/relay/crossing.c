@@ -100,22 +100,22 @@ bool fe_crossing_is_dirty(const struct fe_crossing_side *side)
 void fe_crossing_send(struct fe_crossing *crossing, struct fe_crossing_side *side,
                       const struct fe_crossing_executor *to)
 {
-    (void)pthread_mutex_lock(&crossing->lock);
+    fe_mutex_lock(&crossing->lock);
     batch_move(&side->in_transit, &side->out);
     if (!side->is_posted) {
         side->is_posted = true;
         to->post(to->to, &side->task);
     }
-    (void)pthread_mutex_unlock(&crossing->lock);
+    fe_mutex_unlock(&crossing->lock);
 }
 
 void fe_crossing_receive(struct fe_crossing *crossing, struct fe_crossing_side *side,
                          struct fe_crossing_side *from)
 {
-    (void)pthread_mutex_lock(&crossing->lock);
+    fe_mutex_lock(&crossing->lock);
     from->is_posted = false;
     batch_move(&side->in, &from->in_transit);
-    (void)pthread_mutex_unlock(&crossing->lock);
+    fe_mutex_unlock(&crossing->lock);
     side->n_in_flight -= side->in.n_taken;
     side->in.n_taken = 0;
 }
@@ -161,7 +161,7 @@ void fe_crossing_free(struct fe_crossing *crossing)
     side_deinit(crossing, &crossing->far);
     fe_arena_deinit(&crossing->request_arena);
     fe_arena_deinit(&crossing->far_ex.arena);
-    (void)pthread_mutex_destroy(&crossing->lock);
+    fe_mutex_deinit(&crossing->lock);
     free(crossing);
 }
 

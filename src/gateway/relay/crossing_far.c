@@ -137,10 +137,10 @@ static void drop_task(struct fe_crossing *crossing)
 {
     bool near_is_done;
 
-    (void)pthread_mutex_lock(&crossing->lock);
+    fe_mutex_lock(&crossing->lock);
     crossing->near.is_posted = false;
     near_is_done = crossing->near_is_done;
-    (void)pthread_mutex_unlock(&crossing->lock);
+    fe_mutex_unlock(&crossing->lock);
     if (near_is_done) {
         fe_crossing_free(crossing);
     }

@@ -10,10 +10,9 @@
 #ifndef FE_GATEWAY_RELAY_CROSSING_INTERNAL_H
 #define FE_GATEWAY_RELAY_CROSSING_INTERNAL_H
 
-#include <pthread.h>
-
 #include "gateway/relay/crossing.h"
 #include "ground/base/chain.h"
+#include "ground/os/thread.h"
 
 /* What one side has to say. Heads and trailers stay in the memory of the side that sent them. */
 struct fe_crossing_batch {
@@ -41,7 +40,7 @@ struct fe_crossing_side {
 
 struct fe_crossing {
     struct fe_crossing_channel *channel;
-    pthread_mutex_t lock;
+    struct fe_mutex lock;
     struct fe_crossing_side near;
     struct fe_crossing_side far;
     bool

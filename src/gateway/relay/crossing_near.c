@@ -28,10 +28,10 @@ static void leave_if_over(struct fe_crossing *crossing)
         return;
     }
     fe_deferred_cancel(&crossing->near.turn);
-    (void)pthread_mutex_lock(&crossing->lock);
+    fe_mutex_lock(&crossing->lock);
     is_awaited = crossing->near.is_posted;
     crossing->near_is_done = is_awaited;
-    (void)pthread_mutex_unlock(&crossing->lock);
+    fe_mutex_unlock(&crossing->lock);
     if (!is_awaited) {
         fe_crossing_free(crossing);
     }
@@ -246,7 +246,7 @@ static struct fe_crossing *crossing_new(struct fe_crossing_channel *channel, str
     if (crossing == NULL) {
         return NULL;
     }
-    if (pthread_mutex_init(&crossing->lock, NULL) != 0) {
+    if (fe_mutex_init(&crossing->lock) != 0) {
         free(crossing);
         return NULL;
     }

@@ -9,7 +9,6 @@
 #include "gateway/server/gateway.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "gateway/certs/acme_client.h"
 #include "gateway/certs/https.h"
@@ -203,7 +202,7 @@ static int open_acceptors(struct fe_gateway *gateway, struct flatend_error *err)
 
 static void poll_certificates(struct fe_gateway *gateway, bool force)
 {
-    const int64_t now_s = (int64_t)time(NULL);
+    const int64_t now_s = fe_wall_clock_s();
 
     for (size_t i = 0; i < gateway->config->n_http; i++) {
         if (gateway->https[i].store != NULL) {
@@ -254,7 +253,7 @@ static int start_https(struct fe_gateway *gateway, struct flatend_error *err)
             }
         }
         code = fe_https_open(&gateway->https[i], &config->http[i], config->state_dir,
-                             gateway->tickets, (int64_t)time(NULL), &gateway->log, err);
+                             gateway->tickets, fe_wall_clock_s(), &gateway->log, err);
     }
     if (code != 0 || !has_https) {
         return code;

@@ -1,7 +1,8 @@
 #include "ground/base/addr.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
+
+#include "ground/base/ip.h"
 
 enum { PORT_DIGITS_MAX = 5, HOST_MAX = 253 /* the longest DNS name (RFC 1035 §2.3.4) */ };
 
@@ -57,22 +58,17 @@ int fe_addr_split(const char *text, struct fe_view *host, uint16_t *port, struct
 static int parse_host(struct fe_addr *addr, struct fe_view host, bool is_bracketed)
 {
     static const uint8_t loopback[4] = {127, 0, 0, 1};
-    char text[HOST_MAX + 1];
 
     memset(addr->ip, 0, sizeof(addr->ip));
-    if (host.len > 0) {
-        memcpy(text, host.ptr, host.len);
-    }
-    text[host.len] = '\0';
     addr->family = FE_IPV6;
     if (is_bracketed) {
-        return inet_pton(AF_INET6, text, addr->ip) == 1 ? 0 : FLATEND_EADDR;
+        return fe_ipv6_parse(host, addr->ip) ? 0 : FLATEND_EADDR;
     }
     if (host.len == 0) {
         return 0;
     }
     addr->family = FE_IPV4;
-    if (inet_pton(AF_INET, text, addr->ip) == 1) {
+    if (fe_ipv4_parse(host, addr->ip)) {
         return 0;
     }
     if (!fe_view_equal_nocase(host, FE_VIEW_LIT("localhost"))) {
@@ -118,8 +114,7 @@ const char *fe_addr_format_host(const struct fe_addr *addr, char buf[FE_ADDR_TEX
 {
     struct fe_view ip = plain_ip(addr);
 
-    (void)inet_ntop(ip.len == 4 ? AF_INET : AF_INET6, ip.ptr, buf, FE_ADDR_TEXT_MAX);
-    return buf;
+    return ip.len == FE_IPV4_LEN ? fe_ipv4_format(ip.ptr, buf) : fe_ipv6_format(ip.ptr, buf);
 }
 
 const char *fe_addr_format(const struct fe_addr *addr, char buf[FE_ADDR_TEXT_MAX])

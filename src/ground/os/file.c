@@ -4,161 +4,131 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
+#include "ground/os/error.h"
+#include "ground/os/fd.h"
 
-static int fail_errno(struct flatend_error *err, const char *path)
+/* A file that is being written under another name beside its own. */
+struct draft {
+    char *temp; /* NULL: there is none */
+    int fd;     /* -1 as well */
+};
+
+static int fail(struct flatend_error *err, const char *what, const char *path)
 {
-    const int number = errno;
-    int code = FLATEND_EIO;
+    const int code = fe_os_last_code();
 
-    switch (number) {
-    case ENOENT:
-    case ENOTDIR:
-        code = FLATEND_ENOENT;
-        break;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        code = FLATEND_EACCESS;
-        break;
-    case ENOMEM:
-        code = FLATEND_ENOMEM;
-        break;
-    default:
-        break;
+    if (what == NULL) {
+        return fe_err_set(err, code, "'%s': %s", path, fe_os_last_reason());
     }
-    return fe_err_set(err, code, "'%s': %s", path, strerror(number));
+    return fe_err_set(err, code, "%s '%s': %s", what, path,
+                      code == FLATEND_EIO ? fe_os_last_reason() : flatend_strerror(code));
+}
+
+static int fail_memory(struct flatend_error *err, const char *path)
+{
+    return fe_err_set(err, FLATEND_ENOMEM, "'%s': %s", path, flatend_strerror(FLATEND_ENOMEM));
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* Reads up to the limit, and then whether that was all. */
 static int read_all(int fd, const char *path, struct fe_buf *buf, struct flatend_error *err)
 {
-    enum { STEP = 4096 };
+    const int code = fe_fd_read_all(fd, buf);
 
-    for (;;) {
-        const size_t room = buf->max - buf->len;
-        const size_t step = room < STEP ? room : STEP;
-        const int code = fe_buf_reserve(buf, step);
-        uint8_t beyond;
-        ssize_t n;
-
-        if (code != 0) {
-            return fe_err_set(err, code, "'%s': %s", path, flatend_strerror(code));
-        }
-        n = step > 0 ? read(fd, buf->data + buf->len, step) : read(fd, &beyond, 1);
-        if (n == 0) {
-            return 0;
-        }
-        if (n < 0 && errno != EINTR) {
-            return fail_errno(err, path);
-        }
-        if (n > 0 && step == 0) {
-            return fe_err_set(err, FLATEND_ETOOBIG, "'%s': larger than %zu bytes", path, buf->max);
-        }
-        buf->len += n > 0 ? (size_t)n : 0;
+    switch (code) {
+    case FLATEND_OK:
+        return FLATEND_OK;
+    case FLATEND_ETOOBIG:
+        return fe_err_set(err, code, "'%s': larger than %zu bytes", path, buf->max);
+    case FLATEND_ENOMEM:
+        return fail_memory(err, path);
+    default:
+        return fail(err, NULL, path);
     }
 }
 
 int fe_file_read(const char *path, struct fe_buf *buf, unsigned *mode, struct flatend_error *err)
 {
-    /* O_NONBLOCK: whoever names a FIFO gets an error and does not wait for its writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
+    const int fd = fe_path_open(path);
+    struct fe_file_info info;
     int code;
 
     if (fd < 0) {
-        return fail_errno(err, path);
+        return fail(err, NULL, path);
     }
-    if (fstat(fd, &st) != 0) {
-        code = fail_errno(err, path);
-    } else if (!S_ISREG(st.st_mode)) {
+    if (fe_fd_info(fd, &info) != FLATEND_OK) {
+        code = fail(err, NULL, path);
+    } else if (info.kind != FE_FILE_REGULAR) {
         code = fe_err_set(err, FLATEND_EIO, "'%s': not a regular file", path);
     } else {
         code = read_all(fd, path, buf, err);
     }
-    (void)close(fd);
-    if (mode != NULL && code == 0) {
-        *mode = (unsigned)(st.st_mode & 07777);
+    fe_fd_close(fd);
+    if (mode != NULL && code == FLATEND_OK) {
+        *mode = info.mode;
     }
     return code;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static int write_all(int fd, struct fe_view data)
+/* Reads until the end of the file or `cap`. */
+static ssize_t read_some(int fd, uint8_t *text, size_t cap)
 {
-    while (data.len > 0) {
-        ssize_t n = write(fd, data.ptr, data.len);
+    size_t len = 0;
 
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
+    while (len < cap) {
+        const ssize_t n = fe_fd_read_at(fd, text + len, cap - len, len);
+
         if (n < 0) {
-            return -1;
+            return n;
         }
-        data = fe_view_skip(data, (size_t)n);
+        if (n == 0) {
+            break;
+        }
+        len += (size_t)n;
     }
-    return 0;
+    FE_ASSERT(len <= cap, "no more is read than there is space for");
+    return (ssize_t)len;
 }
 
-/* The directory's entry must reach the disk too. A file system that cannot do this (EINVAL) has
- * nothing to be waited for. */
-static void sync_parent(char *path)
+static ssize_t read_private(int fd, const char *path, const char *what, void *text, size_t cap,
+                            struct flatend_error *err)
 {
-    char *slash = strrchr(path, '/');
-    int fd;
+    struct fe_file_info info;
+    ssize_t len;
 
-    if (slash != NULL) {
-        slash[slash == path ? 1 : 0] = '\0';
+    if (fe_fd_info(fd, &info) != FLATEND_OK) {
+        return fail(err, what, path);
     }
-    fd = open(slash != NULL ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        (void)close(fd);
+    if (info.kind != FE_FILE_REGULAR) {
+        return fe_err_set(err, FLATEND_EKEY, "%s '%s': not a regular file", what, path);
     }
+    if ((info.mode & 077) != 0) {
+        return fe_err_set(
+            err, FLATEND_EACCESS,
+            "%s '%s': accessible by other users (mode %04o, expected 0600); run chmod 600 on it",
+            what, path, info.mode);
+    }
+    len = read_some(fd, text, cap);
+    return len < 0 ? fail(err, what, path) : len;
 }
 
-int fe_file_write(const char *path, struct fe_view data, unsigned mode, struct flatend_error *err)
+ssize_t fe_file_read_private(const char *path, const char *what, void *text, size_t cap,
+                             struct flatend_error *err)
 {
-    static const char suffix[] = ".XXXXXX";
-    const size_t len = strlen(path);
-    char *temp = malloc(len + sizeof(suffix));
-    int code = 0;
-    int fd;
+    const int fd = fe_path_open(path);
+    ssize_t len;
 
-    if (temp == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "'%s': out of memory", path);
-    }
-    memcpy(temp, path, len);
-    memcpy(temp + len, suffix, sizeof(suffix));
-    fd = mkstemp(temp); /* O_EXCL, mode 0600 */
     if (fd < 0) {
-        code = fail_errno(err, path);
-        free(temp);
-        return code;
+        return fail(err, what, path);
     }
-    if (write_all(fd, data) != 0 || fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0 ||
-        rename(temp, path) != 0) {
-        code = fail_errno(err, path);
-        (void)unlink(temp);
-    }
-    (void)close(fd);
-    sync_parent(temp);
-    free(temp);
-    return code;
-}
-
-/* ---- directories ---------------------------------------------------------------------------- */
-
-static int make_one(const char *path)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
+    len = read_private(fd, path, what, text, cap, err);
+    fe_fd_close(fd);
+    return len;
 }
 
 void fe_file_wipe(struct fe_buf *buf)
@@ -169,66 +139,110 @@ void fe_file_wipe(struct fe_buf *buf)
     fe_buf_deinit(buf);
 }
 
-int fe_dir_make(const char *path, struct flatend_error *err)
-{
-    char *part = strdup(path);
-    int rv = 0;
+/* ---- writing -------------------------------------------------------------------------------- */
 
-    if (part == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "'%s': out of memory", path);
+/* 0, or -1 with errno, as the calls of the system below. */
+static int draft_open(struct draft *draft, const char *path)
+{
+    static const char suffix[] = ".XXXXXX";
+    const size_t len = strlen(path);
+
+    *draft = (struct draft){.temp = malloc(len + sizeof(suffix)), .fd = -1};
+    if (draft->temp == NULL) {
+        errno = ENOMEM;
+        return -1;
     }
-    for (char *at = part + 1; rv == 0 && *part != '\0' && *at != '\0'; at++) {
-        if (*at == '/') {
-            *at = '\0';
-            rv = make_one(part);
-            *at = '/';
+    memcpy(draft->temp, path, len);
+    memcpy(draft->temp + len, suffix, sizeof(suffix));
+    draft->fd = mkstemp(draft->temp); /* O_EXCL, mode 0600 */
+    return draft->fd >= 0 ? 0 : -1;
+}
+
+/* Its bytes and its mode are on the disk before it has its name. */
+static int draft_fill(const struct draft *draft, struct fe_view data, unsigned mode)
+{
+    if (fe_fd_write_all(draft->fd, data) != FLATEND_OK || fchmod(draft->fd, (mode_t)mode) != 0) {
+        return -1;
+    }
+    return fsync(draft->fd);
+}
+
+/* The name must reach the disk too. A file system that cannot sync a directory says EINVAL, and has
+ * nothing to be waited for; one that may not be read (EACCES) cannot be synced either. */
+static int sync_parent(const struct draft *draft)
+{
+    char *const slash = strrchr(draft->temp, '/');
+    int rv;
+    int fd;
+
+    if (slash != NULL) {
+        slash[slash == draft->temp ? 1 : 0] = '\0';
+    }
+    fd = open(slash != NULL ? draft->temp : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == EACCES ? 0 : -1;
+    }
+    rv = fsync(fd);
+    rv = rv != 0 && errno == EINVAL ? 0 : rv;
+    fe_fd_close(fd);
+    return rv;
+}
+
+/* Closes what draft_open opened, also when it failed; what is left of the draft goes. */
+static void draft_close(struct draft *draft, bool has_name)
+{
+    const int reason = errno;
+
+    if (draft->fd >= 0) {
+        fe_fd_close(draft->fd);
+        if (!has_name) {
+            (void)unlink(draft->temp);
         }
     }
+    free(draft->temp);
+    errno = reason;
+}
+
+int fe_file_write(const char *path, struct fe_view data, unsigned mode, struct flatend_error *err)
+{
+    struct draft draft;
+    bool has_name = false;
+    int rv = draft_open(&draft, path);
+
+    FE_ASSERT((mode & ~07777U) == 0, "the mode of a file is permission bits");
     if (rv == 0) {
-        rv = make_one(path);
+        rv = draft_fill(&draft, data, mode);
     }
     if (rv == 0) {
-        rv = access(path, W_OK | X_OK);
+        rv = rename(draft.temp, path);
+        has_name = rv == 0;
     }
-    free(part);
-    return rv == 0 ? 0 : fail_errno(err, path);
+    if (rv == 0) {
+        rv = sync_parent(&draft);
+    }
+    draft_close(&draft, has_name);
+    return rv == 0 ? FLATEND_OK : fail(err, NULL, path);
 }
 
-int fe_dir_lock(const char *path, struct flatend_error *err)
+/* Unlike rename, link never replaces a file: one that exists stays. */
+int fe_file_create(const char *path, const char *what, struct fe_view data,
+                   struct flatend_error *err)
 {
-    char *name = fe_path_join(path, "lock");
-    int lock;
+    struct draft draft;
+    int rv = draft_open(&draft, path);
+    bool is_linked = false;
 
-    if (name == NULL) {
-        return fe_err_set(err, FLATEND_ENOMEM, "'%s': out of memory", path);
+    if (rv == 0) {
+        rv = draft_fill(&draft, data, FE_FILE_SECRET);
     }
-    lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, FE_FILE_SECRET);
-    if (lock < 0) {
-        lock = fail_errno(err, name);
-        free(name);
-        return lock;
+    if (rv == 0) {
+        rv = link(draft.temp, path);
+        is_linked = rv == 0;
     }
-    while (flock(lock, LOCK_EX) != 0) {
-        if (errno != EINTR) {
-            int code = fail_errno(err, name);
-
-            (void)close(lock);
-            free(name);
-            return code;
-        }
+    if (is_linked) {
+        (void)unlink(draft.temp);
+        rv = sync_parent(&draft);
     }
-    free(name);
-    return lock;
-}
-
-void fe_dir_unlock(int lock)
-{
-    (void)close(lock);
-}
-
-char *fe_path_join(const char *dir, const char *name)
-{
-    char *path;
-
-    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+    draft_close(&draft, is_linked);
+    return rv == 0 ? FLATEND_OK : fail(err, what, path);
 }

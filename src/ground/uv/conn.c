@@ -1,11 +1,9 @@
 #include "ground/uv/conn.h"
 
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "ground/base/assert.h"
+#include "ground/os/socket.h"
 #include "ground/uv/accept.h"
 #include "ground/uv/loop.h"
 
@@ -433,13 +431,11 @@ void fe_conn_close(struct fe_conn *conn)
 
 void fe_conn_abort(struct fe_conn *conn)
 {
-    const struct linger reset = {.l_onoff = 1};
     uv_os_fd_t fd;
 
-    /* Not uv_tcp_close_reset, which refuses once a FIN was asked for. Should this fail, the peer
-     * sees an ordinary end. */
+    /* Not uv_tcp_close_reset, which refuses once a FIN was asked for. */
     if (conn->state != CLOSING && uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        fe_socket_reset_on_close(fd);
     }
     end(conn, FLATEND_OK);
 }
@@ -461,16 +457,11 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
     *addr = conn->peer;
 }
 
-/* Bytes, and the FIN, in the socket's buffer: what the system does not say counts as taken. */
 static uint64_t n_unacked(const struct fe_conn *conn)
 {
     uv_os_fd_t fd;
-    int n = 0;
 
-    if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0) {
-        (void)ioctl(fd, SIOCOUTQ, &n);
-    }
-    return (uint64_t)n;
+    return uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0 ? fe_socket_n_unacked(fd) : 0;
 }
 
 uint64_t fe_conn_n_acked(const struct fe_conn *conn)

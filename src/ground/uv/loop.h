@@ -2,10 +2,10 @@
 #ifndef FE_GROUND_UV_LOOP_H
 #define FE_GROUND_UV_LOOP_H
 
-#include <pthread.h>
 #include <uv.h>
 
 #include "ground/base/list.h"
+#include "ground/os/thread.h"
 #include "ground/uv/worker.h"
 
 /* One read buffer serves every connection of a worker: an idle connection holds no memory for what
@@ -24,7 +24,7 @@ struct fe_worker {
     struct fe_pool pool;
     struct fe_list deferred; /* what is to be done at the end of this turn */
     struct fe_list flush;    /* connections with new output */
-    pthread_mutex_t task_lock;
+    struct fe_mutex task_lock;
     struct fe_list tasks; /* under task_lock */
     void (*on_freed)(void *arg);
     void *freed_arg;
@@ -39,12 +39,5 @@ void fe_tasks_run(struct fe_worker *worker);
 
 /* The code for an error of libuv (negative errno). */
 int fe_uv_code(int status);
-
-/* Socket addresses in the form of the system. Returns the length. */
-struct sockaddr_storage;
-struct fe_addr;
-unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage *storage);
-/* FLATEND_EADDR when it is neither IPv4 nor IPv6. */
-int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from) FE_MUST_USE;
 
 #endif

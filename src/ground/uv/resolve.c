@@ -1,8 +1,8 @@
 #include "ground/uv/resolve.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 
+#include "ground/os/socket.h"
 #include "ground/uv/loop.h"
 
 struct resolution {
@@ -87,8 +87,7 @@ int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn
 
 int fe_resolve_now(const char *host_port, struct fe_addr *addr, struct flatend_error *err)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
+    struct flatend_error reason;
     char name[NI_MAXHOST];
     uint16_t port;
     int rv = split(host_port, name, &port, err);
@@ -96,13 +95,10 @@ int fe_resolve_now(const char *host_port, struct fe_addr *addr, struct flatend_e
     if (rv != 0) {
         return rv;
     }
-    rv = getaddrinfo(name, NULL, &hints, &found);
+    rv = fe_host_lookup(name, addr, &reason);
     if (rv != 0) {
-        return fe_err_set(err, rv == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR,
-                          "look up '%s': %s", host_port, gai_strerror(rv));
+        return fe_err_set(err, rv, "look up '%s': %.150s", host_port, reason.text);
     }
-    rv = fe_addr_from_sockaddr(addr, found->ai_addr);
     addr->port = port;
-    freeaddrinfo(found);
-    return rv == 0 ? 0 : fe_err_set(err, rv, "'%s': not an IP address", host_port);
+    return 0;
 }

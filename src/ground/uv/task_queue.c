@@ -12,14 +12,14 @@ void fe_task_post(struct fe_worker *worker, struct fe_task *task)
 {
     bool was_empty;
 
-    (void)pthread_mutex_lock(&worker->task_lock);
+    fe_mutex_lock(&worker->task_lock);
     was_empty = fe_list_is_empty(&worker->tasks);
     fe_list_push_back(&worker->tasks, &task->link);
     /* Under the lock: a worker that is about to be freed has then seen the end of this call. */
     if (was_empty) {
         (void)uv_async_send(&worker->wake);
     }
-    (void)pthread_mutex_unlock(&worker->task_lock);
+    fe_mutex_unlock(&worker->task_lock);
 }
 
 /* Takes the whole list at once: one lock for many tasks, and what is posted meanwhile waits for the
@@ -30,12 +30,12 @@ void fe_tasks_run(struct fe_worker *worker)
     struct fe_list *link;
 
     fe_list_init(&tasks);
-    (void)pthread_mutex_lock(&worker->task_lock);
+    fe_mutex_lock(&worker->task_lock);
     if (!fe_list_is_empty(&worker->tasks)) {
         fe_list_insert_before(&worker->tasks, &tasks);
         fe_list_remove(&worker->tasks);
     }
-    (void)pthread_mutex_unlock(&worker->task_lock);
+    fe_mutex_unlock(&worker->task_lock);
     while ((link = fe_list_pop_front(&tasks)) != NULL) {
         struct fe_task *task = FE_CONTAINER_OF(link, struct fe_task, link);
 

@@ -1,9 +1,9 @@
 #include "ground/uv/worker.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/os/signal_mask.h"
 #include "ground/uv/loop.h"
 
 enum { N_HANDLES = 4 };
@@ -109,7 +109,13 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     fe_list_init(&worker->flush);
     fe_list_init(&worker->deferred);
     fe_list_init(&worker->tasks);
-    rv = init_handles(worker);
+    rv = fe_mutex_init(&worker->task_lock);
+    if (rv == 0) {
+        rv = init_handles(worker);
+        if (rv != 0) {
+            fe_mutex_deinit(&worker->task_lock);
+        }
+    }
     if (rv != 0) {
         if (loop == NULL) {
             (void)uv_loop_close(&worker->own_loop);
@@ -117,26 +123,14 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
         free(worker);
         return rv;
     }
-    (void)pthread_mutex_init(&worker->task_lock, NULL);
     *out = worker;
     return 0;
-}
-
-/* libuv writes with write(2): a peer that is gone raises SIGPIPE. It is sent to the thread that
- * wrote, so blocking it here is enough, and the process keeps its dispositions. */
-static void block_sigpipe(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 void fe_worker_run(struct fe_worker *worker)
 {
     FE_ASSERT(worker->loop == &worker->own_loop, "only a loop of the worker's own is run");
-    block_sigpipe();
+    fe_signals_block_pipe(); /* libuv writes with write(2) */
     (void)uv_run(worker->loop, UV_RUN_DEFAULT);
 }
 
@@ -168,7 +162,7 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
     worker->on_freed = on_freed;
     worker->freed_arg = arg;
     worker->n_closing = N_HANDLES;
-    (void)pthread_mutex_destroy(&worker->task_lock);
+    fe_mutex_deinit(&worker->task_lock);
     fe_timers_deinit(&worker->timers);
     fe_pool_deinit(&worker->pool);
     uv_close((uv_handle_t *)&worker->timer, on_handle_closed);
@@ -209,11 +203,6 @@ void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred)
 uint64_t fe_worker_now(const struct fe_worker *worker)
 {
     return uv_now(worker->loop);
-}
-
-uint64_t fe_clock_ms(void)
-{
-    return uv_hrtime() / 1000000;
 }
 
 struct fe_timers *fe_worker_timers(struct fe_worker *worker)

@@ -7,6 +7,7 @@
 #include "ground/base/list.h"
 #include "ground/base/log.h"
 #include "ground/base/timer.h"
+#include "ground/os/clock.h"
 
 struct uv_loop_s;
 struct fe_worker;
@@ -22,11 +23,8 @@ void fe_worker_stop(struct fe_worker *worker);
  * of its own the loop is run to its end here; with the application's, `on_freed` comes on it. */
 void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg);
 
-/* Milliseconds of a monotonic clock, as of this turn of the loop. */
+/* Milliseconds of the monotonic clock (fe_clock_ms), as of this turn of the loop. */
 uint64_t fe_worker_now(const struct fe_worker *worker);
-
-/* The same clock for any thread, and not the loop's idea of it. */
-uint64_t fe_clock_ms(void);
 
 /* Timers on that clock: start them in this heap, the worker runs it. */
 struct fe_timers *fe_worker_timers(struct fe_worker *worker);

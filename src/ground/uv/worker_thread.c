@@ -7,7 +7,7 @@ static void on_empty(struct fe_task *task)
         FE_CONTAINER_OF(task, struct fe_worker_thread, finish_task);
 
     fe_task_post(worker_thread->worker, &worker_thread->end_task);
-    (void)pthread_join(worker_thread->thread, NULL);
+    fe_thread_join(&worker_thread->thread);
     fe_worker_thread_deinit(worker_thread);
     worker_thread->on_ended(worker_thread->arg);
 }
@@ -34,7 +34,7 @@ static void *run(void *worker)
 
 int fe_worker_thread_start(struct fe_worker_thread *worker_thread)
 {
-    return fe_thread_create(&worker_thread->thread, run, worker_thread->worker);
+    return fe_thread_start(&worker_thread->thread, run, worker_thread->worker);
 }
 
 void fe_worker_thread_finish(struct fe_worker_thread *worker_thread)

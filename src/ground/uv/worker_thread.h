@@ -2,13 +2,13 @@
 #ifndef FE_GROUND_UV_WORKER_THREAD_H
 #define FE_GROUND_UV_WORKER_THREAD_H
 
+#include "ground/os/thread.h"
 #include "ground/uv/task_queue.h"
-#include "ground/uv/thread.h"
 
 struct fe_worker_thread {
     struct fe_worker *worker; /* NULL: it has ended */
     struct fe_worker *parent;
-    pthread_t thread;
+    struct fe_thread thread;
     struct fe_task finish_task; /* to `parent` */
     struct fe_task end_task;
     void (*on_ended)(void *arg);

@@ -2,7 +2,7 @@
 #include <sodium.h>
 
 #include "ground/base/wipe.h"
-#include "ground/os/private_file.h"
+#include "ground/os/file.h"
 #include "mesh/crypto/crypto.h"
 
 enum {
@@ -41,7 +41,7 @@ int flatend_secret_key_load(struct flatend_secret_key *key, const char *path,
                             struct flatend_error *error)
 {
     char text[KEY_TEXT_MAX + 1]; /* one more than may be there, to see that it is not */
-    ssize_t len = fe_private_file_read(path, "read key", text, sizeof(text), error);
+    ssize_t len = fe_file_read_private(path, "read key", text, sizeof(text), error);
     int rv;
 
     if (len < 0) {
@@ -65,7 +65,7 @@ int flatend_secret_key_save(const struct flatend_secret_key *key, const char *pa
 
     sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
     text[KEY_DIGITS] = '\n';
-    rv = fe_private_file_write(path, "write key", text, KEY_TEXT_MAX, error);
+    rv = fe_file_create(path, "write key", fe_view_of(text, KEY_TEXT_MAX), error);
     fe_wipe(text, sizeof(text));
     return rv;
 }

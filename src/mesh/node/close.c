@@ -28,10 +28,10 @@ static void post_barrier(struct flatend_node *node, void (*fn)(struct fe_task *t
 static void enter_closing(struct flatend_node *node)
 {
     fe_timer_stop(fe_worker_timers(node->worker), &node->drain_timer);
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     node->state = FE_NODE_CLOSING;
     node->accepts_tasks = false;
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     post_barrier(node, on_barrier);
 }
 

@@ -12,11 +12,11 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
     fe_chain_init(&handoff->in, NULL);
     fe_chain_init(&handoff->out, NULL);
     fe_chain_init(&handoff->sending, NULL);
-    if (pthread_mutex_init(&handoff->lock, NULL) != 0) {
+    if (fe_mutex_init(&handoff->lock) != 0) {
         return FLATEND_ENOMEM;
     }
-    if (pthread_cond_init(&handoff->changed, NULL) != 0) {
-        (void)pthread_mutex_destroy(&handoff->lock);
+    if (fe_cond_init(&handoff->changed) != 0) {
+        fe_mutex_deinit(&handoff->lock);
         return FLATEND_ENOMEM;
     }
     return 0;
@@ -49,23 +49,23 @@ void fe_handoff_set_pool(struct fe_handoff *handoff, struct fe_pool *pool)
 void fe_handoff_deinit(struct fe_handoff *handoff)
 {
     fe_handoff_reset(handoff);
-    (void)pthread_cond_destroy(&handoff->changed);
-    (void)pthread_mutex_destroy(&handoff->lock);
+    fe_cond_deinit(&handoff->changed);
+    fe_mutex_deinit(&handoff->lock);
 }
 
 static void lock(struct fe_handoff *handoff)
 {
-    (void)pthread_mutex_lock(&handoff->lock);
+    fe_mutex_lock(&handoff->lock);
 }
 
 static void unlock(struct fe_handoff *handoff)
 {
-    (void)pthread_mutex_unlock(&handoff->lock);
+    fe_mutex_unlock(&handoff->lock);
 }
 
 static void wake(struct fe_handoff *handoff)
 {
-    (void)pthread_cond_broadcast(&handoff->changed);
+    fe_cond_broadcast(&handoff->changed);
 }
 
 /* ---- the blocking side ---- */
@@ -89,7 +89,7 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
     lock(handoff);
     handoff->in_max = FE_HANDOFF_IN_READ_MAX;
     while (handoff->in.len == 0 && !handoff->is_complete && handoff->code == 0) {
-        (void)pthread_cond_wait(&handoff->changed, &handoff->lock);
+        fe_cond_wait(&handoff->changed, &handoff->lock);
     }
     if (handoff->in.len > 0) {
         n = (ssize_t)fe_chain_read(&handoff->in, buf, cap);
@@ -113,7 +113,7 @@ static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t l
 
     lock(handoff);
     while (handoff->n_unsent >= FE_HANDOFF_OUT_MAX && handoff->code == 0) {
-        (void)pthread_cond_wait(&handoff->changed, &handoff->lock);
+        fe_cond_wait(&handoff->changed, &handoff->lock);
     }
     if (handoff->code != 0) {
         rv = handoff->code;
@@ -169,7 +169,7 @@ bool fe_handoff_release(struct fe_handoff *handoff)
         post(handoff);
     }
     while (is_detached && handoff->is_posted) {
-        (void)pthread_cond_wait(&handoff->changed, &handoff->lock);
+        fe_cond_wait(&handoff->changed, &handoff->lock);
     }
     unlock(handoff);
     return !is_detached;

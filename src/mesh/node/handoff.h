@@ -7,9 +7,8 @@
 #ifndef FE_MESH_NODE_HANDOFF_H
 #define FE_MESH_NODE_HANDOFF_H
 
-#include <pthread.h>
-
 #include "ground/base/chain.h"
+#include "ground/os/thread.h"
 #include "ground/uv/task_queue.h"
 
 enum {
@@ -35,8 +34,8 @@ enum fe_handoff_command {
 struct fe_handoff {
     struct fe_worker *worker;
     struct fe_task task;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct fe_mutex lock;
+    struct fe_cond changed;
     /* under `lock` */
     struct fe_chain in;
     struct fe_chain out;

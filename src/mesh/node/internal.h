@@ -2,8 +2,7 @@
 #ifndef FE_MESH_NODE_INTERNAL_H
 #define FE_MESH_NODE_INTERNAL_H
 
-#include <pthread.h>
-
+#include "ground/os/thread.h"
 #include "ground/uv/conn.h"
 #include "ground/uv/task_queue.h"
 #include "mesh/net/mesh.h"
@@ -52,11 +51,11 @@ struct flatend_node {
     struct fe_worker *worker;
 
     /* Other threads look at these under `lock`; the node's thread changes them under it. */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct fe_mutex lock;
+    struct fe_cond changed;
     enum fe_node_state state;
-    bool accepts_tasks;    /* fe_node_post works */
-    pthread_t loop_thread; /* set when starting */
+    bool accepts_tasks;           /* fe_node_post works */
+    struct fe_thread loop_thread; /* set when starting */
     size_t n_listening;
     struct fe_list waiters;
 
@@ -95,7 +94,7 @@ struct flatend_node {
     void *closed_arg;
 
     /* thread.c; under `lock` */
-    pthread_t thread;
+    struct fe_thread thread;
     bool has_thread;
     bool is_joined;
     bool is_start_done;

@@ -19,22 +19,22 @@ static void notify_waiters(struct flatend_node *node)
 
 void fe_node_set_state(struct flatend_node *node, enum fe_node_state state)
 {
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     node->state = state;
-    (void)pthread_cond_broadcast(&node->changed);
+    fe_cond_broadcast(&node->changed);
     if (state == FE_NODE_CLOSED) {
         notify_waiters(node);
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
 }
 
 enum fe_node_state fe_node_get_state(struct flatend_node *node)
 {
     enum fe_node_state state;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     state = node->state;
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     return state;
 }
 
@@ -42,9 +42,9 @@ bool fe_node_is_own_thread(struct flatend_node *node)
 {
     bool is_own;
 
-    (void)pthread_mutex_lock(&node->lock);
-    is_own = node->state != FE_NODE_NEW && pthread_equal(node->loop_thread, pthread_self()) != 0;
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_lock(&node->lock);
+    is_own = node->state != FE_NODE_NEW && fe_thread_is_self(&node->loop_thread);
+    fe_mutex_unlock(&node->lock);
     return is_own;
 }
 
@@ -53,23 +53,23 @@ int fe_node_post(struct flatend_node *node, struct fe_task *task)
 {
     int rv = 0;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     if (node->accepts_tasks) {
         fe_task_post(node->worker, task);
     } else {
         rv = node->state < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     return rv;
 }
 
 static int init_locks(struct flatend_node *node)
 {
-    if (pthread_mutex_init(&node->lock, NULL) != 0) {
+    if (fe_mutex_init(&node->lock) != 0) {
         return FLATEND_ENOMEM;
     }
-    if (pthread_cond_init(&node->changed, NULL) != 0) {
-        (void)pthread_mutex_destroy(&node->lock);
+    if (fe_cond_init(&node->changed) != 0) {
+        fe_mutex_deinit(&node->lock);
         return FLATEND_ENOMEM;
     }
     return 0;
@@ -91,8 +91,8 @@ static int init_parts(struct flatend_node *node)
         }
         fe_node_deinit_services(node);
     }
-    (void)pthread_cond_destroy(&node->changed);
-    (void)pthread_mutex_destroy(&node->lock);
+    fe_cond_deinit(&node->changed);
+    fe_mutex_deinit(&node->lock);
     return rv;
 }
 
@@ -137,8 +137,8 @@ void fe_node_destroy(struct flatend_node *node)
     fe_settings_deinit(&node->settings);
     free(node->listeners);
     free(node->seeds); /* of a node that was closed before it had started */
-    (void)pthread_cond_destroy(&node->changed);
-    (void)pthread_mutex_destroy(&node->lock);
+    fe_cond_deinit(&node->changed);
+    fe_mutex_deinit(&node->lock);
     free(node);
 }
 
@@ -159,12 +159,12 @@ int flatend_node_listen_addr(struct flatend_node *node, size_t index, char *buf,
     struct fe_addr addr;
     size_t n;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     n = node->n_listening;
     if (index < n) {
         addr = node->listeners[index].addr;
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     if (index >= n) {
         return FLATEND_ENOENT;
     }

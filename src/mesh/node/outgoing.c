@@ -39,10 +39,10 @@ static void on_response(struct fe_call *call, struct fe_headers headers)
         fe_handoff_fail(&stream->io, rv);
         return;
     }
-    (void)pthread_mutex_lock(&stream->io.lock);
+    fe_mutex_lock(&stream->io.lock);
     stream->has_response = true;
-    (void)pthread_cond_broadcast(&stream->io.changed);
-    (void)pthread_mutex_unlock(&stream->io.lock);
+    fe_cond_broadcast(&stream->io.changed);
+    fe_mutex_unlock(&stream->io.lock);
 }
 
 static size_t on_data(struct fe_call *call, struct fe_view data)
@@ -119,11 +119,11 @@ static const struct fe_call_ops call_ops = {
 /* Tells the owner, who frees the stream if the code is not zero. */
 static void set_started(struct flatend_stream *stream, int code)
 {
-    (void)pthread_mutex_lock(&stream->io.lock);
+    fe_mutex_lock(&stream->io.lock);
     stream->is_started = true;
     stream->start_code = code;
-    (void)pthread_cond_broadcast(&stream->io.changed);
-    (void)pthread_mutex_unlock(&stream->io.lock);
+    fe_cond_broadcast(&stream->io.changed);
+    fe_mutex_unlock(&stream->io.lock);
 }
 
 /* Whether the request on whose behalf this is is over already. Its handler waits in flatend_push,

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
-#include "ground/uv/thread.h"
+#include "ground/os/thread.h"
 
 static void *run_thread(void *arg)
 {
     struct fe_handler_pool *pool = arg;
 
-    (void)pthread_mutex_lock(&pool->lock);
+    fe_mutex_lock(&pool->lock);
     for (;;) {
         struct fe_list *link = fe_list_pop_front(&pool->queue);
 
@@ -17,18 +17,18 @@ static void *run_thread(void *arg)
             struct fe_job *job = FE_CONTAINER_OF(link, struct fe_job, link);
 
             pool->n_queued--;
-            (void)pthread_mutex_unlock(&pool->lock);
+            fe_mutex_unlock(&pool->lock);
             job->run(job);
-            (void)pthread_mutex_lock(&pool->lock);
+            fe_mutex_lock(&pool->lock);
         } else if (pool->is_stopping) {
             break;
         } else {
             pool->n_idle++;
-            (void)pthread_cond_wait(&pool->work, &pool->lock);
+            fe_cond_wait(&pool->work, &pool->lock);
             pool->n_idle--;
         }
     }
-    (void)pthread_mutex_unlock(&pool->lock);
+    fe_mutex_unlock(&pool->lock);
     return NULL;
 }
 
@@ -40,12 +40,12 @@ int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max)
     if (pool->threads == NULL) {
         return FLATEND_ENOMEM;
     }
-    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
+    if (fe_mutex_init(&pool->lock) != 0) {
         free(pool->threads);
         return FLATEND_ENOMEM;
     }
-    if (pthread_cond_init(&pool->work, NULL) != 0) {
-        (void)pthread_mutex_destroy(&pool->lock);
+    if (fe_cond_init(&pool->work) != 0) {
+        fe_mutex_deinit(&pool->lock);
         free(pool->threads);
         return FLATEND_ENOMEM;
     }
@@ -56,9 +56,9 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
 {
     int rv = 0;
 
-    (void)pthread_mutex_lock(&pool->lock);
+    fe_mutex_lock(&pool->lock);
     if (pool->n_queued >= pool->n_idle && pool->n_threads < pool->n_max &&
-        fe_thread_create(&pool->threads[pool->n_threads], run_thread, pool) == 0) {
+        fe_thread_start(&pool->threads[pool->n_threads], run_thread, pool) == 0) {
         pool->n_threads++;
     }
     if (pool->n_threads == 0 || pool->n_queued >= FE_POOL_QUEUE_MAX) {
@@ -66,23 +66,23 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
     } else {
         fe_list_push_back(&pool->queue, &job->link);
         pool->n_queued++;
-        (void)pthread_cond_signal(&pool->work);
+        fe_cond_signal(&pool->work);
     }
-    (void)pthread_mutex_unlock(&pool->lock);
+    fe_mutex_unlock(&pool->lock);
     return rv;
 }
 
 void fe_handler_pool_deinit(struct fe_handler_pool *pool)
 {
     FE_ASSERT(fe_list_is_empty(&pool->queue), "a pool that ends has run every job");
-    (void)pthread_mutex_lock(&pool->lock);
+    fe_mutex_lock(&pool->lock);
     pool->is_stopping = true;
-    (void)pthread_cond_broadcast(&pool->work);
-    (void)pthread_mutex_unlock(&pool->lock);
+    fe_cond_broadcast(&pool->work);
+    fe_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n_threads; i++) {
-        (void)pthread_join(pool->threads[i], NULL);
+        fe_thread_join(&pool->threads[i]);
     }
-    (void)pthread_cond_destroy(&pool->work);
-    (void)pthread_mutex_destroy(&pool->lock);
+    fe_cond_deinit(&pool->work);
+    fe_mutex_deinit(&pool->lock);
     free(pool->threads);
 }

@@ -2,10 +2,9 @@
 #ifndef FE_MESH_NODE_POOL_H
 #define FE_MESH_NODE_POOL_H
 
-#include <pthread.h>
-
 #include "ground/base/err.h"
 #include "ground/base/list.h"
+#include "ground/os/thread.h"
 
 enum {
     /* Requests that may wait for a thread. One more is refused (`handled` 0), so that its sender
@@ -19,11 +18,11 @@ struct fe_job {
 };
 
 struct fe_handler_pool {
-    pthread_mutex_t lock;
-    pthread_cond_t work; /* a job was queued, or the pool stops */
+    struct fe_mutex lock;
+    struct fe_cond work; /* a job was queued, or the pool stops */
     struct fe_list queue;
     size_t n_queued;
-    pthread_t *threads;
+    struct fe_thread *threads;
     unsigned n_threads;
     unsigned n_idle;
     unsigned n_max;

@@ -166,12 +166,12 @@ static int start(struct flatend_stream *stream)
     if (rv != 0) {
         return rv;
     }
-    (void)pthread_mutex_lock(&stream->io.lock);
+    fe_mutex_lock(&stream->io.lock);
     while (!stream->is_started) {
-        (void)pthread_cond_wait(&stream->io.changed, &stream->io.lock);
+        fe_cond_wait(&stream->io.changed, &stream->io.lock);
     }
     rv = stream->start_code;
-    (void)pthread_mutex_unlock(&stream->io.lock);
+    fe_mutex_unlock(&stream->io.lock);
     return rv;
 }
 
@@ -261,14 +261,14 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
     struct fe_handoff *io = &stream->io;
     int rv = 0;
 
-    (void)pthread_mutex_lock(&io->lock);
+    fe_mutex_lock(&io->lock);
     while (!stream->has_response && io->code == 0) {
-        (void)pthread_cond_wait(&io->changed, &io->lock);
+        fe_cond_wait(&io->changed, &io->lock);
     }
     if (!stream->has_response) {
         rv = io->code;
     }
-    (void)pthread_mutex_unlock(&io->lock);
+    fe_mutex_unlock(&io->lock);
     if (rv != 0) {
         return rv;
     }

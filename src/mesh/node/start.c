@@ -252,10 +252,10 @@ static void log_listeners(struct flatend_node *node)
 
 static void begin(struct flatend_node *node)
 {
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     node->state = FE_NODE_STARTING;
-    node->loop_thread = pthread_self();
-    (void)pthread_mutex_unlock(&node->lock);
+    node->loop_thread = fe_thread_self();
+    fe_mutex_unlock(&node->lock);
 }
 
 int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
@@ -275,10 +275,10 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
     if (rv != 0) {
         return rv;
     }
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     node->n_listening = node->n_listeners;
     node->accepts_tasks = true;
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     log_listeners(node);
     warn_open_mesh(node);
     node->on_started = on_started;

@@ -6,10 +6,10 @@ static void on_task(struct fe_task *task)
     struct flatend_node *node = sync_task->node;
 
     sync_task->run(sync_task);
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     sync_task->is_done = true;
-    (void)pthread_cond_broadcast(&node->changed);
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_cond_broadcast(&node->changed);
+    fe_mutex_unlock(&node->lock);
 }
 
 int fe_node_run(struct flatend_node *node, struct fe_sync_task *sync_task)
@@ -30,10 +30,10 @@ int fe_node_run(struct flatend_node *node, struct fe_sync_task *sync_task)
     if (rv != 0) {
         return rv;
     }
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     while (!sync_task->is_done) {
-        (void)pthread_cond_wait(&node->changed, &node->lock);
+        fe_cond_wait(&node->changed, &node->lock);
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     return 0;
 }

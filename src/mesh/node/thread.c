@@ -1,6 +1,6 @@
 /* The life of a node as flatend.h shows it: on a thread of its own, which others wait for, or on
  * the application's loop, where nothing waits. */
-#include "ground/uv/thread.h"
+#include "ground/os/thread.h"
 
 #include "ground/base/assert.h"
 #include "mesh/node/internal.h"
@@ -66,25 +66,25 @@ static bool is_started(const struct flatend_node *node)
 
 void fe_node_request_close(struct flatend_node *node)
 {
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     if (is_started(node) && !node->is_close_requested) {
         node->is_close_requested = true;
         fe_task_init(&node->close_task, on_close_task);
         fe_task_post(node->worker, &node->close_task);
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
 }
 
 /* Only before CLOSING: so that the task runs before the last barrier. */
 void fe_node_request_abort(struct flatend_node *node)
 {
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     if (node->is_close_requested && !node->is_abort_requested && node->state < FE_NODE_CLOSING) {
         node->is_abort_requested = true;
         fe_task_init(&node->abort_task, on_abort_task);
         fe_task_post(node->worker, &node->abort_task);
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
 }
 
 /* Waits for the node's thread to close, and joins it. */
@@ -92,15 +92,15 @@ static void join(struct flatend_node *node)
 {
     bool joins;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     while (node->has_thread && node->state != FE_NODE_CLOSED) {
-        (void)pthread_cond_wait(&node->changed, &node->lock);
+        fe_cond_wait(&node->changed, &node->lock);
     }
     joins = node->has_thread && !node->is_joined;
     node->is_joined = true;
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     if (joins) {
-        (void)pthread_join(node->thread, NULL);
+        fe_thread_join(&node->thread);
     }
 }
 
@@ -139,11 +139,11 @@ static void on_thread_started(void *arg, int code)
 {
     struct flatend_node *node = arg;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     node->is_start_done = true;
     node->start_code = code;
-    (void)pthread_cond_broadcast(&node->changed);
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_cond_broadcast(&node->changed);
+    fe_mutex_unlock(&node->lock);
 }
 
 static void *run_thread(void *arg)
@@ -164,12 +164,12 @@ static int wait_started(struct flatend_node *node, struct flatend_error *error)
 {
     int rv;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     while (!node->is_start_done && node->state < FE_NODE_DRAINING) {
-        (void)pthread_cond_wait(&node->changed, &node->lock);
+        fe_cond_wait(&node->changed, &node->lock);
     }
     rv = node->is_start_done ? node->start_code : FLATEND_ECANCELED;
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     if (rv != 0) {
         /* Nobody else writes the text once the thread has ended. */
         flatend_node_shutdown(node);
@@ -185,14 +185,14 @@ static int start_thread(struct flatend_node *node, const char *const *addrs, siz
 {
     int rv = FLATEND_ESTATE;
 
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     if (!node->has_thread) {
         node->start_addrs = addrs;
         node->n_start_addrs = n_addrs;
-        rv = fe_thread_create(&node->thread, run_thread, node);
+        rv = fe_thread_start(&node->thread, run_thread, node);
         node->has_thread = rv == 0;
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
     if (rv != 0) {
         return fe_err_set(error, rv, "start: %s", flatend_strerror(rv));
     }

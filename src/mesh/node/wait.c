@@ -1,6 +1,5 @@
 /* Waiting for the end: a signal, or another thread that shuts the node down. */
-#include <signal.h>
-
+#include "ground/os/signal_mask.h"
 #include "ground/uv/signals.h"
 #include "mesh/node/internal.h"
 
@@ -43,19 +42,19 @@ static void add_waiter(struct wait *wait)
 
     fe_task_init(&wait->waiter.task, on_closed);
     fe_list_init(&wait->waiter.link);
-    (void)pthread_mutex_lock(&node->lock);
+    fe_mutex_lock(&node->lock);
     if (node->state == FE_NODE_CLOSED) {
         fe_task_post(wait->waiter.worker, &wait->waiter.task);
     } else {
         fe_list_push_back(&node->waiters, &wait->waiter.link);
     }
-    (void)pthread_mutex_unlock(&node->lock);
+    fe_mutex_unlock(&node->lock);
 }
 
 void flatend_node_wait(struct flatend_node *node)
 {
     struct wait wait = {.node = node};
-    sigset_t mask;
+    struct fe_signal_mask mask;
     int rv = fe_worker_new(&wait.waiter.worker, NULL);
 
     if (rv != 0) {
@@ -73,9 +72,9 @@ void flatend_node_wait(struct flatend_node *node)
         fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
     }
     add_waiter(&wait);
-    (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    fe_signal_mask_save(&mask);
     fe_worker_run(wait.waiter.worker);
-    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    fe_signal_mask_restore(&mask);
     if (wait.signals != NULL) {
         fe_signals_close(wait.signals);
     }

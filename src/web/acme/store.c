@@ -1,14 +1,12 @@
 #include "web/acme/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <unistd.h>
 
+#include "ground/os/dir.h"
+#include "ground/os/fd.h"
 #include "ground/os/file.h"
 #include "web/acme/record.h"
 
@@ -156,33 +154,25 @@ const char *fe_acme_store_path(const struct fe_acme_store *store)
 void fe_acme_store_unlock(struct fe_acme_store *store)
 {
     while (store->n_locks > 0) {
-        (void)close(store->locks[--store->n_locks]);
+        fe_file_unlock(store->locks[--store->n_locks]);
     }
 }
 
-/* The kernel gives a lock back when its process ends, however it ends. */
 static int lock_name(struct fe_acme_store *store, const char *name, struct flatend_error *err)
 {
     char *path;
-    int fd;
-    int code = 0;
+    int lock;
 
     if (asprintf(&path, "%s/%s.lock", store->names_dir, name) < 0) {
         return fe_err_code(err, FLATEND_ENOMEM);
     }
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FE_FILE_SECRET);
-    if (fd < 0) {
-        code = fe_err_set(err, errno == EACCES || errno == EROFS ? FLATEND_EACCESS : FLATEND_EIO,
-                          "'%s': %s", path, strerror(errno));
-    } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        code = fe_err_set(err, errno == EWOULDBLOCK ? FLATEND_EAGAIN : FLATEND_EIO, "'%s': %s",
-                          path, strerror(errno));
-        (void)close(fd);
-    } else {
-        store->locks[store->n_locks++] = fd;
-    }
+    lock = fe_file_lock(path, false, err);
     free(path);
-    return code;
+    if (lock < 0) {
+        return lock;
+    }
+    store->locks[store->n_locks++] = lock;
+    return 0;
 }
 
 static int lock_names(struct fe_acme_store *store, struct flatend_error *err)
@@ -251,7 +241,7 @@ static int load_account_key(struct fe_acme_store *store, struct evp_pkey_st **ke
         code = fe_err_set(err, FLATEND_EKEY, "'%s': not an ECDSA key on P-256", store->account_key);
     }
     if (lock >= 0) {
-        fe_dir_unlock(lock);
+        fe_file_unlock(lock);
     }
     return code;
 }
@@ -380,7 +370,7 @@ int fe_acme_store_save_order(struct fe_acme_store *store, const struct fe_acme_s
     code = fe_acme_record_write_order(saved, store->names, store->n_names, &text);
     code = save_text(store->order_json, &text, code, err);
     if (code == 0 && saved->order_url[0] == '\0') {
-        (void)unlink(store->order_key);
+        (void)fe_path_remove(store->order_key);
     }
     return code;
 }

@@ -2,8 +2,7 @@
 #ifndef FE_WEB_TLS_CONTEXT_H
 #define FE_WEB_TLS_CONTEXT_H
 
-#include <pthread.h>
-
+#include "ground/os/thread.h"
 #include "web/tls/openssl.h"
 #include "web/tls/tls.h"
 
@@ -19,7 +18,7 @@ struct fe_tls_store {
     BIO_METHOD *bio;
     struct fe_tls_tickets *tickets;
     bool h2;
-    pthread_mutex_t lock;   /* of what follows */
+    struct fe_mutex lock;   /* of what follows */
     struct fe_cert **certs; /* the first is the default */
     size_t n_certs;
     struct fe_tls_challenge *challenges;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/os/dir.h"
 #include "ground/os/file.h"
 #include "web/tls/openssl.h"
 
@@ -162,7 +163,7 @@ static int open_in(struct fe_local_ca *ca, const char *dir, int64_t now_s,
         return lock;
     }
     code = read_or_make(ca, now_s, err);
-    fe_dir_unlock(lock);
+    fe_file_unlock(lock);
     return code;
 }
 

@@ -1,21 +1,13 @@
 /* Which names a certificate is valid for. */
-#include <arpa/inet.h>
-
+#include "ground/base/ip.h"
 #include "web/tls/openssl.h"
 
 size_t fe_name_to_address(struct fe_view name, uint8_t bytes[FE_ADDRESS_LEN_MAX])
 {
-    char text[INET6_ADDRSTRLEN];
-
-    if (name.len == 0 || name.len >= sizeof(text)) {
-        return 0;
+    if (fe_ipv4_parse(name, bytes)) {
+        return FE_IPV4_LEN;
     }
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = '\0';
-    if (inet_pton(AF_INET, text, bytes) == 1) {
-        return 4;
-    }
-    return inet_pton(AF_INET6, text, bytes) == 1 ? 16 : 0;
+    return fe_ipv6_parse(name, bytes) ? FE_IPV6_LEN : 0;
 }
 
 bool fe_name_is_address(struct fe_view name)

@@ -44,7 +44,7 @@ static struct fe_cert *choose(struct fe_tls_store *store, struct fe_view name, b
 {
     struct fe_cert *cert;
 
-    (void)pthread_mutex_lock(&store->lock);
+    fe_mutex_lock(&store->lock);
     if (is_challenge) {
         const struct fe_tls_challenge *const challenge = find_challenge(store, name);
 
@@ -55,7 +55,7 @@ static struct fe_cert *choose(struct fe_tls_store *store, struct fe_view name, b
     if (cert != NULL) {
         (void)fe_cert_ref(cert);
     }
-    (void)pthread_mutex_unlock(&store->lock);
+    fe_mutex_unlock(&store->lock);
     return cert;
 }
 
@@ -182,7 +182,7 @@ int fe_tls_store_new(struct fe_tls_tickets *tickets, struct fe_view id, bool h2,
     if (made == NULL) {
         return FLATEND_ENOMEM;
     }
-    if (pthread_mutex_init(&made->lock, NULL) != 0) {
+    if (fe_mutex_init(&made->lock) != 0) {
         free(made);
         return FLATEND_ENOMEM;
     }
@@ -216,7 +216,7 @@ void fe_tls_store_free(struct fe_tls_store *store)
         fe_cert_unref(store->challenges[i].cert);
     }
     free(store->challenges);
-    (void)pthread_mutex_destroy(&store->lock);
+    fe_mutex_deinit(&store->lock);
     free(store);
 }
 
@@ -232,12 +232,12 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, s
     for (size_t i = 0; i < n_certs; i++) {
         copy[i] = fe_cert_ref(certs[i]);
     }
-    (void)pthread_mutex_lock(&store->lock);
+    fe_mutex_lock(&store->lock);
     old = store->certs;
     n_old = store->n_certs;
     store->certs = copy;
     store->n_certs = n_certs;
-    (void)pthread_mutex_unlock(&store->lock);
+    fe_mutex_unlock(&store->lock);
     free_certs(old, n_old);
     return 0;
 }
@@ -287,9 +287,9 @@ int fe_tls_store_set_challenge(struct fe_tls_store *store, struct fe_view name,
     struct fe_cert *old;
     int code;
 
-    (void)pthread_mutex_lock(&store->lock);
+    fe_mutex_lock(&store->lock);
     code = swap_challenge(store, name, cert, &old);
-    (void)pthread_mutex_unlock(&store->lock);
+    fe_mutex_unlock(&store->lock);
     fe_cert_unref(old);
     return code;
 }

@@ -3,10 +3,10 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ground/os/thread.h"
 #include "web/tls/context.h"
 
 enum { NAME_LEN = 16, CIPHER_KEY_LEN = 32, MAC_KEY_LEN = 32 };
@@ -18,7 +18,7 @@ struct ticket_key {
 };
 
 struct fe_tls_tickets {
-    pthread_rwlock_t lock; /* of the keys: shared while one is used, so that none is copied */
+    struct fe_rwlock lock; /* of the keys: shared while one is used, so that none is copied */
     struct ticket_key keys[FE_TLS_TICKETS_KEPT]; /* newest first */
     size_t n_keys;
     EVP_CIPHER *cipher; /* looked up once: OpenSSL 3 takes long to find one */
@@ -33,14 +33,14 @@ int fe_tls_tickets_rotate(struct fe_tls_tickets *tickets)
         ERR_clear_error();
         return FLATEND_EIO;
     }
-    (void)pthread_rwlock_wrlock(&tickets->lock);
+    fe_rwlock_lock(&tickets->lock);
     memmove(&tickets->keys[1], &tickets->keys[0],
             (FE_TLS_TICKETS_KEPT - 1) * sizeof(tickets->keys[0]));
     tickets->keys[0] = key;
     if (tickets->n_keys < FE_TLS_TICKETS_KEPT) {
         tickets->n_keys++;
     }
-    (void)pthread_rwlock_unlock(&tickets->lock);
+    fe_rwlock_unlock(&tickets->lock);
     OPENSSL_cleanse(&key, sizeof(key));
     return 0;
 }
@@ -54,7 +54,7 @@ int fe_tls_tickets_new(struct fe_tls_tickets **tickets)
     if (made == NULL) {
         return FLATEND_ENOMEM;
     }
-    if (pthread_rwlock_init(&made->lock, NULL) != 0) {
+    if (fe_rwlock_init(&made->lock) != 0) {
         free(made);
         return FLATEND_ENOMEM;
     }
@@ -76,7 +76,7 @@ void fe_tls_tickets_free(struct fe_tls_tickets *tickets)
     }
     EVP_CIPHER_free(tickets->cipher);
     OPENSSL_cleanse(tickets->keys, sizeof(tickets->keys));
-    (void)pthread_rwlock_destroy(&tickets->lock);
+    fe_rwlock_deinit(&tickets->lock);
     free(tickets);
 }
 
@@ -131,9 +131,9 @@ int fe_tls_tickets_crypt(struct fe_tls_tickets *tickets, unsigned char *name, un
 {
     int rv;
 
-    (void)pthread_rwlock_rdlock(&tickets->lock);
+    fe_rwlock_lock_shared(&tickets->lock);
     rv = is_seal ? seal(tickets, name, iv, cipher, mac)
                  : open_ticket(tickets, name, iv, cipher, mac);
-    (void)pthread_rwlock_unlock(&tickets->lock);
+    fe_rwlock_unlock(&tickets->lock);
     return rv;
 }

@@ -2,8 +2,8 @@
 
 #include <openssl/err.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "ground/os/fd.h"
 #include "web/tls/context.h"
 
 /* Where other systems than that of the build keep what they trust: the program is one static
@@ -19,7 +19,8 @@ static int load_system(SSL_CTX *ctx)
 {
     (void)SSL_CTX_set_default_verify_paths(ctx); /* SSL_CERT_FILE and SSL_CERT_DIR, too */
     for (size_t i = 0; i < sizeof(BUNDLES) / sizeof(BUNDLES[0]); i++) {
-        if (access(BUNDLES[i], R_OK) == 0 && SSL_CTX_load_verify_file(ctx, BUNDLES[i]) == 1) {
+        if (fe_path_check_readable(BUNDLES[i]) == 0 &&
+            SSL_CTX_load_verify_file(ctx, BUNDLES[i]) == 1) {
             break;
         }
     }
@@ -30,18 +31,18 @@ static int load_system(SSL_CTX *ctx)
 static int load_file(SSL_CTX *ctx, const char *path, struct flatend_error *err)
 {
     char context[128];
-    int code = FLATEND_ESYNTAX;
+    int code;
 
     if (SSL_CTX_load_verify_file(ctx, path) == 1) {
         return 0;
     }
-    if (access(path, R_OK) != 0) {
-        code = access(path, F_OK) != 0 ? FLATEND_ENOENT : FLATEND_EACCESS;
+    code = fe_path_check_readable(path);
+    if (code != 0) {
         ERR_clear_error();
         return fe_err_set(err, code, "'%s': %s", path, flatend_strerror(code));
     }
     (void)snprintf(context, sizeof(context), "'%s': no certificates in PEM form", path);
-    return fe_openssl_fail(err, code, context);
+    return fe_openssl_fail(err, FLATEND_ESYNTAX, context);
 }
 
 int fe_tls_trust_new(const char *ca_file, struct fe_tls_trust **trust, struct flatend_error *err)

@@ -1,0 +1,55 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ground/os/dir.h"
+#include "ground/os/error.h"
+#include "ground/os/fd.h"
+
+/* The kernel decides what is below the directory, with all links followed, and races with those who
+ * rename are its own: it says EAGAIN when it could not tell. A system that has no openat2 (Linux
+ * before 5.6) serves no directory: FLATEND_EIO. */
+static int open_beneath(int dir, const char *path)
+{
+    enum { TRIES = 8 };
+    const struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd = -1;
+
+    for (int i = 0; i < TRIES; i++) {
+        fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) {
+            break;
+        }
+    }
+    if (fd < 0) {
+        return errno == EAGAIN ? FLATEND_EIO : fe_os_last_code();
+    }
+    return (int)fd;
+}
+
+int fe_dir_open_beneath(const char *root, struct fe_view path)
+{
+    char text[PATH_MAX];
+    int dir;
+    int fd;
+
+    if (path.len >= sizeof(text) || (path.len > 0 && memchr(path.ptr, '\0', path.len) != NULL)) {
+        return FLATEND_ENOENT;
+    }
+    if (path.len > 0) {
+        memcpy(text, path.ptr, path.len);
+    }
+    text[path.len] = '\0';
+    /* Each time anew, so that a directory that a deployment replaced is seen at once. */
+    dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return fe_os_last_code();
+    }
+    fd = open_beneath(dir, path.len > 0 ? text : ".");
+    fe_fd_close(dir);
+    return fd;
+}

@@ -1,0 +1,175 @@
+#include "ground/os/socket.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "ground/base/assert.h"
+#include "ground/os/error.h"
+#include "ground/os/fd.h"
+
+enum { BACKLOG = 1024 /* the system cuts it to its own maximum (somaxconn) */ };
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage *storage)
+{
+    memset(storage, 0, sizeof(*storage));
+    if (addr->family == FE_IPV4) {
+        struct sockaddr_in *in = (struct sockaddr_in *)storage;
+
+        in->sin_family = AF_INET;
+        in->sin_port = htons(addr->port);
+        memcpy(&in->sin_addr, addr->ip, sizeof(in->sin_addr));
+        return sizeof(*in);
+    }
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)storage;
+
+    FE_ASSERT(addr->family == FE_IPV6, "an address is of a family that is known");
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(addr->port);
+    memcpy(&in6->sin6_addr, addr->ip, sizeof(in6->sin6_addr));
+    return sizeof(*in6);
+}
+
+int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from)
+{
+    memset(addr, 0, sizeof(*addr));
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
+
+        addr->family = FE_IPV4;
+        addr->port = ntohs(in->sin_port);
+        memcpy(addr->ip, &in->sin_addr, sizeof(in->sin_addr));
+        return FLATEND_OK;
+    }
+    if (from->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
+
+        addr->family = FE_IPV6;
+        addr->port = ntohs(in6->sin6_port);
+        memcpy(addr->ip, &in6->sin6_addr, sizeof(in6->sin6_addr));
+        return FLATEND_OK;
+    }
+    return FLATEND_EADDR;
+}
+
+int fe_socket_addr(int fd, struct fe_addr *addr)
+{
+    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(storage);
+
+    if (getsockname(fd, (struct sockaddr *)&storage, &len) != 0) {
+        return fe_os_last_code();
+    }
+    return fe_addr_from_sockaddr(addr, (struct sockaddr *)&storage);
+}
+
+/* ---- listening ------------------------------------------------------------------------------ */
+
+/* In the words of the system, as a part of a sentence. */
+static int fail(struct flatend_error *err)
+{
+    const int code = fe_os_last_code();
+
+    (void)fe_err_set(err, code, "%s", fe_os_last_reason());
+    if (err != NULL) {
+        err->text[0] = (char)tolower((unsigned char)err->text[0]);
+    }
+    return code;
+}
+
+static int bind_socket(int fd, const struct fe_addr *addr)
+{
+    struct sockaddr_storage storage;
+    const socklen_t len = fe_addr_to_sockaddr(addr, &storage);
+    const int on = 1;
+    const int off = 0;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        (addr->family == FE_IPV6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0) ||
+        bind(fd, (struct sockaddr *)&storage, len) != 0) {
+        return -1;
+    }
+    return listen(fd, BACKLOG);
+}
+
+int fe_socket_listen(const struct fe_addr *addr, struct flatend_error *err)
+{
+    const struct fe_addr any_ipv4 = {.family = FE_IPV4, .port = addr->port};
+    const int family = addr->family == FE_IPV4 ? AF_INET : AF_INET6;
+    const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        const bool no_ipv6 = errno == EAFNOSUPPORT && family == AF_INET6;
+
+        return no_ipv6 && fe_addr_is_unspecified(addr) ? fe_socket_listen(&any_ipv4, err)
+                                                       : fail(err);
+    }
+    if (bind_socket(fd, addr) != 0) {
+        fe_fd_close(fd);
+        return fail(err);
+    }
+    return fd;
+}
+
+int fe_socket_accept(int listening, struct fe_addr *peer)
+{
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    const int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        const int code = fe_os_last_code();
+
+        return code == FLATEND_EAGAIN || code == FLATEND_ELIMIT || code == FLATEND_ENOMEM
+                   ? code
+                   : FLATEND_ECLOSED; /* the one connection was lost before that (accept(2)) */
+    }
+    if (fe_addr_from_sockaddr(peer, (struct sockaddr *)&from) != FLATEND_OK) {
+        fe_fd_close(fd);
+        return FLATEND_ECLOSED;
+    }
+    return fd;
+}
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+void fe_socket_reset_on_close(int fd)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+uint64_t fe_socket_n_unacked(int fd)
+{
+    int n = 0;
+
+    (void)ioctl(fd, SIOCOUTQ, &n);
+    FE_ASSERT(n >= 0, "a socket's buffer holds no less than nothing");
+    return (uint64_t)n;
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+int fe_host_lookup(const char *name, struct fe_addr *addr, struct flatend_error *err)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    int rv = getaddrinfo(name, NULL, &hints, &found);
+
+    if (rv != 0) {
+        return fe_err_set(err, rv == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "%s",
+                          gai_strerror(rv));
+    }
+    rv = fe_addr_from_sockaddr(addr, found->ai_addr);
+    freeaddrinfo(found);
+    addr->port = 0;
+    return rv == FLATEND_OK ? FLATEND_OK : fe_err_set(err, rv, "not an IP address");
+}

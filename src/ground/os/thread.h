@@ -1,0 +1,147 @@
+/* Threads, and what they wait for each other with. Thin: in the calls of a mutex there is nothing
+ * but the system's, and a look at its result. A lock that fails is our mistake (not initialized,
+ * destroyed while held), so it ends the process and is no error that a caller could handle. */
+#ifndef FE_GROUND_OS_THREAD_H
+#define FE_GROUND_OS_THREAD_H
+
+#include <pthread.h>
+
+#include "ground/base/assert.h"
+#include "ground/base/err.h"
+
+struct fe_mutex {
+    pthread_mutex_t native;
+};
+
+/* A mutex that needs nothing of the system. */
+#define FE_MUTEX_INIT ((struct fe_mutex){PTHREAD_MUTEX_INITIALIZER})
+
+struct fe_cond {
+    pthread_cond_t native;
+};
+
+/* Many may hold it shared, or one alone. */
+struct fe_rwlock {
+    pthread_rwlock_t native;
+};
+
+struct fe_thread {
+    pthread_t native;
+};
+
+/* FLATEND_ENOMEM. */
+static inline int fe_mutex_init(struct fe_mutex *mutex) FE_MUST_USE;
+static inline int fe_mutex_init(struct fe_mutex *mutex)
+{
+    return pthread_mutex_init(&mutex->native, NULL) == 0 ? FLATEND_OK : FLATEND_ENOMEM;
+}
+
+static inline void fe_mutex_deinit(struct fe_mutex *mutex)
+{
+    const int rv = pthread_mutex_destroy(&mutex->native);
+
+    FE_ASSERT(rv == 0, "a mutex is destroyed when no thread holds it");
+}
+
+static inline void fe_mutex_lock(struct fe_mutex *mutex)
+{
+    const int rv = pthread_mutex_lock(&mutex->native);
+
+    FE_ASSERT(rv == 0, "a mutex can be locked while it is there");
+}
+
+static inline void fe_mutex_unlock(struct fe_mutex *mutex)
+{
+    const int rv = pthread_mutex_unlock(&mutex->native);
+
+    FE_ASSERT(rv == 0, "a mutex is unlocked by the thread that holds it");
+}
+
+/* FLATEND_ENOMEM. */
+static inline int fe_cond_init(struct fe_cond *cond) FE_MUST_USE;
+static inline int fe_cond_init(struct fe_cond *cond)
+{
+    return pthread_cond_init(&cond->native, NULL) == 0 ? FLATEND_OK : FLATEND_ENOMEM;
+}
+
+static inline void fe_cond_deinit(struct fe_cond *cond)
+{
+    const int rv = pthread_cond_destroy(&cond->native);
+
+    FE_ASSERT(rv == 0, "a condition is destroyed when no thread waits for it");
+}
+
+/* Leaves the mutex while it waits. May return without a reason: wait in a loop over the condition.
+ */
+static inline void fe_cond_wait(struct fe_cond *cond, struct fe_mutex *mutex)
+{
+    const int rv = pthread_cond_wait(&cond->native, &mutex->native);
+
+    FE_ASSERT(rv == 0, "a thread waits with the mutex that it holds");
+}
+
+/* Wakes one thread that waits, or all of them. */
+static inline void fe_cond_signal(struct fe_cond *cond)
+{
+    (void)pthread_cond_signal(&cond->native);
+}
+
+static inline void fe_cond_broadcast(struct fe_cond *cond)
+{
+    (void)pthread_cond_broadcast(&cond->native);
+}
+
+/* FLATEND_ENOMEM. */
+static inline int fe_rwlock_init(struct fe_rwlock *lock) FE_MUST_USE;
+static inline int fe_rwlock_init(struct fe_rwlock *lock)
+{
+    return pthread_rwlock_init(&lock->native, NULL) == 0 ? FLATEND_OK : FLATEND_ENOMEM;
+}
+
+static inline void fe_rwlock_deinit(struct fe_rwlock *lock)
+{
+    const int rv = pthread_rwlock_destroy(&lock->native);
+
+    FE_ASSERT(rv == 0, "a lock is destroyed when no thread holds it");
+}
+
+static inline void fe_rwlock_lock(struct fe_rwlock *lock)
+{
+    const int rv = pthread_rwlock_wrlock(&lock->native);
+
+    FE_ASSERT(rv == 0, "a lock can be taken by a thread that does not hold it");
+}
+
+static inline void fe_rwlock_lock_shared(struct fe_rwlock *lock)
+{
+    const int rv = pthread_rwlock_rdlock(&lock->native);
+
+    FE_ASSERT(rv == 0, "a lock can be shared by a thread that does not hold it alone");
+}
+
+static inline void fe_rwlock_unlock(struct fe_rwlock *lock)
+{
+    const int rv = pthread_rwlock_unlock(&lock->native);
+
+    FE_ASSERT(rv == 0, "a lock is given back by the thread that holds it");
+}
+
+/* A thread of our own, which no signal of the process is delivered to: signals are the
+ * application's. What a fault of the thread itself raises still arrives. FLATEND_ELIMIT: the system
+ * has no thread to give. */
+int fe_thread_start(struct fe_thread *thread, void *(*run)(void *arg), void *arg) FE_MUST_USE;
+
+/* Waits for its end, once. */
+void fe_thread_join(struct fe_thread *thread);
+
+static inline struct fe_thread fe_thread_self(void)
+{
+    return (struct fe_thread){pthread_self()};
+}
+
+static inline bool fe_thread_is_self(const struct fe_thread *thread)
+{
+    return pthread_equal(thread->native, pthread_self()) != 0;
+}
+
+#endif
