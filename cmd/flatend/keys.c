@@ -76,10 +76,10 @@ static int find_key(const struct fe_options *options, const char **path, struct 
     }
     *path = (*config)->mesh.key_path;
     if (*path == NULL) {
-        return fe_err_set(err, FLATEND_ENOENT,
-                          "%s: no 'secret_key' in [mesh]: the node has another identity with each "
-                          "start",
-                          options->config_path);
+        return fe_err_set(
+            err, FLATEND_ENOENT,
+            "%s: no 'secret_key' in [mesh]: the node gets a new identity at each start",
+            options->config_path);
     }
     return FLATEND_OK;
 }

@@ -93,7 +93,7 @@ static int parse_operand(struct fe_options *options, int argc, char **argv, enum
     } else if (operand == MUST_OPERAND) {
         return fail_usage("expected a path", "nothing");
     }
-    return optind < argc ? fail_usage("expected no further argument", argv[optind]) : FLATEND_OK;
+    return optind < argc ? fail_usage("unexpected argument", argv[optind]) : FLATEND_OK;
 }
 
 static int parse_verb(struct fe_options *options, int argc, char **argv)
@@ -166,7 +166,8 @@ int fe_options_parse(struct fe_options *options, int argc, char **argv)
     }
     code = parse_verb(options, argc, argv);
     if (code == FLATEND_OK && options->is_mesh_secret && options->verb != FE_VERB_KEYGEN) {
-        fputs("flatend: --mesh-secret belongs to 'keygen'\nTry 'flatend --help'.\n", stderr);
+        fputs("flatend: --mesh-secret is valid with 'keygen' only\nTry 'flatend --help'.\n",
+              stderr);
         code = FLATEND_EINVAL;
     }
     return code;

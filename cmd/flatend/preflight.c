@@ -18,12 +18,11 @@ static void preflight_addr(const struct fe_addr *addr, struct fe_toml_pos pos, c
     fe_addr_format(addr, text);
     if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
         fe_log(log, FLATEND_LOG_WARN,
-               "%s:%u:%u: this user may not listen on %s: ports below 1024 need root or the "
-               "capability CAP_NET_BIND_SERVICE.",
+               "%s:%u:%u: cannot listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE.",
                path, pos.line, pos.column, text);
     } else if (code == FLATEND_EADDRINUSE) {
-        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: something listens on %s already.", path, pos.line,
-               pos.column, text);
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: %s is already in use.", path, pos.line, pos.column,
+               text);
     } else if (code != FLATEND_OK) {
         fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: cannot listen on %s: %s.", path, pos.line,
                pos.column, text, flatend_strerror(code));
@@ -67,7 +66,7 @@ static void preflight_state_dir(const struct fe_config *config, const char *path
     }
     if (number != 0) {
         fe_log(log, FLATEND_LOG_WARN,
-               "%s: the state directory '%s' cannot be used: '%s': %s. Set state_dir.", path,
+               "%s: cannot use the state directory '%s': '%s': %s; set state_dir.", path,
                config->state_dir, there, strerror(number));
     }
     free(copy);
@@ -108,12 +107,11 @@ static void preflight_challenges(const struct fe_config *config, const struct fe
             return;
         }
     }
-    fe_log(
-        log, FLATEND_LOG_WARN,
-        "%s:%u:%u: the CA connects to port 80 (http-01) or 443 (tls-alpn-01) of '%.*s': as nothing "
-        "listens there, something else must lead it here.",
-        path, http->https_pos.line, http->https_pos.column, (int)http->domains[0].len,
-        (const char *)http->domains[0].ptr);
+    fe_log(log, FLATEND_LOG_WARN,
+           "%s:%u:%u: the CA will connect to port 80 (http-01) or 443 (tls-alpn-01) of '%.*s': no "
+           "listener has such a port; forward one to this gateway.",
+           path, http->https_pos.line, http->https_pos.column, (int)http->domains[0].len,
+           (const char *)http->domains[0].ptr);
 }
 
 void fe_command_preflight(const struct fe_config *config, const char *path,

@@ -46,7 +46,7 @@ static void raise_descriptor_limit(const struct fe_log *log)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-            fe_log(log, FLATEND_LOG_WARN, "The limit of open files could not be raised.");
+            fe_log(log, FLATEND_LOG_WARN, "Cannot raise the open file limit.");
         }
     }
 }
@@ -93,7 +93,7 @@ int fe_command_run(const struct fe_options *options)
         return fe_command_fail(&err);
     }
     if (is_missing) {
-        fe_log(&log, FLATEND_LOG_WARN, "Unable to find a configuration file '%s': serving no HTTP.",
+        fe_log(&log, FLATEND_LOG_WARN, "No configuration file '%s': not serving HTTP.",
                options->config_path);
     }
     raise_descriptor_limit(&log);

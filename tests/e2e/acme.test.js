@@ -71,7 +71,7 @@ test("HTTP-01 is answered on any listener in clear text", async (t) => {
 
 test("the second challenge when HTTP-01 cannot work", async (t) => {
     const gateway = await AcmeGateway.start(t, pebble, { redirect: false });
-    await gateway.program.waitFor(/[ab]\.test: http-01 failed: .* Trying another way\./);
+    await gateway.program.waitFor(/[ab]\.test: http-01 failed: .* Trying another challenge type\./);
     await gateway.certified();
     await checkServes(gateway);
 });
@@ -81,7 +81,7 @@ test("the second challenge when TLS-ALPN-01 cannot work", async (t) => {
         acme: { challenges: ["tls-alpn-01", "http-01"] },
         httpsPort: await freePort(),
     });
-    await gateway.program.waitFor(/[ab]\.test: tls-alpn-01 failed: .* Trying another way\./);
+    await gateway.program.waitFor(/[ab]\.test: tls-alpn-01 failed: .* Trying another challenge type\./);
     await gateway.certified();
     await checkServes(gateway);
 });
@@ -137,7 +137,7 @@ test("check says when the CA cannot come", async (t) => {
             `state_dir = "."\n${acme}[[http]]\nhttps = true\ndomain = "a.test"\n${http}`);
         const { code, output } = await run(t, join(build, "flatend"), ["check"], { cwd: folder });
         assert.equal(code, 0, output);
-        return /config\.toml:\d+:9: the CA connects to port 80 .* or 443 .* of 'a\.test'/.test(output);
+        return /config\.toml:\d+:9: the CA will connect to port 80 .* or 443 .* of 'a\.test'/.test(output);
     };
     const elsewhere = 'addr = "127.0.0.1:0"\n';
     assert.equal(await checked(""), false);
@@ -204,22 +204,22 @@ async function checkStaysUp(t, settings, pattern) {
 
 test("a wrong directory", async (t) => {
     await checkStaysUp(t, { acme: { directory: `https://localhost:${pebble.port}/nowhere` } },
-        /read the directory: HTTP status 404 without a problem document\. Trying again in \d+ s\.$/);
+        /read the directory: HTTP status 404 without a problem document\. Retrying in \d+ s\.$/);
 });
 
 test("a CA that cannot be reached", async (t) => {
     await checkStaysUp(t, { acme: { directory: `https://localhost:${await freePort()}/dir` } },
-        /read the directory: localhost: connection refused\. Trying again in/);
+        /read the directory: localhost: connection refused\. Retrying in/);
 });
 
 test("a CA that cannot be trusted", async (t) => {
     await checkStaysUp(t, { acme: { ca_file: undefined } },
-        /read the directory: localhost: .*(certificate|issuer).* Trying again in/);
+        /read the directory: localhost: .*(certificate|issuer).* Retrying in/);
 });
 
 test("a name that cannot be looked up", async (t) => {
     await checkStaysUp(t, { acme: { directory: "https://ca.invalid/dir" } },
-        /read the directory: look up 'ca\.invalid:443': .* Trying again in/);
+        /read the directory: look up 'ca\.invalid:443': .* Retrying in/);
 });
 
 test("a name that the CA rejects", async (t) => {
@@ -233,7 +233,7 @@ test("no challenge can work", async (t) => {
         httpsPort: await freePort(),
     });
     await gateway.program.waitFor(/[ab]\.test: http-01 failed/);
-    await gateway.program.waitFor(/[ab]\.test, tls-alpn-01: .* Trying again in \d+ s\.$/);
+    await gateway.program.waitFor(/[ab]\.test, tls-alpn-01: .* Retrying in \d+ s\.$/);
 });
 
 // As little of a server as it takes to say no: Pebble knows no rate limits.
@@ -271,11 +271,11 @@ test("a rate limit, also after a restart", async (t) => {
             ca_file: join(folder, "ca.pem") },
     });
     await gateway.program.waitFor("order: rateLimited: too many certificates already issued. " +
-        "Trying again in 2 h.");
+        "Retrying in 2 h.");
     await gateway.program.kill();
     asked.length = 0;
     await gateway.start();
-    await gateway.program.waitFor(/Asking for a certificate for a\.test and 1 more in (2 h|1\d\d min)/);
+    await gateway.program.waitFor(/Retrying the certificate for a\.test and 1 more in (2 h|1\d\d min)/);
     assert.deepEqual(asked, []);
     assert.equal((await gateway.handshake()).authorized, false);
 });

@@ -296,7 +296,7 @@ for (const [name, attack] of Object.entries(floods)) {
         const before = await request2(other, "/hello");
         const received = await flood(t, gateway.httpPort, attack);
         assert.ok(received.includes(CALM), "GOAWAY says why");
-        await gateway.program.waitFor(/Closing the HTTP connection of 127\.0\.0\.1:\d+: /);
+        await gateway.program.waitFor(/Closing the HTTP connection from 127\.0\.0\.1:\d+: /);
         const after = await request2(other, "/hello");
         assert.equal(after.body, before.body);
     });

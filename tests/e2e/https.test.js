@@ -170,7 +170,7 @@ test("sessions are resumed, with Node.js", async (t) => {
         await once(first, "data");
         first.destroy();
         gateway.program.signal("SIGHUP");
-        await gateway.program.waitFor("Read the certificate");
+        await gateway.program.waitFor("Reloaded the certificate");
         const second = await connect(t, gateway.httpPort, {
             servername: "localhost", maxVersion, session: ticket,
         });
@@ -290,12 +290,12 @@ test("changed certificates are read while requests run", async (t) => {
     const before = await shown(t, gateway.httpPort, "localhost");
     const requests = load(gateway);
     makeCertificate(folder, "a", ["localhost"]); // noticed by itself
-    await gateway.program.waitFor("Read the certificate");
+    await gateway.program.waitFor("Reloaded the certificate");
     const noticed = await shown(t, gateway.httpPort, "localhost");
     assert.notEqual(noticed.serial, before.serial);
     makeCertificate(folder, "a", ["localhost"]);
     gateway.program.signal("SIGHUP"); // or when told to
-    await gateway.program.waitFor("Read the certificate");
+    await gateway.program.waitFor("Reloaded the certificate");
     assert.notEqual((await shown(t, gateway.httpPort, "localhost")).serial, noticed.serial);
     const { n, failures } = await requests.stop();
     assert.deepEqual(failures, []);
@@ -310,7 +310,7 @@ test("what cannot be used does not replace what is", async (t) => {
     copyFileSync(key, join(folder, "good.key"));
     const other = makeCertificate(folder, "other", ["localhost"]);
     const bad = [
-        [() => copyFileSync(other.key, key), /a\.key': the key is not that of the certificate/],
+        [() => copyFileSync(other.key, key), /a\.key': key does not match the certificate/],
         [() => writeFileSync(key, "nonsense"), /a\.key': no private key/],
         [() => writeFileSync(cert, ""), /a\.pem': no certificate/],
         [() => execFileSync("rm", [cert]), /a\.pem': No such file/],
@@ -318,11 +318,11 @@ test("what cannot be used does not replace what is", async (t) => {
     for (const [spoil, message] of bad) {
         spoil();
         gateway.program.signal("SIGHUP");
-        assert.match(await gateway.program.waitFor("the old one stays"), message);
+        assert.match(await gateway.program.waitFor("keeping the old one"), message);
         assert.deepEqual(await shown(t, gateway.httpPort, "localhost"), before);
     }
     makeCertificate(folder, "a", ["localhost"]);
-    await gateway.program.waitFor("Read the certificate");
+    await gateway.program.waitFor("Reloaded the certificate");
     assert.notEqual((await shown(t, gateway.httpPort, "localhost")).serial, before.serial);
 });
 
@@ -339,10 +339,10 @@ test("check finds what is wrong with certificates, and start refuses it", async 
     makeCertificate(cwd, "b", ["b.example"]);
     chmodSync(join(cwd, "b.key"), 0o644);
     const cases = [
-        ['https = true\ncert = "a.pem"\nkey = "b.key"', /config\.toml:6:7: 'b\.key': the key is not that/],
+        ['https = true\ncert = "a.pem"\nkey = "b.key"', /config\.toml:6:7: 'b\.key': key does not match/],
         ['https = true\ncert = "a.pem"\nkey = "none.key"', /config\.toml:6:7: 'none\.key': No such file/],
         ["https = true", /config\.toml:4:9: https needs a 'domain'/],
-        ['https = true\ndomain = "192.0.2.1"', /config\.toml:5:10: '192\.0\.2\.1' is an address/],
+        ['https = true\ndomain = "192.0.2.1"', /config\.toml:5:10: no CA issues a certificate for the address '192\.0\.2\.1'/],
     ];
     for (const [http, message] of cases) {
         const checked = await check(t, cwd, http);
@@ -354,7 +354,7 @@ test("check finds what is wrong with certificates, and start refuses it", async 
     }
     const warned = await check(t, cwd, 'https = true\ncert = "b.pem"\nkey = "b.key"\ndomain = "c.example"');
     assert.equal(warned.code, 0, warned.output);
-    assert.match(warned.output, /b\.key': chmod 600/);
+    assert.match(warned.output, /b\.key': run chmod 600/);
     assert.match(warned.output, /no certificate is valid for 'c\.example'/);
 });
 
@@ -369,14 +369,14 @@ test("check says which port and which directory will not do", async (t) => {
         `state_dir = "file/state"\n[[http]]\naddr = "127.0.0.1:${port}"\nhttps = "local"\n`);
     const { code, output } = await run(t, flatend, ["check"], { cwd });
     assert.equal(code, 0, output);
-    assert.match(output, new RegExp(`config\\.toml:3:8: something listens on 127\\.0\\.0\\.1:${port} already`));
+    assert.match(output, new RegExp(`config\\.toml:3:8: 127\\.0\\.0\\.1:${port} is already in use`));
     assert.match(output, /state directory 'file\/state'/);
     await squatter.kill();
 });
 
 test("without a certificate yet it serves a self-signed one, and says so", async (t) => {
     const gateway = await serve(t, { https: true, domain: "www.example" });
-    assert.match(gateway.program.output, /no certificate for 'www\.example' yet: serving a self-signed one/);
+    assert.match(gateway.program.output, /No certificate for 'www\.example' yet: serving a self-signed one/);
     assert.equal((await shown(t, gateway.httpPort, "www.example")).name, "www.example");
 });
 

@@ -244,9 +244,8 @@ static void test_paths_and_methods(void **state)
     struct http_answer answer;
     uint16_t port = port_of(state);
 
-    http_expect(port, "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404,
-                "there is nothing at this path\n");
-    http_expect(port, "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "the path is not valid\n");
+    http_expect(port, "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404, "no route for this path\n");
+    http_expect(port, "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "invalid path\n");
     http_ask(port, "POST /hello HTTP/1.1\r\nHost: a\r\n\r\n", &answer);
     assert_int_equal(answer.status, 405);
     assert_true(has_line(&answer, "allow: GET, HEAD, OPTIONS"));
@@ -278,13 +277,13 @@ static void test_nobody_provides(void **state)
     struct http_answer answer;
 
     http_expect(port_of(state), "GET /nobody HTTP/1.1\r\nHost: a\r\n\r\n", 503,
-                "no node provides 'nobody', 'no_one'\n");
+                "no provider for 'nobody', 'no_one'\n");
     http_ask(port_of(state), "GET /nobody HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n",
              &answer);
     assert_int_equal(answer.status, 503);
     assert_true(has_line(&answer, "content-type: application/problem+json"));
     assert_string_equal(answer.body, "{\"title\":\"Service Unavailable\",\"status\":503,"
-                                     "\"detail\":\"no node provides 'nobody', 'no_one'\"}\n");
+                                     "\"detail\":\"no provider for 'nobody', 'no_one'\"}\n");
     http_answer_deinit(&answer);
 }
 
@@ -294,17 +293,16 @@ static void test_body_limits(void **state)
 
 #define LIMITED "POST /limited HTTP/1.1\r\nHost: a\r\n"
     http_expect(port, LIMITED "Content-Length: 2\r\n\r\nab", 400,
-                "the request's body is smaller than 3 bytes\n");
-    http_expect(port, LIMITED "\r\n", 400, "the request's body is smaller than 3 bytes\n");
+                "request body smaller than 3 bytes\n");
+    http_expect(port, LIMITED "\r\n", 400, "request body smaller than 3 bytes\n");
     http_expect(port, LIMITED "Content-Length: 3\r\n\r\nabc", 200, "3");
     http_expect(port, LIMITED "Content-Length: 5\r\n\r\nabcde", 200, "5");
-    http_expect(port, LIMITED "Content-Length: 6\r\n\r\nabcdef", 413,
-                "the request's body is too large\n");
+    http_expect(port, LIMITED "Content-Length: 6\r\n\r\nabcdef", 413, "request body too large\n");
     http_expect(port, LIMITED "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", 400,
-                "the request's body is smaller than 3 bytes\n");
+                "request body smaller than 3 bytes\n");
     http_expect(port, LIMITED "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200, "3");
     http_expect(port, LIMITED "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n", 413,
-                "the request's body is too large\n");
+                "request body too large\n");
 #undef LIMITED
 }
 

@@ -124,7 +124,7 @@ static void test_dies_before_the_head(void **state)
 
     ask(world, POST);
     provider_leave(&world->provider);
-    expect_answer(world, 502, "the connection was lost to the node of 'x'\n");
+    expect_answer(world, 502, "connection lost to the provider of 'x'\n");
     provider_join(&world->provider, world->gateway.addr, "x");
 }
 
@@ -164,7 +164,7 @@ static void test_never_answers(void **state)
     struct world *world = *state;
 
     ask(world, "GET /impatient HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect_answer(world, 504, "no answer in time from 'x'\n");
+    expect_answer(world, 504, "timed out waiting for 'x'\n");
     /* Too late: swallowed, and the connection is as good as before. */
     provider_respond(&world->provider, true, NULL, NULL);
     provider_data(&world->provider, "late");
@@ -192,7 +192,7 @@ static void test_does_not_handle(void **state)
 
     ask(world, POST);
     provider_respond(&world->provider, false, NULL, NULL);
-    expect_answer(world, 503, "no node handles 'x'\n");
+    expect_answer(world, 503, "request not handled by any provider of 'x'\n");
 }
 
 /* A client that gives up in the middle of its request: what the provider still says is for nobody,
@@ -300,7 +300,7 @@ static void test_invalid_heads(void **state)
         provider_end(&world->provider);
         expect_answer(world, 502, cases[i].reason);
     }
-    (void)journal_wait(&world->gateway.journal, 0, "Response of 'x': invalid :status.");
+    (void)journal_wait(&world->gateway.journal, 0, "Invalid response from 'x': invalid :status.");
 }
 
 static void test_hop_by_hop_fields_stay(void **state)
@@ -326,7 +326,7 @@ static void test_garbage(void **state)
     ask(world, POST);
     provider_send_raw(&world->provider, forged, sizeof(forged));
     provider_wait_closed(&world->provider);
-    expect_answer(world, 502, "the connection was lost to the node of 'x'\n");
+    expect_answer(world, 502, "connection lost to the provider of 'x'\n");
 }
 
 static void test_body_before_the_head(void **state)
@@ -336,7 +336,7 @@ static void test_body_before_the_head(void **state)
     ask(world, POST);
     provider_data(&world->provider, "body");
     provider_wait_closed(&world->provider);
-    expect_answer(world, 502, "the connection was lost to the node of 'x'\n");
+    expect_answer(world, 502, "connection lost to the provider of 'x'\n");
 }
 
 int main(void)

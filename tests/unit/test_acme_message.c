@@ -57,12 +57,12 @@ static void test_bad_directories(void **state)
     check_directory("[]", "the directory is not a JSON object");
     check_directory("{\"newNonce\":\"https://a\",\"newNonce\":\"https://b\"}",
                     "the directory is not JSON: duplicate object key");
-    check_directory("{}", "a directory without a usable 'newNonce'");
-    check_directory("{\"newNonce\":\"http://plain/\"}", "a directory without a usable 'newNonce'");
-    check_directory("{\"newNonce\":7}", "a directory without a usable 'newNonce'");
-    check_directory("{\"newNonce\":\"https://n\"}", "a directory without a usable 'newAccount'");
+    check_directory("{}", "a directory without a valid 'newNonce'");
+    check_directory("{\"newNonce\":\"http://plain/\"}", "a directory without a valid 'newNonce'");
+    check_directory("{\"newNonce\":7}", "a directory without a valid 'newNonce'");
+    check_directory("{\"newNonce\":\"https://n\"}", "a directory without a valid 'newAccount'");
     check_directory("{\"newNonce\":\"https://n\",\"newAccount\":\"https://a\"}",
-                    "a directory without a usable 'newOrder'");
+                    "a directory without a valid 'newOrder'");
 }
 
 static void test_order(void **state)
@@ -101,21 +101,21 @@ static void test_bad_orders(void **state)
     size_t len;
 
     (void)state;
-    check_order("{\"status\":\"strange\"}", "an order without a usable 'status'");
-    check_order("{\"status\":\"ready\"}", "an order without a usable 'finalize'");
+    check_order("{\"status\":\"strange\"}", "an order without a valid 'status'");
+    check_order("{\"status\":\"ready\"}", "an order without a valid 'finalize'");
     check_order("{\"status\":\"ready\",\"finalize\":\"https://f\"}",
-                "an order without a usable 'authorizations'");
+                "an order without a valid 'authorizations'");
     check_order("{\"status\":\"ready\",\"finalize\":\"https://f\",\"authorizations\":[1]}",
-                "an order without a usable 'authorizations'");
+                "an order without a valid 'authorizations'");
     check_order("{\"status\":\"valid\",\"finalize\":\"https://f\",\"authorizations\":"
                 "[\"https://a\"]}",
-                "an order without a usable 'certificate'");
+                "an order without a valid 'certificate'");
     len = strlen(body);
     for (unsigned i = 0; i <= FE_ACME_NAMES_MAX; i++) {
         len += (size_t)snprintf(body + len, sizeof(body) - len, "\"https://a\",");
     }
     snprintf(body + len, sizeof(body) - len, "\"https://a\"]}");
-    check_order(body, "an order without a usable 'authorizations'");
+    check_order(body, "an order without a valid 'authorizations'");
 }
 
 static void test_authorization(void **state)

@@ -318,8 +318,8 @@ static void count_warning(void *arg, enum flatend_log_level level, const char *l
 {
     unsigned *const n = arg;
     assert_int_equal(level, FLATEND_LOG_WARN);
-    assert_string_equal(line, "config.toml:7:28: 127.0.0.1:9000 is the node's own address: "
-                              "no HTTP is served there");
+    assert_string_equal(
+        line, "config.toml:7:28: 127.0.0.1:9000 is the node's own address: not serving HTTP on it");
     (*n)++;
 }
 

@@ -116,7 +116,7 @@ static void test_mistakes(void **state)
         {"[acme]\ndirectory = \"http://ca.test/\"\n",
          "2:13: expected the https URL of an ACME directory"},
         {"[acme]\ndirectory = \"https://ca.test/\"\nstaging = true\n",
-         "3:11: 'staging' is Let's Encrypt's"},
+         "3:11: 'staging' and 'directory' exclude each other"},
         {"[acme]\nca_file = \"nowhere.pem\"\n", "2:11: "},
         {"[acme]\ncontact = \"somebody\"\n",
          "2:11: expected a mail address such as \"you@example.org\""},
@@ -136,7 +136,7 @@ static void test_mistakes(void **state)
          "4:21: either 'eab_hmac_key' or 'eab_hmac_key_file', not both"},
         {"[acme]\neab_key_id = \"k\"\neab_hmac_key_file = \"nowhere\"\n",
          "3:21: 'nowhere': No such file"},
-        {"[acme]\nretry_min = \"0\"\n", "2:13: without a pause"},
+        {"[acme]\nretry_min = \"0\"\n", "2:13: 'retry_min' must be positive"},
         {"[[http]]\nhttps = true\ndomain = \"*.a.test\"\n", "3:10: expected a domain name"},
     };
 

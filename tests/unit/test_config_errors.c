@@ -63,8 +63,8 @@ static void test_syntax(void **state)
     }
 }
 
-#define NOT_ASCII "only strings and comments may hold characters that are not ASCII"
-#define NO_SPACE  "expected a space before a string with characters that are not ASCII"
+#define NOT_ASCII "non-ASCII characters are allowed only in strings and comments"
+#define NO_SPACE  "expected a space before a non-ASCII string"
 
 /* What toml++ never gets to see, and what it must. */
 static void test_scan(void **state)
@@ -78,10 +78,10 @@ static void test_scan(void **state)
         {"a='\xc3\xa9'\n", "1:3: " NO_SPACE},
         {"a = \"\\\xc3\xa9\"\"\xc3\xa9\"\n", "1:9: " NO_SPACE},
         {"addr = \"unclosed\n\xc3\xa9\n", "2:1: " NOT_ASCII},
-        {"addr = \"\"\"\n\xc3\xa9\"\"\"\n", "1:8: strings of several lines are not supported"},
-        {"addr = '''x'''\n", "1:8: strings of several lines are not supported"},
+        {"addr = \"\"\"\n\xc3\xa9\"\"\"\n", "1:8: multi-line strings are not supported"},
+        {"addr = '''x'''\n", "1:8: multi-line strings are not supported"},
         {"[a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a]\n",
-         "1:67: too many dots in a line"},
+         "1:67: too many dots on one line"},
     };
     static const struct mistake passed_on[] = {
         {"# \xc3\xa9\n\"\xc3\xa9 \\\" #\" = 1\n",
@@ -228,15 +228,15 @@ static void test_routes(void **state)
         {ROUTE "path = \"GET /\"\nservice = \"a\"\nstatic = \".\"\n",
          "5:10: a route has services or 'static', not both"},
         {ROUTE "path = \"POST /\"\nstatic = \".\"\n",
-         "3:8: a static route's method is GET (HEAD comes with it)"},
+         "3:8: a static route must have the method GET (which includes HEAD)"},
         {ROUTE "path = \"GET /\"\nstatic = \"no/such/file\"\n",
          "4:10: cannot serve 'no/such/file': No such file or directory"},
         {ROUTE "path = \"GET /\"\nstatic = \"/dev/null\"\n",
          "4:10: cannot serve '/dev/null': neither a file nor a directory"},
         {ROUTE "path = \"GET /\"\nstatic = \".\"\ntimeout = \"1s\"\n",
-         "5:11: 'timeout' is for routes to services"},
+         "5:11: 'timeout' needs a route to a service"},
         {ROUTE "path = \"GET /\"\nservice = \"a\"\nbrowse = false\n",
-         "5:10: 'browse' is for routes that serve a directory"},
+         "5:10: 'browse' needs a route that serves a directory"},
         {ROUTE "path = \"POST /\"\nservice = \"a\"\nmin.body_size = 3\nmax.body_size = 2\n",
          "5:17: min.body_size is larger than max.body_size"},
         {"[[http]]\nmin.body_size = 3\n[[http.routes]]\npath = \"PUT /\"\nservice = \"a\"\n"
@@ -253,7 +253,7 @@ static void test_browse_of_a_file(void **state)
 {
     char path[] = "config-test-XXXXXX";
     char text[256];
-    struct mistake mistake = {text, "5:10: 'browse' is for routes that serve a directory"};
+    struct mistake mistake = {text, "5:10: 'browse' needs a route that serves a directory"};
 
     (void)state;
     close(mkstemp(path));
@@ -266,8 +266,8 @@ static void test_same_address(void **state)
 {
     static const struct mistake mistakes[] = {
         {"[[http]]\naddr = \":1\"\n[[http]]\naddrs = [\":2\", \":1\"]\n",
-         "4:16: [::]:1 is listened on already by the [[http]] at 2:8"},
-        {"[[http]]\n[[http]]\n", "2:1: [::]:80 is listened on already by the [[http]] at 1:1"},
+         "4:16: [::]:1 is already used by the [[http]] at 2:8"},
+        {"[[http]]\n[[http]]\n", "2:1: [::]:80 is already used by the [[http]] at 1:1"},
     };
     (void)state;
     CHECK(FLATEND_EEXIST, mistakes);
@@ -387,7 +387,7 @@ static void test_too_deep(void **state)
     repeat(&buf, ".a", 500000);
     repeat(&buf, "=1", 1);
     assert_int_equal(fe_config_parse("x", fe_buf_view(&buf), &config, &err), FLATEND_ESYNTAX);
-    assert_string_equal(err.text, "x:2:66: too many dots in a line");
+    assert_string_equal(err.text, "x:2:66: too many dots on one line");
     fe_buf_deinit(&buf);
 }
 

@@ -220,11 +220,11 @@ static void test_mistakes(void **state)
            "config.toml:3:9: https needs a 'domain' to get a certificate for, or 'cert' and "
            "'key'; on your own machine use https = \"local\"");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ndomain = \"192.0.2.1\"\n",
-           "config.toml:3:10: '192.0.2.1' is an address, for which no certificate can be had: "
-           "give a domain name, or 'cert' and 'key'");
+           "config.toml:3:10: no CA issues a certificate for the address '192.0.2.1': set a domain "
+           "name, or 'cert' and 'key'");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ndomains = [\"a.b\", \"::1\"]\n",
-           "config.toml:3:19: '::1' is an address, for which no certificate can be had: give a "
-           "domain name, or 'cert' and 'key'");
+           "config.toml:3:19: no CA issues a certificate for the address '::1': set a domain name, "
+           "or 'cert' and 'key'");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ndomain = \"https://a.b\"\n",
            "config.toml:3:10: expected a domain name such as \"example.com\", found "
            "\"https://a.b\"");
@@ -232,14 +232,15 @@ static void test_mistakes(void **state)
            "config.toml:3:10: expected a domain name such as \"example.com\", found \"*.a.b\"");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = 1\n",
            "config.toml:2:9: expected true, false or \"local\", found an integer");
-    refuse(FLATEND_EINVAL, "[[http]]\nhttps = \"local\"\ndomain = \"example.com\"\n",
-           "config.toml:3:10: 'example.com' is not a local name: the local CA is good for "
-           "localhost, .localhost, .test, .internal, .local, .lan, .home.arpa and private "
-           "addresses only");
+    refuse(
+        FLATEND_EINVAL, "[[http]]\nhttps = \"local\"\ndomain = \"example.com\"\n",
+        "config.toml:3:10: 'example.com' is not a local name: the local CA signs only localhost, "
+        ".localhost, .test, .internal, .local, .lan, .home.arpa and private addresses");
     refuse(FLATEND_EINVAL,
            "[[http]]\nhttps = \"local\"\ncert = \"DIR/a.pem\"\nkey = "
            "\"DIR/a.key\"\n",
-           "config.toml:3:8: https = \"local\" makes certificates: with your own set it to true");
+           "config.toml:3:8: https = \"local\" makes its own certificates: set https = true to use "
+           "'cert' and 'key'");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\nredirect_http = true\ndomain = \"a.b\"\n",
            "config.toml:3:17: expected an address such as \":80\", or false");
     refuse(FLATEND_EINVAL, "[[http]]\ncert = \"DIR/a.pem\"\nkey = \"DIR/a.key\"\n",
@@ -249,7 +250,7 @@ static void test_mistakes(void **state)
     refuse(FLATEND_EEXIST,
            "[[http]]\naddr = \":80\"\n[[http]]\nhttps = true\nredirect_http = \":80\"\n"
            "domain = \"a.b\"\n",
-           "config.toml:5:17: [::]:80 is listened on already by the [[http]] at 2:8");
+           "config.toml:5:17: [::]:80 is already used by the [[http]] at 2:8");
 }
 
 static void test_bad_files(void **state)
@@ -262,12 +263,12 @@ static void test_bad_files(void **state)
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ncert = \"DIR/a.pem\"\nkey = \"DIR/no.key\"\n",
            "config.toml:4:7: 'DIR/no.key': No such file or directory");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ncert = \"DIR/a.pem\"\nkey = \"DIR/b.key\"\n",
-           "config.toml:4:7: 'DIR/b.key': the key is not that of the certificate");
+           "config.toml:4:7: 'DIR/b.key': key does not match the certificate");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\nkey = \"DIR/a.key\"\ncert = \"DIR/a.key\"\n",
            "config.toml:4:8: 'DIR/a.key': no certificate in PEM form: no start line");
     refuse(FLATEND_EINVAL,
            "[[http]]\n" OWN "[[http.certificates]]\ncert = \"DIR/b.pem\"\nkey = \"DIR/a.key\"\n",
-           "config.toml:7:7: 'DIR/a.key': the key is not that of the certificate");
+           "config.toml:7:7: 'DIR/a.key': key does not match the certificate");
 }
 
 /* ---- what is warned of ---------------------------------------------------------------------- */
@@ -299,7 +300,7 @@ static void test_warnings(void **state)
     assert_non_null(strstr(lines.text, "config.toml:3:8: the certificate '"));
     assert_non_null(strstr(lines.text, "old.pem' expired on 2"));
     assert_non_null(strstr(lines.text, "soon.pem' expires on 2"));
-    assert_non_null(strstr(lines.text, "old.key': chmod 600."));
+    assert_non_null(strstr(lines.text, "old.key': run chmod 600 on it."));
     assert_non_null(strstr(lines.text, "no certificate is valid for 'new.test'."));
     assert_null(strstr(lines.text, "for 'old.test'"));
     lines.text[0] = '\0';

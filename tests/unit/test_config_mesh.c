@@ -99,8 +99,9 @@ static void mistakes_are_placed(void **state)
                    "config.toml:2:14: expected a duration of at most a day");
     assert_refused("[[mesh.services]]\nkeys = [\"" KEY_A "\"]\n",
                    "config.toml:1:1: [[mesh.services]] needs a 'name'");
-    assert_refused("[[mesh.services]]\nname = \"a\"\n",
-                   "config.toml:1:1: [[mesh.services]] needs 'keys': who may provide 'a'");
+    assert_refused(
+        "[[mesh.services]]\nname = \"a\"\n",
+        "config.toml:1:1: [[mesh.services]] needs 'keys': the nodes that may provide 'a'");
     assert_refused("[mesh]\nsecret = \"hush\"\n",
                    "config.toml:2:10: expected \"file:PATH\" or \"env:NAME\"");
     assert_refused("[mesh]\nsecret = \"env:FLATEND_TEST_UNSET\"\n",
@@ -119,8 +120,8 @@ static void the_secret_comes_from_the_environment(void **state)
     fe_config_unref(config);
     assert_int_equal(setenv("FLATEND_TEST_SECRET", "0123456789abcde", 1), 0);
     assert_refused("[mesh]\nsecret = \"env:FLATEND_TEST_SECRET\"\n",
-                   "config.toml:2:10: the mesh secret must have 16 to 4096 bytes ('flatend keygen "
-                   "--mesh-secret PATH' makes a good one)");
+                   "config.toml:2:10: the mesh secret must have 16 to 4096 bytes (create one with "
+                   "'flatend keygen --mesh-secret PATH')");
 }
 
 static void the_secret_comes_from_a_private_file(void **state)

@@ -279,7 +279,7 @@ static void test_refused_heads(void **state)
     expect_problem(rig, user, 4, "400", "invalid Host\n");
     expect_problem(rig, port, 4, "400", "invalid Host\n");
     expect_problem(rig, fragment, 4, "400", "request target with an invalid character\n");
-    expect_problem(rig, expect, 5, "417", "no expectation but 100-continue can be met\n");
+    expect_problem(rig, expect, 5, "417", "only 'Expect: 100-continue' is supported\n");
     expect_problem(rig, connect, 2, "501", "CONNECT is not supported\n");
     star[0] = (nghttp2_nv)H2_NV(":method", "OPTIONS");
     (void)h2_rig_request_with(rig, star, 4, NULL);
@@ -443,7 +443,7 @@ static void test_body_too_large(void **state)
     assert_true(h2_rig_reply(rig, id)->is_closed);
     trace_expect(&rig->trace, "exchange(/hold) abort");
     assert_memory_equal(h2_rig_reply(rig, id)->head, "413", 3);
-    assert_string_equal(h2_rig_reply(rig, id)->body, "the request's body is too large\n");
+    assert_string_equal(h2_rig_reply(rig, id)->body, "request body too large\n");
 }
 
 static void test_continue(void **state)
@@ -749,7 +749,7 @@ static void test_body_timeout_is_answered(void **state)
     h2_rig_pass(rig, 3000);
     trace_expect(&rig->trace, "abort");
     assert_memory_equal(h2_rig_reply(rig, id)->head, "408", 3);
-    assert_string_equal(h2_rig_reply(rig, id)->body, "the request's body took too long\n");
+    assert_string_equal(h2_rig_reply(rig, id)->body, "timed out reading the request body\n");
 }
 
 /* A stream without window is reset; the others do not notice. */

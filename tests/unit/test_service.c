@@ -17,7 +17,7 @@ enum { N_PROVIDERS = 2, TIMEOUT_MS = 1000, LONG_MS = 10000, START_MS = 5000 };
     "respond(" status ",#" length ",content-type=text/plain; charset=utf-8) write(" reason "\n) "  \
     "end"
 
-#define TOO_LARGE PROBLEM("431", "50", "the header and the parameters do not fit a packet")
+#define TOO_LARGE PROBLEM("431", "56", "header fields and parameters too large for the provider")
 
 /* The first stream of provider i is 100 * (i + 1). */
 struct world {
@@ -241,7 +241,7 @@ static void test_nobody_provides(void **state)
 
     world->route.n_services = 2;
     serve(world);
-    trace_expect(&world->trace, PROBLEM("503", "33", "no node provides 'echo', 'other'"));
+    trace_expect(&world->trace, PROBLEM("503", "32", "no provider for 'echo', 'other'"));
 }
 
 static void test_nobody_handles(void **state)
@@ -253,7 +253,8 @@ static void test_nobody_handles(void **state)
     assert_int_equal(feed_response(&world->providers[0], 100, false), 0);
     trace_expect(&world->trace, "request(100,echo) end(100) request(200,echo) end(200)");
     assert_int_equal(feed_response(&world->providers[1], 200, false), 0);
-    trace_expect(&world->trace, PROBLEM("503", "23", "no node handles 'echo'"));
+    trace_expect(&world->trace,
+                 PROBLEM("503", "46", "request not handled by any provider of 'echo'"));
 }
 
 static void test_provider_lost_before_the_head(void **state)
@@ -264,7 +265,7 @@ static void test_provider_lost_before_the_head(void **state)
     serve_post(world, 0); /* not idempotent: nobody else is asked */
     fe_peer_close(&world->providers[0].peer, FLATEND_ECLOSED);
     trace_expect(&world->trace, "request(100,echo) end(100) " PROBLEM(
-                                    "502", "46", "the connection was lost to the node of 'echo'"));
+                                    "502", "42", "connection lost to the provider of 'echo'"));
 }
 
 static void test_idempotent_request_is_retried(void **state)
@@ -324,12 +325,11 @@ static void test_announced_lengths(void **state)
     world->route.body_min = 10;
     world->route.body_max = 20;
     serve_post(world, 9);
-    trace_expect(&world->trace,
-                 PROBLEM("400", "44", "the request's body is smaller than 10 bytes"));
+    trace_expect(&world->trace, PROBLEM("400", "35", "request body smaller than 10 bytes"));
     fake_exchange_deinit(&world->fake);
     fake_exchange_init(&world->fake, &world->trace);
     serve_post(world, 21);
-    trace_expect(&world->trace, PROBLEM("413", "32", "the request's body is too large"));
+    trace_expect(&world->trace, PROBLEM("413", "23", "request body too large"));
     fake_exchange_deinit(&world->fake);
     fake_exchange_init(&world->fake, &world->trace);
     serve_post(world, 20);
@@ -348,7 +348,7 @@ static void test_unannounced_body_that_is_too_small(void **state)
     assert_int_equal(fake_exchange_body(&world->fake, "abc"), 3);
     fake_exchange_body_end(&world->fake);
     trace_expect(&world->trace, "request(100,echo) resume data(100,abc) end(100) " PROBLEM(
-                                    "400", "43", "the request's body is smaller than 4 bytes"));
+                                    "400", "34", "request body smaller than 4 bytes"));
 }
 
 /* ---- hostile providers ---------------------------------------------------------------------- */
@@ -397,7 +397,7 @@ static void test_no_answer_in_time(void **state)
     pass(world, TIMEOUT_MS - 1);
     trace_expect(&world->trace, "request(100,echo) end(100)");
     pass(world, 1);
-    trace_expect(&world->trace, PROBLEM("504", "30", "no answer in time from 'echo'"));
+    trace_expect(&world->trace, PROBLEM("504", "29", "timed out waiting for 'echo'"));
 }
 
 static void test_head_stops_the_deadline(void **state)
@@ -426,7 +426,7 @@ static void test_deadline_waits_for_the_body(void **state)
     fake_exchange_body_end(&world->fake);
     trace_expect(&world->trace, "end(100)");
     pass(world, TIMEOUT_MS);
-    trace_expect(&world->trace, PROBLEM("504", "30", "no answer in time from 'echo'"));
+    trace_expect(&world->trace, PROBLEM("504", "29", "timed out waiting for 'echo'"));
 }
 
 static void test_service_that_does_not_take_the_body(void **state)
@@ -444,7 +444,7 @@ static void test_service_that_does_not_take_the_body(void **state)
     pass(world, TIMEOUT_MS - 1);
     trace_expect(&world->trace, "request(100,echo) resume resume data(100,abc)");
     pass(world, 1);
-    trace_expect(&world->trace, "end(100) " PROBLEM("504", "30", "no answer in time from 'echo'"));
+    trace_expect(&world->trace, "end(100) " PROBLEM("504", "29", "timed out waiting for 'echo'"));
 }
 
 /* It takes the body again, and now it is the client who has to go on. */

@@ -105,7 +105,7 @@ static void test_refused(void **state)
     refuse(mine.cert, "", FLATEND_ESYNTAX, FE_CERT_PART_KEY,
            "no private key in PEM form: unsupported");
     refuse(mine.cert, other.key, FLATEND_EKEY, FE_CERT_PART_KEY,
-           "the key is not that of the certificate");
+           "key does not match the certificate");
     refuse(mine.cert, ENCRYPTED_KEY, FLATEND_EKEY, FE_CERT_PART_KEY,
            "the key is encrypted: decrypt it with 'openssl pkey'");
     refuse(WEAK_CERT, WEAK_KEY, FLATEND_EKEY, FE_CERT_PART_KEY,
@@ -382,7 +382,7 @@ static void test_local_ca_half(void **state)
     fe_local_ca_close(ca);
     assert_int_equal(unlink(temp_dir_path(&dir, "local/ca.key")), 0);
     assert_int_equal(fe_local_ca_open(dir.path, now_s, &ca, &err), FLATEND_ENOENT);
-    assert_non_null(strstr(err.text, "local CA (delete it to have a new one made)"));
+    assert_non_null(strstr(err.text, "local CA (delete it to create a new one)"));
     assert_null(ca);
     temp_dir_remove(&dir);
 }

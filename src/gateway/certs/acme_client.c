@@ -73,7 +73,7 @@ static bool serve_stored(struct fe_acme_client *client, const struct fe_acme_cer
     if (code == 0) {
         client->served = *info;
     } else if (code != FLATEND_ENOENT) {
-        fe_log(client->manager->log, FLATEND_LOG_WARN, "The stored certificate cannot be used: %s.",
+        fe_log(client->manager->log, FLATEND_LOG_WARN, "Cannot use the stored certificate: %s.",
                err.text);
     }
     fe_cert_unref(cert);
@@ -235,10 +235,9 @@ static int prepare(struct fe_acme_client *client)
 
 static void warn_self_signed(const struct fe_acme_client *client)
 {
-    fe_log(
-        client->manager->log, FLATEND_LOG_WARN,
-        "There is no certificate for '%s' yet: serving a self-signed one, which browsers refuse.",
-        client->names[0]);
+    fe_log(client->manager->log, FLATEND_LOG_WARN,
+           "No certificate for '%s' yet: serving a self-signed one, which browsers reject.",
+           client->names[0]);
 }
 
 int fe_acme_manager_add(struct fe_acme_manager *manager, struct fe_https *https)

@@ -177,7 +177,7 @@ int fe_acme_client_publish(void *owner, enum fe_acme_challenge_type type, const 
 
     fe_acme_client_withdraw(client);
     if (n_token > FE_ACME_TOKEN_MAX || n_text > FE_ACME_ANSWER_MAX || strlen(name) > FE_NAME_MAX) {
-        return fe_err_set(err, FLATEND_ETOOBIG, "a challenge that is too long");
+        return fe_err_set(err, FLATEND_ETOOBIG, "challenge too long");
     }
     if (type == FE_ACME_TLS_ALPN_01) {
         return publish_alpn(client, name, key_authorization, err);

@@ -127,8 +127,7 @@ static void on_plain(void *owner, uint8_t *data, size_t len)
             const int code = fe_buf_append(&fetch->body, body.ptr, body.len);
 
             if (code != 0) {
-                fail(fetch, code,
-                     code == FLATEND_ETOOBIG ? "a response that is too long" : "out of memory");
+                fail(fetch, code, code == FLATEND_ETOOBIG ? "response too long" : "out of memory");
                 return;
             }
         }
@@ -330,7 +329,7 @@ static int split_url(const char *url, char host[HOST_MAX + 1], char host_port[AU
     }
     len = strcspn(url + skip, "/?#");
     if (len > HOST_MAX || memchr(url + skip, '@', len) != NULL) {
-        return fe_err_set(err, FLATEND_EADDR, "'%.100s': no usable host", url);
+        return fe_err_set(err, FLATEND_EADDR, "'%.100s': no valid host", url);
     }
     *authority = fe_view_of(url + skip, len);
     *path = url + skip + len;

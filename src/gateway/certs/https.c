@@ -52,12 +52,12 @@ static bool reload(struct fe_https *https, size_t i)
 
     if (fe_cert_load(files->chain_path, files->key_path, &cert, NULL, &err) != 0) {
         fe_log(https->log, FLATEND_LOG_WARN,
-               "A changed certificate cannot be used; the old one stays: %s.", err.text);
+               "Cannot reload the certificate, keeping the old one: %s.", err.text);
         return false;
     }
     fe_cert_unref(https->sources[i].cert);
     https->sources[i].cert = cert;
-    fe_log(https->log, FLATEND_LOG_INFO, "Read the certificate '%s' anew.", files->chain_path);
+    fe_log(https->log, FLATEND_LOG_INFO, "Reloaded the certificate '%s'.", files->chain_path);
     return true;
 }
 
@@ -124,7 +124,7 @@ static int open_local(struct fe_https *https, const char *state_dir, int64_t now
         return fe_err_set(err, code, "local certificate: %s", flatend_strerror(code));
     }
     fe_log(https->log, FLATEND_LOG_INFO,
-           "Certificates come from the local CA '%s': 'flatend trust' says how to install it.",
+           "Using the local CA '%s'; run 'flatend trust' to see how to install it.",
            fe_local_ca_path(https->ca));
     return 0;
 }
@@ -201,7 +201,7 @@ void fe_https_poll(struct fe_https *https, int64_t now_s, bool force)
         code = make(https, now_s);
     }
     if (code != 0) {
-        fe_log(https->log, FLATEND_LOG_WARN, "The certificate could not be replaced: %s.",
+        fe_log(https->log, FLATEND_LOG_WARN, "Cannot renew the local certificate: %s.",
                flatend_strerror(code));
     }
 }

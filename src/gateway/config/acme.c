@@ -65,7 +65,7 @@ static int finalize_directory(const struct fe_config_reader *r, const struct acm
 {
     if (is_given(&form->directory) && form->staging.on) {
         return fe_config_fail(r, FLATEND_EINVAL, form->staging.pos,
-                              "'staging' is Let's Encrypt's: not together with 'directory'");
+                              "'staging' and 'directory' exclude each other");
     }
     if (form->staging.on) {
         acme->directory = LETS_ENCRYPT_STAGING;
@@ -285,7 +285,7 @@ int fe_config_read_acme(const struct fe_config_reader *r, const struct fe_toml_v
     }
     if (code == FLATEND_OK && form.retry_min.n == 0) {
         code = fe_config_fail(r, FLATEND_EINVAL, form.retry_min.pos,
-                              "without a pause the CA would soon refuse to answer");
+                              "'retry_min' must be positive: the CA limits the rate of requests");
     }
     acme->retry_min_ms = form.retry_min.n;
     return code;

@@ -114,7 +114,7 @@ static int check_addrs(const struct fe_config_reader *r, const struct fe_config 
             char text[FE_ADDR_TEXT_MAX];
             if (fe_addr_equal(&http->addrs[a], &later->addrs[b]) && later->addrs[b].port != 0) {
                 return fe_config_fail(r, FLATEND_EEXIST, later->addr_pos[b],
-                                      "%s is listened on already by the [[http]] at %u:%u",
+                                      "%s is already used by the [[http]] at %u:%u",
                                       fe_addr_format(&later->addrs[b], text),
                                       http->addr_pos[a].line, http->addr_pos[a].column);
             }
@@ -269,7 +269,7 @@ int fe_config_finalize(struct fe_config *config, const char *path, const struct 
                                   path, pos.line, pos.column, text);
             } else {
                 fe_log(log, FLATEND_LOG_WARN,
-                       "%s:%u:%u: %s is the node's own address: no HTTP is served there", path,
+                       "%s:%u:%u: %s is the node's own address: not serving HTTP on it", path,
                        pos.line, pos.column, text);
             }
         }

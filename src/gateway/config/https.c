@@ -70,16 +70,16 @@ static int check_domain(const struct fe_config_reader *r, const struct fe_config
         return FLATEND_OK;
     }
     if (http->https == FE_HTTPS_LOCAL) {
-        return fe_config_fail(r, FLATEND_EINVAL, domain->pos,
-                              "'%.60s' is not a local name: the local CA is good for localhost, "
-                              ".localhost, .test, .internal, .local, .lan, .home.arpa and private "
-                              "addresses only",
-                              text);
+        return fe_config_fail(
+            r, FLATEND_EINVAL, domain->pos,
+            "'%.60s' is not a local name: the local CA signs only localhost, .localhost, .test, "
+            ".internal, .local, .lan, .home.arpa and private addresses",
+            text);
     }
     if (is_address && http->n_certs == 0) {
         return fe_config_fail(r, FLATEND_EINVAL, domain->pos,
-                              "'%.60s' is an address, for which no certificate can be had: give a "
-                              "domain name, or 'cert' and 'key'",
+                              "no CA issues a certificate for the address '%.60s': set a domain "
+                              "name, or 'cert' and 'key'",
                               text);
     }
     if (!is_address && !fe_name_is_valid(domain->text, http->n_certs > 0)) {
@@ -280,7 +280,8 @@ int fe_config_finalize_https(const struct fe_config_reader *r, struct fe_config_
     }
     if (http->https == FE_HTTPS_LOCAL && http->n_certs > 0) {
         return fe_config_fail(r, FLATEND_EINVAL, http->certs[0].pos,
-                              "https = \"local\" makes certificates: with your own set it to true");
+                              "https = \"local\" makes its own certificates: set https = true to "
+                              "use 'cert' and 'key'");
     }
     if (http->https == FE_HTTPS_ON && http->n_certs == 0 && form->domains.n == 0) {
         return fe_config_fail(r, FLATEND_EINVAL, form->https.pos, NEEDS_A_NAME);

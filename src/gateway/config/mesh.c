@@ -83,8 +83,8 @@ static int keep_secret(const struct fe_config_reader *r, const struct fe_config_
     }
     if (secret.len < FLATEND_MESH_SECRET_MIN || secret.len > SECRET_MAX) {
         return fe_config_fail(r, FLATEND_EINVAL, text->pos,
-                              "the mesh secret must have %d to %d bytes ('flatend keygen "
-                              "--mesh-secret PATH' makes a good one)",
+                              "the mesh secret must have %d to %d bytes (create one with 'flatend "
+                              "keygen --mesh-secret PATH')",
                               FLATEND_MESH_SECRET_MIN, SECRET_MAX);
     }
     copy = fe_arena_copy(r->arena, secret);
@@ -155,7 +155,7 @@ static int read_rule(const struct fe_config_reader *r, const struct fe_toml_valu
     }
     if (form.keys.n == 0) {
         return fe_config_fail(r, FLATEND_EINVAL, table->pos,
-                              "[[mesh.services]] needs 'keys': who may provide '%s'",
+                              "[[mesh.services]] needs 'keys': the nodes that may provide '%s'",
                               (const char *)form.name.text.ptr);
     }
     code = read_keys(r, &form.keys, &keys);

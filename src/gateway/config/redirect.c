@@ -84,7 +84,7 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
             return FLATEND_OK; /* nobody asked for it: the address has a use of its own */
         }
         return fe_config_fail(r, FLATEND_EEXIST, target->redirect_pos,
-                              "%s is listened on already by the [[http]] at %u:%u",
+                              "%s is already used by the [[http]] at %u:%u",
                               fe_addr_format(addr, text), pos.line, pos.column);
     }
     if (same == NULL) {

@@ -138,7 +138,7 @@ static int read_services(const struct fe_config_reader *r, struct route_form *fo
     }
     if (form->browse.pos.line != 0) {
         return fe_config_fail(r, FLATEND_EINVAL, form->browse.pos,
-                              "'browse' is for routes that serve a directory");
+                              "'browse' needs a route that serves a directory");
     }
     return FLATEND_OK;
 }
@@ -154,11 +154,11 @@ static int read_static(const struct fe_config_reader *r, const struct route_form
     route->static_path = path;
     if (fe_method_of(route->method) != FE_METHOD_GET) {
         return fe_config_fail(r, FLATEND_EINVAL, route->pos,
-                              "a static route's method is GET (HEAD comes with it)");
+                              "a static route must have the method GET (which includes HEAD)");
     }
     if (form->timeout.pos.line != 0) {
         return fe_config_fail(r, FLATEND_EINVAL, form->timeout.pos,
-                              "'timeout' is for routes to services");
+                              "'timeout' needs a route to a service");
     }
     if (fe_path_info(path, &info) != FLATEND_OK) {
         return fe_config_fail(r, FLATEND_EINVAL, pos, "cannot serve '%s': %s", path,
@@ -171,7 +171,7 @@ static int read_static(const struct fe_config_reader *r, const struct route_form
     }
     if (form->browse.pos.line != 0 && !route->static_is_dir) {
         return fe_config_fail(r, FLATEND_EINVAL, form->browse.pos,
-                              "'browse' is for routes that serve a directory");
+                              "'browse' needs a route that serves a directory");
     }
     if (route->static_is_dir) {
         route->rest = fe_config_rest_of(route->pattern);

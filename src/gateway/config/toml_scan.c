@@ -70,12 +70,12 @@ static const char *take_string(struct scan *s)
     const bool is_fresh = s->is_fresh;
 
     if (peek(s, 1) == quote && peek(s, 2) == quote) {
-        return "strings of several lines are not supported";
+        return "multi-line strings are not supported";
     }
     /* toml++ reads on through the quotes in 0x1="..., and it is not for us to know that this is no
      * key. */
     if (!skip_string(s) && !is_fresh) {
-        return "expected a space before a string with characters that are not ASCII";
+        return "expected a space before a non-ASCII string";
     }
     return NULL;
 }
@@ -93,10 +93,10 @@ static const char *take(struct scan *s)
         return NULL;
     }
     if (c >= 0x80) {
-        return "only strings and comments may hold characters that are not ASCII";
+        return "non-ASCII characters are allowed only in strings and comments";
     }
     if (c == '.' && ++s->n_dots > FE_TOML_LINE_DOTS_MAX) {
-        return "too many dots in a line";
+        return "too many dots on one line";
     }
     advance(s);
     return NULL;

@@ -73,7 +73,7 @@ void fe_config_warn(const struct fe_config *config, const char *path, int64_t no
             warn_dates(cert, path, now_s, log);
             if (fe_cert_is_key_exposed(cert->cert)) {
                 fe_log(log, FLATEND_LOG_WARN,
-                       "%s:%u:%u: anybody on this machine can read the key '%s': chmod 600.", path,
+                       "%s:%u:%u: other users can read the key '%s': run chmod 600 on it.", path,
                        cert->pos.line, cert->pos.column, cert->key_path);
             }
         }

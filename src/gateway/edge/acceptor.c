@@ -163,9 +163,7 @@ static int open_socket(struct fe_acceptor *acceptor, size_t http, const struct f
     if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
         const struct flatend_error reason = *err;
 
-        (void)fe_err_set(err, code,
-                         "%.120s: ports below 1024 need root or the capability "
-                         "CAP_NET_BIND_SERVICE",
+        (void)fe_err_set(err, code, "%.120s: ports below 1024 need root or CAP_NET_BIND_SERVICE",
                          reason.text);
     }
     if (code != 0) {
@@ -205,7 +203,7 @@ static int open_first(struct fe_acceptor *acceptor, struct flatend_error *err)
 
         code = open_sockets(acceptor, i, err);
         if (code != 0 && is_optional(&setup->config->http[i])) {
-            fe_log(setup->log, FLATEND_LOG_WARN, "Nothing redirects HTTP to HTTPS: %s.", err->text);
+            fe_log(setup->log, FLATEND_LOG_WARN, "Not redirecting HTTP to HTTPS: %s.", err->text);
             for (size_t k = n_before; k < acceptor->n_sockets; k++) {
                 close_socket(&acceptor->sockets[k]);
             }
@@ -220,7 +218,7 @@ static int open_first(struct fe_acceptor *acceptor, struct flatend_error *err)
 static void log_closed(const struct fe_acceptor *acceptor, int code)
 {
     fe_log(acceptor->acceptors->setup.log, FLATEND_LOG_WARN,
-           "Worker %zu of %zu accepts nobody itself: %s.",
+           "Worker %zu of %zu does not accept connections: %s.",
            (size_t)(acceptor - acceptor->acceptors->items) + 1, acceptor->acceptors->setup.n_edges,
            flatend_strerror(code));
 }

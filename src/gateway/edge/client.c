@@ -111,8 +111,8 @@ static void on_abuse(void *owner, const char *what)
 {
     struct fe_client *client = owner;
 
-    fe_log(client->listener->setup.log, FLATEND_LOG_INFO, "Closing the HTTP connection of %s: %s.",
-           client->remote, what);
+    fe_log(client->listener->setup.log, FLATEND_LOG_INFO,
+           "Closing the HTTP connection from %s: %s.", client->remote, what);
 }
 
 static const struct fe_http_owner_ops server_ops = {
@@ -245,8 +245,8 @@ static const struct fe_tls_ops tls_ops = {
 /* Whatever is left to say about it is said; then there is nothing to wait for. */
 static void fail_tls(struct fe_client *client, const struct flatend_error *err)
 {
-    fe_log(client->listener->setup.log, FLATEND_LOG_DEBUG, "The client %s is closed: %s.",
-           client->remote, err->text);
+    fe_log(client->listener->setup.log, FLATEND_LOG_DEBUG,
+           "Closing the HTTP connection from %s: %s.", client->remote, err->text);
     fe_conn_write_now(client->conn);
     fe_conn_close(client->conn);
 }

@@ -34,7 +34,7 @@ static void redirect(struct fe_exchange *ex, struct fe_view location)
 {
     bool is_get = ex->request.method == FE_METHOD_GET || ex->request.method == FE_METHOD_HEAD;
 
-    fe_problem_respond_with(ex, is_get ? 301 : 308, "the path is spelled differently",
+    fe_problem_respond_with(ex, is_get ? 301 : 308, "path redirected to its normalized form",
                             (struct fe_field){FE_VIEW_LIT("location"), location});
 }
 
@@ -63,7 +63,7 @@ void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, stru
     struct fe_match match;
 
     if (fe_router_match(http->router, &ex->request, &ex->arena, &match) != 0) {
-        fe_problem_respond(ex, 503, "too much is going on");
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }
     switch (match.result) {
@@ -77,14 +77,14 @@ void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, stru
         redirect(ex, match.location);
         break;
     case FE_MATCH_NOT_ALLOWED:
-        fe_problem_respond_with(ex, 405, "the method is not allowed for this path",
+        fe_problem_respond_with(ex, 405, "method not allowed for this path",
                                 (struct fe_field){FE_VIEW_LIT("allow"), match.allow});
         break;
     case FE_MATCH_NOT_FOUND:
-        fe_problem_respond(ex, 404, "there is nothing at this path");
+        fe_problem_respond(ex, 404, "no route for this path");
         break;
     case FE_MATCH_BAD_PATH:
-        fe_problem_respond(ex, 400, "the path is not valid");
+        fe_problem_respond(ex, 400, "invalid path");
         break;
     }
 }

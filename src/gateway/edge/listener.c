@@ -76,7 +76,7 @@ static void on_deadline(struct fe_timer *timer)
     struct fe_http_listener *listener = FE_CONTAINER_OF(timer, struct fe_http_listener, deadline);
 
     fe_log(listener->setup.log, FLATEND_LOG_WARN,
-           "%zu HTTP connection(s) did not end within the shutdown timeout.", listener->n_clients);
+           "Shutdown timeout: resetting %zu HTTP connection(s).", listener->n_clients);
     fe_http_listener_abort(listener);
 }
 

@@ -66,14 +66,14 @@ void fe_redirect_serve(struct fe_exchange *ex, const struct fe_config_http *http
     size_t len;
 
     if (host.len == 0 || ex->request.path.len == 0 || ex->request.path.ptr[0] != '/') {
-        fe_problem_respond(ex, 400, "this is served over HTTPS only: use https://");
+        fe_problem_respond(ex, 400, "only served over HTTPS: use https://");
         return;
     }
     location = format(ex, host, choose(http, host)->addrs[0].port, &len);
     if (location == NULL) {
-        fe_problem_respond(ex, 503, "too much is going on");
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }
-    fe_problem_respond_with(ex, is_get ? 301 : 308, "this is served over HTTPS only",
+    fe_problem_respond_with(ex, is_get ? 301 : 308, "use HTTPS",
                             (struct fe_field){FE_VIEW_LIT("location"), fe_view_of(location, len)});
 }

@@ -55,17 +55,19 @@ static void respond_with_code(struct fe_exchange *ex, int code)
 {
     switch (code) {
     case FLATEND_ENOENT:
-        fe_problem_respond(ex, 404, "there is no such file");
+        fe_problem_respond(ex, 404, "no such file");
         break;
     case FLATEND_EACCESS:
-        fe_problem_respond(ex, 403, "the file may not be read");
+        fe_problem_respond(ex, 403, "file not readable: permission denied");
         break;
     case FLATEND_ELIMIT:
+        fe_problem_respond(ex, 503, "overloaded: too many open files");
+        break;
     case FLATEND_ENOMEM:
-        fe_problem_respond(ex, 503, "too much is going on");
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
         break;
     default:
-        fe_problem_respond(ex, 500, "the file cannot be read");
+        fe_problem_respond(ex, 500, "cannot read the file");
         break;
     }
 }
@@ -97,7 +99,7 @@ static bool answer_condition(struct fe_exchange *ex, struct reply *reply,
     case FE_PRECONDITION_HOLDS:
         return false;
     case FE_PRECONDITION_FAILED:
-        fe_problem_respond(ex, 412, "the file is not as the request wants it");
+        fe_problem_respond(ex, 412, "the file does not match the request's precondition");
         return true;
     case FE_PRECONDITION_NOT_MODIFIED:
         break;
@@ -132,7 +134,7 @@ static void refuse_range(struct fe_exchange *ex, uint64_t size)
     char text[40];
 
     snprintf(text, sizeof(text), "bytes */%" PRIu64, size);
-    fe_problem_respond_with(ex, 416, "the range is beyond the end of the file",
+    fe_problem_respond_with(ex, 416, "range beyond the end of the file",
                             (struct fe_field){FE_VIEW_LIT("content-range"), fe_view_str(text)});
 }
 

@@ -135,9 +135,10 @@ static int append_page(struct fe_buf *page, struct fe_view path, bool has_parent
     for (size_t i = 0; code == FLATEND_OK && i < entries->n; i++) {
         code = append_entry(page, &entries->items[i]);
     }
-    return code == FLATEND_OK ? fe_buf_printf(page, "</ul>\n%s</body>\n</html>\n",
-                                              entries->is_cut ? "<p>There are more.</p>\n" : "")
-                              : code;
+    return code == FLATEND_OK
+               ? fe_buf_printf(page, "</ul>\n%s</body>\n</html>\n",
+                               entries->is_cut ? "<p>The list is truncated.</p>\n" : "")
+               : code;
 }
 
 int fe_listing_write(int fd, struct fe_view path, bool has_parent, struct fe_buf *page)

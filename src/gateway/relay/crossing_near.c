@@ -58,7 +58,7 @@ static void abort_exchange(struct fe_crossing *crossing)
     if (ex->responded) {
         ex->ops->abort(ex);
     } else {
-        fe_problem_respond(ex, 503, "too much is going on");
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
     }
     give_up(crossing);
 }
@@ -270,7 +270,7 @@ void fe_crossing_serve(struct fe_exchange *ex, const struct fe_config_route *rou
         if (crossing != NULL) {
             fe_crossing_free(crossing);
         }
-        fe_problem_respond(ex, 503, "too much is going on");
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }
     crossing->route = route;

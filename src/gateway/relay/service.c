@@ -61,26 +61,28 @@ static void respond_with_code(struct fe_exchange *ex, const struct fe_config_rou
 {
     switch (code) {
     case FLATEND_ENOPROVIDER:
-        refuse(ex, route, 503, "no node provides");
+        refuse(ex, route, 503, "no provider for");
         break;
     case FLATEND_EUNHANDLED:
-        refuse(ex, route, 503, "no node handles");
+        refuse(ex, route, 503, "request not handled by any provider of");
         break;
     case FLATEND_ETIMEDOUT:
-        refuse(ex, route, 504, "no answer in time from");
+        refuse(ex, route, 504, "timed out waiting for");
         break;
     case FLATEND_ETOOBIG:
-        fe_problem_respond(ex, 431, "the header and the parameters do not fit a packet");
+        fe_problem_respond(ex, 431, "header fields and parameters too large for the provider");
         break;
     case FLATEND_ENOMEM:
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
+        break;
     case FLATEND_ELIMIT:
-        fe_problem_respond(ex, 503, "too much is going on");
+        refuse(ex, route, 503, "overloaded: too many requests for");
         break;
     case FLATEND_ERESET:
-        refuse(ex, route, 502, "the request was given up by the node of");
+        refuse(ex, route, 502, "request reset by the provider of");
         break;
     default:
-        refuse(ex, route, 502, "the connection was lost to the node of");
+        refuse(ex, route, 502, "connection lost to the provider of");
         break;
     }
 }
@@ -126,7 +128,7 @@ static void fail_response(struct relay *relay, const char *why)
     struct fe_exchange *ex = relay->ex;
     char services[REASON_MAX];
 
-    fe_log(relay->mesh->log, FLATEND_LOG_WARN, "Response of %s: %s.",
+    fe_log(relay->mesh->log, FLATEND_LOG_WARN, "Invalid response from %s: %s.",
            list_services(relay->route, services), why);
     fe_call_cancel(&relay->call);
     fe_problem_respond(ex, 502, why);
@@ -201,7 +203,7 @@ static void respond_too_small(struct fe_exchange *ex, const struct fe_config_rou
 {
     char reason[REASON_MAX];
 
-    (void)snprintf(reason, sizeof(reason), "the request's body is smaller than %" PRIu64 " bytes",
+    (void)snprintf(reason, sizeof(reason), "request body smaller than %" PRIu64 " bytes",
                    route->body_min);
     fe_problem_respond(ex, 400, reason);
 }
@@ -294,7 +296,7 @@ static void call_on_fail(struct fe_call *call, int code, bool responded)
     (void)responded; /* the exchange knows better whether the client has seen anything */
     if (code == FLATEND_ETOOBIG && !relay->ex->responded) {
         stop_deadline(relay);
-        fe_problem_respond(relay->ex, 413, "the service found the request too large");
+        fe_problem_respond(relay->ex, 413, "request too large for the service");
         return;
     }
     fail(relay, code);
@@ -330,7 +332,7 @@ static bool check_length(struct fe_exchange *ex, const struct fe_config_route *r
         return false;
     }
     if (length > route->body_max) {
-        fe_problem_respond(ex, 413, "the request's body is too large");
+        fe_problem_respond(ex, 413, "request body too large");
         return false;
     }
     return true;

@@ -60,7 +60,7 @@ static void on_node_started(void *arg, int code)
 
     if (code !=
         0) { /* peers of the configuration that do not answer: others may come by themselves */
-        fe_log(&gateway->log, FLATEND_LOG_ERROR, "The node is on its own: %s.",
+        fe_log(&gateway->log, FLATEND_LOG_ERROR, "Not connected to any peer: %s.",
                flatend_strerror(code));
     }
 }
@@ -83,7 +83,7 @@ static int take_key(const struct fe_gateway *gateway, struct flatend_secret_key 
         code = flatend_secret_key_save(key, path, err);
     }
     if (code == 0 && path != NULL) {
-        fe_log(&gateway->log, FLATEND_LOG_INFO, "Made a new identity in '%s'.", path);
+        fe_log(&gateway->log, FLATEND_LOG_INFO, "Created a secret key in '%s'.", path);
     }
     return code;
 }
@@ -221,16 +221,21 @@ static int schedule_poll(struct fe_gateway *gateway)
 static void on_poll_timer(struct fe_timer *timer)
 {
     struct fe_gateway *gateway = FE_CONTAINER_OF(timer, struct fe_gateway, poll_timer);
+    int code;
 
     poll_certificates(gateway, false);
     if (fe_worker_now(gateway->worker) >= gateway->rotate_ms) {
         gateway->rotate_ms = fe_worker_now(gateway->worker) + FE_TLS_TICKETS_ROTATE_MS;
-        if (fe_tls_tickets_rotate(gateway->tickets) != 0) {
-            fe_log(&gateway->log, FLATEND_LOG_WARN, "Session tickets keep their old key.");
+        code = fe_tls_tickets_rotate(gateway->tickets);
+        if (code != 0) {
+            fe_log(&gateway->log, FLATEND_LOG_WARN,
+                   "Cannot rotate the TLS session ticket key, keeping the old one: %s.",
+                   flatend_strerror(code));
         }
     }
     if (schedule_poll(gateway) != 0) {
-        fe_log(&gateway->log, FLATEND_LOG_WARN, "Certificates are not looked after any more: %s.",
+        fe_log(&gateway->log, FLATEND_LOG_WARN,
+               "Certificates are no longer reloaded or renewed: %s.",
                flatend_strerror(FLATEND_ENOMEM));
     }
 }

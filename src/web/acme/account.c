@@ -127,7 +127,7 @@ int fe_acme_enter_account(struct fe_acme *acme, struct flatend_error *err)
     acme->has_asked_account = true;
     if (acme->config.eab_key_id == NULL && acme->directory.wants_eab) {
         return fe_err_set(err, FLATEND_EINVAL,
-                          "the server wants an external account: set eab_key_id and eab_hmac_key");
+                          "external account required: set eab_key_id and eab_hmac_key");
     }
     fe_buf_init(&payload, FE_ACME_JWS_MAX);
     code = put_account(acme, &payload);
@@ -159,7 +159,7 @@ void fe_acme_on_account(struct fe_acme *acme, const struct fe_acme_response *res
         return;
     }
     if (!take_location(acme->saved.account_url, response->location)) {
-        fe_acme_fail(acme, FE_ACME_TRY_AGAIN, 0, "an account without a usable URL");
+        fe_acme_fail(acme, FE_ACME_TRY_AGAIN, 0, "account without a valid URL");
         return;
     }
     if (acme->ops->save_account(acme->owner, &acme->saved, &err) != 0) {
@@ -167,7 +167,8 @@ void fe_acme_on_account(struct fe_acme *acme, const struct fe_acme_response *res
         return;
     }
     if (response->status == 201) {
-        fe_log(acme->log, FLATEND_LOG_INFO, "Made an account at %s%s%s.", acme->config.directory,
+        fe_log(acme->log, FLATEND_LOG_INFO, "Created an ACME account at %s%s%s.",
+               acme->config.directory,
                acme->directory.terms_of_service != NULL ? ", whose terms are at " : "",
                acme->directory.terms_of_service != NULL ? acme->directory.terms_of_service : "");
     }
@@ -230,7 +231,7 @@ void fe_acme_on_new_order(struct fe_acme *acme, const struct fe_acme_response *r
     fe_acme_key_free(acme->saved.order_key); /* each certificate has a key of its own */
     acme->saved.order_key = NULL;
     if (!take_location(acme->saved.order_url, response->location)) {
-        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "an order without a usable URL");
+        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "order without a valid URL");
         return;
     }
     acme->next_authorization = 0;

@@ -10,13 +10,13 @@ struct rule {
 };
 
 static const struct rule RULES[FE_ACME_N_STATES] = {
-    [FE_ACME_IN_WAITING] = {"read what is stored", NULL, NULL}, /* what it wakes up with */
+    [FE_ACME_IN_WAITING] = {"read the state directory", NULL, NULL}, /* what it wakes up with */
     [FE_ACME_IN_DIRECTORY] = {"read the directory", fe_acme_enter_directory, fe_acme_on_directory},
-    [FE_ACME_IN_RENEWAL] = {"ask when to renew", fe_acme_enter_renewal, fe_acme_on_renewal},
+    [FE_ACME_IN_RENEWAL] = {"get renewal information", fe_acme_enter_renewal, fe_acme_on_renewal},
     [FE_ACME_IN_ACCOUNT] = {"register the account", fe_acme_enter_account, fe_acme_on_account},
     [FE_ACME_IN_NEW_ORDER] = {"order", fe_acme_enter_new_order, fe_acme_on_new_order},
-    [FE_ACME_IN_ORDER] = {"ask about the order", fe_acme_enter_order, fe_acme_on_order},
-    [FE_ACME_IN_AUTHORIZATION] = {"ask about the authorization", fe_acme_enter_authorization,
+    [FE_ACME_IN_ORDER] = {"poll the order", fe_acme_enter_order, fe_acme_on_order},
+    [FE_ACME_IN_AUTHORIZATION] = {"poll the authorization", fe_acme_enter_authorization,
                                   fe_acme_on_authorization},
     [FE_ACME_IN_CHALLENGE] = {"answer the challenge", fe_acme_enter_challenge,
                               fe_acme_on_challenge},
@@ -92,7 +92,7 @@ void fe_acme_pause(struct fe_acme *acme, uint64_t retry_after_ms)
     uint64_t pause_ms = FE_ACME_POLL_MS * ((uint64_t)acme->n_polls + 1);
 
     if (++acme->n_polls > FE_ACME_POLLS_MAX) {
-        fe_acme_fail(acme, FE_ACME_TRY_AGAIN, 0, "the server does not come to a decision");
+        fe_acme_fail(acme, FE_ACME_TRY_AGAIN, 0, "the server did not finish in time");
         return;
     }
     if (pause_ms > FE_ACME_POLL_MAX_MS) {

@@ -97,8 +97,9 @@ static void on_invalid(struct fe_acme *acme, size_t index)
                      fe_acme_challenge_name((enum fe_acme_challenge_type)type), problem.text);
         return;
     }
-    fe_log(acme->log, FLATEND_LOG_WARN, "Certificate for %s: %s failed: %s. Trying another way.",
-           name, fe_acme_challenge_name((enum fe_acme_challenge_type)type), problem.text);
+    fe_log(acme->log, FLATEND_LOG_WARN,
+           "Certificate for %s: %s failed: %s. Trying another challenge type.", name,
+           fe_acme_challenge_name((enum fe_acme_challenge_type)type), problem.text);
     acme->ops->withdraw(acme->owner);
     acme->saved.order_url[0] = '\0';
     if (acme->ops->save_order(acme->owner, &acme->saved, &err) != 0) {
@@ -130,7 +131,7 @@ static void on_pending(struct fe_acme *acme, size_t index, uint64_t retry_after_
         fe_acme_enter(acme, FE_ACME_IN_CHALLENGE);
     } else {
         acme->saved.tried[index] = 0;
-        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "%s: the server offers no challenge that is left",
+        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "%s: no untried challenge type left",
                      acme->config.names[index]);
     }
 }
@@ -159,8 +160,7 @@ void fe_acme_on_authorization(struct fe_acme *acme, const struct fe_acme_respons
     }
     index = index_of(acme, acme->authorization.name);
     if (index == FE_ACME_NAMES_MAX) {
-        fe_acme_fail(acme, FE_ACME_REFUSED, 0,
-                     "an authorization for %.100s, which was not asked for",
+        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "authorization for unexpected name %.100s",
                      acme->authorization.name);
     } else if (acme->authorization.status == FE_ACME_VALID) {
         on_valid(acme, index);

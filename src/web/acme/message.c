@@ -10,7 +10,7 @@
 
 static int fail(struct flatend_error *err, const char *what, const char *member)
 {
-    return fe_err_set(err, FLATEND_ESYNTAX, "%s without a usable '%s'", what, member);
+    return fe_err_set(err, FLATEND_ESYNTAX, "%s without a valid '%s'", what, member);
 }
 
 static int load(json_t **root, struct fe_view body, const char *what, struct flatend_error *err)
@@ -330,7 +330,7 @@ void fe_acme_order_problem(const struct fe_acme_order *order, struct fe_acme_pro
 {
     const json_t *const error = json_object_get(order->root, "error");
 
-    *problem = (struct fe_acme_problem){.text = "the order is invalid, nobody says why"};
+    *problem = (struct fe_acme_problem){.text = "order invalid, no reason given"};
     if (json_is_object(error)) {
         fill_problem(problem, error);
     }
@@ -341,7 +341,7 @@ void fe_acme_authorization_problem(const struct fe_acme_authorization *authoriza
 {
     const json_t *const challenges = json_object_get(authorization->root, "challenges");
 
-    *problem = (struct fe_acme_problem){.text = "the authorization is invalid, nobody says why"};
+    *problem = (struct fe_acme_problem){.text = "authorization invalid, no reason given"};
     for (size_t i = 0; i < json_array_size(challenges); i++) {
         const json_t *const error = json_object_get(json_array_get(challenges, i), "error");
 

@@ -164,7 +164,7 @@ int fe_acme_enter_certificate(struct fe_acme *acme, struct flatend_error *err)
 {
     if (acme->saved.order_key == NULL) {
         acme->saved.order_url[0] = '\0';
-        return fe_err_set(err, FLATEND_EKEY, "its key is lost");
+        return fe_err_set(err, FLATEND_EKEY, "order key lost");
     }
     return fe_acme_post(acme, acme->order.certificate, (struct fe_view){NULL, 0}, err);
 }

@@ -76,7 +76,7 @@ int fe_acme_post(struct fe_acme *acme, const char *url, struct fe_view payload,
 static int on_nonce(struct fe_acme *acme, struct flatend_error *err)
 {
     return acme->nonce[0] == '\0'
-               ? fe_err_set(err, FLATEND_EPROTO, "a response without a usable Replay-Nonce")
+               ? fe_err_set(err, FLATEND_EPROTO, "response without a valid Replay-Nonce")
                : send_signed(acme, err);
 }
 

@@ -166,7 +166,7 @@ bool fe_acme_must_wait(struct fe_acme *acme)
     if (acme->saved.n_failures > 0) {
         format_duration(acme->saved.wait_until_ms - now, wait);
         fe_log(acme->log, FLATEND_LOG_INFO,
-               "Asking for a certificate for %s in %s: the attempts before this start failed.",
+               "Retrying the certificate for %s in %s after earlier failures.",
                fe_acme_names(acme, names), wait);
     }
     return true;
@@ -213,7 +213,7 @@ void fe_acme_fail(struct fe_acme *acme, enum fe_acme_verdict verdict, uint64_t r
                err.text);
     }
     format_duration(acme->saved.wait_until_ms - now_of(acme), wait);
-    fe_log(acme->log, FLATEND_LOG_WARN, "No certificate for %s: %s: %s. Trying again in %s.",
+    fe_log(acme->log, FLATEND_LOG_WARN, "No certificate for %s: %s: %s. Retrying in %s.",
            fe_acme_names(acme, names), fe_acme_state_name(acme), reason.text, wait);
     fe_acme_end_round(acme);
 }

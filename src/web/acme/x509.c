@@ -177,7 +177,7 @@ static int read_chain(BIO *bio, const struct evp_pkey_st *key, const char *const
         }
     }
     if (code == 0 && (n == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)) {
-        code = fe_err_set(err, FLATEND_ESYNTAX, "this is no chain of certificates");
+        code = fe_err_set(err, FLATEND_ESYNTAX, "not a certificate chain");
     }
     return code;
 }
@@ -190,7 +190,8 @@ int fe_acme_chain_check(struct fe_view pem, const struct evp_pkey_st *key, const
 
     *info = (struct fe_acme_cert_info){0};
     if (pem.len > FE_ACME_CHAIN_MAX) {
-        return fe_err_set(err, FLATEND_ETOOBIG, "a chain of more than %d bytes", FE_ACME_CHAIN_MAX);
+        return fe_err_set(err, FLATEND_ETOOBIG, "certificate chain larger than %d bytes",
+                          FE_ACME_CHAIN_MAX);
     }
     bio = BIO_new_mem_buf(pem.len > 0 ? (const void *)pem.ptr : "", (int)pem.len);
     if (bio == NULL) {

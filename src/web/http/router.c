@@ -46,11 +46,11 @@ static int add_param(struct builder *b, struct fe_view segment)
     struct fe_view name = fe_view_skip(segment, 1);
 
     if (!fe_is_token(name)) {
-        return syntax_error(b, segment, "a parameter's name is made of letters and digits");
+        return syntax_error(b, segment, "parameter names consist of letters and digits");
     }
     for (size_t i = 0; i < route->n_params; i++) {
         if (fe_view_equal(route->names[i], name)) {
-            return syntax_error(b, segment, "a parameter of that name is there already");
+            return syntax_error(b, segment, "duplicate parameter name");
         }
     }
     if (route->n_params == FE_ROUTE_PARAMS_MAX) {
@@ -71,7 +71,7 @@ static int check_literal(const struct builder *b, struct fe_view segment, bool i
         return syntax_error(b, segment, "an empty segment");
     }
     if (fe_route_is_dots(segment)) {
-        return syntax_error(b, segment, "\".\" and \"..\" are never matched");
+        return syntax_error(b, segment, "\".\" and \"..\" never match");
     }
     for (size_t i = 0; i < segment.len; i++) {
         struct fe_view at = fe_view_skip(segment, i);
@@ -86,7 +86,7 @@ static int check_literal(const struct builder *b, struct fe_view segment, bool i
         case '#':
             return syntax_error(b, at, "a pattern is a path only");
         case '\0':
-            return syntax_error(b, at, "a NUL");
+            return syntax_error(b, at, "NUL byte");
         default:
             break;
         }
@@ -168,7 +168,7 @@ static int add_segment(struct builder *b, struct fe_route_node **node, struct fe
                           FE_ROUTE_SEGMENTS_MAX);
     }
     if (first == '*' && !is_last) {
-        return syntax_error(b, segment, "only the last segment can take all that is left");
+        return syntax_error(b, segment, "only the last segment can be a catch-all");
     }
     code =
         first == ':' || first == '*' ? add_param(b, segment) : check_literal(b, segment, is_last);

@@ -144,7 +144,7 @@ int fe_http_target_parse(struct fe_request *request, struct fe_view target,
     }
     if (fe_view_equal(target, FE_VIEW_LIT("*"))) {
         if (request->method != FE_METHOD_OPTIONS) { /* §3.2.4 */
-            return fe_http_refuse(fault, 400, "request target * without OPTIONS");
+            return fe_http_refuse(fault, 400, "request target '*' is allowed with OPTIONS only");
         }
         request->path = target;
         return 0;

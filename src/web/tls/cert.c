@@ -175,7 +175,7 @@ static int check_key(X509 *leaf, const EVP_PKEY *key, struct flatend_error *err)
 {
     if (X509_check_private_key(leaf, key) != 1) {
         ERR_clear_error();
-        return fe_err_set(err, FLATEND_EKEY, "the key is not that of the certificate");
+        return fe_err_set(err, FLATEND_EKEY, "key does not match the certificate");
     }
     if (EVP_PKEY_get_security_bits(key) < FE_CERT_SECURITY_BITS) {
         return fe_err_set(err, FLATEND_EKEY,

@@ -144,7 +144,7 @@ static int read_or_make(struct fe_local_ca *ca, int64_t now_s, struct flatend_er
     }
     code = read_ca(ca, now_s, err);
     if (code != 0 && code != FLATEND_ENOMEM) {
-        (void)fe_err_wrap(err, "local CA (delete it to have a new one made)");
+        (void)fe_err_wrap(err, "local CA (delete it to create a new one)");
     }
     return code;
 }

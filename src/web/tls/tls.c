@@ -97,7 +97,7 @@ static int fail(struct fe_tls *tls, int ssl_error, struct flatend_error *err)
                           X509_verify_cert_error_string(verified));
     }
     if (ssl_error != SSL_ERROR_SSL && ERR_peek_error() == 0) {
-        return fe_err_set(err, FLATEND_EPROTO, "TLS: the connection ended");
+        return fe_err_set(err, FLATEND_EPROTO, "TLS: connection closed");
     }
     return fe_openssl_fail(err, FLATEND_EPROTO, "TLS");
 }
@@ -152,7 +152,7 @@ int fe_tls_feed(struct fe_tls *tls, struct fe_view data, struct flatend_error *e
     int code = 0;
 
     if (tls->has_failed) {
-        return fe_err_set(err, FLATEND_ESTATE, "TLS: it has failed before");
+        return fe_err_set(err, FLATEND_ESTATE, "TLS: connection already failed");
     }
     if (tls->is_eof) {
         return 0;
@@ -167,7 +167,7 @@ int fe_tls_feed(struct fe_tls *tls, struct fe_view data, struct flatend_error *e
     if (code == 0 && tls->out->len > FE_TLS_OUT_FLOOD) {
         tls->has_failed = true;
         tls->is_open = false;
-        code = fe_err_set(err, FLATEND_ELIMIT, "TLS: the peer does not read");
+        code = fe_err_set(err, FLATEND_ELIMIT, "TLS: peer does not read");
     }
     return code;
 }

@@ -45,7 +45,7 @@ static int gather_line(struct fe_h1_client_decoder *decoder, struct fe_view *in,
     struct fe_buf *const line = &decoder->line;
 
     if (n > max - line->len) {
-        return refuse(decoder, FLATEND_EPROTO, "a response head or chunk line that is too long");
+        return refuse(decoder, FLATEND_EPROTO, "response head or chunk line too long");
     }
     if (fe_buf_append(line, in->ptr, n) != 0) {
         return no_memory(decoder);
@@ -56,7 +56,7 @@ static int gather_line(struct fe_h1_client_decoder *decoder, struct fe_view *in,
     }
     /* RFC 9112 §2.2 would allow a lone LF; nobody who means well sends one. */
     if (line->len - start < 2 || line->data[line->len - 2] != '\r') {
-        return refuse(decoder, FLATEND_EPROTO, "a line feed without carriage return");
+        return refuse(decoder, FLATEND_EPROTO, "line feed without carriage return");
     }
     return CONTINUE;
 }
@@ -159,12 +159,12 @@ static int frame(struct fe_h1_client_decoder *decoder)
     if (n_codings > 0) {
         if (n_codings > 1 || n_lengths > 0 ||
             !fe_view_equal_nocase(coding, FE_VIEW_LIT("chunked"))) {
-            return refuse(decoder, FLATEND_EPROTO, "a Transfer-Encoding that is not just chunked");
+            return refuse(decoder, FLATEND_EPROTO, "unsupported Transfer-Encoding");
         }
         decoder->state = FE_H1_CLIENT_CHUNK_SIZE;
     } else if (n_lengths > 0) {
         if (n_lengths > 1 || !fe_parse_number(length, &response->content_length)) {
-            return refuse(decoder, FLATEND_EPROTO, "an invalid Content-Length");
+            return refuse(decoder, FLATEND_EPROTO, "invalid Content-Length");
         }
         decoder->left = response->content_length;
         decoder->state = decoder->left > 0 ? FE_H1_CLIENT_LENGTH : FE_H1_CLIENT_DONE;
@@ -193,7 +193,7 @@ static int step_head(struct fe_h1_client_decoder *decoder, struct fe_view *in)
     decoder->response = (struct fe_response){0};
     if (!parse_status_line(fe_view_of(block, (size_t)(lf - block) - 1),
                            &decoder->response.status)) {
-        return refuse(decoder, FLATEND_EPROTO, "this is no HTTP/1.1 response");
+        return refuse(decoder, FLATEND_EPROTO, "not an HTTP/1.1 response");
     }
     result = parse_fields(decoder, block + (lf - block) + 1, block + section->len,
                           &decoder->response.fields);
@@ -205,7 +205,7 @@ static int step_head(struct fe_h1_client_decoder *decoder, struct fe_view *in)
         return frame(decoder);
     }
     if (decoder->response.status == 101 || ++decoder->n_interim > FE_H1_CLIENT_INTERIM_MAX) {
-        return refuse(decoder, FLATEND_EPROTO, "an interim response that was not asked for");
+        return refuse(decoder, FLATEND_EPROTO, "unexpected interim response");
     }
     return CONTINUE;
 }
@@ -252,7 +252,7 @@ static int step_chunk_size(struct fe_h1_client_decoder *decoder, struct fe_view 
     if (n == 0 || n > CHUNK_DIGITS_MAX ||
         (line->data[n] != '\r' && line->data[n] != ';' && !fe_is_ows(line->data[n])) ||
         !fe_is_field_value(fe_view_of(line->data, line->len - 2))) {
-        return refuse(decoder, FLATEND_EPROTO, "a malformed chunk size");
+        return refuse(decoder, FLATEND_EPROTO, "malformed chunk size");
     }
     fe_buf_reset(line);
     decoder->left = size;
@@ -343,7 +343,7 @@ enum fe_h1_client_event fe_h1_client_decoder_eof(struct fe_h1_client_decoder *de
         return FE_H1_CLIENT_ON_END;
     }
     if (decoder->state != FE_H1_CLIENT_FAILED) {
-        (void)refuse(decoder, FLATEND_EPROTO, "the response breaks off");
+        (void)refuse(decoder, FLATEND_EPROTO, "response incomplete");
     }
     return FE_H1_CLIENT_ON_FAULT;
 }

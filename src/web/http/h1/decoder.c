@@ -69,7 +69,7 @@ static int step_start(struct fe_h1_decoder *decoder, struct fe_view *in)
         return CONTINUE;
     }
     if (fe_token_lower[c] == 0) {
-        return refuse(decoder, 400, "this is no HTTP request");
+        return refuse(decoder, 400, "not an HTTP request");
     }
     section_start(decoder, FE_H1_HEAD);
     return CONTINUE;

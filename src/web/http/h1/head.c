@@ -28,7 +28,7 @@ static int parse_version(struct head_parser *p, struct fe_view v)
         return fe_http_refuse(p->fault, 400, "malformed request line");
     }
     if (v.ptr[5] != '1') {
-        return fe_http_refuse(p->fault, 505, "HTTP/1.0 and HTTP/1.1 are spoken here");
+        return fe_http_refuse(p->fault, 505, "only HTTP/1.0 and HTTP/1.1 are supported");
     }
     p->request->version = v.ptr[7] == '0' ? 10 : 11;
     return 0;
@@ -69,7 +69,7 @@ int fe_h1_field_parse(uint8_t *line, size_t len, struct fe_field *field,
         line[i++] = lower;
     }
     if (i == 0 && len > 0 && fe_is_ows(line[0])) {
-        return fe_http_refuse(fault, 400, "folded header line");
+        return fe_http_refuse(fault, 400, "folded header lines are not allowed");
     }
     if (i < len && fe_is_ows(line[i])) {
         return fe_http_refuse(fault, 400, "whitespace in or after a header name");
@@ -202,7 +202,7 @@ static int check_transfer_encoding(struct head_parser *p)
         return fe_http_refuse(p->fault, 400, "both Transfer-Encoding and Content-Length");
     }
     if (p->n_transfer_encodings > 1) {
-        return fe_http_refuse(p->fault, 400, "more than one Transfer-Encoding");
+        return fe_http_refuse(p->fault, 400, "multiple Transfer-Encoding fields");
     }
     if (!fe_view_equal_nocase(p->transfer_encoding, FE_VIEW_LIT("chunked"))) {
         while (fe_list_next(&rest, &coding)) {
@@ -210,7 +210,7 @@ static int check_transfer_encoding(struct head_parser *p)
         if (!fe_view_equal_nocase(coding, FE_VIEW_LIT("chunked"))) {
             return fe_http_refuse(p->fault, 400, "Transfer-Encoding does not end in chunked");
         }
-        return fe_http_refuse(p->fault, 501, "no Transfer-Encoding but chunked is supported");
+        return fe_http_refuse(p->fault, 501, "only 'Transfer-Encoding: chunked' is supported");
     }
     p->head->is_chunked = true;
     p->request->content_length = FE_BODY_UNKNOWN;
@@ -221,10 +221,10 @@ static int check_transfer_encoding(struct head_parser *p)
 static int check_host(struct head_parser *p)
 {
     if (p->n_hosts > 1) {
-        return fe_http_refuse(p->fault, 400, "more than one Host");
+        return fe_http_refuse(p->fault, 400, "multiple Host fields");
     }
     if (p->n_hosts == 0 && p->request->version != 10) {
-        return fe_http_refuse(p->fault, 400, "no Host");
+        return fe_http_refuse(p->fault, 400, "missing Host");
     }
     if (!fe_http_is_authority(p->request->authority)) {
         return fe_http_refuse(p->fault, 400, "invalid Host");
@@ -249,7 +249,7 @@ static int decide(struct head_parser *p)
     if (p->request->version == 10) {
         head->expects_continue = false; /* RFC 9110 §10.1.1: ignored in HTTP/1.0 */
     } else if (p->has_unknown_expectation) {
-        return fe_http_refuse(p->fault, 417, "no expectation but 100-continue can be met");
+        return fe_http_refuse(p->fault, 417, "only 'Expect: 100-continue' is supported");
     }
     return 0;
 }

@@ -149,7 +149,7 @@ static bool deliver_body(struct fe_h1_server *server)
     size_t n;
 
     if (data.len > ex->body_max || server->n_body > ex->body_max - data.len) {
-        fe_h1_fail(server, 413, "the request's body is too large");
+        fe_h1_fail(server, 413, "request body too large");
         return true;
     }
     server->body = FE_H1_BODY_PAUSED;

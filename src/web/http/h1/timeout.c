@@ -112,14 +112,14 @@ static void on_read_timeout(struct fe_h1_server *server)
         if (fe_h1_decoder_is_idle(&server->decoder)) {
             fe_h1_finish(server);
         } else {
-            fe_h1_answer(server, 408, "the request's head took too long");
+            fe_h1_answer(server, 408, "timed out reading the request head");
         }
         break;
     case FE_H1_WAIT_IDLE:
         fe_h1_finish(server);
         break;
     case FE_H1_WAIT_BODY:
-        fe_h1_fail(server, 408, "the request's body took too long");
+        fe_h1_fail(server, 408, "timed out reading the request body");
         break;
     case FE_H1_WAIT_LINGER:
         /* While the answer is not sent it is the write timeout that counts. */

@@ -67,16 +67,16 @@ struct fe_h2_rate {
  * priorities a request. A client that reads updates two windows a frame of data at most. */
 #define FE_H2_RATES                                                                                \
     {                                                                                              \
-        [FE_H2_RAPID_RESETS] = {500, 50, "too many requests given up"},                            \
-        [FE_H2_PROVOKED_RESETS] = {100, 10, "too many streams with faults"},                       \
+        [FE_H2_RAPID_RESETS] = {500, 50, "too many streams reset by the client (rapid reset)"},    \
+        [FE_H2_PROVOKED_RESETS] = {100, 10, "too many streams reset for protocol errors"},         \
         [FE_H2_CONTINUATIONS] = {0, 0, "too many CONTINUATION frames"},                            \
         [FE_H2_FIELDS] = {0, 0, "too many header fields"},                                         \
         [FE_H2_SETTINGS] = {50, 5, "too many SETTINGS frames"},                                    \
         [FE_H2_PINGS] = {500, 100, "too many PING frames"},                                        \
         [FE_H2_EMPTY] = {200, 20, "too many empty frames"},                                        \
-        [FE_H2_IGNORED] = {1000, 200, "too many frames without a purpose"},                        \
+        [FE_H2_IGNORED] = {1000, 200, "too many PRIORITY, GOAWAY or unknown frames"},              \
         [FE_H2_WINDOW_UPDATES] = {1000, 100, "too many WINDOW_UPDATE frames"},                     \
-        [FE_H2_ACKS] = {0, 0, "acknowledgements are asked for and not read"},                      \
+        [FE_H2_ACKS] = {0, 0, "too many unread acknowledgements"},                                 \
     }
 
 /* Counted for a listener on one worker; written by its thread. */

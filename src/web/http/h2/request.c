@@ -62,7 +62,7 @@ static void note_expect(struct fe_h2_stream *stream, struct fe_view list)
         if (fe_view_equal_nocase(expectation, FE_VIEW_LIT("100-continue"))) {
             stream->expects_continue = true;
         } else {
-            (void)fe_http_refuse(&stream->fault, 417, "no expectation but 100-continue can be met");
+            (void)fe_http_refuse(&stream->fault, 417, "only 'Expect: 100-continue' is supported");
         }
     }
 }
@@ -143,7 +143,8 @@ static bool is_too_large(struct fe_h2_stream *stream, bool is_trailer, struct fe
         return true;
     }
     if (size > total_max - server->n_heads) {
-        (void)fe_http_refuse(&stream->fault, 503, "too much is going on");
+        (void)fe_http_refuse(&stream->fault, 503,
+                             "overloaded: request heads exceed the connection's limit");
         server->counters->heads_refused++;
         return true;
     }
@@ -278,7 +279,7 @@ void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data)
     }
     stream->n_body += data.len;
     if (stream->n_body > stream->ex.body_max) {
-        fe_h2_fail(stream, 413, "the request's body is too large");
+        fe_h2_fail(stream, 413, "request body too large");
         return;
     }
     if (stream->body == FE_H2_BODY_FLOWING && stream->held.len == 0) {

@@ -96,7 +96,7 @@ static void on_session_error(struct fe_h2_server *server, ssize_t rv)
         server->counters->seen[FE_H2_ACKS]++;
         on_flood(server, FE_H2_ACKS);
     } else if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-        fe_h2_terminate(server, NGHTTP2_PROTOCOL_ERROR, "this is no HTTP/2 preface");
+        fe_h2_terminate(server, NGHTTP2_PROTOCOL_ERROR, "invalid HTTP/2 connection preface");
     } else {
         fe_h2_reset(server); /* out of memory */
     }

@@ -64,7 +64,7 @@ static void check_stream(struct fe_h2_stream *stream, uint64_t now)
         fe_h2_stream_reset(stream, NGHTTP2_CANCEL);
     } else if (now >= stream->read_ms) {
         stream->read_ms = FE_TIME_NEVER;
-        fe_h2_fail(stream, 408, "the request's body took too long");
+        fe_h2_fail(stream, 408, "timed out reading the request body");
     }
 }
 
@@ -170,7 +170,8 @@ static void on_wait_over(struct fe_h2_server *server)
         if (server->receiving == NULL) {
             fe_h2_terminate(server, NGHTTP2_NO_ERROR, "");
         } else { /* nothing else can come before the rest of it */
-            fe_h2_terminate(server, NGHTTP2_ENHANCE_YOUR_CALM, "the request's head took too long");
+            fe_h2_terminate(server, NGHTTP2_ENHANCE_YOUR_CALM,
+                            "timed out reading the request head");
         }
         break;
     case FE_H2_WAIT_IDLE:
