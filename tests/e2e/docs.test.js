@@ -101,7 +101,7 @@ test("links between the documents lead somewhere", () => {
     const examples = readdirSync(join(repository, "examples"), { withFileTypes: true })
         .filter((entry) => entry.isDirectory())
         .map((entry) => join("examples", entry.name));
-    const documents = [".", "docs", ...examples].flatMap(inside).filter((path) => path.endsWith(".md"));
+    const documents = [".", "docs", "docs/adr", "docs/formal", ...examples].flatMap(inside).filter((path) => path.endsWith(".md"));
     assert.ok(documents.length > 10);
     for (const document of documents) {
         for (const [, target] of read(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
