@@ -27,6 +27,10 @@ fuzz:
 	@scripts/setup dev
 	@scripts/fuzz $(FUZZ_SECONDS)
 
+# The tables of keys in docs/configuration.md and the manual page, out of src/gateway/config/keys.h.
+reference: build/release/build.ninja
+	@cmake --build build/release --target reference
+
 format:
 	@scripts/sources | xargs -r clang-format -i
 
@@ -40,4 +44,4 @@ install: all
 clean:
 	@rm -rf build
 
-.PHONY: all run test bench fuzz format lint install clean
+.PHONY: all run test bench fuzz reference format lint install clean

@@ -123,7 +123,7 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
         const struct fe_config_http *const http = &config->http[i];
 
         for (size_t k = 0; k < http->n_addrs; k++) {
-            preflight_addr(&http->addrs[k], http->addr_pos[k], path, log);
+            preflight_addr(&http->addrs[k], http->addrs_pos[k], path, log);
         }
         if (http->https == FE_HTTPS_ON && http->n_certs == 0) {
             preflight_challenges(config, http, path, log);

@@ -26,6 +26,27 @@ static const char GOOD[] = "addr = \"127.0.0.1:9000\"\n"
                            "path = \"POST /:id\"\n"
                            "services = [\"a\", \"b\"]\n";
 
+/* Every other type of key. */
+static const char OTHERS[] =
+    "state_dir = \"state\"\n"
+    "[acme]\n"
+    "directory = \"https://ca.test/dir\"\n"
+    "contact = \"a@a.test\"\n"
+    "contacts = [\"b@a.test\"]\n"
+    "key_type = \"p384\"\n"
+    "challenges = [\"tls-alpn-01\"]\n"
+    "eab_key_id = \"k\"\n"
+    "eab_hmac_key = \"c2VjcmV0\"\n"
+    "[mesh]\n"
+    "peers = [\"a:1\"]\n"
+    "[[mesh.services]]\n"
+    "name = \"a\"\n"
+    "keys = [\"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\"]\n"
+    "[[http]]\n"
+    "https = \"local\"\n"
+    "redirect_http = \":8080\"\n"
+    "hsts = \"1h\"\n";
+
 /* Fails only at its end, so that all that was built is undone. */
 static const char CLASH[] = "[[http]]\n"
                             "[[http.routes]]\n"
@@ -65,6 +86,7 @@ static void test_good(void **state)
 {
     (void)state;
     parse_with_faults(GOOD, FLATEND_OK);
+    parse_with_faults(OTHERS, FLATEND_OK);
 }
 
 static void test_clash(void **state)

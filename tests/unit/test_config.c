@@ -159,8 +159,8 @@ static void test_example(void **state)
     assert_addr(&http->addrs[0], "[::]:3000");
     assert_addr(&http->addrs[1], "[::]:4000");
     assert_addr(&http->addrs[2], "127.0.0.1:9000");
-    assert_int_equal(http->addr_pos[2].line, 7);
-    assert_int_equal(http->addr_pos[2].column, 28);
+    assert_int_equal(http->addrs_pos[2].line, 7);
+    assert_int_equal(http->addrs_pos[2].column, 28);
     assert_int_equal(http->n_domains, 3);
     assert_view(http->domains[0], "lithdew.net");
     assert_view(http->domains[2], "b.lithdew.net");

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/config/acme.h"
 #include "gateway/config/http.h"
 #include "gateway/config/https.h"
 #include "gateway/config/mesh.h"
@@ -9,58 +10,7 @@
 #include "ground/os/fd.h"
 #include "ground/os/processor.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 enum { DEFAULT_PORT = 9000 };
-
-/* The file as it is written. */
-struct form {
-    struct fe_config_text addr;
-    struct fe_config_text state_dir;
-    unsigned n_workers;
-    struct fe_toml_value mesh;
-    struct fe_config_acme acme;
-    struct fe_toml_value http;
-};
-
-static int keep_http(const struct fe_config_reader *r, const struct fe_toml_value *value,
-                     void *into)
-{
-    struct fe_toml_value *const http = into;
-    *http = *value;
-    return fe_config_expect(r, value, FE_TOML_ARRAY, "an array of tables: [[http]]");
-}
-
-static int keep_mesh(const struct fe_config_reader *r, const struct fe_toml_value *value,
-                     void *into)
-{
-    struct fe_toml_value *const mesh = into;
-    *mesh = *value;
-    return fe_config_expect(r, value, FE_TOML_TABLE, "a table: [mesh]");
-}
-
-static int read_workers(const struct fe_config_reader *r, const struct fe_toml_value *value,
-                        void *into)
-{
-    unsigned *const n = into;
-    int code = fe_config_expect(r, value, FE_TOML_INTEGER, "a number of threads");
-
-    if (code == FLATEND_OK && (value->integer < 1 || value->integer > FE_CONFIG_WORKERS_MAX)) {
-        code = fe_config_fail(r, FLATEND_EINVAL, value->pos,
-                              "expected a number of threads from 1 to %d", FE_CONFIG_WORKERS_MAX);
-    }
-    *n = code == FLATEND_OK ? (unsigned)value->integer : 0;
-    return code;
-}
-
-static const struct fe_config_key KEYS[] = {
-    {"mesh", keep_mesh, offsetof(struct form, mesh)},
-    {"addr", fe_config_read_addr_text, offsetof(struct form, addr)},
-    {"state_dir", fe_config_read_text, offsetof(struct form, state_dir)},
-    {"acme", fe_config_read_acme, offsetof(struct form, acme)},
-    {"workers", read_workers, offsetof(struct form, n_workers)},
-    {"http", keep_http, offsetof(struct form, http)},
-};
 
 static struct fe_config *config_new(void)
 {
@@ -69,7 +19,8 @@ static struct fe_config *config_new(void)
         config->n_refs = 1;
         config->addr = (struct fe_addr){FE_IPV4, {127, 0, 0, 1}, DEFAULT_PORT};
         fe_arena_init(&config->arena, 0);
-        fe_config_mesh_init(&config->mesh);
+        fe_config_set_defaults(&FE_CONFIG_TABLES[FE_TABLE_MESH], &config->mesh);
+        fe_config_acme_init(&config->acme);
     }
     return config;
 }
@@ -113,10 +64,10 @@ static int check_addrs(const struct fe_config_reader *r, const struct fe_config 
             const size_t b = i % later->n_addrs;
             char text[FE_ADDR_TEXT_MAX];
             if (fe_addr_equal(&http->addrs[a], &later->addrs[b]) && later->addrs[b].port != 0) {
-                return fe_config_fail(r, FLATEND_EEXIST, later->addr_pos[b],
+                return fe_config_fail(r, FLATEND_EEXIST, later->addrs_pos[b],
                                       "%s is already used by the [[http]] at %u:%u",
                                       fe_addr_format(&later->addrs[b], text),
-                                      http->addr_pos[a].line, http->addr_pos[a].column);
+                                      http->addrs_pos[a].line, http->addrs_pos[a].column);
             }
         }
     }
@@ -126,18 +77,15 @@ static int check_addrs(const struct fe_config_reader *r, const struct fe_config 
 static int read_listeners(const struct fe_config_reader *r, const struct fe_toml_value *tables,
                           struct fe_config *config)
 {
+    const size_t n = tables != NULL ? tables->n : 0;
     int code = FLATEND_OK;
 
-    if (tables->n > FE_CONFIG_LISTENERS_MAX) {
-        return fe_config_fail(r, FLATEND_EINVAL, tables->items[FE_CONFIG_LISTENERS_MAX].pos,
-                              "more than %d [[http]] tables", FE_CONFIG_LISTENERS_MAX);
-    }
-    config->http = fe_arena_alloc(r->arena, (tables->n + 1) * sizeof(*config->http));
+    config->http = fe_arena_alloc(r->arena, (n + 1) * sizeof(*config->http));
     if (config->http == NULL) {
         return fe_config_no_memory(r);
     }
-    memset(config->http, 0, (tables->n + 1) * sizeof(*config->http));
-    for (size_t i = 0; code == FLATEND_OK && i < tables->n; i++) {
+    memset(config->http, 0, (n + 1) * sizeof(*config->http));
+    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
         struct fe_config_http *const http = &config->http[config->n_http++];
         code = fe_config_read_http(r, &tables->items[i], http);
         if (code == FLATEND_OK) {
@@ -150,28 +98,24 @@ static int read_listeners(const struct fe_config_reader *r, const struct fe_toml
 static int read_config(const struct fe_config_reader *r, const struct fe_toml_value *root,
                        struct fe_config *config)
 {
-    struct form form = {0};
-    int code;
+    struct fe_config_given given = {0};
+    int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_TOP], root, config, &given);
 
-    fe_config_acme_init(&form.acme);
-    code = fe_config_read_table(r, root, "the configuration", KEYS, COUNT(KEYS), &form);
-    config->acme = form.acme;
-    config->has_workers = form.n_workers > 0;
-    config->n_workers = config->has_workers ? form.n_workers : default_workers();
-    if (code == FLATEND_OK && form.addr.pos.line != 0) {
-        code = fe_config_read_addr(r, &form.addr, &config->addr);
-        config->has_addr = true;
-        config->addr_pos = form.addr.pos;
+    config->has_addr = given.addr != NULL;
+    config->addr_pos = fe_config_pos(given.addr);
+    config->has_workers = given.n_workers != NULL;
+    config->n_workers = config->has_workers ? config->n_workers : default_workers();
+    if (code == FLATEND_OK && given.acme != NULL) {
+        code = fe_config_read_acme(r, given.acme, &config->acme);
     }
-    if (code == FLATEND_OK && form.mesh.type == FE_TOML_TABLE) {
-        code = fe_config_read_mesh(r, &form.mesh, &config->mesh);
+    if (code == FLATEND_OK && given.mesh != NULL) {
+        code = fe_config_read_mesh(r, given.mesh, &config->mesh);
     }
-    config->state_dir = form.state_dir.pos.line != 0 ? (const char *)form.state_dir.text.ptr
-                                                     : fe_state_dir_default(r->arena);
     if (code == FLATEND_OK && config->state_dir == NULL) {
-        code = fe_config_no_memory(r);
+        config->state_dir = fe_state_dir_default(r->arena);
+        code = config->state_dir != NULL ? FLATEND_OK : fe_config_no_memory(r);
     }
-    return code != FLATEND_OK ? code : read_listeners(r, &form.http, config);
+    return code != FLATEND_OK ? code : read_listeners(r, given.http, config);
 }
 
 static int parse(const struct fe_config_reader *r, struct fe_view text, struct fe_arena *scratch,
@@ -260,10 +204,10 @@ int fe_config_finalize(struct fe_config *config, const char *path, const struct 
         struct fe_config_http *const http = &config->http[i];
         size_t n = 0;
         for (size_t k = 0; k < http->n_addrs; k++) {
-            const struct fe_toml_pos pos = http->addr_pos[k];
+            const struct fe_toml_pos pos = http->addrs_pos[k];
             if (!fe_addr_equal(&http->addrs[k], &config->addr)) {
                 http->addrs[n] = http->addrs[k];
-                http->addr_pos[n++] = pos;
+                http->addrs_pos[n++] = pos;
             } else if (http->n_addrs == 1) {
                 return fe_err_set(err, FLATEND_EEXIST, "%s:%u:%u: %s is the node's own address",
                                   path, pos.line, pos.column, text);

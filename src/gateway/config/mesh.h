@@ -2,16 +2,12 @@
 #ifndef FE_GATEWAY_CONFIG_MESH_H
 #define FE_GATEWAY_CONFIG_MESH_H
 
-#include "gateway/config/config.h"
-#include "gateway/config/read.h"
+#include "gateway/config/table.h"
 
 /* Reads and checks the table; a mesh secret is read from where the table says. FLATEND_EINVAL,
  * FLATEND_ENOMEM. */
 int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_value *table,
                         struct fe_config_mesh *mesh) FE_MUST_USE;
-
-/* What holds without a table. */
-void fe_config_mesh_init(struct fe_config_mesh *mesh);
 
 /* Wipes the secret. */
 void fe_config_mesh_deinit(struct fe_config_mesh *mesh);

@@ -22,7 +22,7 @@ static const struct fe_config_http *find_listener(const struct fe_config *config
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < config->http[i].n_addrs; k++) {
             if (overlaps(&config->http[i].addrs[k], addr)) {
-                *pos = config->http[i].addr_pos[k];
+                *pos = config->http[i].addrs_pos[k];
                 return &config->http[i];
             }
         }
@@ -56,13 +56,13 @@ static int add_redirect(const struct fe_config_reader *r, struct fe_config *conf
     http->n_routes = 0;
     http->router = NULL;
     http->addrs = fe_arena_alloc(r->arena, sizeof(*http->addrs));
-    http->addr_pos = fe_arena_alloc(r->arena, sizeof(*http->addr_pos));
+    http->addrs_pos = fe_arena_alloc(r->arena, sizeof(*http->addrs_pos));
     http->targets = fe_arena_alloc(r->arena, config->n_http * sizeof(struct fe_config_http *));
-    if (http->addrs == NULL || http->addr_pos == NULL || http->targets == NULL) {
+    if (http->addrs == NULL || http->addrs_pos == NULL || http->targets == NULL) {
         return fe_config_no_memory(r);
     }
     http->addrs[0] = *addr;
-    http->addr_pos[0] = target->has_redirect ? target->redirect_pos : target->https_pos;
+    http->addrs_pos[0] = target->redirect.has_addr ? target->redirect.pos : target->https_pos;
     http->n_addrs = 1;
     http->targets[0] = target;
     http->n_targets = 1;
@@ -80,10 +80,10 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
     char text[FE_ADDR_TEXT_MAX];
 
     if (find_listener(config, n_listeners, addr, &pos) != NULL) {
-        if (!target->has_redirect) {
+        if (!target->redirect.has_addr) {
             return FLATEND_OK; /* nobody asked for it: the address has a use of its own */
         }
-        return fe_config_fail(r, FLATEND_EEXIST, target->redirect_pos,
+        return fe_config_fail(r, FLATEND_EEXIST, target->redirect.pos,
                               "%s is already used by the [[http]] at %u:%u",
                               fe_addr_format(addr, text), pos.line, pos.column);
     }
@@ -125,11 +125,11 @@ int fe_config_add_redirects(const struct fe_config_reader *r, struct fe_config *
     for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
         const struct fe_config_http *const http = &config->http[i];
 
-        if (http->https == FE_HTTPS_OFF || http->redirect_is_off) {
+        if (http->https == FE_HTTPS_OFF || http->redirect.is_off) {
             continue;
         }
-        if (http->has_redirect) {
-            code = redirect_from(r, config, n, http, &http->redirect);
+        if (http->redirect.has_addr) {
+            code = redirect_from(r, config, n, http, &http->redirect.addr);
             continue;
         }
         for (size_t k = 0; code == FLATEND_OK && k < http->n_addrs; k++) {

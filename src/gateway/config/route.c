@@ -5,45 +5,6 @@
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
 
-#define DEFAULT_TIMEOUT_MS 30000
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* The table as it is written. */
-struct route_form {
-    struct fe_config_text path;
-    struct fe_config_texts services;
-    struct fe_config_text static_path;
-    struct fe_config_flag no_cache;
-    struct fe_config_flag browse;
-    struct fe_config_number timeout;
-    struct fe_config_limits limits;
-};
-
-static int read_min(const struct fe_config_reader *r, const struct fe_toml_value *value, void *into)
-{
-    static const struct fe_config_key keys[] = {{"body_size", fe_config_read_size, 0}};
-    return fe_config_read_table(r, value, "[http.routes.min]", keys, COUNT(keys), into);
-}
-
-static int read_max(const struct fe_config_reader *r, const struct fe_toml_value *value, void *into)
-{
-    static const struct fe_config_key keys[] = {{"body_size", fe_config_read_size, 0}};
-    return fe_config_read_table(r, value, "[http.routes.max]", keys, COUNT(keys), into);
-}
-
-static const struct fe_config_key ROUTE_KEYS[] = {
-    {"path", fe_config_read_text, offsetof(struct route_form, path)},
-    {"service", fe_config_add_text, offsetof(struct route_form, services)},
-    {"services", fe_config_add_texts, offsetof(struct route_form, services)},
-    {"static", fe_config_read_text, offsetof(struct route_form, static_path)},
-    {"nocache", fe_config_read_flag, offsetof(struct route_form, no_cache)},
-    {"browse", fe_config_read_flag, offsetof(struct route_form, browse)},
-    {"timeout", fe_config_read_duration, offsetof(struct route_form, timeout)},
-    {"min", read_min, offsetof(struct route_form, limits.body_min)},
-    {"max", read_max, offsetof(struct route_form, limits.body_max)},
-};
-
 static bool is_space(uint8_t c)
 {
     return c == ' ' || c == '\t';
@@ -86,15 +47,16 @@ static bool is_routable(struct fe_view method)
     }
 }
 
-static int read_path(const struct fe_config_reader *r, const struct fe_toml_value *table,
-                     const struct fe_config_text *path, struct fe_config_route *route)
+static int finalize_path(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                         const struct fe_toml_value *path, struct fe_config_route *route)
 {
-    struct fe_view rest = path->text;
+    struct fe_view rest;
 
-    if (path->pos.line == 0) {
+    if (path == NULL) {
         return fe_config_fail(r, FLATEND_EINVAL, table->pos,
                               "a route needs a path such as \"GET /hello\"");
     }
+    rest = fe_view_str(route->path);
     route->method = take_word(&rest);
     route->pattern = take_word(&rest);
     route->pos = path->pos;
@@ -114,50 +76,39 @@ static int read_path(const struct fe_config_reader *r, const struct fe_toml_valu
     return FLATEND_OK;
 }
 
-static int read_services(const struct fe_config_reader *r, struct route_form *form,
-                         struct fe_config_route *route)
+static int finalize_services(const struct fe_config_reader *r,
+                             const struct fe_config_route_given *given,
+                             struct fe_config_route *route)
 {
-    fe_config_merge_texts(&form->services);
-    if (form->services.n > FE_CONFIG_SERVICES_MAX) {
-        return fe_config_fail(r, FLATEND_EINVAL, form->services.items[FE_CONFIG_SERVICES_MAX].pos,
-                              "more than %d services in a route", FE_CONFIG_SERVICES_MAX);
-    }
     route->kind = FE_ROUTE_SERVICE;
-    route->services = fe_arena_alloc(r->arena, form->services.n * sizeof(*route->services));
-    if (route->services == NULL) {
-        return fe_config_no_memory(r);
-    }
-    for (size_t i = 0; i < form->services.n; i++) {
-        const struct fe_config_text *const name = &form->services.items[i];
-        if (name->text.len > FE_CONFIG_SERVICE_NAME_MAX) {
-            return fe_config_fail(r, FLATEND_EINVAL, name->pos,
+    for (size_t i = 0; i < route->n_services; i++) {
+        if (route->services[i].len > FE_CONFIG_SERVICE_NAME_MAX) {
+            return fe_config_fail(r, FLATEND_EINVAL, route->services_pos[i],
                                   "expected a service name of at most %d bytes",
                                   FE_CONFIG_SERVICE_NAME_MAX);
         }
-        route->services[route->n_services++] = name->text;
     }
-    if (form->browse.pos.line != 0) {
-        return fe_config_fail(r, FLATEND_EINVAL, form->browse.pos,
+    if (given->browse != NULL) {
+        return fe_config_fail(r, FLATEND_EINVAL, given->browse->pos,
                               "'browse' needs a route that serves a directory");
     }
     return FLATEND_OK;
 }
 
-static int read_static(const struct fe_config_reader *r, const struct route_form *form,
-                       struct fe_config_route *route)
+static int finalize_static(const struct fe_config_reader *r,
+                           const struct fe_config_route_given *given, struct fe_config_route *route)
 {
-    const struct fe_toml_pos pos = form->static_path.pos;
-    const char *const path = (const char *)form->static_path.text.ptr;
+    const struct fe_toml_pos pos = given->static_path->pos;
+    const char *const path = route->static_path;
     struct fe_file_info info;
 
     route->kind = FE_ROUTE_STATIC;
-    route->static_path = path;
     if (fe_method_of(route->method) != FE_METHOD_GET) {
         return fe_config_fail(r, FLATEND_EINVAL, route->pos,
                               "a static route must have the method GET (which includes HEAD)");
     }
-    if (form->timeout.pos.line != 0) {
-        return fe_config_fail(r, FLATEND_EINVAL, form->timeout.pos,
+    if (given->timeout_ms != NULL) {
+        return fe_config_fail(r, FLATEND_EINVAL, given->timeout_ms->pos,
                               "'timeout' needs a route to a service");
     }
     if (fe_path_info(path, &info) != FLATEND_OK) {
@@ -169,8 +120,8 @@ static int read_static(const struct fe_config_reader *r, const struct route_form
         return fe_config_fail(r, FLATEND_EINVAL, pos,
                               "cannot serve '%s': neither a file nor a directory", path);
     }
-    if (form->browse.pos.line != 0 && !route->static_is_dir) {
-        return fe_config_fail(r, FLATEND_EINVAL, form->browse.pos,
+    if (given->browse != NULL && !route->static_is_dir) {
+        return fe_config_fail(r, FLATEND_EINVAL, given->browse->pos,
                               "'browse' needs a route that serves a directory");
     }
     if (route->static_is_dir) {
@@ -188,54 +139,64 @@ static bool takes_minimum(const struct fe_config_route *route)
            (method == FE_METHOD_POST || method == FE_METHOD_PUT || method == FE_METHOD_PATCH);
 }
 
-static int finalize_limits(const struct fe_config_reader *r, const struct fe_config_limits *own,
-                           const struct fe_config_limits *listener, struct fe_config_route *route)
+static int finalize_limits(const struct fe_config_reader *r,
+                           const struct fe_config_route_given *given,
+                           const struct fe_config_http *http, struct fe_config_route *route)
 {
-    const bool has_min = own->body_min.pos.line != 0;
-    const bool has_max = own->body_max.pos.line != 0;
-
-    route->body_min = has_min ? own->body_min.n : takes_minimum(route) ? listener->body_min.n : 0;
-    route->body_max = has_max ? own->body_max.n : listener->body_max.n;
+    if (given->body_min == NULL) {
+        route->body_min = takes_minimum(route) ? http->body_min : 0;
+    }
+    if (given->body_max == NULL) {
+        route->body_max = http->body_max;
+    }
     if (route->body_min > route->body_max) {
-        return fe_config_fail(r, FLATEND_EINVAL, has_min ? own->body_min.pos : own->body_max.pos,
-                              "min.body_size is larger than max.body_size");
+        return fe_config_fail(
+            r, FLATEND_EINVAL,
+            fe_config_pos(given->body_min != NULL ? given->body_min : given->body_max),
+            "min.body_size is larger than max.body_size");
     }
     return FLATEND_OK;
 }
 
-int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_value *table,
-                         const struct fe_config_limits *listener, struct fe_config_route *route)
+static int finalize_target(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                           const struct fe_config_route_given *given, struct fe_config_route *route)
 {
-    struct route_form form = {.timeout.n = DEFAULT_TIMEOUT_MS};
+    if (route->n_services > 0 && given->static_path != NULL) {
+        return fe_config_fail(r, FLATEND_EINVAL, given->static_path->pos,
+                              "a route has services or 'static', not both");
+    }
+    if (given->static_path != NULL) {
+        return finalize_static(r, given, route);
+    }
+    if (route->n_services > 0) {
+        return finalize_services(r, given, route);
+    }
+    return fe_config_fail(r, FLATEND_EINVAL, table->pos,
+                          "a route needs 'service', 'services' or 'static'");
+}
+
+int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                         const struct fe_config_http *http, struct fe_config_route *route)
+{
+    struct fe_config_route_given given = {0};
     const char *timeout_text;
-    int code =
-        fe_config_read_table(r, table, "[[http.routes]]", ROUTE_KEYS, COUNT(ROUTE_KEYS), &form);
+    int code;
+
     memset(route, 0, sizeof(*route));
+    code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_ROUTE], table, route, &given);
     if (code == FLATEND_OK) {
-        code = read_path(r, table, &form.path, route);
+        code = finalize_path(r, table, given.path, route);
+    }
+    if (code == FLATEND_OK) {
+        code = finalize_target(r, table, &given, route);
     }
     if (code != FLATEND_OK) {
         return code;
     }
-    if (form.services.n > 0 && form.static_path.pos.line != 0) {
-        return fe_config_fail(r, FLATEND_EINVAL, form.static_path.pos,
-                              "a route has services or 'static', not both");
-    }
-    if (form.static_path.pos.line != 0) {
-        code = read_static(r, &form, route);
-    } else if (form.services.n > 0) {
-        code = read_services(r, &form, route);
-    } else {
-        code = fe_config_fail(r, FLATEND_EINVAL, table->pos,
-                              "a route needs 'service', 'services' or 'static'");
-    }
-    route->no_cache = form.no_cache.on;
-    route->browse = form.browse.on;
-    route->timeout_ms = form.timeout.n;
-    timeout_text = fe_arena_printf(r->arena, "%llu", (unsigned long long)form.timeout.n);
+    timeout_text = fe_arena_printf(r->arena, "%llu", (unsigned long long)route->timeout_ms);
     if (timeout_text == NULL) {
         return fe_config_no_memory(r);
     }
     route->timeout_text = fe_view_str(timeout_text);
-    return code != FLATEND_OK ? code : finalize_limits(r, &form.limits, listener, route);
+    return finalize_limits(r, &given, http, route);
 }

@@ -1,5 +1,7 @@
 #include "gateway/config/units.h"
 
+#include <stdio.h>
+
 struct unit {
     const char *name;
     uint64_t factor;
@@ -142,4 +144,42 @@ int fe_size_parse(struct fe_view text, uint64_t max, uint64_t *bytes)
     }
     *bytes = number * factor;
     return FLATEND_OK;
+}
+
+const char *fe_duration_format(uint64_t ms, char text[FE_DURATION_TEXT_MAX])
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    const uint64_t year_ms = UINT64_C(365) * DAY_MS;
+    size_t len = 0;
+
+    if (ms == 0 || ms == DAY_MS || ms == year_ms) {
+        snprintf(text, FE_DURATION_TEXT_MAX, "%s",
+                 ms == 0        ? "0"
+                 : ms == DAY_MS ? "a day"
+                                : "a year");
+        return text;
+    }
+    for (size_t i = COUNT(DURATION_UNITS); i-- > 0;) {
+        const uint64_t n = ms / DURATION_UNITS[i].factor;
+
+        if (n > 0) {
+            len += (size_t)snprintf(text + len, FE_DURATION_TEXT_MAX - len, "%llu%s",
+                                    (unsigned long long)n, DURATION_UNITS[i].name);
+        }
+        ms %= DURATION_UNITS[i].factor;
+    }
+    return text;
+}
+
+const char *fe_size_format(uint64_t bytes, char text[FE_SIZE_TEXT_MAX])
+{
+    const char *const names[] = {"", "KiB", "MiB", "GiB"};
+    unsigned power = 0;
+
+    while (bytes > 0 && bytes % 1024 == 0 && power + 1 < COUNT(names)) {
+        bytes /= 1024;
+        power++;
+    }
+    snprintf(text, FE_SIZE_TEXT_MAX, "%llu%s", (unsigned long long)bytes, names[power]);
+    return text;
 }

@@ -13,4 +13,10 @@ int fe_duration_parse(struct fe_view text, uint64_t max_ms, uint64_t *ms) FE_MUS
  * FLATEND_ETOOBIG beyond `max`. */
 int fe_size_parse(struct fe_view text, uint64_t max, uint64_t *bytes) FE_MUST_USE;
 
+/* As people write them: "1m30s", "a day" and "a year" for these, "0" for none; and "1MiB", "512".
+ * Both return `text`. */
+enum { FE_DURATION_TEXT_MAX = 48, FE_SIZE_TEXT_MAX = 32 };
+const char *fe_duration_format(uint64_t ms, char text[FE_DURATION_TEXT_MAX]);
+const char *fe_size_format(uint64_t bytes, char text[FE_SIZE_TEXT_MAX]);
+
 #endif

@@ -190,7 +190,7 @@ static int open_sockets(struct fe_acceptor *acceptor, size_t http, struct flaten
 /* A redirect that nobody asked for: somebody else may be using that port. */
 static bool is_optional(const struct fe_config_http *http)
 {
-    return http->n_targets > 0 && !http->targets[0]->has_redirect;
+    return http->n_targets > 0 && !http->targets[0]->redirect.has_addr;
 }
 
 static int open_first(struct fe_acceptor *acceptor, struct flatend_error *err)

@@ -106,7 +106,7 @@ static int make_node(struct fe_gateway *gateway, const struct flatend_secret_key
     options.n_allowed_keys = mesh->n_allowed;
     options.service_rules = mesh->rules;
     options.n_service_rules = mesh->n_rules;
-    options.dead_after_ms = mesh->dead_after_ms;
+    options.dead_after_ms = (unsigned)mesh->dead_after_ms;
     options.log = gateway->log.fn;
     options.log_arg = gateway->log.arg;
     options.log_level = gateway->log.level;

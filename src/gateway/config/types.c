@@ -1,0 +1,467 @@
+/* The types of keys: what may be written, within which bounds, and what is kept of it. */
+#include <stdio.h>
+
+#include "gateway/config/table.h"
+#include "gateway/config/units.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define DURATION_EXPECTED "a duration such as \"10s\", \"500ms\" or \"1m30s\""
+#define SIZE_EXPECTED     "a size in bytes such as 1048576 or \"1MiB\""
+#define ADDR_EXPECTED     "a string such as \"127.0.0.1:9000\" or \":3000\""
+#define KEY_EXPECTED      "a public key of 64 hexadecimal digits ('flatend id' prints it)"
+
+enum { QUOTED_MAX = 48 };
+
+/* One value that is to become one member. */
+struct reading {
+    const struct fe_config_reader *r;
+    const struct fe_config_key *key;
+    const struct fe_toml_value *value;
+};
+
+static int fail(const struct reading *g, const char *expected)
+{
+    return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "expected %s", expected);
+}
+
+static int expect(const struct reading *g, enum fe_toml_type type, const char *expected)
+{
+    if (g->value->type == type) {
+        return FLATEND_OK;
+    }
+    return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "expected %s, found %s", expected,
+                          fe_toml_type_name(g->value->type));
+}
+
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+static int read_flag(const struct reading *g, bool *flag)
+{
+    const int code = expect(g, FE_TOML_BOOLEAN, "true or false");
+
+    *flag = g->value->boolean;
+    return code;
+}
+
+/* Is it out of the key's own bounds? */
+static bool is_outside(const struct fe_config_key *key, uint64_t n)
+{
+    return n < key->min || (key->max != 0 && n > key->max);
+}
+
+static int read_integer(const struct reading *g, unsigned *number)
+{
+    const struct fe_config_key *const key = g->key;
+    const int code = expect(g, FE_TOML_INTEGER, key->noun);
+
+    if (code != FLATEND_OK) {
+        return code;
+    }
+    if (g->value->integer < 0 || is_outside(key, (uint64_t)g->value->integer)) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "expected %s from %u to %u",
+                              key->noun, (unsigned)key->min, (unsigned)key->max);
+    }
+    *number = (unsigned)g->value->integer;
+    return FLATEND_OK;
+}
+
+static int fail_duration(const struct reading *g, const char *bound, uint64_t ms)
+{
+    char text[FE_DURATION_TEXT_MAX];
+
+    if (g->key->refusal != NULL) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "%s", g->key->refusal);
+    }
+    return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "expected a duration of at %s %s",
+                          bound, fe_duration_format(ms, text));
+}
+
+static int read_duration(const struct reading *g, uint64_t *ms)
+{
+    const uint64_t max = g->key->max != 0 ? g->key->max : FE_CONFIG_DURATION_MAX_MS;
+    const struct fe_view text = g->value->string;
+    int code = expect(g, FE_TOML_STRING, DURATION_EXPECTED);
+
+    if (code != FLATEND_OK) {
+        return code;
+    }
+    code = fe_duration_parse(text, max, ms);
+    if (code == FLATEND_ETOOBIG) {
+        return fail_duration(g, "most", max);
+    }
+    if (code != FLATEND_OK) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                              "expected " DURATION_EXPECTED " (units: h, m, s, ms), found \"%.*s\"",
+                              text.len < QUOTED_MAX ? (int)text.len : QUOTED_MAX,
+                              (const char *)text.ptr);
+    }
+    return *ms < g->key->min ? fail_duration(g, "least", g->key->min) : FLATEND_OK;
+}
+
+static int read_size(const struct reading *g, uint64_t *bytes)
+{
+    const struct fe_toml_value *const value = g->value;
+    int code = FLATEND_OK;
+
+    if (value->type == FE_TOML_STRING) {
+        code = fe_size_parse(value->string, FE_CONFIG_SIZE_MAX, bytes);
+    } else {
+        code = expect(g, FE_TOML_INTEGER, SIZE_EXPECTED);
+        if (code != FLATEND_OK) {
+            return code;
+        }
+        *bytes = (uint64_t)value->integer;
+        code = value->integer < 0            ? FLATEND_ESYNTAX
+               : *bytes > FE_CONFIG_SIZE_MAX ? FLATEND_ETOOBIG
+                                             : FLATEND_OK;
+    }
+    if (code != FLATEND_OK) {
+        return fail(g, code == FLATEND_ETOOBIG ? "a size of at most 2^60 bytes" : SIZE_EXPECTED);
+    }
+    if (is_outside(g->key, *bytes)) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, value->pos,
+                              "expected %s from %llu to %llu bytes", g->key->noun,
+                              (unsigned long long)g->key->min, (unsigned long long)g->key->max);
+    }
+    return FLATEND_OK;
+}
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+static int read_view(const struct reading *g, struct fe_view *view)
+{
+    const struct fe_view string = g->value->string;
+    const char *copy;
+    const int code = expect(g, FE_TOML_STRING, "a string");
+
+    if (code != FLATEND_OK) {
+        return code;
+    }
+    if (string.len == 0) {
+        return fail(g, "a string that is not empty");
+    }
+    if (memchr(string.ptr, '\0', string.len) != NULL) {
+        return fail(g, "a string without NUL");
+    }
+    copy = fe_arena_copy(g->r->arena, string);
+    if (copy == NULL) {
+        return fe_config_no_memory(g->r);
+    }
+    *view = fe_view_of(copy, string.len);
+    return FLATEND_OK;
+}
+
+static int read_string(const struct reading *g, const char **string)
+{
+    struct fe_view view = {NULL, 0};
+    const int code = read_view(g, &view);
+
+    if (view.ptr != NULL) {
+        *string = (const char *)view.ptr;
+    }
+    return code;
+}
+
+static int read_addr(const struct reading *g, struct fe_addr *addr)
+{
+    const char *text = "";
+    const int code = read_string(g, &text);
+
+    if (code != FLATEND_OK || fe_addr_parse(addr, text, NULL) == FLATEND_OK) {
+        return code;
+    }
+    return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                          "expected an address such as \"127.0.0.1:9000\", \"[::1]:9000\" or "
+                          "\":3000\", found \"%.48s\"",
+                          text);
+}
+
+static int read_single_addr(const struct reading *g, struct fe_addr *addr)
+{
+    const int code = expect(g, FE_TOML_STRING, ADDR_EXPECTED);
+    return code != FLATEND_OK ? code : read_addr(g, addr);
+}
+
+static int read_public_key(const struct reading *g, struct flatend_public_key *key)
+{
+    const char *text = "";
+    const int code = read_string(g, &text);
+
+    if (code != FLATEND_OK || flatend_public_key_parse(key, text) == FLATEND_OK) {
+        return code;
+    }
+    return fail(g, KEY_EXPECTED);
+}
+
+/* ---- choices -------------------------------------------------------------------------------- */
+
+static int read_https(const struct reading *g, enum fe_https_mode *mode)
+{
+    const struct fe_toml_value *const value = g->value;
+
+    if (value->type == FE_TOML_BOOLEAN) {
+        *mode = value->boolean ? FE_HTTPS_ON : FE_HTTPS_OFF;
+        return FLATEND_OK;
+    }
+    if (value->type == FE_TOML_STRING && fe_view_equal(value->string, FE_VIEW_LIT("local"))) {
+        *mode = FE_HTTPS_LOCAL;
+        return FLATEND_OK;
+    }
+    return fe_config_fail(
+        g->r, FLATEND_EINVAL, value->pos, "expected true, false or \"local\", found %s",
+        value->type == FE_TOML_STRING ? "another string" : fe_toml_type_name(value->type));
+}
+
+static int read_redirect(const struct reading *g, struct fe_config_redirect *redirect)
+{
+    redirect->pos = g->value->pos;
+    if (g->value->type == FE_TOML_BOOLEAN && !g->value->boolean) {
+        redirect->is_off = true;
+        return FLATEND_OK;
+    }
+    if (g->value->type != FE_TOML_STRING) {
+        return fail(g, "an address such as \":80\", or false");
+    }
+    redirect->has_addr = true;
+    return read_addr(g, &redirect->addr);
+}
+
+static int read_key_type(const struct reading *g, enum fe_acme_key_type *type)
+{
+    static const char *const names[] = {
+        [FE_ACME_P256] = "p256", [FE_ACME_P384] = "p384", [FE_ACME_RSA2048] = "rsa2048"};
+    const char *text = "";
+    const int code = read_string(g, &text);
+
+    if (code != FLATEND_OK) {
+        return code;
+    }
+    for (unsigned i = 0; i < COUNT(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *type = (enum fe_acme_key_type)i;
+            return FLATEND_OK;
+        }
+    }
+    return fail(g, "\"p256\", \"p384\" or \"rsa2048\"");
+}
+
+static int read_challenges(const struct reading *g, enum fe_acme_challenge_type *challenges,
+                           size_t *n)
+{
+    int code = expect(g, FE_TOML_ARRAY, "an array of strings");
+    unsigned seen = 0;
+
+    *n = code == FLATEND_OK && g->value->n > 0 ? 0 : *n; /* an empty list is none */
+    for (size_t i = 0; code == FLATEND_OK && i < g->value->n; i++) {
+        const struct reading item = {g->r, g->key, &g->value->items[i]};
+        unsigned type = 0;
+        const char *text = "";
+
+        code = read_string(&item, &text);
+        while (code == FLATEND_OK && type < FE_ACME_N_CHALLENGE_TYPES &&
+               strcmp(text, fe_acme_challenge_name((enum fe_acme_challenge_type)type)) != 0) {
+            type++;
+        }
+        if (code == FLATEND_OK && (type == FE_ACME_N_CHALLENGE_TYPES || (seen & 1U << type) != 0)) {
+            return fail(&item, "\"http-01\" and \"tls-alpn-01\", each at most once");
+        }
+        seen |= 1U << type;
+        challenges[(*n)++] = (enum fe_acme_challenge_type)type;
+    }
+    return code;
+}
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+/* The members of a list, whatever its items are. */
+struct list {
+    char *items;
+    struct fe_toml_pos *pos;
+    size_t n;
+    size_t item_size;
+};
+
+static struct list list_of(const struct fe_config_key *key, const char *object)
+{
+    struct list list;
+
+    memcpy(&list.items, object + key->offset, sizeof(list.items));
+    memcpy(&list.pos, object + key->pos_offset, sizeof(list.pos));
+    memcpy(&list.n, object + key->n_offset, sizeof(list.n));
+    list.item_size = key->type == FE_KEY_VIEWS     ? sizeof(struct fe_view)
+                     : key->type == FE_KEY_STRINGS ? sizeof(const char *)
+                     : key->type == FE_KEY_ADDRS   ? sizeof(struct fe_addr)
+                                                   : sizeof(struct flatend_public_key);
+    return list;
+}
+
+static void store_list(const struct fe_config_key *key, const struct list *list, char *object)
+{
+    memcpy(object + key->offset, &list->items, sizeof(list->items));
+    memcpy(object + key->pos_offset, &list->pos, sizeof(list->pos));
+    memcpy(object + key->n_offset, &list->n, sizeof(list->n));
+}
+
+/* Room for `n` more at the end; what was there is kept. */
+static int grow(const struct reading *g, struct list *list, size_t n)
+{
+    struct fe_arena *const arena = g->r->arena;
+    char *const items = fe_arena_alloc(arena, (list->n + n + 1) * list->item_size);
+    struct fe_toml_pos *const pos = fe_arena_alloc(arena, (list->n + n + 1) * sizeof(*pos));
+
+    if (items == NULL || pos == NULL) {
+        return fe_config_no_memory(g->r);
+    }
+    if (list->n > 0) {
+        memcpy(items, list->items, list->n * list->item_size);
+        memcpy(pos, list->pos, list->n * sizeof(*pos));
+    }
+    list->items = items;
+    list->pos = pos;
+    return FLATEND_OK;
+}
+
+static bool is_equal_item(enum fe_key_type type, const void *a, const void *b)
+{
+    if (type == FE_KEY_VIEWS) {
+        return fe_view_equal(*(const struct fe_view *)a, *(const struct fe_view *)b);
+    }
+    return type == FE_KEY_ADDRS && fe_addr_equal(a, b);
+}
+
+/* Keeps the item behind the others, unless it repeats one of them. */
+static void keep_item(const struct reading *g, struct list *list)
+{
+    const char *const item = list->items + list->n * list->item_size;
+
+    for (size_t i = 0; g->key->is_set && i < list->n; i++) {
+        if (is_equal_item(g->key->type, list->items + i * list->item_size, item)) {
+            return;
+        }
+    }
+    list->pos[list->n++] = g->value->pos;
+}
+
+static int read_item(const struct reading *g, void *item)
+{
+    switch (g->key->type) {
+    case FE_KEY_VIEWS:
+        return read_view(g, item);
+    case FE_KEY_STRINGS:
+        return read_string(g, item);
+    case FE_KEY_ADDRS:
+        return read_addr(g, item);
+    default:
+        return read_public_key(g, item);
+    }
+}
+
+static int fail_too_many(const struct reading *g, struct fe_toml_pos pos)
+{
+    return fe_config_fail(g->r, FLATEND_EINVAL, pos, "more than %u %s", (unsigned)g->key->max,
+                          g->key->noun);
+}
+
+static int add_items(const struct reading *g, const struct fe_toml_value *values, size_t n,
+                     void *object)
+{
+    const struct fe_config_key *const key = g->key;
+    struct list list = list_of(key, object);
+    int code;
+
+    if (key->max != 0 && list.n + n > key->max) {
+        return fail_too_many(g, values[key->max - list.n].pos);
+    }
+    code = grow(g, &list, n);
+    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+        const struct reading item = {g->r, key, &values[i]};
+
+        code = read_item(&item, list.items + list.n * list.item_size);
+        if (code == FLATEND_OK) {
+            keep_item(&item, &list);
+        }
+    }
+    store_list(key, &list, object);
+    return code;
+}
+
+int fe_config_add_item(const struct fe_config_reader *r, const struct fe_config_key *key,
+                       const struct fe_toml_value *value, void *object)
+{
+    const struct reading g = {r, key, value};
+    const int code =
+        key->type == FE_KEY_ADDRS ? expect(&g, FE_TOML_STRING, ADDR_EXPECTED) : FLATEND_OK;
+
+    return code != FLATEND_OK ? code : add_items(&g, value, 1, object);
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+/* A table is read when all that it depends on is known: routes inherit limits that may stand behind
+ * them. */
+static int check_table(const struct reading *g)
+{
+    char expected[64];
+
+    snprintf(expected, sizeof(expected), "a table: [%s%s]", g->key->prefix, g->key->name);
+    return expect(g, FE_TOML_TABLE, expected);
+}
+
+static int check_tables(const struct reading *g)
+{
+    char expected[64];
+    int code;
+
+    snprintf(expected, sizeof(expected), "an array of tables: [[%s%s]]", g->key->prefix,
+             g->key->name);
+    code = expect(g, FE_TOML_ARRAY, expected);
+    if (code == FLATEND_OK && g->value->n > g->key->max) {
+        code = fail_too_many(g, g->value->items[g->key->max].pos);
+    }
+    return code;
+}
+
+static int read_list(const struct reading *g, void *object)
+{
+    const int code = expect(g, FE_TOML_ARRAY, "an array of strings");
+    return code != FLATEND_OK ? code : add_items(g, g->value->items, g->value->n, object);
+}
+
+int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_key *key,
+                       const struct fe_toml_value *value, void *object)
+{
+    const struct reading g = {r, key, value};
+    void *const place = (char *)object + key->offset;
+
+    switch (key->type) {
+    case FE_KEY_FLAG:
+        return read_flag(&g, place);
+    case FE_KEY_INTEGER:
+        return read_integer(&g, place);
+    case FE_KEY_DURATION:
+        return read_duration(&g, place);
+    case FE_KEY_SIZE:
+        return read_size(&g, place);
+    case FE_KEY_STRING:
+    case FE_KEY_PATH:
+    case FE_KEY_URL:
+        return read_string(&g, place);
+    case FE_KEY_ADDR:
+        return read_single_addr(&g, place);
+    case FE_KEY_HTTPS:
+        return read_https(&g, place);
+    case FE_KEY_REDIRECT:
+        return read_redirect(&g, place);
+    case FE_KEY_ACME_KEY_TYPE:
+        return read_key_type(&g, place);
+    case FE_KEY_ACME_CHALLENGES:
+        return read_challenges(&g, place, (size_t *)((char *)object + key->n_offset));
+    case FE_KEY_TABLE:
+        return check_table(&g);
+    case FE_KEY_TABLES:
+        return check_tables(&g);
+    default:
+        return read_list(&g, object);
+    }
+}
