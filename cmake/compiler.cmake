@@ -3,7 +3,11 @@ add_library(flatend_warnings INTERFACE)
 target_compile_options(flatend_warnings INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wpointer-arith -Wcast-align -Wwrite-strings
   -Wimplicit-fallthrough -Wformat=2
-  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition>)
+  -Wconversion -Wsign-conversion -Wdouble-promotion -Wfloat-equal -Wredundant-decls -Walloca
+  $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wformat-signedness -Wduplicated-cond
+    -Wduplicated-branches>
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+    -Wnested-externs>)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   add_compile_options(-fstack-protector-strong -D_FORTIFY_SOURCE=2)

@@ -239,7 +239,8 @@ static void a_peer_offers_at_most_255(void **state)
     uint8_t bytes[255 * 4];
 
     for (int i = 0; i < 255; i++) {
-        const uint8_t name[4] = {3, '0' + i / 100, '0' + i / 10 % 10, '0' + i % 10};
+        const uint8_t name[4] = {3, (uint8_t)('0' + i / 100), (uint8_t)('0' + i / 10 % 10),
+                                 (uint8_t)('0' + i % 10)};
 
         memcpy(bytes + 4 * i, name, 4);
     }

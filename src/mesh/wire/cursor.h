@@ -45,7 +45,7 @@ static inline uint16_t fe_read_u16(struct fe_reader *reader)
 {
     struct fe_view b = fe_read_bytes(reader, 2);
 
-    return b.len == 0 ? 0 : (uint16_t)(b.ptr[0] << 8 | b.ptr[1]);
+    return b.len == 0 ? 0 : (uint16_t)((uint32_t)b.ptr[0] << 8 | b.ptr[1]);
 }
 
 static inline uint32_t fe_read_u32(struct fe_reader *reader)
