@@ -93,7 +93,7 @@ static void test_new(void **state)
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         const struct fe_acme_config config = {.directory = ACME_CA_URL};
         const struct fe_rng rng = {NULL, NULL};
-        const struct fe_acme_ops ops = {NULL};
+        const struct fe_acme_ops ops = {.wake_at = NULL};
         struct fe_acme *acme = fe_acme_new(&config, &rng, NULL, &ops, NULL);
 
         assert_int_equal(acme == NULL, fe_fault_disarm());

@@ -730,7 +730,7 @@ static void test_body_timeout(void **state)
     h2_rig_pass(rig, 2999);
     trace_expect(&rig->trace, "exchange(/echo)");
     h2_rig_pass(rig, FE_H2_CHECK_MS);
-    trace_expect(&rig->trace, "exchange(/echo) abort" + strlen("exchange(/echo) "));
+    trace_expect(&rig->trace, "abort");
     assert_true(h2_rig_reply(rig, id)->is_closed); /* the head was sent: no answer but that */
     assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_CANCEL);
     (void)nghttp2_submit_headers(rig->client, NGHTTP2_FLAG_NONE, -1, NULL, nv, 4, NULL);
