@@ -21,7 +21,10 @@ if(FLATEND_SANITIZE)
 endif()
 
 # Messages of FE_ASSERT name files as the repository does, and a build is the same in any folder.
-add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+# (ccache can be told to make paths relative to the build directory.)
+file(RELATIVE_PATH sources_from_build ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=
+  -fmacro-prefix-map=${sources_from_build}=)
 
 # Invariants stay on in what is shipped (src/ground/base/assert.h). Where tests, simulations and
 # fuzzers run, each state machine is checked as a whole after each event, too.
