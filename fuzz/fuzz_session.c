@@ -77,17 +77,17 @@ static void feed(struct target *target, const uint8_t *bytes, size_t len)
     uint8_t *copy = malloc(len > 0 ? len : 1);
     struct fe_event event;
     struct flatend_error err;
-    int rv;
+    int code;
 
     if (copy == NULL) {
         abort();
     }
     memcpy(copy, bytes, len);
     fe_session_feed(&target->session, copy, len);
-    while ((rv = fe_session_next(&target->session, &event, &err)) > 0) {
+    while ((code = fe_session_next(&target->session, &event, &err)) > 0) {
         touch(target, &event);
     }
-    target->is_closed = rv < 0;
+    target->is_closed = code < 0;
     free(copy);
 }
 

@@ -123,17 +123,17 @@ static void feed(struct target *target, const uint8_t *bytes, size_t len)
     uint8_t *copy = malloc(len > 0 ? len : 1);
     struct flatend_error err;
     struct fe_event event;
-    int rv;
+    int code;
 
     if (copy == NULL) {
         abort();
     }
     memcpy(copy, bytes, len);
     fe_session_feed(session, copy, len);
-    while ((rv = fe_session_next(session, &event, &err)) > 0) {
+    while ((code = fe_session_next(session, &event, &err)) > 0) {
         touch(target, &event);
     }
-    target->is_closed = rv < 0;
+    target->is_closed = code < 0;
     free(copy);
     if (fe_session_flush(session) != 0) {
         abort();
@@ -181,12 +181,12 @@ static void carry(struct target *target, int from)
     struct fe_event event;
     struct flatend_error err;
     size_t n = fe_chain_read(&target->sides[from].out, bytes, sizeof(bytes));
-    int rv;
+    int code;
 
     fe_session_feed(&to->session, bytes, n);
-    while ((rv = fe_session_next(&to->session, &event, &err)) > 0) {
+    while ((code = fe_session_next(&to->session, &event, &err)) > 0) {
     }
-    if (rv < 0) {
+    if (code < 0) {
         abort();
     }
 }

@@ -19,7 +19,7 @@ int fe_command_check(const struct fe_options *options)
     size_t n_routes = 0;
 
     required.has_config_path = true; /* there must be something to check */
-    if (fe_command_load(&required, &log, &config, &is_missing, &err) != FLATEND_OK) {
+    if (fe_command_load(&required, &log, &config, &is_missing, &err) != 0) {
         return fe_command_fail(&err);
     }
     for (size_t i = 0; i < config->n_http; i++) {

@@ -25,16 +25,16 @@ static int make_key(const char *path)
     struct flatend_error err;
     int code = flatend_secret_key_generate(&key);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         (void)fe_err_set(&err, code, "no randomness: %s", flatend_strerror(code));
         return fe_command_fail(&err);
     }
     code = flatend_secret_key_save(&key, path, &err);
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         (void)print_public(&key);
     }
     fe_wipe(&key, sizeof(key));
-    return code == FLATEND_OK ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
 }
 
 /* As many random bytes as a key has, as text. */
@@ -56,7 +56,7 @@ static int make_mesh_secret(const char *path)
     code = fe_file_create(path, "write mesh secret", fe_view_of(text, sizeof(text)), &err);
     fe_wipe(bytes, sizeof(bytes));
     fe_wipe(text, sizeof(text));
-    return code == FLATEND_OK ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
 }
 
 int fe_command_keygen(const struct fe_options *options)
@@ -71,7 +71,7 @@ static int find_key(const struct fe_options *options, const char **path, struct 
 {
     int code = fe_config_load(options->config_path, config, err);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     *path = (*config)->mesh.key_path;
@@ -81,7 +81,7 @@ static int find_key(const struct fe_options *options, const char **path, struct 
             "%s: no 'secret_key' in [mesh]: the node gets a new identity at each start",
             options->config_path);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_command_id(const struct fe_options *options)
@@ -90,15 +90,15 @@ int fe_command_id(const struct fe_options *options)
     struct fe_config *config = NULL;
     struct flatend_secret_key key;
     struct flatend_error err;
-    int code = path == NULL ? find_key(options, &path, &config, &err) : FLATEND_OK;
+    int code = path == NULL ? find_key(options, &path, &config, &err) : 0;
 
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = flatend_secret_key_load(&key, path, &err);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         (void)print_public(&key);
         fe_wipe(&key, sizeof(key));
     }
     fe_config_unref(config);
-    return code == FLATEND_OK ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
 }

@@ -20,24 +20,24 @@ int fe_command_load(const struct fe_options *options, const struct fe_log *log,
     if (*is_missing) {
         code = fe_config_parse(path, fe_view_of(NULL, 0), config, err);
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     code = fe_config_finalize(*config, path, &options->addr, log, err);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_config_unref(*config);
         *config = NULL;
         return code;
     }
     fe_config_warn(*config, path, (int64_t)time(NULL), log);
-    return FLATEND_OK;
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     struct fe_options options;
 
-    if (fe_options_parse(&options, argc, argv) != FLATEND_OK) {
+    if (fe_options_parse(&options, argc, argv) != 0) {
         return FE_EXIT_USAGE;
     }
     switch (options.verb) {

@@ -53,7 +53,7 @@ static int parse_port(const char *text, uint16_t *port)
         return fail_usage("--port expects a number from 0 to 65535", text);
     }
     *port = (uint16_t)number;
-    return FLATEND_OK;
+    return 0;
 }
 
 /* Keeps the port that is there. */
@@ -65,11 +65,11 @@ static int parse_host(const char *text, struct fe_addr *addr)
     const int len = snprintf(host_port, sizeof(host_port), is_ipv6 ? "[%s]:0" : "%s:0", text);
 
     if (text[0] == '\0' || len < 0 || (size_t)len >= sizeof(host_port) ||
-        fe_addr_parse(addr, host_port, NULL) != FLATEND_OK) {
+        fe_addr_parse(addr, host_port, NULL) != 0) {
         return fail_usage("--host expects an IP address", text);
     }
     addr->port = port;
-    return FLATEND_OK;
+    return 0;
 }
 
 /* What a verb wants behind it. */
@@ -93,7 +93,7 @@ static int parse_operand(struct fe_options *options, int argc, char **argv, enum
     } else if (operand == MUST_OPERAND) {
         return fail_usage("expected a path", "nothing");
     }
-    return optind < argc ? fail_usage("unexpected argument", argv[optind]) : FLATEND_OK;
+    return optind < argc ? fail_usage("unexpected argument", argv[optind]) : 0;
 }
 
 static int parse_verb(struct fe_options *options, int argc, char **argv)
@@ -101,7 +101,7 @@ static int parse_verb(struct fe_options *options, int argc, char **argv)
     const char *const name = argv[optind];
 
     if (optind == argc) {
-        return FLATEND_OK;
+        return 0;
     }
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
         if (strcmp(name, VERBS[i].name) == 0) {
@@ -119,20 +119,20 @@ static int parse_option(struct fe_options *options, int option, const char *valu
     case 'c':
         options->config_path = value;
         options->has_config_path = true;
-        return FLATEND_OK;
+        return 0;
     case 'H':
         return parse_host(value, &options->addr);
     case 'p':
         return parse_port(value, &options->addr.port);
     case 'm':
         options->is_mesh_secret = true;
-        return FLATEND_OK;
+        return 0;
     case 'h':
         options->verb = FE_VERB_HELP;
-        return FLATEND_OK;
+        return 0;
     case 'V':
         options->verb = FE_VERB_VERSION;
-        return FLATEND_OK;
+        return 0;
     default: /* getopt_long has said what is wrong */
         fputs("Try 'flatend --help'.\n", stderr);
         return FLATEND_EINVAL;
@@ -150,7 +150,7 @@ int fe_options_parse(struct fe_options *options, int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
-    int code = FLATEND_OK;
+    int code = 0;
     int option;
 
     *options = (struct fe_options){
@@ -158,14 +158,14 @@ int fe_options_parse(struct fe_options *options, int argc, char **argv)
         .config_path = "config.toml",
         .addr = {FE_IPV4, {127, 0, 0, 1}, 9000},
     };
-    while (code == FLATEND_OK && (option = getopt_long(argc, argv, "c:p:hV", known, NULL)) != -1) {
+    while (code == 0 && (option = getopt_long(argc, argv, "c:p:hV", known, NULL)) != -1) {
         code = parse_option(options, option, optarg);
     }
-    if (code != FLATEND_OK || options->verb != FE_VERB_RUN) {
+    if (code != 0 || options->verb != FE_VERB_RUN) {
         return code;
     }
     code = parse_verb(options, argc, argv);
-    if (code == FLATEND_OK && options->is_mesh_secret && options->verb != FE_VERB_KEYGEN) {
+    if (code == 0 && options->is_mesh_secret && options->verb != FE_VERB_KEYGEN) {
         fputs("flatend: --mesh-secret is valid with 'keygen' only\nTry 'flatend --help'.\n",
               stderr);
         code = FLATEND_EINVAL;

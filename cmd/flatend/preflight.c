@@ -23,7 +23,7 @@ static void preflight_addr(const struct fe_addr *addr, struct fe_toml_pos pos, c
     } else if (code == FLATEND_EADDRINUSE) {
         fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: %s is already in use.", path, pos.line, pos.column,
                text);
-    } else if (code != FLATEND_OK) {
+    } else if (code != 0) {
         fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: cannot listen on %s: %s.", path, pos.line,
                pos.column, text, flatend_strerror(code));
     }

@@ -57,11 +57,11 @@ static int open_all(struct run *run, struct fe_config *config, const struct fe_l
 {
     int code = fe_worker_new(&run->worker, NULL);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_err_set(err, code, "event loop: %s", flatend_strerror(code));
     }
     code = fe_signals_open(run->worker, true, on_signal, run, &run->signals);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_err_set(err, code, "signals: %s", flatend_strerror(code));
     }
     return fe_gateway_start(run->worker, config, log, &run->gateway, err);
@@ -89,7 +89,7 @@ int fe_command_run(const struct fe_options *options)
     bool is_missing;
     int code = fe_command_load(options, &log, &config, &is_missing, &err);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_command_fail(&err);
     }
     if (is_missing) {
@@ -99,10 +99,10 @@ int fe_command_run(const struct fe_options *options)
     raise_descriptor_limit(&log);
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of the write, not of the process */
     code = open_all(&run, config, &log, &err);
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         fe_worker_run(run.worker);
     }
     close_all(&run);
     fe_config_unref(config);
-    return code == FLATEND_OK ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
 }

@@ -47,14 +47,14 @@ int fe_command_trust(const struct fe_options *options)
     bool is_missing;
     int code = fe_command_load(options, &log, &config, &is_missing, &err);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_command_fail(&err);
     }
     code = fe_local_ca_open(config->state_dir, (int64_t)time(NULL), &ca, &err);
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         printf(HOW, realpath(fe_local_ca_path(ca), path) != NULL ? path : fe_local_ca_path(ca));
     }
     fe_local_ca_close(ca);
     fe_config_unref(config);
-    return code == FLATEND_OK ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
 }

@@ -47,13 +47,13 @@ static int send_to(struct flatend_node *node, const struct flatend_provider *to,
                                             .provider = to->handle,
                                             .timeout_ms = RECEIPT_MAX_MS};
     struct flatend_stream *stream;
-    int rc = flatend_push(node, &request, &stream, NULL);
+    int code = flatend_push(node, &request, &stream, NULL);
 
-    if (rc == 0) {
-        rc = flatend_stream_response(stream, NULL, NULL, NULL);
+    if (code == 0) {
+        code = flatend_stream_response(stream, NULL, NULL, NULL);
         flatend_stream_close(stream);
     }
-    return rc;
+    return code;
 }
 
 static void broadcast(struct flatend_node *node, const char *text)
@@ -63,10 +63,10 @@ static void broadcast(struct flatend_node *node, const char *text)
     ssize_t n = flatend_node_providers(node, services, 1, providers, PROVIDERS_MAX);
 
     for (ssize_t i = 0; i < n && i < PROVIDERS_MAX; i++) {
-        int rc = send_to(node, &providers[i], text);
-        if (rc != 0) {
+        int code = send_to(node, &providers[i], text);
+        if (code != 0) {
             printf("Unable to broadcast to %s:%u: %s\n", providers[i].id.host, providers[i].id.port,
-                   flatend_strerror(rc));
+                   flatend_strerror(code));
         }
     }
 }

@@ -53,26 +53,26 @@ static int ask(struct flatend_node *node, unsigned number)
     struct flatend_stream *stream;
     const char *theirs;
     size_t len;
-    int rc;
+    int code;
 
     request.body = format_time(ours);
     request.body_len = strlen(ours);
-    rc = flatend_push(node, &request, &stream, NULL);
-    if (rc != 0) {
-        return rc; /* nobody has joined yet, say */
+    code = flatend_push(node, &request, &stream, NULL);
+    if (code != 0) {
+        return code; /* nobody has joined yet, say */
     }
     printf("[%u] Asked someone for their current time. Ours is '%s'.\n", number, ours);
-    rc = flatend_stream_response(stream, NULL, NULL, NULL);
-    if (rc == 0) {
-        rc = flatend_stream_read_all(stream, TIME_MAX, &theirs, &len);
+    code = flatend_stream_response(stream, NULL, NULL, NULL);
+    if (code == 0) {
+        code = flatend_stream_read_all(stream, TIME_MAX, &theirs, &len);
     }
-    if (rc == 0) {
+    if (code == 0) {
         printf("[%u] Got a response! Their current time is: '%.*s'\n", number, (int)len, theirs);
-    } else if (rc != FLATEND_ECANCELED) {
-        printf("[%u] No response: %s.\n", number, flatend_strerror(rc));
+    } else if (code != FLATEND_ECANCELED) {
+        printf("[%u] No response: %s.\n", number, flatend_strerror(code));
     }
     flatend_stream_close(stream);
-    return rc;
+    return code;
 }
 
 static void *ask_forever(void *arg)
@@ -80,16 +80,16 @@ static void *ask_forever(void *arg)
     struct flatend_node *node = arg;
     unsigned seed = (unsigned)getpid();
     unsigned number = 0;
-    int rc;
+    int code;
 
     do {
         struct timespec pause = {.tv_nsec = rand_r(&seed) % PAUSE_MAX_MS * 1000000L};
         nanosleep(&pause, NULL);
-        rc = ask(node, number);
-        if (rc != FLATEND_ENOPROVIDER) {
+        code = ask(node, number);
+        if (code != FLATEND_ENOPROVIDER) {
             number++;
         }
-    } while (rc != FLATEND_ECANCELED);
+    } while (code != FLATEND_ECANCELED);
     return NULL;
 }
 

@@ -45,20 +45,20 @@ int main(int argc, char **argv)
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct flatend_error error;
     struct flatend_node *node;
-    int rc;
+    int code;
 
     options.services = services;
     options.n_services = 1;
     options.log = flatend_log_stderr;
-    rc = flatend_node_new(&options, &node, &error);
-    if (rc == 0) {
-        rc = flatend_node_start(node, addrs, n_addrs, &error);
+    code = flatend_node_new(&options, &node, &error);
+    if (code == 0) {
+        code = flatend_node_start(node, addrs, n_addrs, &error);
     }
-    if (rc == 0) {
+    if (code == 0) {
         flatend_node_wait(node);
     } else {
         fprintf(stderr, "%s\n", error.text);
     }
     flatend_node_free(node);
-    return rc == 0 ? 0 : 1;
+    return code == 0 ? 0 : 1;
 }

@@ -36,10 +36,10 @@ static void answer(struct flatend_context *ctx, json_t *json)
     json_decref(json);
 }
 
-static void answer_change(struct flatend_context *ctx, int rc, const struct todo_change *change)
+static void answer_change(struct flatend_context *ctx, int code, const struct todo_change *change)
 {
-    if (rc != SQLITE_OK) {
-        flatend_context_fail(ctx, 500, "database: %s", sqlite3_errstr(rc));
+    if (code != SQLITE_OK) {
+        flatend_context_fail(ctx, 500, "database: %s", sqlite3_errstr(code));
         return;
     }
     answer(ctx, json_pack("{s:I, s:i}", "lastInsertRowid", (json_int_t)change->last_id, "changes",
@@ -58,11 +58,11 @@ static void all_todos(struct flatend_context *ctx, void *arg)
 {
     struct todo_store *store = arg;
     json_t *list = json_array();
-    int rc = list != NULL ? todo_store_list(store, append_row, list) : SQLITE_NOMEM;
+    int code = list != NULL ? todo_store_list(store, append_row, list) : SQLITE_NOMEM;
 
-    if (rc != SQLITE_OK) {
+    if (code != SQLITE_OK) {
         json_decref(list);
-        flatend_context_fail(ctx, 500, "database: %s", sqlite3_errstr(rc));
+        flatend_context_fail(ctx, 500, "database: %s", sqlite3_errstr(code));
         return;
     }
     answer(ctx, list);
@@ -141,22 +141,22 @@ static int run(struct todo_store *store, const char *const *addrs, size_t n_addr
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct flatend_error error;
     struct flatend_node *node;
-    int rc;
+    int code;
 
     options.services = services;
     options.n_services = sizeof(services) / sizeof(services[0]);
     options.log = flatend_log_stderr;
-    rc = flatend_node_new(&options, &node, &error);
-    if (rc == 0) {
-        rc = flatend_node_start(node, addrs, n_addrs, &error);
+    code = flatend_node_new(&options, &node, &error);
+    if (code == 0) {
+        code = flatend_node_start(node, addrs, n_addrs, &error);
     }
-    if (rc == 0) {
+    if (code == 0) {
         flatend_node_wait(node);
     } else {
         fprintf(stderr, "%s\n", error.text);
     }
     flatend_node_free(node);
-    return rc == 0 ? 0 : 1;
+    return code == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)

@@ -26,25 +26,25 @@ int todo_store_open(const char *path, struct todo_store **store)
         "CREATE TABLE IF NOT EXISTS todo (id INTEGER PRIMARY KEY AUTOINCREMENT,"
         " content TEXT NOT NULL, state TEXT NOT NULL)";
     struct todo_store *opened = calloc(1, sizeof(*opened));
-    int rc;
+    int code;
 
     *store = NULL;
     if (opened == NULL) {
         return SQLITE_NOMEM;
     }
     pthread_mutex_init(&opened->lock, NULL);
-    rc = sqlite3_open(path, &opened->db);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_exec(opened->db, create, NULL, NULL, NULL);
+    code = sqlite3_open(path, &opened->db);
+    if (code == SQLITE_OK) {
+        code = sqlite3_exec(opened->db, create, NULL, NULL, NULL);
     }
-    for (int i = 0; rc == SQLITE_OK && i < N_STATEMENTS; i++) {
-        rc = sqlite3_prepare_v3(opened->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                &opened->statements[i], NULL);
+    for (int i = 0; code == SQLITE_OK && i < N_STATEMENTS; i++) {
+        code = sqlite3_prepare_v3(opened->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                  &opened->statements[i], NULL);
     }
-    if (rc != SQLITE_OK) {
+    if (code != SQLITE_OK) {
         fprintf(stderr, "%s: %s\n", path, sqlite3_errmsg(opened->db));
         todo_store_close(opened);
-        return rc;
+        return code;
     }
     *store = opened;
     return SQLITE_OK;
@@ -68,20 +68,20 @@ int todo_store_list(struct todo_store *store,
                     void *arg)
 {
     sqlite3_stmt *statement = store->statements[LIST];
-    int rc;
+    int code;
 
     pthread_mutex_lock(&store->lock);
-    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (each(arg, sqlite3_column_int64(statement, 0),
                  (const char *)sqlite3_column_text(statement, 1),
                  (const char *)sqlite3_column_text(statement, 2)) != 0) {
-            rc = SQLITE_ABORT;
+            code = SQLITE_ABORT;
             break;
         }
     }
     sqlite3_reset(statement);
     pthread_mutex_unlock(&store->lock);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
 /* Runs a statement that changes rows, with `text` as its parameter. */
@@ -89,22 +89,22 @@ static int change_rows(struct todo_store *store, enum statement which, const cha
                        struct todo_change *change)
 {
     sqlite3_stmt *statement = store->statements[which];
-    int rc;
+    int code;
 
     pthread_mutex_lock(&store->lock);
-    rc = sqlite3_bind_text(statement, 1, text, -1, SQLITE_STATIC);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(statement);
+    code = sqlite3_bind_text(statement, 1, text, -1, SQLITE_STATIC);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
     }
-    if (rc == SQLITE_DONE) {
-        rc = SQLITE_OK;
+    if (code == SQLITE_DONE) {
+        code = SQLITE_OK;
         change->last_id = sqlite3_last_insert_rowid(store->db);
         change->changes = sqlite3_changes(store->db);
     }
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     pthread_mutex_unlock(&store->lock);
-    return rc;
+    return code;
 }
 
 int todo_store_add(struct todo_store *store, const char *content, struct todo_change *change)

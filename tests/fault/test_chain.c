@@ -20,16 +20,16 @@ static void an_append_that_fails_changes_nothing(void **state)
         struct fe_pool pool;
         struct fe_chain chain;
         struct fe_view views[8];
-        int rv;
+        int code;
 
         fe_pool_init(&pool);
         fe_chain_init(&chain, &pool);
-        rv = fe_chain_append(&chain, "head", 4);
-        if (rv == 0) {
-            rv = fe_chain_append(&chain, bytes, sizeof(bytes));
+        code = fe_chain_append(&chain, "head", 4);
+        if (code == 0) {
+            code = fe_chain_append(&chain, bytes, sizeof(bytes));
         }
         if (fe_fault_disarm()) {
-            assert_int_equal(rv, FLATEND_ENOMEM);
+            assert_int_equal(code, FLATEND_ENOMEM);
             assert_int_equal(chain.len, nth == 1 ? 0 : 4);
             assert_int_equal(fe_chain_peek(&chain, views, 8), nth == 1 ? 0 : 1);
             assert_int_equal(fe_chain_append(&chain, bytes, sizeof(bytes)), 0);

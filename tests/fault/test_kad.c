@@ -30,15 +30,15 @@ static void test_table(void **state)
         fe_kad_table_init(&table, zero_key);
         for (unsigned bit = 0; bit < 8; bit++) {
             struct fe_id id = node_of((uint8_t)(1u << bit));
-            int rv = fe_kad_table_update(&table, &id);
+            int code = fe_kad_table_update(&table, &id);
 
-            if (rv == FLATEND_ENOMEM) {
+            if (code == FLATEND_ENOMEM) {
                 n_failed++;
                 assert_int_equal(table.n, bit);
                 assert_null(fe_kad_table_find(&table, id.public_key));
-                rv = fe_kad_table_update(&table, &id);
+                code = fe_kad_table_update(&table, &id);
             }
-            assert_int_equal(rv, FE_KAD_INSERTED);
+            assert_int_equal(code, FE_KAD_INSERTED);
         }
         assert_int_equal(n_failed, fe_fault_disarm());
         assert_int_equal(table.n, 8);
@@ -56,13 +56,13 @@ static void test_lookup(void **state)
         fe_kad_lookup_init(&lookup, zero_key, zero_key, 4);
         for (unsigned i = 1; i < 100; i++) {
             struct fe_id id = node_of((uint8_t)i);
-            int rv = fe_kad_lookup_add(&lookup, &id, 1);
+            int code = fe_kad_lookup_add(&lookup, &id, 1);
 
-            if (rv == FLATEND_ENOMEM) {
+            if (code == FLATEND_ENOMEM) {
                 n_failed++;
-                rv = fe_kad_lookup_add(&lookup, &id, 1);
+                code = fe_kad_lookup_add(&lookup, &id, 1);
             }
-            assert_int_equal(rv, 1);
+            assert_int_equal(code, 1);
         }
         assert_int_equal(n_failed, fe_fault_disarm());
         fe_kad_lookup_deinit(&lookup);

@@ -30,20 +30,20 @@ static void echo(struct flatend_context *ctx, void *arg)
     const char *body;
     size_t len;
     size_t n;
-    int rv = flatend_context_read_all(ctx, 65536, &body, &len);
+    int code = flatend_context_read_all(ctx, 65536, &body, &len);
 
     (void)arg;
-    if (rv == 0) {
+    if (code == 0) {
         trailers = flatend_context_trailers(ctx, &n);
-        rv = flatend_context_set_header(ctx, "x-by", "echo");
-        for (size_t i = 0; rv == 0 && i < n; i++) {
-            rv = flatend_context_add_trailer(ctx, trailers[i].name, trailers[i].value);
+        code = flatend_context_set_header(ctx, "x-by", "echo");
+        for (size_t i = 0; code == 0 && i < n; i++) {
+            code = flatend_context_add_trailer(ctx, trailers[i].name, trailers[i].value);
         }
     }
-    if (rv == 0) {
-        rv = flatend_context_write(ctx, body, len);
+    if (code == 0) {
+        code = flatend_context_write(ctx, body, len);
     }
-    if (rv != 0) {
+    if (code != 0) {
         (void)flatend_context_fail(ctx, 500, "out of memory");
     }
 }
@@ -65,33 +65,33 @@ static int call(struct flatend_node *node, const char *service, struct flatend_c
     size_t len = 0;
     size_t n = 0;
     int status = 0;
-    int rv = flatend_push(node, &request, &stream, NULL);
+    int code = flatend_push(node, &request, &stream, NULL);
 
-    if (rv != 0) {
+    if (code != 0) {
         assert_null(stream);
-        return rv;
+        return code;
     }
-    rv = flatend_stream_write(stream, "ab", 2);
-    if (rv == 0) {
-        rv = flatend_stream_add_trailer(stream, "x-sum", "2");
+    code = flatend_stream_write(stream, "ab", 2);
+    if (code == 0) {
+        code = flatend_stream_add_trailer(stream, "x-sum", "2");
     }
-    if (rv == 0) {
-        rv = flatend_stream_finish(stream);
+    if (code == 0) {
+        code = flatend_stream_finish(stream);
     }
-    if (rv == 0) {
-        rv = flatend_stream_response(stream, &status, NULL, NULL);
+    if (code == 0) {
+        code = flatend_stream_response(stream, &status, NULL, NULL);
     }
-    if (rv == 0) {
-        rv = flatend_stream_read_all(stream, 65536, &answer, &len);
+    if (code == 0) {
+        code = flatend_stream_read_all(stream, 65536, &answer, &len);
     }
     (void)flatend_stream_trailers(stream, &n);
-    if (rv == 0 && status == 200) {
+    if (code == 0 && status == 200) {
         /* No answer is cut, and none loses its trailers, without a word. */
         assert_int_equal(len, 2);
         assert_int_equal(n, 1);
     }
     flatend_stream_close(stream);
-    return rv != 0 ? rv : status == 200 ? 0 : FLATEND_ERESET;
+    return code != 0 ? code : status == 200 ? 0 : FLATEND_ERESET;
 }
 
 /* Answers as `added` in the far node does. */
@@ -178,16 +178,16 @@ static void test_each_allocation_fails(void **state)
     (void)state;
     for (size_t nth = 1; failed; nth++) {
         struct scenario scenario;
-        int rv;
+        int code;
 
         set_up(&scenario);
         assert_true(fe_fault_arm(nth));
-        rv = run(&scenario);
+        code = run(&scenario);
         failed = fe_fault_disarm();
         if (!failed) {
-            assert_int_equal(rv, 0);
+            assert_int_equal(code, 0);
         }
-        n_failed += rv != 0;
+        n_failed += code != 0;
         tear_down(&scenario);
     }
     assert_true(n_failed > 20); /* it did get somewhere */

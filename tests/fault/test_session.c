@@ -23,15 +23,15 @@ static void each_allocation_fails_in_turn(bool is_old, talk_cut_fn cut)
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         struct flatend_error err;
         struct talk talk;
-        int rv;
+        int code;
 
         talk_init(&talk, 1, is_old);
-        rv = talk_run(&talk, cut, NULL, &err);
+        code = talk_run(&talk, cut, NULL, &err);
         if (fe_fault_disarm()) {
-            assert_int_equal(rv, FLATEND_ENOMEM);
+            assert_int_equal(code, FLATEND_ENOMEM);
             n_faults++;
         } else {
-            assert_int_equal(rv, 0);
+            assert_int_equal(code, 0);
             assert_string_equal(talk.trace, talk_expected(is_old));
         }
         talk_deinit(&talk);
@@ -59,15 +59,15 @@ static int be_refused(struct pair *pair)
     static const uint8_t nobody[1][FE_KEY_LEN];
     static const struct fe_trust trust = {.allowed = nobody, .n_allowed = 1};
     struct flatend_error err;
-    int rv;
+    int code;
 
     pair->sides[PAIR_RESPONDER].self.trust = &trust;
-    rv = pair_start(pair);
-    for (int i = 0; rv == 0 && i < 4; i++) {
-        rv = pair_carry(pair, i & 1, 0, NULL, NULL, &err);
+    code = pair_start(pair);
+    for (int i = 0; code == 0 && i < 4; i++) {
+        code = pair_carry(pair, i & 1, 0, NULL, NULL, &err);
     }
     assert_int_not_equal(pair->sides[PAIR_RESPONDER].session.state, FE_SESSION_OPEN);
-    return rv;
+    return code;
 }
 
 static void a_refusal(void **state)
@@ -77,15 +77,15 @@ static void a_refusal(void **state)
     (void)state;
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         struct pair pair;
-        int rv;
+        int code;
 
         pair_init(&pair, 1);
-        rv = be_refused(&pair);
+        code = be_refused(&pair);
         if (fe_fault_disarm()) {
-            assert_true(rv == FLATEND_ENOMEM || rv == FLATEND_EDENIED);
+            assert_true(code == FLATEND_ENOMEM || code == FLATEND_EDENIED);
             n_faults++;
         } else {
-            assert_int_equal(rv, FLATEND_EDENIED);
+            assert_int_equal(code, FLATEND_EDENIED);
         }
         pair_deinit(&pair);
     }

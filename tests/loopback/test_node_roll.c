@@ -54,16 +54,16 @@ static bool call_once(struct load *load, unsigned id, const char *service)
     char body[16];
     size_t len;
     int status;
-    int rv;
+    int code;
 
     (void)snprintf(body, sizeof(body), "%u", id);
-    rv = nodes_call(load->client, service, body, strlen(body), &stream, &status, &answer, &len);
-    if (rv != 0 || strcmp(answer, body) != 0) {
-        print_error("request %u: %s\n", id, rv != 0 ? flatend_strerror(rv) : answer);
-        rv = -1;
+    code = nodes_call(load->client, service, body, strlen(body), &stream, &status, &answer, &len);
+    if (code != 0 || strcmp(answer, body) != 0) {
+        print_error("request %u: %s\n", id, code != 0 ? flatend_strerror(code) : answer);
+        code = -1;
     }
     flatend_stream_close(stream);
-    return rv == 0;
+    return code == 0;
 }
 
 static void *call_on(void *arg)

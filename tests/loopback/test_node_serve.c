@@ -127,11 +127,11 @@ static void read_ten(struct flatend_context *ctx, void *arg)
 {
     const char *data;
     size_t len;
-    int rv = flatend_context_read_all(ctx, 10, &data, &len);
+    int code = flatend_context_read_all(ctx, 10, &data, &len);
 
     (void)arg;
-    if (rv != 0) {
-        flatend_context_fail(ctx, 413, "%s", flatend_error_name(rv));
+    if (code != 0) {
+        flatend_context_fail(ctx, 413, "%s", flatend_error_name(code));
         return;
     }
     assert_int_equal(data[len], '\0');

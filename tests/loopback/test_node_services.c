@@ -29,9 +29,9 @@ static void expect(struct flatend_node *client, const char *service, const char 
     const char *answer;
     size_t len;
     int status;
-    int rv = nodes_call(client, service, NULL, 0, &stream, &status, &answer, &len);
+    int code = nodes_call(client, service, NULL, 0, &stream, &status, &answer, &len);
 
-    assert_int_equal(rv, 0);
+    assert_int_equal(code, 0);
     assert_string_equal(answer, expected);
     flatend_stream_close(stream);
 }
@@ -106,7 +106,7 @@ static void test_what_cannot_be_added(void **state)
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct flatend_node *node;
     size_t n = 0;
-    int rv = 0;
+    int code = 0;
 
     (void)state;
     assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
@@ -121,13 +121,13 @@ static void test_what_cannot_be_added(void **state)
     bad.handler = NULL;
     assert_int_equal(flatend_node_add_service(node, &bad), FLATEND_EINVAL);
     /* All names together have to fit a Handshake. */
-    for (n = 0; n < 255 && rv == 0; n++) {
+    for (n = 0; n < 255 && code == 0; n++) {
         memset(names[n], 'x', 250);
         (void)snprintf(names[n] + 250, 4, "%03zu", n);
         bad = (struct flatend_service){.name = names[n], .handler = say, .arg = first};
-        rv = flatend_node_add_service(node, &bad);
+        code = flatend_node_add_service(node, &bad);
     }
-    assert_int_equal(rv, FLATEND_ELIMIT);
+    assert_int_equal(code, FLATEND_ELIMIT);
     assert_in_range(n, 10, 20);
     assert_int_equal(flatend_node_remove_service(node, names[0]), 0); /* then there is room */
     assert_int_equal(flatend_node_add_service(node, &bad), 0);
@@ -156,14 +156,14 @@ static void *call_on(void *arg)
         const char *answer = "";
         size_t len;
         int status;
-        int rv = nodes_call(load->client, "b", NULL, 0, &stream, &status, &answer, &len);
+        int code = nodes_call(load->client, "b", NULL, 0, &stream, &status, &answer, &len);
 
-        if (rv == 0 && strcmp(answer, "b second") == 0) {
+        if (code == 0 && strcmp(answer, "b second") == 0) {
             atomic_fetch_add(&load->n_good, 1);
-        } else if (rv == FLATEND_ENOPROVIDER || rv == FLATEND_EUNHANDLED) {
+        } else if (code == FLATEND_ENOPROVIDER || code == FLATEND_EUNHANDLED) {
             atomic_fetch_add(&load->n_none, 1);
         } else {
-            print_error("%s\n", rv != 0 ? flatend_strerror(rv) : answer);
+            print_error("%s\n", code != 0 ? flatend_strerror(code) : answer);
             atomic_fetch_add(&load->n_bad, 1);
         }
         flatend_stream_close(stream);
@@ -312,14 +312,14 @@ static int start_at(const char *addr, struct flatend_error *error)
 {
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct flatend_node *node;
-    int rv;
+    int code;
 
     options.reconnect_attempts = -1;
     assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
     memset(error, 0, sizeof(*error));
-    rv = flatend_node_start(node, &addr, 1, error);
+    code = flatend_node_start(node, &addr, 1, error);
     flatend_node_free(node);
-    return rv;
+    return code;
 }
 
 static void test_pinned_addresses(void **state)

@@ -39,13 +39,13 @@ static void write_on(struct flatend_context *ctx, void *arg)
 {
     struct reader *writer = arg;
     static const char zeros[10000];
-    int rv = 0;
+    int code = 0;
 
     latch_count(&writer->entered);
-    while (rv == 0) {
-        rv = flatend_context_write(ctx, zeros, sizeof(zeros));
+    while (code == 0) {
+        code = flatend_context_write(ctx, zeros, sizeof(zeros));
     }
-    writer->result = rv;
+    writer->result = code;
     writer->was_canceled = flatend_context_is_canceled(ctx);
     latch_count(&writer->left);
 }

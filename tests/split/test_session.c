@@ -14,12 +14,12 @@ static void expect_talk_in(bool is_old, uint64_t seed, talk_cut_fn cut, void *ar
 {
     struct flatend_error err = {0};
     struct talk talk;
-    int rv;
+    int code;
 
     talk_init(&talk, seed, is_old);
-    rv = talk_run(&talk, cut, arg, &err);
-    if (rv != 0) {
-        fail_msg("%d: %s", rv, err.text);
+    code = talk_run(&talk, cut, arg, &err);
+    if (code != 0) {
+        fail_msg("%d: %s", code, err.text);
     }
     assert_string_equal(talk.trace, talk_expected(is_old));
     talk_deinit(&talk);

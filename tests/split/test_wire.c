@@ -17,12 +17,12 @@ static int decode_handshake(struct fe_view body)
 {
     struct fe_old_handshake handshake;
     struct fe_view name;
-    int rv = fe_old_handshake_decode(body, &handshake);
+    int code = fe_old_handshake_decode(body, &handshake);
 
-    while (rv == 0 && fe_names_next(&handshake.services, &name)) {
+    while (code == 0 && fe_names_next(&handshake.services, &name)) {
         assert_true(name.ptr + name.len <= body.ptr + body.len);
     }
-    return rv;
+    return code;
 }
 
 static void walk_headers(struct fe_headers headers, struct fe_view body)
@@ -41,23 +41,23 @@ static void walk_headers(struct fe_headers headers, struct fe_view body)
 static int decode_request(struct fe_view body)
 {
     struct fe_old_request request;
-    int rv = fe_old_request_decode(body, &request);
+    int code = fe_old_request_decode(body, &request);
 
-    if (rv == 0) {
+    if (code == 0) {
         walk_headers(request.headers, body);
     }
-    return rv;
+    return code;
 }
 
 static int decode_response(struct fe_view body)
 {
     struct fe_old_response response;
-    int rv = fe_old_response_decode(body, &response);
+    int code = fe_old_response_decode(body, &response);
 
-    if (rv == 0) {
+    if (code == 0) {
         walk_headers(response.headers, body);
     }
-    return rv;
+    return code;
 }
 
 static int decode_data(struct fe_view body)
@@ -107,13 +107,13 @@ enum { N_PACKETS = sizeof(packets) / sizeof(packets[0]) };
 static int decode_copy(decode_fn decode, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
-    int rv;
+    int code;
 
     assert_non_null(copy);
     memcpy(copy, bytes, len);
-    rv = decode(fe_view_of(copy, len));
+    code = decode(fe_view_of(copy, len));
     free(copy);
-    return rv;
+    return code;
 }
 
 static void cut_at_every_byte(void **state)
@@ -156,11 +156,11 @@ static void with_every_byte_changed(void **state)
             uint8_t byte = vector.bytes[at];
 
             for (unsigned value = 0; value < 256; value++) {
-                int rv;
+                int code;
 
                 vector.bytes[at] = (uint8_t)value;
-                rv = decode_copy(packets[i].decode, vector.bytes, vector.len);
-                assert_true(rv == 0 || rv == FLATEND_EPROTO);
+                code = decode_copy(packets[i].decode, vector.bytes, vector.len);
+                assert_true(code == 0 || code == FLATEND_EPROTO);
             }
             vector.bytes[at] = byte;
         }

@@ -68,7 +68,7 @@ static int request(struct fe_sender *sender, uint32_t stream, const struct fe_vi
                    size_t n_services, const struct fe_header *headers, size_t n_headers)
 {
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
     char text[1024] = "";
     size_t len = 0;
 
@@ -79,36 +79,36 @@ static int request(struct fe_sender *sender, uint32_t stream, const struct fe_vi
                                 (int)headers[i].value.len, (const char *)headers[i].value.ptr);
         assert_true(len < sizeof(text));
     }
-    if (rc == 0) {
+    if (code == 0) {
         assert_true(n_services > 0);
         trace_add(fake->trace, "request(%u,%.*s%s)", stream, (int)services[0].len,
                   (const char *)services[0].ptr, text);
         show(fake, FAKE_SENT_REQUEST, stream, (struct fe_view){0});
     }
-    return rc;
+    return code;
 }
 
 static int response(struct fe_sender *sender, uint32_t stream, bool handled,
                     const struct fe_header *headers, size_t n_headers)
 {
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
     (void)headers;
     (void)n_headers;
-    if (rc == 0) {
+    if (code == 0) {
         trace_add(fake->trace, "response(%u%s)", stream, handled ? "" : ",unhandled");
     }
-    return rc;
+    return code;
 }
 
 static int data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
 {
     struct fake_sender *fake = fake_of(sender);
     char text[24];
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
-    if (rc == 0) {
+    if (code == 0) {
         assert_true(bytes.len > 0);
         assert_true(bytes.len <= fake->space);
         if (fake->space != SIZE_MAX) {
@@ -117,50 +117,50 @@ static int data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
         trace_add(fake->trace, "data(%u,%s)", stream, fake_body(bytes, text));
         show(fake, FAKE_SENT_DATA, stream, bytes);
     }
-    return rc;
+    return code;
 }
 
 static int end(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
                size_t n_trailers)
 {
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
-    if (rc == 0 && n_trailers > 0 && fe_sender_is_secure(sender)) {
+    if (code == 0 && n_trailers > 0 && fe_sender_is_secure(sender)) {
         trace_add(fake->trace, "end(%u,%.*s)", stream, (int)trailers[0].name.len,
                   (const char *)trailers[0].name.ptr);
-    } else if (rc == 0) {
+    } else if (code == 0) {
         trace_add(fake->trace, "end(%u)", stream);
     }
-    if (rc == 0) {
+    if (code == 0) {
         show(fake, FAKE_SENT_END, stream, (struct fe_view){0});
     }
-    return rc;
+    return code;
 }
 
 static int find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_LEN], uint32_t *token)
 {
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
     (void)target;
-    if (rc == 0) {
+    if (code == 0) {
         *token = (uint32_t)fake->n_sent;
         trace_add(fake->trace, "find_node(%u)", *token);
     }
-    return rc;
+    return code;
 }
 
 static int nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n)
 {
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
     (void)ids;
-    if (rc == 0) {
+    if (code == 0) {
         trace_add(fake->trace, "nodes(%u,%zu)", token, n);
     }
-    return rc;
+    return code;
 }
 
 static int reset(struct fe_sender *sender, uint32_t stream, enum fe_reason reason,
@@ -173,28 +173,28 @@ static int reset(struct fe_sender *sender, uint32_t stream, enum fe_reason reaso
         [FE_REASON_DENIED] = "DENIED",   [FE_REASON_TOO_LARGE] = "TOO_LARGE",
     };
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
     (void)text;
     assert_true(fe_sender_is_secure(sender));
-    if (rc == 0) {
+    if (code == 0) {
         trace_add(fake->trace, "reset(%u,%s)", stream, names[reason]);
     }
-    return rc;
+    return code;
 }
 
 static int window(struct fe_sender *sender, uint32_t stream, uint32_t increment)
 {
     struct fake_sender *fake = fake_of(sender);
-    int rc = take_error(fake);
+    int code = take_error(fake);
 
     assert_true(fe_sender_is_secure(sender));
-    if (rc == 0) {
+    if (code == 0) {
         assert_in_range(increment, 1, INT32_MAX);
         fake->n_granted += stream == 0 ? increment : 0;
         trace_add(fake->trace, "window(%u,%u)", stream, increment);
     }
-    return rc;
+    return code;
 }
 
 static size_t space(const struct fe_sender *sender)

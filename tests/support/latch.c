@@ -35,14 +35,14 @@ void latch_count(struct latch *latch)
 void latch_wait(struct latch *latch, int n)
 {
     struct timespec deadline;
-    int rv = 0;
+    int code = 0;
 
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&latch->lock);
-    while (latch->n < n && rv != ETIMEDOUT) {
-        rv = pthread_cond_timedwait(&latch->changed, &latch->lock, &deadline);
+    while (latch->n < n && code != ETIMEDOUT) {
+        code = pthread_cond_timedwait(&latch->changed, &latch->lock, &deadline);
     }
     pthread_mutex_unlock(&latch->lock);
-    assert_int_equal(rv, 0);
+    assert_int_equal(code, 0);
 }

@@ -47,13 +47,13 @@ size_t journal_wait(struct journal *journal, size_t from, const char *part)
     struct timespec deadline;
     const char *found;
     size_t end = 0;
-    int rv = 0;
+    int code = 0;
 
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&journal->lock);
-    while ((found = strstr(journal->text + from, part)) == NULL && rv != ETIMEDOUT) {
-        rv = pthread_cond_timedwait(&journal->changed, &journal->lock, &deadline);
+    while ((found = strstr(journal->text + from, part)) == NULL && code != ETIMEDOUT) {
+        code = pthread_cond_timedwait(&journal->changed, &journal->lock, &deadline);
     }
     if (found != NULL) {
         end = (size_t)(strchr(found, '\n') + 1 - journal->text);
@@ -121,12 +121,12 @@ int nodes_call(struct flatend_node *node, const char *service, const void *body,
         .body = body != NULL ? body : "",
         .body_len = body_len,
     };
-    int rv = flatend_push(node, &request, stream, NULL);
+    int code = flatend_push(node, &request, stream, NULL);
 
-    if (rv == 0) {
-        rv = flatend_stream_response(*stream, status, NULL, NULL);
+    if (code == 0) {
+        code = flatend_stream_response(*stream, status, NULL, NULL);
     }
-    return rv != 0 ? rv : flatend_stream_read_all(*stream, ANSWER_MAX, answer, len);
+    return code != 0 ? code : flatend_stream_read_all(*stream, ANSWER_MAX, answer, len);
 }
 
 void nodes_echo(struct flatend_context *ctx, void *arg)

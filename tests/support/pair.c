@@ -52,11 +52,11 @@ int pair_start(struct pair *pair)
 {
     for (int i = 0; i < 2; i++) {
         struct pair_side *side = &pair->sides[i];
-        int rv = fe_session_init(&side->session, i == PAIR_INITIATOR, &side->self, &pair->rng,
-                                 &side->out);
+        int code = fe_session_init(&side->session, i == PAIR_INITIATOR, &side->self, &pair->rng,
+                                   &side->out);
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         side->is_open = true;
     }
@@ -70,7 +70,7 @@ int pair_feed(struct pair *pair, int to, const uint8_t *bytes, size_t len, pair_
     struct fe_session *session = &pair->sides[to].session;
     struct fe_event event;
     uint8_t *copy = malloc(len > 0 ? len : 1);
-    int rv;
+    int code;
 
     if (copy == NULL) {
         return FLATEND_ENOMEM;
@@ -79,13 +79,13 @@ int pair_feed(struct pair *pair, int to, const uint8_t *bytes, size_t len, pair_
         memcpy(copy, bytes, len);
     }
     fe_session_feed(session, copy, len);
-    while ((rv = fe_session_next(session, &event, err)) > 0) {
+    while ((code = fe_session_next(session, &event, err)) > 0) {
         if (on_event != NULL) {
             on_event(arg, &event);
         }
     }
     free(copy);
-    return rv;
+    return code;
 }
 
 int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event, void *arg,
@@ -100,10 +100,10 @@ int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event
     while (out->len > 0) {
         struct fe_view front = fe_chain_front(out);
         size_t n = piece != 0 && piece < front.len ? piece : front.len;
-        int rv = pair_feed(pair, 1 - from, front.ptr, n, on_event, arg, err);
+        int code = pair_feed(pair, 1 - from, front.ptr, n, on_event, arg, err);
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         fe_chain_consume(out, n);
     }
@@ -113,13 +113,13 @@ int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event
 int pair_open(struct pair *pair)
 {
     struct flatend_error err;
-    int rv = pair_start(pair);
+    int code = pair_start(pair);
 
-    while (rv == 0 && (pair->sides[0].out.len > 0 || pair->sides[1].out.len > 0)) {
-        rv = pair_carry(pair, PAIR_INITIATOR, 0, NULL, NULL, &err);
-        if (rv == 0) {
-            rv = pair_carry(pair, PAIR_RESPONDER, 0, NULL, NULL, &err);
+    while (code == 0 && (pair->sides[0].out.len > 0 || pair->sides[1].out.len > 0)) {
+        code = pair_carry(pair, PAIR_INITIATOR, 0, NULL, NULL, &err);
+        if (code == 0) {
+            code = pair_carry(pair, PAIR_RESPONDER, 0, NULL, NULL, &err);
         }
     }
-    return rv;
+    return code;
 }

@@ -57,7 +57,7 @@ static bool turn(struct provider *provider)
     struct flatend_error err = {0};
     struct fe_event event;
     ssize_t n = recv(provider->fd, buf, sizeof(buf), 0);
-    int rv;
+    int code;
 
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         fail_msg("nothing came for %d s", PATIENCE_S);
@@ -66,10 +66,10 @@ static bool turn(struct provider *provider)
         return false;
     }
     fe_session_feed(&provider->session, buf, (size_t)n);
-    while ((rv = fe_session_next(&provider->session, &event, &err)) == 1) {
+    while ((code = fe_session_next(&provider->session, &event, &err)) == 1) {
         on_event(provider, &event);
     }
-    if (rv != 0) {
+    if (code != 0) {
         fail_msg("%s", err.text);
     }
     return flush(provider);

@@ -224,12 +224,12 @@ static int carry(struct talk *talk, int from, talk_cut_fn cut, void *arg, struct
     while (out->len > 0) {
         struct fe_view front = fe_chain_front(out);
         size_t n = cut(arg, front.len);
-        int rv =
+        int code =
             pair_feed(&talk->pair, 1 - from, front.ptr, n,
                       from == PAIR_INITIATOR ? on_responder_event : on_initiator_event, talk, err);
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         fe_chain_consume(out, n);
     }
@@ -238,28 +238,28 @@ static int carry(struct talk *talk, int from, talk_cut_fn cut, void *arg, struct
 
 static int carry_all(struct talk *talk, talk_cut_fn cut, void *arg, struct flatend_error *err)
 {
-    int rv;
+    int code;
 
     do {
-        rv = carry(talk, PAIR_INITIATOR, cut, arg, err);
-        if (rv == 0) {
-            rv = carry(talk, PAIR_RESPONDER, cut, arg, err);
+        code = carry(talk, PAIR_INITIATOR, cut, arg, err);
+        if (code == 0) {
+            code = carry(talk, PAIR_RESPONDER, cut, arg, err);
         }
-    } while (rv == 0 && (talk->pair.sides[0].out.len > 0 || talk->pair.sides[1].out.len > 0 ||
-                         talk->pair.sides[0].session.record_len > 0));
-    return rv;
+    } while (code == 0 && (talk->pair.sides[0].out.len > 0 || talk->pair.sides[1].out.len > 0 ||
+                           talk->pair.sides[0].session.record_len > 0));
+    return code;
 }
 
 static int send_body(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailer)
 {
     uint8_t body[TALK_BODY_LEN];
-    int rv;
+    int code;
 
     for (size_t i = 0; i < sizeof(body); i++) {
         body[i] = (uint8_t)i;
     }
-    rv = sender->ops->data(sender, stream, fe_view_of(body, sizeof(body)));
-    return rv == 0 ? sender->ops->end(sender, stream, trailer, trailer != NULL) : rv;
+    code = sender->ops->data(sender, stream, fe_view_of(body, sizeof(body)));
+    return code == 0 ? sender->ops->end(sender, stream, trailer, trailer != NULL) : code;
 }
 
 static int ask(struct talk *talk)
@@ -269,15 +269,15 @@ static int ask(struct talk *talk)
     const struct fe_header headers[] = {{FE_VIEW_LIT("accept"), FE_VIEW_LIT("*/*")},
                                         {FE_VIEW_LIT("empty"), {0}}};
     uint32_t token;
-    int rv;
+    int code;
 
     talk->stream = sender->ops->next_stream(sender);
-    rv = sender->ops->find_node(sender, talk->pair.sides[0].self.id.public_key, &token);
+    code = sender->ops->find_node(sender, talk->pair.sides[0].self.id.public_key, &token);
 
-    if (rv == 0) {
-        rv = sender->ops->request(sender, talk->stream, services, 2, headers, 2);
+    if (code == 0) {
+        code = sender->ops->request(sender, talk->stream, services, 2, headers, 2);
     }
-    return rv == 0 ? send_body(sender, talk->stream, NULL) : rv;
+    return code == 0 ? send_body(sender, talk->stream, NULL) : code;
 }
 
 static int answer(struct talk *talk)
@@ -287,18 +287,18 @@ static int answer(struct talk *talk)
     const struct fe_header type = {FE_VIEW_LIT("type"), FE_VIEW_LIT("text")};
     const struct fe_header sum = {FE_VIEW_LIT("sum"), FE_VIEW_LIT("9")};
     uint32_t token;
-    int rv = sender->ops->nodes(sender, fe_sender_is_secure(sender) ? 1 : 3, ids, 2);
+    int code = sender->ops->nodes(sender, fe_sender_is_secure(sender) ? 1 : 3, ids, 2);
 
-    if (rv == 0) {
-        rv = sender->ops->find_node(sender, ids[0].public_key, &token);
+    if (code == 0) {
+        code = sender->ops->find_node(sender, ids[0].public_key, &token);
     }
-    if (rv == 0) {
-        rv = sender->ops->response(sender, talk->stream, true, &type, 1);
+    if (code == 0) {
+        code = sender->ops->response(sender, talk->stream, true, &type, 1);
     }
-    if (rv == 0) {
-        rv = send_body(sender, talk->stream, fe_sender_is_secure(sender) ? &sum : NULL);
+    if (code == 0) {
+        code = send_body(sender, talk->stream, fe_sender_is_secure(sender) ? &sum : NULL);
     }
-    return rv == 0 ? sender->ops->response(sender, 7, false, NULL, 0) : rv;
+    return code == 0 ? sender->ops->response(sender, 7, false, NULL, 0) : code;
 }
 
 /* What the old dialect cannot say. */
@@ -307,19 +307,19 @@ static int say_more(struct talk *talk)
     struct fe_sender *sender = pair_sender(&talk->pair, PAIR_RESPONDER);
     const struct fe_offer offers[] = {{FE_VIEW_LIT("echo"), FE_WEIGHT_DEFAULT},
                                       {FE_VIEW_LIT("pipe"), 7}};
-    int rv = sender->ops->window(sender, talk->stream, TALK_BODY_LEN);
+    int code = sender->ops->window(sender, talk->stream, TALK_BODY_LEN);
 
-    if (rv == 0) {
-        rv = sender->ops->window(sender, 0, TALK_BODY_LEN);
+    if (code == 0) {
+        code = sender->ops->window(sender, 0, TALK_BODY_LEN);
     }
-    if (rv == 0) {
-        rv = sender->ops->reset(sender, 9, FE_REASON_CANCEL, FE_VIEW_LIT("enough"));
+    if (code == 0) {
+        code = sender->ops->reset(sender, 9, FE_REASON_CANCEL, FE_VIEW_LIT("enough"));
     }
-    if (rv == 0) {
-        rv = sender->ops->services(sender, offers, 2);
+    if (code == 0) {
+        code = sender->ops->services(sender, offers, 2);
     }
-    return rv == 0 ? sender->ops->goaway(sender, talk->stream, FE_REASON_NONE, FE_VIEW_LIT("bye"))
-                   : rv;
+    return code == 0 ? sender->ops->goaway(sender, talk->stream, FE_REASON_NONE, FE_VIEW_LIT("bye"))
+                     : code;
 }
 
 static int ask_more(struct talk *talk)
@@ -327,42 +327,42 @@ static int ask_more(struct talk *talk)
     struct fe_sender *sender = pair_sender(&talk->pair, PAIR_INITIATOR);
     const struct fe_view echo = FE_VIEW_LIT("echo");
     uint32_t stream = sender->ops->next_stream(sender);
-    int rv = sender->ops->request(sender, stream, &echo, 1, NULL, 0);
+    int code = sender->ops->request(sender, stream, &echo, 1, NULL, 0);
 
-    if (rv == 0) {
-        rv = sender->ops->end(sender, stream, NULL, 0);
+    if (code == 0) {
+        code = sender->ops->end(sender, stream, NULL, 0);
     }
-    return rv == 0 ? sender->ops->ping(sender, 0x123456789abcdef0) : rv;
+    return code == 0 ? sender->ops->ping(sender, 0x123456789abcdef0) : code;
 }
 
 int talk_run(struct talk *talk, talk_cut_fn cut, void *arg, struct flatend_error *err)
 {
     struct fe_sender *initiator = pair_sender(&talk->pair, PAIR_INITIATOR);
-    int rv = pair_start(&talk->pair);
+    int code = pair_start(&talk->pair);
 
-    if (rv == 0) {
-        rv = carry_all(talk, cut, arg, err);
+    if (code == 0) {
+        code = carry_all(talk, cut, arg, err);
     }
-    if (rv == 0) {
-        rv = ask(talk);
+    if (code == 0) {
+        code = ask(talk);
     }
-    if (rv == 0) {
-        rv = carry_all(talk, cut, arg, err);
+    if (code == 0) {
+        code = carry_all(talk, cut, arg, err);
     }
-    if (rv == 0) {
-        rv = answer(talk);
+    if (code == 0) {
+        code = answer(talk);
     }
-    if (rv == 0 && fe_sender_is_secure(initiator)) {
-        rv = say_more(talk);
+    if (code == 0 && fe_sender_is_secure(initiator)) {
+        code = say_more(talk);
     }
-    if (rv == 0) {
-        rv = carry_all(talk, cut, arg, err);
+    if (code == 0) {
+        code = carry_all(talk, cut, arg, err);
     }
-    if (rv == 0) {
-        rv = initiator->ops->nodes(initiator, fe_sender_is_secure(initiator) ? 1 : 2, NULL, 0);
+    if (code == 0) {
+        code = initiator->ops->nodes(initiator, fe_sender_is_secure(initiator) ? 1 : 2, NULL, 0);
     }
-    if (rv == 0 && fe_sender_is_secure(initiator)) {
-        rv = ask_more(talk);
+    if (code == 0 && fe_sender_is_secure(initiator)) {
+        code = ask_more(talk);
     }
-    return rv == 0 ? carry_all(talk, cut, arg, err) : rv;
+    return code == 0 ? carry_all(talk, cut, arg, err) : code;
 }

@@ -239,15 +239,15 @@ static void strip_extension(struct middle *middle)
 static int strip_and_send(struct middle *middle, bool require_secure)
 {
     uint8_t keys[2][FE_KEY_LEN];
-    int rv;
+    int code;
 
     middle_init(middle);
     meeting_trust(&middle->m, R)->require_secure = require_secure;
     shake_with_both(middle, keys);
     read_handshake(middle, keys[I]);
     strip_extension(middle);
-    rv = send_handshake(middle, keys[R]);
-    return rv;
+    code = send_handshake(middle, keys[R]);
+    return code;
 }
 
 static void an_extension_stripped_where_secure_is_required(void **state)

@@ -160,7 +160,7 @@ static void a_record_with_any_byte_changed(void **state)
         struct heard heard = {0};
         struct pair pair;
         struct fe_sender *sender;
-        int rv;
+        int code;
 
         pair_init(&pair, 1);
         assert_int_equal(pair_open(&pair), 0);
@@ -169,10 +169,10 @@ static void a_record_with_any_byte_changed(void **state)
         assert_int_equal(fe_session_flush(&pair.sides[I].session), 0);
         len = fe_chain_read(&pair.sides[I].out, record, sizeof(record));
         record[at] ^= (uint8_t)(1U << at % 8);
-        rv = pair_feed(&pair, R, record, len, on_event, &heard, &err);
+        code = pair_feed(&pair, R, record, len, on_event, &heard, &err);
         assert_int_equal(heard.n, 0);
         /* A length that grew asks for bytes that do not come. */
-        assert_true(rv == FLATEND_EDECRYPT || (at < 4 && (rv == 0 || rv == FLATEND_EPROTO)));
+        assert_true(code == FLATEND_EDECRYPT || (at < 4 && (code == 0 || code == FLATEND_EPROTO)));
         pair_deinit(&pair);
     }
 }

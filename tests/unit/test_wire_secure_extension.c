@@ -75,15 +75,15 @@ static int decode_tlvs(struct fe_view tlvs, struct flatend_error *err)
     struct fe_secure_extension extension;
     uint8_t *bytes = malloc(6 + tlvs.len);
     struct fe_writer writer = fe_writer_of(bytes, 6 + tlvs.len);
-    int rv;
+    int code;
 
     assert_non_null(bytes);
     fe_write_bytes(&writer, FE_VIEW_LIT("FLT2"));
     fe_write_u16(&writer, (uint16_t)tlvs.len);
     fe_write_bytes(&writer, tlvs);
-    rv = fe_secure_extension_decode(fe_view_of(bytes, 6 + tlvs.len), &extension, err);
+    code = fe_secure_extension_decode(fe_view_of(bytes, 6 + tlvs.len), &extension, err);
     free(bytes);
-    return rv;
+    return code;
 }
 
 static void extensions_that_lie(void **state)

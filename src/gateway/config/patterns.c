@@ -38,11 +38,11 @@ static int patterns_of(const struct fe_config_reader *r, const struct fe_config_
     *n = 0;
     patterns[(*n)++] = route->pattern;
     if (!route->static_is_dir) {
-        return FLATEND_OK;
+        return 0;
     }
     if (catch_all.len > 0) {
         patterns[(*n)++] = fe_view_of(base.ptr, base.len - catch_all.len - 1);
-        return FLATEND_OK;
+        return 0;
     }
     base.len -= ends_in_slash(base) ? 1 : 0;
     slash = fe_arena_printf(r->arena, "%.*s/", (int)base.len, (const char *)base.ptr);
@@ -55,7 +55,7 @@ static int patterns_of(const struct fe_config_reader *r, const struct fe_config_
         patterns[(*n)++] = fe_view_str(slash);
     }
     patterns[(*n)++] = fe_view_str(below);
-    return FLATEND_OK;
+    return 0;
 }
 
 /* Whether two patterns match the same paths: the names of their parameters do not count. */
@@ -88,7 +88,7 @@ static const struct fe_config_route *find_taken(const struct fe_config_reader *r
         struct fe_view patterns[PATTERNS_MAX];
         size_t n;
         if (!fe_view_equal(earlier->method, http->routes[index].method) ||
-            patterns_of(r, earlier, patterns, &n) != FLATEND_OK) {
+            patterns_of(r, earlier, patterns, &n) != 0) {
             continue;
         }
         for (size_t k = 0; k < n; k++) {
@@ -132,9 +132,9 @@ int fe_config_add_route(const struct fe_config_reader *r, struct fe_config_http 
     size_t n;
     int code = patterns_of(r, route, patterns, &n);
 
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         code = fe_router_add(http->router, route->method, patterns[i], route, r->err);
-        if (code != FLATEND_OK) {
+        if (code != 0) {
             return fail_route(r, http, index, patterns[i], code);
         }
     }

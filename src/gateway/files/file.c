@@ -41,14 +41,14 @@ int fe_static_open(const struct fe_config_route *route, struct fe_view path, int
         return opened;
     }
     code = fe_fd_info(opened, info);
-    if (code == FLATEND_OK && (info->kind == FE_FILE_OTHER ||
-                               (info->kind == FE_FILE_DIRECTORY && !route->static_is_dir))) {
+    if (code == 0 && (info->kind == FE_FILE_OTHER ||
+                      (info->kind == FE_FILE_DIRECTORY && !route->static_is_dir))) {
         code = FLATEND_ENOENT;
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_fd_close(opened);
         return code;
     }
     *fd = opened;
-    return FLATEND_OK;
+    return 0;
 }

@@ -49,20 +49,20 @@ int fe_buf_reserve(struct fe_buf *buf, size_t n)
 
 int fe_buf_append(struct fe_buf *buf, const void *data, size_t len)
 {
-    int rv = fe_buf_reserve(buf, len);
+    int code = fe_buf_reserve(buf, len);
 
-    if (rv == 0 && len > 0) {
+    if (code == 0 && len > 0) {
         memcpy(buf->data + buf->len, data, len);
         buf->len += len;
     }
-    return rv;
+    return code;
 }
 
 int fe_buf_printf(struct fe_buf *buf, const char *format, ...)
 {
     va_list args;
     int len;
-    int rv;
+    int code;
 
     va_start(args, format);
     len = vsnprintf(NULL, 0, format, args);
@@ -71,9 +71,9 @@ int fe_buf_printf(struct fe_buf *buf, const char *format, ...)
         return FLATEND_EINVAL;
     }
     /* One byte more, for the NUL that vsnprintf writes and nobody counts. */
-    rv = fe_buf_reserve(buf, (size_t)len + 1);
-    if (rv != 0) {
-        return rv;
+    code = fe_buf_reserve(buf, (size_t)len + 1);
+    if (code != 0) {
+        return code;
     }
     va_start(args, format);
     vsnprintf((char *)buf->data + buf->len, (size_t)len + 1, format, args);

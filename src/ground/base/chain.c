@@ -126,10 +126,10 @@ int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
 {
     const uint8_t *from = data;
     struct fe_block *block = chain->tail;
-    int rv = add_room(chain, len);
+    int code = add_room(chain, len);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (block == NULL) {
         block = chain->head;

@@ -7,7 +7,7 @@
 const char *flatend_strerror(int code)
 {
     switch (code) {
-    case FLATEND_OK:
+    case 0:
         return "success";
 #define TEXT_OF(name, number, text)                                                                \
     case FLATEND_##name:                                                                           \
@@ -22,7 +22,7 @@ const char *flatend_strerror(int code)
 const char *flatend_error_name(int code)
 {
     switch (code) {
-    case FLATEND_OK:
+    case 0:
         return "OK";
 #define NAME_OF(name, number, text)                                                                \
     case FLATEND_##name:                                                                           \
@@ -64,7 +64,7 @@ int fe_err_wrap(struct flatend_error *err, const char *format, ...)
     va_list args;
 
     if (err == NULL) {
-        return FLATEND_OK;
+        return 0;
     }
     inner = *err;
     va_start(args, format);

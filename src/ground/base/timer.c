@@ -87,10 +87,10 @@ int fe_timer_start(struct fe_timers *timers, struct fe_timer *timer, uint64_t de
         deadline_ms = timers->earliest_ms;
     }
     if (timer->index == SIZE_MAX) {
-        int rv = grow(timers);
+        int code = grow(timers);
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         timer->deadline_ms = deadline_ms;
         timer->queued_ms = deadline_ms;

@@ -34,26 +34,26 @@ static int make_one(const char *path)
 int fe_dir_make(const char *path, struct flatend_error *err)
 {
     char *part = strdup(path);
-    int rv = 0;
+    int code = 0;
 
     if (part == NULL) {
         return fail_memory(err, path);
     }
-    for (char *at = part + 1; rv == 0 && *part != '\0' && *at != '\0'; at++) {
+    for (char *at = part + 1; code == 0 && *part != '\0' && *at != '\0'; at++) {
         if (*at == '/') {
             *at = '\0';
-            rv = make_one(part);
+            code = make_one(part);
             *at = '/';
         }
     }
-    if (rv == 0) {
-        rv = make_one(path);
+    if (code == 0) {
+        code = make_one(path);
     }
-    if (rv == 0) {
-        rv = access(path, W_OK | X_OK);
+    if (code == 0) {
+        code = access(path, W_OK | X_OK);
     }
     free(part);
-    return rv == 0 ? FLATEND_OK : fail(err, path);
+    return code == 0 ? 0 : fail(err, path);
 }
 
 char *fe_path_join(const char *dir, const char *name)
@@ -67,12 +67,12 @@ char *fe_path_join(const char *dir, const char *name)
 
 static int take_lock(int fd, bool wait)
 {
-    int rv;
+    int code;
 
     do {
-        rv = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
-    } while (rv != 0 && errno == EINTR);
-    return rv;
+        code = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+    } while (code != 0 && errno == EINTR);
+    return code;
 }
 
 int fe_file_lock(const char *path, bool wait, struct flatend_error *err)
@@ -111,15 +111,15 @@ void fe_file_unlock(int lock)
 
 static int visit_all(DIR *dir, int (*visit)(void *arg, const char *name, bool is_dir), void *arg)
 {
-    int code = FLATEND_OK;
+    int code = 0;
 
-    while (code == FLATEND_OK) {
+    while (code == 0) {
         const struct dirent *entry;
 
         errno = 0;
         entry = readdir(dir);
         if (entry == NULL) {
-            return errno == 0 ? FLATEND_OK : FLATEND_EIO;
+            return errno == 0 ? 0 : FLATEND_EIO;
         }
         code = visit(arg, entry->d_name, entry->d_type == DT_DIR);
     }

@@ -26,7 +26,7 @@ void fe_file_unlock(int lock);
 int fe_dir_open_beneath(const char *root, struct fe_view path) FE_MUST_USE;
 
 /* Calls `visit` for each name in the directory `fd`, which it closes: "." and ".." too, in no
- * order, until `visit` returns something else than FLATEND_OK, which is returned. FLATEND_ENOMEM,
+ * order, until `visit` returns something else than 0, which is returned. FLATEND_ENOMEM,
  * FLATEND_EIO. */
 int fe_dir_list(int fd, int (*visit)(void *arg, const char *name, bool is_dir),
                 void *arg) FE_MUST_USE;

@@ -4,7 +4,7 @@
 
 #include "ground/base/err.h"
 
-/* The code for an error of the system (errno). Never FLATEND_OK: what it does not know is
+/* The code for an error of the system (errno). Never 0: what it does not know is
  * FLATEND_EIO. */
 int fe_os_code(int number);
 

@@ -30,7 +30,7 @@ int fe_fd_info(int fd, struct fe_file_info *info)
         return fe_os_last_code();
     }
     *info = info_of(&st);
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_path_info(const char *path, struct fe_file_info *info)
@@ -41,12 +41,12 @@ int fe_path_info(const char *path, struct fe_file_info *info)
         return fe_os_last_code();
     }
     *info = info_of(&st);
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_path_check_readable(const char *path)
 {
-    return access(path, R_OK) == 0 ? FLATEND_OK : fe_os_last_code();
+    return access(path, R_OK) == 0 ? 0 : fe_os_last_code();
 }
 
 /* O_NONBLOCK: a pipe without a writer must not make us wait; a terminal must not become ours. */
@@ -59,7 +59,7 @@ int fe_path_open(const char *path)
 
 int fe_path_remove(const char *path)
 {
-    return unlink(path) == 0 ? FLATEND_OK : fe_os_last_code();
+    return unlink(path) == 0 ? 0 : fe_os_last_code();
 }
 
 ssize_t fe_fd_read_at(int fd, void *buf, size_t len, uint64_t offset)
@@ -85,12 +85,12 @@ int fe_fd_read_all(int fd, struct fe_buf *buf)
         uint8_t beyond;
         ssize_t n;
 
-        if (code != FLATEND_OK) {
+        if (code != 0) {
             return code;
         }
         n = step > 0 ? read(fd, buf->data + buf->len, step) : read(fd, &beyond, 1);
         if (n == 0) {
-            return FLATEND_OK;
+            return 0;
         }
         if (n < 0 && errno != EINTR) {
             return fe_os_last_code();
@@ -126,7 +126,7 @@ int fe_fd_write_all(int fd, struct fe_view data)
         FE_ASSERT(n <= (ssize_t)data.len, "no more is written than there was");
         data = fe_view_skip(data, n > 0 ? (size_t)n : 0);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_fd_duplicate(int fd)

@@ -41,8 +41,8 @@ static int read_all(int fd, const char *path, struct fe_buf *buf, struct flatend
     const int code = fe_fd_read_all(fd, buf);
 
     switch (code) {
-    case FLATEND_OK:
-        return FLATEND_OK;
+    case 0:
+        return 0;
     case FLATEND_ETOOBIG:
         return fe_err_set(err, code, "'%s': larger than %zu bytes", path, buf->max);
     case FLATEND_ENOMEM:
@@ -61,7 +61,7 @@ int fe_file_read(const char *path, struct fe_buf *buf, unsigned *mode, struct fl
     if (fd < 0) {
         return fail(err, NULL, path);
     }
-    if (fe_fd_info(fd, &info) != FLATEND_OK) {
+    if (fe_fd_info(fd, &info) != 0) {
         code = fail(err, NULL, path);
     } else if (info.kind != FE_FILE_REGULAR) {
         code = fe_err_set(err, FLATEND_EIO, "'%s': not a regular file", path);
@@ -69,7 +69,7 @@ int fe_file_read(const char *path, struct fe_buf *buf, unsigned *mode, struct fl
         code = read_all(fd, path, buf, err);
     }
     fe_fd_close(fd);
-    if (mode != NULL && code == FLATEND_OK) {
+    if (mode != NULL && code == 0) {
         *mode = info.mode;
     }
     return code;
@@ -101,7 +101,7 @@ static ssize_t read_private(int fd, const char *path, const char *what, void *te
     struct fe_file_info info;
     ssize_t len;
 
-    if (fe_fd_info(fd, &info) != FLATEND_OK) {
+    if (fe_fd_info(fd, &info) != 0) {
         return fail(err, what, path);
     }
     if (info.kind != FE_FILE_REGULAR) {
@@ -161,7 +161,7 @@ static int draft_open(struct draft *draft, const char *path)
 /* Its bytes and its mode are on the disk before it has its name. */
 static int draft_fill(const struct draft *draft, struct fe_view data, unsigned mode)
 {
-    if (fe_fd_write_all(draft->fd, data) != FLATEND_OK || fchmod(draft->fd, (mode_t)mode) != 0) {
+    if (fe_fd_write_all(draft->fd, data) != 0 || fchmod(draft->fd, (mode_t)mode) != 0) {
         return -1;
     }
     return fsync(draft->fd);
@@ -172,7 +172,7 @@ static int draft_fill(const struct draft *draft, struct fe_view data, unsigned m
 static int sync_parent(const struct draft *draft)
 {
     char *const slash = strrchr(draft->temp, '/');
-    int rv;
+    int code;
     int fd;
 
     if (slash != NULL) {
@@ -182,10 +182,10 @@ static int sync_parent(const struct draft *draft)
     if (fd < 0) {
         return errno == EACCES ? 0 : -1;
     }
-    rv = fsync(fd);
-    rv = rv != 0 && errno == EINVAL ? 0 : rv;
+    code = fsync(fd);
+    code = code != 0 && errno == EINVAL ? 0 : code;
     fe_fd_close(fd);
-    return rv;
+    return code;
 }
 
 /* Closes what draft_open opened, also when it failed; what is left of the draft goes. */
@@ -207,21 +207,21 @@ int fe_file_write(const char *path, struct fe_view data, unsigned mode, struct f
 {
     struct draft draft;
     bool has_name = false;
-    int rv = draft_open(&draft, path);
+    int code = draft_open(&draft, path);
 
     FE_ASSERT((mode & ~07777U) == 0, "the mode of a file is permission bits");
-    if (rv == 0) {
-        rv = draft_fill(&draft, data, mode);
+    if (code == 0) {
+        code = draft_fill(&draft, data, mode);
     }
-    if (rv == 0) {
-        rv = rename(draft.temp, path);
-        has_name = rv == 0;
+    if (code == 0) {
+        code = rename(draft.temp, path);
+        has_name = code == 0;
     }
-    if (rv == 0) {
-        rv = sync_parent(&draft);
+    if (code == 0) {
+        code = sync_parent(&draft);
     }
     draft_close(&draft, has_name);
-    return rv == 0 ? FLATEND_OK : fail(err, NULL, path);
+    return code == 0 ? 0 : fail(err, NULL, path);
 }
 
 /* Unlike rename, link never replaces a file: one that exists stays. */
@@ -229,20 +229,20 @@ int fe_file_create(const char *path, const char *what, struct fe_view data,
                    struct flatend_error *err)
 {
     struct draft draft;
-    int rv = draft_open(&draft, path);
+    int code = draft_open(&draft, path);
     bool is_linked = false;
 
-    if (rv == 0) {
-        rv = draft_fill(&draft, data, FE_FILE_SECRET);
+    if (code == 0) {
+        code = draft_fill(&draft, data, FE_FILE_SECRET);
     }
-    if (rv == 0) {
-        rv = link(draft.temp, path);
-        is_linked = rv == 0;
+    if (code == 0) {
+        code = link(draft.temp, path);
+        is_linked = code == 0;
     }
     if (is_linked) {
         (void)unlink(draft.temp);
-        rv = sync_parent(&draft);
+        code = sync_parent(&draft);
     }
     draft_close(&draft, is_linked);
-    return rv == 0 ? FLATEND_OK : fail(err, what, path);
+    return code == 0 ? 0 : fail(err, what, path);
 }

@@ -45,7 +45,7 @@ int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from)
         addr->family = FE_IPV4;
         addr->port = ntohs(in->sin_port);
         memcpy(addr->ip, &in->sin_addr, sizeof(in->sin_addr));
-        return FLATEND_OK;
+        return 0;
     }
     if (from->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
@@ -53,7 +53,7 @@ int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from)
         addr->family = FE_IPV6;
         addr->port = ntohs(in6->sin6_port);
         memcpy(addr->ip, &in6->sin6_addr, sizeof(in6->sin6_addr));
-        return FLATEND_OK;
+        return 0;
     }
     return FLATEND_EADDR;
 }
@@ -131,7 +131,7 @@ int fe_socket_accept(int listening, struct fe_addr *peer)
                    ? code
                    : FLATEND_ECLOSED; /* the one connection was lost before that (accept(2)) */
     }
-    if (fe_addr_from_sockaddr(peer, (struct sockaddr *)&from) != FLATEND_OK) {
+    if (fe_addr_from_sockaddr(peer, (struct sockaddr *)&from) != 0) {
         fe_fd_close(fd);
         return FLATEND_ECLOSED;
     }
@@ -162,14 +162,14 @@ int fe_host_lookup(const char *name, struct fe_addr *addr, struct flatend_error 
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    int rv = getaddrinfo(name, NULL, &hints, &found);
+    int code = getaddrinfo(name, NULL, &hints, &found);
 
-    if (rv != 0) {
-        return fe_err_set(err, rv == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "%s",
-                          gai_strerror(rv));
+    if (code != 0) {
+        return fe_err_set(err, code == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "%s",
+                          gai_strerror(code));
     }
-    rv = fe_addr_from_sockaddr(addr, found->ai_addr);
+    code = fe_addr_from_sockaddr(addr, found->ai_addr);
     freeaddrinfo(found);
     addr->port = 0;
-    return rv == FLATEND_OK ? FLATEND_OK : fe_err_set(err, rv, "not an IP address");
+    return code == 0 ? 0 : fe_err_set(err, code, "not an IP address");
 }

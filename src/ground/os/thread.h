@@ -33,51 +33,51 @@ struct fe_thread {
 static inline int fe_mutex_init(struct fe_mutex *mutex) FE_MUST_USE;
 static inline int fe_mutex_init(struct fe_mutex *mutex)
 {
-    return pthread_mutex_init(&mutex->native, NULL) == 0 ? FLATEND_OK : FLATEND_ENOMEM;
+    return pthread_mutex_init(&mutex->native, NULL) == 0 ? 0 : FLATEND_ENOMEM;
 }
 
 static inline void fe_mutex_deinit(struct fe_mutex *mutex)
 {
-    const int rv = pthread_mutex_destroy(&mutex->native);
+    const int code = pthread_mutex_destroy(&mutex->native);
 
-    FE_ASSERT(rv == 0, "a mutex is destroyed when no thread holds it");
+    FE_ASSERT(code == 0, "a mutex is destroyed when no thread holds it");
 }
 
 static inline void fe_mutex_lock(struct fe_mutex *mutex)
 {
-    const int rv = pthread_mutex_lock(&mutex->native);
+    const int code = pthread_mutex_lock(&mutex->native);
 
-    FE_ASSERT(rv == 0, "a mutex can be locked while it is there");
+    FE_ASSERT(code == 0, "a mutex can be locked while it is there");
 }
 
 static inline void fe_mutex_unlock(struct fe_mutex *mutex)
 {
-    const int rv = pthread_mutex_unlock(&mutex->native);
+    const int code = pthread_mutex_unlock(&mutex->native);
 
-    FE_ASSERT(rv == 0, "a mutex is unlocked by the thread that holds it");
+    FE_ASSERT(code == 0, "a mutex is unlocked by the thread that holds it");
 }
 
 /* FLATEND_ENOMEM. */
 static inline int fe_cond_init(struct fe_cond *cond) FE_MUST_USE;
 static inline int fe_cond_init(struct fe_cond *cond)
 {
-    return pthread_cond_init(&cond->native, NULL) == 0 ? FLATEND_OK : FLATEND_ENOMEM;
+    return pthread_cond_init(&cond->native, NULL) == 0 ? 0 : FLATEND_ENOMEM;
 }
 
 static inline void fe_cond_deinit(struct fe_cond *cond)
 {
-    const int rv = pthread_cond_destroy(&cond->native);
+    const int code = pthread_cond_destroy(&cond->native);
 
-    FE_ASSERT(rv == 0, "a condition is destroyed when no thread waits for it");
+    FE_ASSERT(code == 0, "a condition is destroyed when no thread waits for it");
 }
 
 /* Leaves the mutex while it waits. May return without a reason: wait in a loop over the condition.
  */
 static inline void fe_cond_wait(struct fe_cond *cond, struct fe_mutex *mutex)
 {
-    const int rv = pthread_cond_wait(&cond->native, &mutex->native);
+    const int code = pthread_cond_wait(&cond->native, &mutex->native);
 
-    FE_ASSERT(rv == 0, "a thread waits with the mutex that it holds");
+    FE_ASSERT(code == 0, "a thread waits with the mutex that it holds");
 }
 
 /* Wakes one thread that waits, or all of them. */
@@ -95,35 +95,35 @@ static inline void fe_cond_broadcast(struct fe_cond *cond)
 static inline int fe_rwlock_init(struct fe_rwlock *lock) FE_MUST_USE;
 static inline int fe_rwlock_init(struct fe_rwlock *lock)
 {
-    return pthread_rwlock_init(&lock->native, NULL) == 0 ? FLATEND_OK : FLATEND_ENOMEM;
+    return pthread_rwlock_init(&lock->native, NULL) == 0 ? 0 : FLATEND_ENOMEM;
 }
 
 static inline void fe_rwlock_deinit(struct fe_rwlock *lock)
 {
-    const int rv = pthread_rwlock_destroy(&lock->native);
+    const int code = pthread_rwlock_destroy(&lock->native);
 
-    FE_ASSERT(rv == 0, "a lock is destroyed when no thread holds it");
+    FE_ASSERT(code == 0, "a lock is destroyed when no thread holds it");
 }
 
 static inline void fe_rwlock_lock(struct fe_rwlock *lock)
 {
-    const int rv = pthread_rwlock_wrlock(&lock->native);
+    const int code = pthread_rwlock_wrlock(&lock->native);
 
-    FE_ASSERT(rv == 0, "a lock can be taken by a thread that does not hold it");
+    FE_ASSERT(code == 0, "a lock can be taken by a thread that does not hold it");
 }
 
 static inline void fe_rwlock_lock_shared(struct fe_rwlock *lock)
 {
-    const int rv = pthread_rwlock_rdlock(&lock->native);
+    const int code = pthread_rwlock_rdlock(&lock->native);
 
-    FE_ASSERT(rv == 0, "a lock can be shared by a thread that does not hold it alone");
+    FE_ASSERT(code == 0, "a lock can be shared by a thread that does not hold it alone");
 }
 
 static inline void fe_rwlock_unlock(struct fe_rwlock *lock)
 {
-    const int rv = pthread_rwlock_unlock(&lock->native);
+    const int code = pthread_rwlock_unlock(&lock->native);
 
-    FE_ASSERT(rv == 0, "a lock is given back by the thread that holds it");
+    FE_ASSERT(code == 0, "a lock is given back by the thread that holds it");
 }
 
 /* A thread of our own, which no signal of the process is delivered to: signals are the

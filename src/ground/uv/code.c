@@ -6,7 +6,7 @@ int fe_uv_code(int status)
 {
     switch (status) {
     case 0:
-        return FLATEND_OK;
+        return 0;
     case UV_EOF:
         return FLATEND_ECLOSED;
     case UV_EAI_NONAME:

@@ -96,24 +96,24 @@ int fe_listener_try(const struct fe_addr *addr)
 
 static int start_listener(struct fe_listener *listener)
 {
-    int rv = fe_socket_addr(listener->fd, &listener->addr);
+    int code = fe_socket_addr(listener->fd, &listener->addr);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
-    rv = uv_poll_init(listener->worker->loop, &listener->poll, listener->fd);
-    if (rv == 0) {
+    code = uv_poll_init(listener->worker->loop, &listener->poll, listener->fd);
+    if (code == 0) {
         listener->poll.data = listener;
-        rv = uv_poll_start(&listener->poll, UV_READABLE, on_ready);
+        code = uv_poll_start(&listener->poll, UV_READABLE, on_ready);
     }
-    return rv == 0 ? 0 : fe_uv_code(rv);
+    return code == 0 ? 0 : fe_uv_code(code);
 }
 
 int fe_listener_adopt(struct fe_worker *worker, int fd, const struct fe_listener_ops *ops,
                       void *owner, struct fe_listener **out)
 {
     struct fe_listener *listener = calloc(1, sizeof(*listener));
-    int rv;
+    int code;
 
     *out = NULL;
     if (listener == NULL) {
@@ -124,10 +124,10 @@ int fe_listener_adopt(struct fe_worker *worker, int fd, const struct fe_listener
     listener->owner = owner;
     listener->fd = fd;
     fe_timer_init(&listener->resume, on_resume);
-    rv = start_listener(listener);
-    if (rv != 0) {
+    code = start_listener(listener);
+    if (code != 0) {
         free(listener);
-        return rv;
+        return code;
     }
     *out = listener;
     return 0;

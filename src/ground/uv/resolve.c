@@ -43,10 +43,10 @@ static int split(const char *host_port, char name[NI_MAXHOST], uint16_t *port,
                  struct flatend_error *err)
 {
     struct fe_view host;
-    int rv = fe_addr_split(host_port, &host, port, err);
+    int code = fe_addr_split(host_port, &host, port, err);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (host.len == 0 || host.len >= NI_MAXHOST) {
         return fe_err_set(err, FLATEND_EADDR, "'%s': no host name", host_port);
@@ -63,10 +63,10 @@ int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn
     struct resolution *resolution;
     char name[NI_MAXHOST];
     uint16_t port;
-    int rv = split(host_port, name, &port, err);
+    int code = split(host_port, name, &port, err);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     resolution = malloc(sizeof(*resolution) + strlen(host_port) + 1);
     if (resolution == NULL) {
@@ -77,10 +77,10 @@ int fe_resolve(struct fe_worker *worker, const char *host_port, fe_resolve_fn fn
     resolution->arg = arg;
     memcpy(resolution->host_port, host_port, strlen(host_port) + 1);
     resolution->request.data = resolution;
-    rv = uv_getaddrinfo(worker->loop, &resolution->request, on_resolved, name, NULL, &hints);
-    if (rv != 0) {
+    code = uv_getaddrinfo(worker->loop, &resolution->request, on_resolved, name, NULL, &hints);
+    if (code != 0) {
         free(resolution);
-        return fe_err_set(err, fe_uv_code(rv), "look up '%s': %s", host_port, uv_strerror(rv));
+        return fe_err_set(err, fe_uv_code(code), "look up '%s': %s", host_port, uv_strerror(code));
     }
     return 0;
 }
@@ -90,14 +90,14 @@ int fe_resolve_now(const char *host_port, struct fe_addr *addr, struct flatend_e
     struct flatend_error reason;
     char name[NI_MAXHOST];
     uint16_t port;
-    int rv = split(host_port, name, &port, err);
+    int code = split(host_port, name, &port, err);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
-    rv = fe_host_lookup(name, addr, &reason);
-    if (rv != 0) {
-        return fe_err_set(err, rv, "look up '%s': %.150s", host_port, reason.text);
+    code = fe_host_lookup(name, addr, &reason);
+    if (code != 0) {
+        return fe_err_set(err, code, "look up '%s': %.150s", host_port, reason.text);
     }
     addr->port = port;
     return 0;

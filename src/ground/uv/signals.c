@@ -53,20 +53,20 @@ int fe_signals_open(struct fe_worker *worker, bool with_hup,
     signals->on_signal = callback;
     signals->arg = arg;
     for (size_t i = 0; i < n; i++) {
-        int rv = uv_signal_init(worker->loop, &signals->handles[i]);
+        int code = uv_signal_init(worker->loop, &signals->handles[i]);
 
-        if (rv == 0) {
+        if (code == 0) {
             signals->handles[i].data = signals;
             signals->n++;
-            rv = uv_signal_start(&signals->handles[i], on_signal, signums[i]);
+            code = uv_signal_start(&signals->handles[i], on_signal, signums[i]);
         }
-        if (rv != 0) {
+        if (code != 0) {
             if (signals->n == 0) {
                 free(signals);
             } else {
                 fe_signals_close(signals);
             }
-            return fe_uv_code(rv);
+            return fe_uv_code(code);
         }
     }
     *out = signals;

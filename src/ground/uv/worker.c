@@ -69,10 +69,10 @@ static void on_wake(uv_async_t *wake)
 /* Only uv_async_init can fail: it may need descriptors. */
 static int init_handles(struct fe_worker *worker)
 {
-    int rv = uv_async_init(worker->loop, &worker->wake, on_wake);
+    int code = uv_async_init(worker->loop, &worker->wake, on_wake);
 
-    if (rv != 0) {
-        return fe_uv_code(rv);
+    if (code != 0) {
+        return fe_uv_code(code);
     }
     (void)uv_timer_init(worker->loop, &worker->timer);
     (void)uv_prepare_init(worker->loop, &worker->turn);
@@ -88,7 +88,7 @@ static int init_handles(struct fe_worker *worker)
 int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
 {
     struct fe_worker *worker = malloc(sizeof(*worker));
-    int rv;
+    int code;
 
     *out = NULL;
     if (worker == NULL) {
@@ -97,10 +97,10 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     memset(worker, 0, offsetof(struct fe_worker, read_buf));
     worker->loop = loop;
     if (loop == NULL) {
-        rv = uv_loop_init(&worker->own_loop);
-        if (rv != 0) {
+        code = uv_loop_init(&worker->own_loop);
+        if (code != 0) {
             free(worker);
-            return fe_uv_code(rv);
+            return fe_uv_code(code);
         }
         worker->loop = &worker->own_loop;
     }
@@ -109,19 +109,19 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     fe_list_init(&worker->flush);
     fe_list_init(&worker->deferred);
     fe_list_init(&worker->tasks);
-    rv = fe_mutex_init(&worker->task_lock);
-    if (rv == 0) {
-        rv = init_handles(worker);
-        if (rv != 0) {
+    code = fe_mutex_init(&worker->task_lock);
+    if (code == 0) {
+        code = init_handles(worker);
+        if (code != 0) {
             fe_mutex_deinit(&worker->task_lock);
         }
     }
-    if (rv != 0) {
+    if (code != 0) {
         if (loop == NULL) {
             (void)uv_loop_close(&worker->own_loop);
         }
         free(worker);
-        return rv;
+        return code;
     }
     *out = worker;
     return 0;
@@ -173,9 +173,9 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
         return;
     }
     (void)uv_run(worker->loop, UV_RUN_DEFAULT);
-    int rv = uv_loop_close(worker->loop);
-    FE_ASSERT(rv == 0, "a loop without handles closes");
-    (void)rv;
+    int code = uv_loop_close(worker->loop);
+    FE_ASSERT(code == 0, "a loop without handles closes");
+    (void)code;
     free(worker);
     if (on_freed != NULL) {
         on_freed(arg);

@@ -42,16 +42,16 @@ int flatend_secret_key_load(struct flatend_secret_key *key, const char *path,
 {
     char text[KEY_TEXT_MAX + 1]; /* one more than may be there, to see that it is not */
     ssize_t len = fe_file_read_private(path, "read key", text, sizeof(text), error);
-    int rv;
+    int code;
 
     if (len < 0) {
         return (int)len;
     }
-    rv = parse_key(key, text, (size_t)len);
+    code = parse_key(key, text, (size_t)len);
     fe_wipe(text, sizeof(text));
-    if (rv != 0) {
+    if (code != 0) {
         fe_wipe(key, sizeof(*key));
-        return fe_err_set(error, rv, "read key '%s': not a secret key of %d hexadecimal digits",
+        return fe_err_set(error, code, "read key '%s': not a secret key of %d hexadecimal digits",
                           path, KEY_DIGITS);
     }
     return 0;
@@ -61,11 +61,11 @@ int flatend_secret_key_save(const struct flatend_secret_key *key, const char *pa
                             struct flatend_error *error)
 {
     char text[KEY_TEXT_MAX + 1];
-    int rv;
+    int code;
 
     sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
     text[KEY_DIGITS] = '\n';
-    rv = fe_file_create(path, "write key", fe_view_of(text, KEY_TEXT_MAX), error);
+    code = fe_file_create(path, "write key", fe_view_of(text, KEY_TEXT_MAX), error);
     fe_wipe(text, sizeof(text));
-    return rv;
+    return code;
 }

@@ -64,9 +64,9 @@ void fe_ed25519_sign(const struct flatend_secret_key *key, struct fe_view messag
 int fe_ed25519_verify(const uint8_t public_key[32], struct fe_view message,
                       const uint8_t signature[64])
 {
-    int rv = crypto_sign_verify_detached(signature, message.ptr, message.len, public_key);
+    int code = crypto_sign_verify_detached(signature, message.ptr, message.len, public_key);
 
-    return rv == 0 ? 0 : FLATEND_ESIGNATURE;
+    return code == 0 ? 0 : FLATEND_ESIGNATURE;
 }
 
 int fe_ed25519_check(const struct flatend_secret_key *key)

@@ -202,14 +202,14 @@ static int make_header(struct fe_response_head *head, const char *name, const ch
 
 static int append(struct fe_response_head *head, const struct fe_header *header)
 {
-    int rv;
+    int code;
 
     if (size_of(header) > HEADERS_SIZE_MAX - head->size) {
         return FLATEND_ETOOBIG;
     }
-    rv = grow(head);
-    if (rv != 0) {
-        return rv;
+    code = grow(head);
+    if (code != 0) {
+        return code;
     }
     head->headers[head->n++] = *header;
     head->size += size_of(header);
@@ -219,9 +219,9 @@ static int append(struct fe_response_head *head, const struct fe_header *header)
 int fe_response_head_add(struct fe_response_head *head, const char *name, const char *value)
 {
     struct fe_header header;
-    int rv = make_header(head, name, value, &header);
+    int code = make_header(head, name, value, &header);
 
-    return rv != 0 ? rv : append(head, &header);
+    return code != 0 ? code : append(head, &header);
 }
 
 /* The header takes the place of the first of its name; the others go. */
@@ -230,10 +230,10 @@ int fe_response_head_set(struct fe_response_head *head, const char *name, const 
     struct fe_header header;
     size_t replaced = 0;
     size_t n = 0;
-    int rv = make_header(head, name, value, &header);
+    int code = make_header(head, name, value, &header);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     for (size_t i = 0; i < head->n; i++) {
         if (fe_view_equal(head->headers[i].name, header.name)) {
@@ -267,14 +267,14 @@ void fe_response_head_clear(struct fe_response_head *head)
 
 int fe_response_head_finish(struct fe_response_head *head)
 {
-    int rv;
+    int code;
 
     if (head->status == FE_HEAD_STATUS_DEFAULT) {
         return 0;
     }
-    rv = grow(head);
-    if (rv != 0) {
-        return rv;
+    code = grow(head);
+    if (code != 0) {
+        return code;
     }
     (void)snprintf(head->status_text, sizeof(head->status_text), "%3d", head->status);
     head->headers[head->n++] =

@@ -51,16 +51,16 @@ bool fe_node_is_own_thread(struct flatend_node *node)
 /* Under the lock, so that after `accepts_tasks` was cleared no task is on its way here. */
 int fe_node_post(struct flatend_node *node, struct fe_task *task)
 {
-    int rv = 0;
+    int code = 0;
 
     fe_mutex_lock(&node->lock);
     if (node->accepts_tasks) {
         fe_task_post(node->worker, task);
     } else {
-        rv = node->state < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
+        code = node->state < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
     }
     fe_mutex_unlock(&node->lock);
-    return rv;
+    return code;
 }
 
 static int init_locks(struct flatend_node *node)
@@ -78,38 +78,38 @@ static int init_locks(struct flatend_node *node)
 /* All that needs memory besides the settings. */
 static int init_parts(struct flatend_node *node)
 {
-    int rv = init_locks(node);
+    int code = init_locks(node);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
-    rv = fe_node_init_services(node);
-    if (rv == 0) {
-        rv = fe_handler_pool_init(&node->pool, node->settings.handler_threads);
-        if (rv == 0) {
+    code = fe_node_init_services(node);
+    if (code == 0) {
+        code = fe_handler_pool_init(&node->pool, node->settings.handler_threads);
+        if (code == 0) {
             return 0;
         }
         fe_node_deinit_services(node);
     }
     fe_cond_deinit(&node->changed);
     fe_mutex_deinit(&node->lock);
-    return rv;
+    return code;
 }
 
 int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement placement,
                    struct fe_worker *worker, struct flatend_node **out, struct flatend_error *error)
 {
     struct flatend_node *node = calloc(1, sizeof(*node));
-    int rv;
+    int code;
 
     *out = NULL;
     if (node == NULL) {
         return fe_err_code(error, FLATEND_ENOMEM);
     }
-    rv = fe_settings_init(&node->settings, options, error);
-    if (rv != 0) {
+    code = fe_settings_init(&node->settings, options, error);
+    if (code != 0) {
         free(node);
-        return rv;
+        return code;
     }
     node->placement = placement;
     node->worker = worker;
@@ -118,11 +118,11 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_list_init(&node->free_contexts);
     fe_list_init(&node->calls);
     fe_list_init(&node->waiters);
-    rv = init_parts(node);
-    if (rv != 0) {
+    code = init_parts(node);
+    if (code != 0) {
         fe_settings_deinit(&node->settings);
         free(node);
-        return fe_err_code(error, rv);
+        return fe_err_code(error, code);
     }
     *out = node;
     return 0;

@@ -13,9 +13,9 @@ enum {
 
 static int parse_addr(struct fe_addr *addr, const char *text, struct flatend_error *error)
 {
-    int rv = fe_addr_parse(addr, text, error);
+    int code = fe_addr_parse(addr, text, error);
 
-    return rv == FLATEND_ENOENT ? fe_resolve_now(text, addr, error) : rv;
+    return code == FLATEND_ENOENT ? fe_resolve_now(text, addr, error) : code;
 }
 
 static int check_numbers(const struct flatend_options *options, struct flatend_error *error)
@@ -65,15 +65,15 @@ static void copy_numbers(struct fe_settings *settings, const struct flatend_opti
 static int copy_key(struct fe_settings *settings, const struct flatend_options *options,
                     struct flatend_error *error)
 {
-    int rv;
+    int code;
 
     settings->is_anonymous = options->secret_key == NULL;
     if (settings->is_anonymous) {
         return 0;
     }
-    rv = fe_ed25519_check(options->secret_key);
-    if (rv != 0) {
-        return fe_err_set(error, rv, "secret_key: the public half does not belong to the seed");
+    code = fe_ed25519_check(options->secret_key);
+    if (code != 0) {
+        return fe_err_set(error, code, "secret_key: the public half does not belong to the seed");
     }
     settings->secret_key = *options->secret_key;
     return 0;
@@ -82,15 +82,15 @@ static int copy_key(struct fe_settings *settings, const struct flatend_options *
 static int copy_public_addr(struct fe_settings *settings, const struct flatend_options *options,
                             struct flatend_error *error)
 {
-    int rv;
+    int code;
 
     if (options->public_addr == NULL) {
         return 0;
     }
-    rv = parse_addr(&settings->public_addr, options->public_addr, error);
-    if (rv != 0) {
+    code = parse_addr(&settings->public_addr, options->public_addr, error);
+    if (code != 0) {
         (void)fe_err_wrap(error, "public_addr");
-        return rv;
+        return code;
     }
     if (settings->public_addr.port == 0) {
         return fe_err_set(error, FLATEND_EADDR, "public_addr: '%s': the port must not be 0",
@@ -124,11 +124,11 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
-        int rv = parse_addr(&settings->bind_addrs[i], options->bind_addrs[i], error);
+        int code = parse_addr(&settings->bind_addrs[i], options->bind_addrs[i], error);
 
-        if (rv != 0) {
+        if (code != 0) {
             (void)fe_err_wrap(error, "bind_addrs[%zu]", i);
-            return rv;
+            return code;
         }
     }
     settings->n_bind_addrs = n;
@@ -197,15 +197,15 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
-        int rv = fe_service_check(&options->services[i], error);
+        int code = fe_service_check(&options->services[i], error);
 
-        if (rv != 0) {
+        if (code != 0) {
             (void)fe_err_wrap(error, "services[%zu]", i);
         } else {
-            rv = copy_service(settings, &options->services[i], error);
+            code = copy_service(settings, &options->services[i], error);
         }
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         size += 1 + strlen(options->services[i].name);
     }
@@ -219,7 +219,7 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
 int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
                      struct flatend_error *error)
 {
-    int rv;
+    int code;
 
     *settings = (struct fe_settings){0};
     if (options->size != sizeof(*options)) {
@@ -228,26 +228,26 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
     }
     fe_arena_init(&settings->arena, 0);
     copy_numbers(settings, options);
-    rv = check_numbers(options, error);
-    if (rv == 0) {
-        rv = copy_key(settings, options, error);
+    code = check_numbers(options, error);
+    if (code == 0) {
+        code = copy_key(settings, options, error);
     }
-    if (rv == 0) {
-        rv = copy_public_addr(settings, options, error);
+    if (code == 0) {
+        code = copy_public_addr(settings, options, error);
     }
-    if (rv == 0) {
-        rv = copy_bind_addrs(settings, options, error);
+    if (code == 0) {
+        code = copy_bind_addrs(settings, options, error);
     }
-    if (rv == 0) {
-        rv = copy_services(settings, options, error);
+    if (code == 0) {
+        code = copy_services(settings, options, error);
     }
-    if (rv == 0) {
-        rv = fe_settings_copy_trust(settings, options, error);
+    if (code == 0) {
+        code = fe_settings_copy_trust(settings, options, error);
     }
-    if (rv != 0) {
+    if (code != 0) {
         fe_settings_deinit(settings);
     }
-    return rv;
+    return code;
 }
 
 void fe_settings_deinit(struct fe_settings *settings)

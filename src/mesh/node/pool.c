@@ -54,7 +54,7 @@ int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max)
 
 int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
 {
-    int rv = 0;
+    int code = 0;
 
     fe_mutex_lock(&pool->lock);
     if (pool->n_queued >= pool->n_idle && pool->n_threads < pool->n_max &&
@@ -62,14 +62,14 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
         pool->n_threads++;
     }
     if (pool->n_threads == 0 || pool->n_queued >= FE_POOL_QUEUE_MAX) {
-        rv = FLATEND_ELIMIT;
+        code = FLATEND_ELIMIT;
     } else {
         fe_list_push_back(&pool->queue, &job->link);
         pool->n_queued++;
         fe_cond_signal(&pool->work);
     }
     fe_mutex_unlock(&pool->lock);
-    return rv;
+    return code;
 }
 
 void fe_handler_pool_deinit(struct fe_handler_pool *pool)

@@ -159,20 +159,20 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
 /* Tasks the stream to the node's thread and waits for it to begin. */
 static int start(struct flatend_stream *stream)
 {
-    int rv;
+    int code;
 
     stream->io.is_posted = true;
-    rv = fe_node_post(stream->node, &stream->io.task);
-    if (rv != 0) {
-        return rv;
+    code = fe_node_post(stream->node, &stream->io.task);
+    if (code != 0) {
+        return code;
     }
     fe_mutex_lock(&stream->io.lock);
     while (!stream->is_started) {
         fe_cond_wait(&stream->io.changed, &stream->io.lock);
     }
-    rv = stream->start_code;
+    code = stream->start_code;
     fe_mutex_unlock(&stream->io.lock);
-    return rv;
+    return code;
 }
 
 /* The rest of a body that did not fit. Should the provider be gone, the response says so. */
@@ -180,14 +180,14 @@ static int write_rest(struct flatend_stream *stream, const struct flatend_reques
                       size_t n_sent)
 {
     const uint8_t *body = request->body;
-    int rv;
+    int code;
 
     if (n_sent == request->body_len) {
         return 0;
     }
-    rv = fe_handoff_write(&stream->io, body + n_sent, request->body_len - n_sent);
-    if (rv == FLATEND_ENOMEM) {
-        return rv;
+    code = fe_handoff_write(&stream->io, body + n_sent, request->body_len - n_sent);
+    if (code == FLATEND_ENOMEM) {
+        return code;
     }
     fe_handoff_command(&stream->io, FE_HANDOFF_FINISH);
     return 0;
@@ -206,29 +206,29 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
 {
     struct flatend_stream *stream;
     ssize_t n;
-    int rv = check_request(request);
+    int code = check_request(request);
 
     *out = NULL;
-    if (rv == 0 && fe_node_is_own_thread(node)) {
-        rv = FLATEND_ESTATE;
+    if (code == 0 && fe_node_is_own_thread(node)) {
+        code = FLATEND_ESTATE;
     }
-    if (rv != 0) {
-        return fail(request, rv, error);
+    if (code != 0) {
+        return fail(request, code, error);
     }
     stream = stream_new(node, request);
     if (stream == NULL) {
         return fail(request, FLATEND_ENOMEM, error);
     }
     n = preload(stream, request);
-    rv = n < 0 ? (int)n : start(stream);
-    if (rv != 0) {
+    code = n < 0 ? (int)n : start(stream);
+    if (code != 0) {
         fe_outgoing_free(stream);
-        return fail(request, rv, error);
+        return fail(request, code, error);
     }
-    rv = write_rest(stream, request, (size_t)n);
-    if (rv != 0) {
+    code = write_rest(stream, request, (size_t)n);
+    if (code != 0) {
         flatend_stream_close(stream);
-        return fail(request, rv, error);
+        return fail(request, code, error);
     }
     *out = stream;
     return 0;
@@ -259,18 +259,18 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
                             const struct flatend_header **headers, size_t *n_headers)
 {
     struct fe_handoff *io = &stream->io;
-    int rv = 0;
+    int code = 0;
 
     fe_mutex_lock(&io->lock);
     while (!stream->has_response && io->code == 0) {
         fe_cond_wait(&io->changed, &io->lock);
     }
     if (!stream->has_response) {
-        rv = io->code;
+        code = io->code;
     }
     fe_mutex_unlock(&io->lock);
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (status != NULL) {
         *status = fe_received_head_status(&stream->response);

@@ -15,11 +15,11 @@ int fe_read_all(struct fe_buf *buf, ssize_t (*read)(void *from, void *buf, size_
     for (;;) {
         size_t left = most - buf->len;
         size_t step = left < STEP ? left : STEP;
-        int rv = fe_buf_reserve(buf, step + 1);
+        int code = fe_buf_reserve(buf, step + 1);
         ssize_t n;
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         n = read(from, buf->data + buf->len, step);
         if (n < 0) {

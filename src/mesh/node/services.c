@@ -36,11 +36,11 @@ int fe_node_init_services(struct flatend_node *node)
     fe_rng_fill(&node->rng, seed, sizeof(seed));
     fe_map_init(&node->services, seed);
     for (size_t i = 0; i < settings->n_services; i++) {
-        int rv = fe_map_insert(&node->services, &settings->services[i].by_name);
+        int code = fe_map_insert(&node->services, &settings->services[i].by_name);
 
-        if (rv != 0) {
+        if (code != 0) {
             fe_map_deinit(&node->services);
-            return rv;
+            return code;
         }
     }
     return 0;
@@ -102,21 +102,21 @@ static int check_room(const struct flatend_node *node, struct fe_view name)
 
 static int add(struct flatend_node *node, struct fe_service *service)
 {
-    int rv = check_room(node, service->by_name.key);
+    int code = check_room(node, service->by_name.key);
 
     if (fe_node_find_service(node, service->by_name.key) != NULL) {
         return FLATEND_EEXIST;
     }
-    if (rv == 0) {
-        rv = fe_map_insert(&node->services, &service->by_name);
+    if (code == 0) {
+        code = fe_map_insert(&node->services, &service->by_name);
     }
-    if (rv == 0) {
-        rv = announce(node);
-        if (rv != 0) {
+    if (code == 0) {
+        code = announce(node);
+        if (code != 0) {
             fe_map_remove(&node->services, &service->by_name);
         }
     }
-    return rv;
+    return code;
 }
 
 static void run_add(struct fe_sync_task *sync_task)
@@ -152,23 +152,23 @@ static struct fe_service *service_new(const struct flatend_service *service)
 int flatend_node_add_service(struct flatend_node *node, const struct flatend_service *service)
 {
     struct change change = {.sync_task.run = run_add, .node = node};
-    int rv = fe_service_check(service, NULL);
+    int code = fe_service_check(service, NULL);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     change.added = service_new(service);
     if (change.added == NULL) {
         return FLATEND_ENOMEM;
     }
-    rv = fe_node_run(node, &change.sync_task);
-    if (rv == 0) {
-        rv = change.code;
+    code = fe_node_run(node, &change.sync_task);
+    if (code == 0) {
+        code = change.code;
     }
-    if (rv != 0) {
+    if (code != 0) {
         free(change.added);
     }
-    return rv;
+    return code;
 }
 
 /* ---- removing ---- */
@@ -176,19 +176,19 @@ int flatend_node_add_service(struct flatend_node *node, const struct flatend_ser
 static int remove_service(struct flatend_node *node, struct fe_view name)
 {
     struct fe_service *service = fe_node_find_service(node, name);
-    int rv;
+    int code;
 
     if (service == NULL) {
         return FLATEND_ENOENT;
     }
     fe_map_remove(&node->services, &service->by_name);
-    rv = announce(node);
-    if (rv == 0) {
+    code = announce(node);
+    if (code == 0) {
         fe_service_unref(service);
         return 0;
     }
     /* The map has just had room for it. */
-    return fe_map_insert(&node->services, &service->by_name) != 0 ? FLATEND_ENOMEM : rv;
+    return fe_map_insert(&node->services, &service->by_name) != 0 ? FLATEND_ENOMEM : code;
 }
 
 static void run_remove(struct fe_sync_task *sync_task)
@@ -201,7 +201,7 @@ static void run_remove(struct fe_sync_task *sync_task)
 int flatend_node_remove_service(struct flatend_node *node, const char *name)
 {
     struct change change = {.sync_task.run = run_remove, .node = node, .name = fe_view_str(name)};
-    int rv = fe_node_run(node, &change.sync_task);
+    int code = fe_node_run(node, &change.sync_task);
 
-    return rv != 0 ? rv : change.code;
+    return code != 0 ? code : change.code;
 }

@@ -90,7 +90,7 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
 
 static void join_if_resolved(struct flatend_node *node)
 {
-    int rv;
+    int code;
 
     if (node->n_resolving > 0 || node->on_started == NULL) {
         return;
@@ -99,10 +99,10 @@ static void join_if_resolved(struct flatend_node *node)
         finish_start(node, node->start_error.code);
         return;
     }
-    rv = fe_mesh_join(node->mesh, node->seeds, node->n_seeds);
-    if (rv != 0) {
-        (void)fe_err_set(&node->start_error, rv, "join: %s", flatend_strerror(rv));
-        finish_start(node, rv);
+    code = fe_mesh_join(node->mesh, node->seeds, node->n_seeds);
+    if (code != 0) {
+        (void)fe_err_set(&node->start_error, code, "join: %s", flatend_strerror(code));
+        finish_start(node, code);
     }
 }
 
@@ -175,53 +175,53 @@ static int start_lookup(struct flatend_node *node, const char *text, struct fe_s
                         struct flatend_error *error)
 {
     struct lookup *lookup = malloc(sizeof(*lookup));
-    int rv;
+    int code;
 
     if (lookup == NULL) {
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     *lookup = (struct lookup){node, seed};
-    rv = fe_resolve(node->worker, text, on_resolved, lookup, error);
-    if (rv != 0) {
+    code = fe_resolve(node->worker, text, on_resolved, lookup, error);
+    if (code != 0) {
         free(lookup);
     } else {
         node->n_resolving++;
     }
-    return rv;
+    return code;
 }
 
 static int look_up_one(struct flatend_node *node, const char *text, struct flatend_error *error)
 {
     struct fe_seed seed = {0};
     struct fe_addr addr;
-    int rv;
+    int code;
 
     text = take_pin(text, &seed, error);
     if (text == NULL) {
         return FLATEND_EADDR;
     }
-    rv = fe_addr_parse(&addr, text, error);
-    if (rv == 0) {
+    code = fe_addr_parse(&addr, text, error);
+    if (code == 0) {
         add_seed(node, &addr, seed);
-    } else if (rv == FLATEND_ENOENT) {
-        rv = start_lookup(node, text, seed, error);
+    } else if (code == FLATEND_ENOENT) {
+        code = start_lookup(node, text, seed, error);
     }
-    return rv;
+    return code;
 }
 
 static int look_up(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
                    struct flatend_error *error)
 {
-    int rv = 0;
+    int code = 0;
 
     node->seeds = calloc(n_addrs + 1, sizeof(*node->seeds));
     if (node->seeds == NULL) {
         return fe_err_code(error, FLATEND_ENOMEM);
     }
-    for (size_t i = 0; rv == 0 && i < n_addrs; i++) {
-        rv = look_up_one(node, addrs[i], error);
+    for (size_t i = 0; code == 0 && i < n_addrs; i++) {
+        code = look_up_one(node, addrs[i], error);
     }
-    return rv;
+    return code;
 }
 
 /* Once, and only where it is not just this machine that can reach the node. */

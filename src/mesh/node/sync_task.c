@@ -14,7 +14,7 @@ static void on_task(struct fe_task *task)
 
 int fe_node_run(struct flatend_node *node, struct fe_sync_task *sync_task)
 {
-    int rv;
+    int code;
 
     if (fe_node_is_own_thread(node)) {
         if (node->mesh == NULL) {
@@ -26,9 +26,9 @@ int fe_node_run(struct flatend_node *node, struct fe_sync_task *sync_task)
     sync_task->node = node;
     sync_task->is_done = false;
     fe_task_init(&sync_task->task, on_task);
-    rv = fe_node_post(node, &sync_task->task);
-    if (rv != 0) {
-        return rv;
+    code = fe_node_post(node, &sync_task->task);
+    if (code != 0) {
+        return code;
     }
     fe_mutex_lock(&node->lock);
     while (!sync_task->is_done) {

@@ -9,19 +9,19 @@ int flatend_node_new(const struct flatend_options *options, struct flatend_node 
                      struct flatend_error *error)
 {
     struct flatend_node *node;
-    int rv = fe_node_new_at(options, FE_NODE_ON_OWN_THREAD, NULL, &node, error);
+    int code = fe_node_new_at(options, FE_NODE_ON_OWN_THREAD, NULL, &node, error);
 
     *out = NULL;
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (options->loop != NULL) {
         node->placement = FE_NODE_ON_APP_LOOP;
     }
-    rv = fe_worker_new(&node->worker, options->loop);
-    if (rv != 0) {
+    code = fe_worker_new(&node->worker, options->loop);
+    if (code != 0) {
         fe_node_destroy(node);
-        return fe_err_set(error, rv, "event loop: %s", flatend_strerror(rv));
+        return fe_err_set(error, code, "event loop: %s", flatend_strerror(code));
     }
     *out = node;
     return 0;
@@ -149,11 +149,11 @@ static void on_thread_started(void *arg, int code)
 static void *run_thread(void *arg)
 {
     struct flatend_node *node = arg;
-    int rv = fe_node_start_on(node, node->start_addrs, node->n_start_addrs, on_thread_started, node,
-                              &node->start_error);
+    int code = fe_node_start_on(node, node->start_addrs, node->n_start_addrs, on_thread_started,
+                                node, &node->start_error);
 
-    if (rv != 0) {
-        on_thread_started(node, rv);
+    if (code != 0) {
+        on_thread_started(node, code);
     }
     fe_worker_run(node->worker);
     return NULL;
@@ -162,39 +162,39 @@ static void *run_thread(void *arg)
 /* Waits until the start is complete, or the node is closed under it. */
 static int wait_started(struct flatend_node *node, struct flatend_error *error)
 {
-    int rv;
+    int code;
 
     fe_mutex_lock(&node->lock);
     while (!node->is_start_done && node->state < FE_NODE_DRAINING) {
         fe_cond_wait(&node->changed, &node->lock);
     }
-    rv = node->is_start_done ? node->start_code : FLATEND_ECANCELED;
+    code = node->is_start_done ? node->start_code : FLATEND_ECANCELED;
     fe_mutex_unlock(&node->lock);
-    if (rv != 0) {
+    if (code != 0) {
         /* Nobody else writes the text once the thread has ended. */
         flatend_node_shutdown(node);
-        (void)fe_err_set(error, rv, "%s",
-                         node->start_error.code == rv ? node->start_error.text
-                                                      : flatend_strerror(rv));
+        (void)fe_err_set(error, code, "%s",
+                         node->start_error.code == code ? node->start_error.text
+                                                        : flatend_strerror(code));
     }
-    return rv;
+    return code;
 }
 
 static int start_thread(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
                         struct flatend_error *error)
 {
-    int rv = FLATEND_ESTATE;
+    int code = FLATEND_ESTATE;
 
     fe_mutex_lock(&node->lock);
     if (!node->has_thread) {
         node->start_addrs = addrs;
         node->n_start_addrs = n_addrs;
-        rv = fe_thread_start(&node->thread, run_thread, node);
-        node->has_thread = rv == 0;
+        code = fe_thread_start(&node->thread, run_thread, node);
+        node->has_thread = code == 0;
     }
     fe_mutex_unlock(&node->lock);
-    if (rv != 0) {
-        return fe_err_set(error, rv, "start: %s", flatend_strerror(rv));
+    if (code != 0) {
+        return fe_err_set(error, code, "start: %s", flatend_strerror(code));
     }
     return wait_started(node, error);
 }

@@ -83,11 +83,11 @@ static int copy_rules(struct fe_settings *settings, const struct flatend_options
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
-        int rv = copy_rule(settings, &options->service_rules[i], &rules[i], error);
+        int code = copy_rule(settings, &options->service_rules[i], &rules[i], error);
 
-        if (rv != 0) {
+        if (code != 0) {
             (void)fe_err_wrap(error, "service_rules[%zu]", i);
-            return rv;
+            return code;
         }
     }
     trust->rules = rules;
@@ -98,14 +98,14 @@ static int copy_rules(struct fe_settings *settings, const struct flatend_options
 int fe_settings_copy_trust(struct fe_settings *settings, const struct flatend_options *options,
                            struct flatend_error *error)
 {
-    int rv;
+    int code;
 
     settings->trust.require_secure = options->require_secure;
-    rv = copy_secret(&settings->trust, options, error);
-    if (rv == 0) {
-        rv = copy_allowed(settings, options, error);
+    code = copy_secret(&settings->trust, options, error);
+    if (code == 0) {
+        code = copy_allowed(settings, options, error);
     }
-    return rv != 0 ? rv : copy_rules(settings, options, error);
+    return code != 0 ? code : copy_rules(settings, options, error);
 }
 
 bool fe_settings_trust_everybody(const struct fe_settings *settings)

@@ -55,19 +55,19 @@ void flatend_node_wait(struct flatend_node *node)
 {
     struct wait wait = {.node = node};
     struct fe_signal_mask mask;
-    int rv = fe_worker_new(&wait.waiter.worker, NULL);
+    int code = fe_worker_new(&wait.waiter.worker, NULL);
 
-    if (rv != 0) {
+    if (code != 0) {
         fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Cannot wait for signals: %s.",
-               flatend_strerror(rv));
+               flatend_strerror(code));
         flatend_node_shutdown(node);
         return;
     }
-    rv = fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals);
-    if (rv != 0) {
+    code = fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals);
+    if (code != 0) {
         /* They then have their default effect: to end the process. */
         fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot catch signals: %s.",
-               flatend_strerror(rv));
+               flatend_strerror(code));
     } else {
         fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
     }

@@ -79,13 +79,13 @@ int fe_peer_grow_window(struct fe_peer *peer, uint32_t increment, struct flatend
 
 int fe_stream_grow_window(struct fe_stream *stream, uint32_t increment, struct flatend_error *err)
 {
-    int rc = grow(stream->peer, &stream->window_out, stream->id, increment, err);
+    int code = grow(stream->peer, &stream->window_out, stream->id, increment, err);
 
-    if (rc == 0 && stream->is_window_blocked) {
+    if (code == 0 && stream->is_window_blocked) {
         stream->is_window_blocked = false;
         fe_list_push_back(&stream->peer->blocked, &stream->link);
     }
-    return rc;
+    return code;
 }
 
 /* One that has used up its own window stands in no row: it would only be asked in vain, and those
@@ -142,14 +142,14 @@ int fe_stream_charge(struct fe_stream *stream, size_t n, struct flatend_error *e
 static void return_credit(struct fe_peer *peer, uint32_t stream, uint32_t whole, uint32_t *window,
                           uint32_t *returned)
 {
-    int rc;
+    int code;
 
     if (*returned == 0 || *returned < whole / 2) {
         return;
     }
-    rc = peer->sender->ops->window(peer->sender, stream, *returned);
-    if (rc != 0) {
-        fe_peer_break(peer, rc); /* the peer might wait for ever for what it is owed */
+    code = peer->sender->ops->window(peer->sender, stream, *returned);
+    if (code != 0) {
+        fe_peer_break(peer, code); /* the peer might wait for ever for what it is owed */
         return;
     }
     *window += *returned;

@@ -30,7 +30,7 @@ static int verify(const struct fe_old_handshake *handshake)
     uint8_t *message = malloc(len);
     struct fe_writer writer = fe_writer_of(message, len);
     struct fe_view name;
-    int rv;
+    int code;
 
     if (message == NULL) {
         return FLATEND_ENOMEM;
@@ -39,10 +39,10 @@ static int verify(const struct fe_old_handshake *handshake)
     while (fe_names_next(&names, &name)) {
         fe_write_bytes(&writer, name);
     }
-    rv = fe_ed25519_verify(handshake->id.public_key, fe_view_of(message, len),
-                           handshake->signature.ptr);
+    code = fe_ed25519_verify(handshake->id.public_key, fe_view_of(message, len),
+                             handshake->signature.ptr);
     free(message);
-    return rv;
+    return code;
 }
 
 int fe_old_check_id(const struct fe_id *id, struct flatend_error *err)
@@ -60,15 +60,15 @@ int fe_old_check_id(const struct fe_id *id, struct flatend_error *err)
 
 static int check_identity(const struct fe_old_handshake *handshake, struct flatend_error *err)
 {
-    int rv = fe_old_check_id(&handshake->id, err);
+    int code = fe_old_check_id(&handshake->id, err);
 
-    if (rv == 0) {
-        rv = verify(handshake);
-        if (rv != 0) {
-            return fe_err_set(err, rv, "Handshake: %s", flatend_strerror(rv));
+    if (code == 0) {
+        code = verify(handshake);
+        if (code != 0) {
+            return fe_err_set(err, code, "Handshake: %s", flatend_strerror(code));
         }
     }
-    return rv;
+    return code;
 }
 
 /* Nothing that an old peer says is bound to this session: its key is not proven (§2.5). */
@@ -98,17 +98,17 @@ static int on_peer_handshake(struct fe_session *session, struct fe_view body,
                              struct fe_event *event, struct flatend_error *err)
 {
     struct fe_old_handshake handshake;
-    int rv;
+    int code;
 
     if (fe_old_handshake_decode(body, &handshake) != 0) {
         return malformed(err, "Handshake");
     }
-    rv = check_trust(session, handshake.services, err);
-    if (rv == 0 && handshake.has_id) {
-        rv = check_identity(&handshake, err);
+    code = check_trust(session, handshake.services, err);
+    if (code == 0 && handshake.has_id) {
+        code = check_identity(&handshake, err);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (session->state == FE_SESSION_OPEN && !is_same_peer(session, &handshake)) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: the peer changed its identity");
@@ -126,45 +126,45 @@ static int on_peer_handshake(struct fe_session *session, struct fe_view body,
 static int on_handshake(struct fe_session *session, uint32_t seq, struct fe_view body,
                         struct fe_event *event, struct flatend_error *err)
 {
-    int rv = on_peer_handshake(session, body, event, err);
+    int code = on_peer_handshake(session, body, event, err);
 
-    if (rv == 0) {
-        rv = fe_old_answer_handshake(session, seq);
-        if (rv != 0) {
-            return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
+    if (code == 0) {
+        code = fe_old_answer_handshake(session, seq);
+        if (code != 0) {
+            return fe_err_set(err, code, "our Handshake: %s", flatend_strerror(code));
         }
     }
-    return rv;
+    return code;
 }
 
 static int on_request(struct fe_view body, struct fe_event *event)
 {
     struct fe_old_request request;
-    int rv = fe_old_request_decode(body, &request);
+    int code = fe_old_request_decode(body, &request);
 
     event->type = FE_EVENT_REQUEST;
     event->stream = request.stream;
     event->u.request.services = request.services;
     event->u.request.headers = request.headers;
-    return rv;
+    return code;
 }
 
 static int on_response(struct fe_view body, struct fe_event *event)
 {
     struct fe_old_response response;
-    int rv = fe_old_response_decode(body, &response);
+    int code = fe_old_response_decode(body, &response);
 
     event->type = FE_EVENT_RESPONSE;
     event->stream = response.stream;
     event->u.response.handled = response.is_handled;
     event->u.response.headers = response.headers;
-    return rv;
+    return code;
 }
 
 static int on_data(struct fe_view body, struct fe_event *event)
 {
     struct fe_old_data data;
-    int rv = fe_old_data_decode(body, &data);
+    int code = fe_old_data_decode(body, &data);
 
     event->type = data.bytes.len > 0 ? FE_EVENT_DATA : FE_EVENT_END;
     event->stream = data.stream;
@@ -173,7 +173,7 @@ static int on_data(struct fe_view body, struct fe_event *event)
     } else {
         event->u.trailers = (struct fe_headers){0};
     }
-    return rv;
+    return code;
 }
 
 static int on_find_node(uint32_t seq, struct fe_view body, struct fe_event *event)
@@ -208,9 +208,9 @@ static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view bo
     }
     slot = fe_pending_find(session, seq);
     if (slot != NULL) {
-        int rv = on_nodes(session, slot, body, event);
+        int code = on_nodes(session, slot, body, event);
 
-        return rv == 0 ? 0 : malformed(err, "FindNodeResponse");
+        return code == 0 ? 0 : malformed(err, "FindNodeResponse");
     }
     return fe_err_set(err, FLATEND_EPROTO, "response to unknown request (seq %u)", (unsigned)seq);
 }
@@ -242,7 +242,7 @@ int fe_old_receive(struct fe_session *session, struct fe_view plaintext, struct 
     bool is_local = seq != 0 && (seq & 1) == (session->is_initiator ? 1U : 0U);
     unsigned opcode;
     struct fe_view body;
-    int rv;
+    int code;
 
     event->stream = 0;
     event->token = 0;
@@ -253,26 +253,26 @@ int fe_old_receive(struct fe_session *session, struct fe_view plaintext, struct 
     if (reader.is_failed) {
         return malformed(err, "record");
     }
-    rv = check_packet(session, seq, opcode, err);
-    if (rv != 0) {
-        return rv;
+    code = check_packet(session, seq, opcode, err);
+    if (code != 0) {
+        return code;
     }
     body = fe_view_of(reader.ptr, reader.left);
     switch ((enum fe_old_opcode)opcode) {
     case FE_OLD_HANDSHAKE:
         return on_handshake(session, seq, body, event, err);
     case FE_OLD_REQUEST:
-        rv = on_request(body, event);
+        code = on_request(body, event);
         break;
     case FE_OLD_RESPONSE:
-        rv = on_response(body, event);
+        code = on_response(body, event);
         break;
     case FE_OLD_DATA:
-        rv = on_data(body, event);
+        code = on_data(body, event);
         break;
     case FE_OLD_FIND_NODE:
-        rv = on_find_node(seq, body, event);
+        code = on_find_node(seq, body, event);
         break;
     }
-    return rv == 0 ? 0 : malformed(err, packet_name(opcode));
+    return code == 0 ? 0 : malformed(err, packet_name(opcode));
 }

@@ -16,7 +16,7 @@ static bool can_send(const struct fe_session *session)
  */
 static int begin(struct fe_session *session, uint32_t seq, size_t size, struct fe_record *record)
 {
-    int rv;
+    int code;
 
     if (!can_send(session)) {
         return FLATEND_ESTATE;
@@ -24,27 +24,27 @@ static int begin(struct fe_session *session, uint32_t seq, size_t size, struct f
     if (size > FE_OLD_PLAINTEXT_MAX - SEQ_SIZE) {
         return FLATEND_ETOOBIG;
     }
-    rv = fe_record_begin(session, SEQ_SIZE + size, record);
-    if (rv == 0) {
+    code = fe_record_begin(session, SEQ_SIZE + size, record);
+    if (code == 0) {
         fe_write_u32(&record->plaintext, seq);
     }
-    return rv;
+    return code;
 }
 
 /* A request (seq is not 0) or a message (seq 0): it has an opcode. */
 static int begin_packet(struct fe_session *session, uint32_t seq, enum fe_old_opcode opcode,
                         size_t body_size, struct fe_record *record)
 {
-    int rv;
+    int code;
 
     if (body_size > FE_OLD_PLAINTEXT_MAX) {
         return FLATEND_ETOOBIG; /* also SIZE_MAX, which must not meet an addition */
     }
-    rv = begin(session, seq, OPCODE_SIZE + body_size, record);
-    if (rv == 0) {
+    code = begin(session, seq, OPCODE_SIZE + body_size, record);
+    if (code == 0) {
         fe_write_u8(&record->plaintext, (uint8_t)opcode);
     }
-    return rv;
+    return code;
 }
 
 static uint32_t parity(const struct fe_session *session)
@@ -82,10 +82,10 @@ static int send_request(struct fe_sender *sender, uint32_t stream, const struct 
     struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     size_t size = fe_old_request_size(services, n_services, headers, n_headers);
-    int rv = begin_packet(session, 0, FE_OLD_REQUEST, size, &record);
+    int code = begin_packet(session, 0, FE_OLD_REQUEST, size, &record);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_old_request_encode(&record.plaintext, stream, services, n_services, headers, n_headers);
     return fe_record_finish(session, &record);
@@ -97,10 +97,10 @@ static int send_response(struct fe_sender *sender, uint32_t stream, bool is_hand
     struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     size_t size = fe_old_response_size(headers, n_headers);
-    int rv = begin_packet(session, 0, FE_OLD_RESPONSE, size, &record);
+    int code = begin_packet(session, 0, FE_OLD_RESPONSE, size, &record);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_old_response_encode(&record.plaintext, stream, is_handled, headers, n_headers);
     return fe_record_finish(session, &record);
@@ -109,10 +109,10 @@ static int send_response(struct fe_sender *sender, uint32_t stream, bool is_hand
 static int send_piece(struct fe_session *session, uint32_t stream, struct fe_view piece)
 {
     struct fe_record record;
-    int rv = begin_packet(session, 0, FE_OLD_DATA, fe_old_data_size(piece), &record);
+    int code = begin_packet(session, 0, FE_OLD_DATA, fe_old_data_size(piece), &record);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_old_data_encode(&record.plaintext, stream, piece);
     return fe_record_finish(session, &record);
@@ -124,10 +124,10 @@ static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view b
 
     while (bytes.len > 0) {
         size_t n = bytes.len < FE_OLD_DATA_MAX ? bytes.len : FE_OLD_DATA_MAX;
-        int rv = send_piece(session, stream, fe_view_of(bytes.ptr, n));
+        int code = send_piece(session, stream, fe_view_of(bytes.ptr, n));
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         bytes = fe_view_skip(bytes, n);
     }
@@ -148,32 +148,32 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
     struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
     uint32_t *slot = fe_pending_find(session, 0);
-    int rv;
+    int code;
 
     if (slot == NULL) {
         return FLATEND_ELIMIT;
     }
-    rv = begin_packet(session, session->next_seq, FE_OLD_FIND_NODE, FE_KEY_LEN, &record);
-    if (rv != 0) {
-        return rv;
+    code = begin_packet(session, session->next_seq, FE_OLD_FIND_NODE, FE_KEY_LEN, &record);
+    if (code != 0) {
+        return code;
     }
     fe_write_bytes(&record.plaintext, fe_view_of(target, FE_KEY_LEN));
-    rv = fe_record_finish(session, &record);
-    if (rv == 0) {
+    code = fe_record_finish(session, &record);
+    if (code == 0) {
         *token = take_seq(session);
         *slot = *token;
     }
-    return rv;
+    return code;
 }
 
 static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n)
 {
     struct fe_session *session = fe_session_of(sender);
     struct fe_record record;
-    int rv = begin(session, token, fe_old_nodes_size(ids, n), &record);
+    int code = begin(session, token, fe_old_nodes_size(ids, n), &record);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_old_nodes_encode(&record.plaintext, ids, n);
     return fe_record_finish(session, &record);
@@ -224,26 +224,26 @@ void fe_old_own_handshake_encode(struct fe_writer *writer, const struct fe_self 
 int fe_old_send_handshake(struct fe_session *session)
 {
     struct fe_record record;
-    int rv = begin_packet(session, session->next_seq, FE_OLD_HANDSHAKE,
-                          fe_old_own_handshake_size(session->self), &record);
+    int code = begin_packet(session, session->next_seq, FE_OLD_HANDSHAKE,
+                            fe_old_own_handshake_size(session->self), &record);
 
-    if (rv == 0) {
+    if (code == 0) {
         fe_old_own_handshake_encode(&record.plaintext, session->self);
-        rv = fe_record_finish(session, &record);
+        code = fe_record_finish(session, &record);
     }
-    if (rv == 0) {
+    if (code == 0) {
         session->handshake_seq = take_seq(session);
     }
-    return rv;
+    return code;
 }
 
 int fe_old_answer_handshake(struct fe_session *session, uint32_t seq)
 {
     struct fe_record record;
-    int rv = begin(session, seq, fe_old_own_handshake_size(session->self), &record);
+    int code = begin(session, seq, fe_old_own_handshake_size(session->self), &record);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_old_own_handshake_encode(&record.plaintext, session->self);
     return fe_record_finish(session, &record);

@@ -39,14 +39,14 @@ int fe_record_finish(struct fe_session *session, struct fe_record *record)
     uint8_t nonce[FE_AEAD_NONCE_LEN];
     uint8_t *plaintext = record->start + LENGTH_SIZE;
     const struct fe_view part = fe_view_of(plaintext, record->len);
-    int rv;
+    int code;
 
     FE_ASSERT(fe_writer_is_complete(&record->plaintext),
               "the size that was computed is the size that was written");
     make_nonce(session->sent, nonce);
-    rv = fe_aead_seal(session->seal, nonce, (struct fe_view){0}, &part, 1, plaintext);
-    if (rv != 0) {
-        return rv;
+    code = fe_aead_seal(session->seal, nonce, (struct fe_view){0}, &part, 1, plaintext);
+    if (code != 0) {
+        return code;
     }
     session->sent++;
     fe_chain_commit(session->out, LENGTH_SIZE + record->len + FE_AEAD_TAG_LEN);
@@ -68,20 +68,20 @@ static struct fe_view write_length(uint8_t *at, size_t len)
 static int renew(struct fe_aead *aead, uint8_t key[FE_AEAD_KEY_LEN], uint64_t *counter)
 {
     uint8_t next[FE_AEAD_KEY_LEN];
-    int rv;
+    int code;
 
     if (*counter < FE_SECURE_REKEY_RECORDS) {
         return 0;
     }
     memcpy(next, key, sizeof(next));
     fe_secure_next_key(next);
-    rv = fe_aead_rekey(aead, next);
-    if (rv == 0) {
+    code = fe_aead_rekey(aead, next);
+    if (code == 0) {
         memcpy(key, next, sizeof(next));
         *counter = 0;
     }
     fe_wipe(next, sizeof(next));
-    return rv;
+    return code;
 }
 
 int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size_t n_parts)
@@ -90,7 +90,7 @@ int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size
     size_t len = FE_AEAD_TAG_LEN;
     struct fe_view ad;
     uint8_t *out;
-    int rv;
+    int code;
 
     for (size_t i = 0; i < n_parts; i++) {
         len += parts[i].len;
@@ -100,13 +100,13 @@ int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size
         return FLATEND_ENOMEM;
     }
     ad = write_length(out, len);
-    rv = renew(session->seal, session->seal_key, &session->sent);
-    if (rv == 0) {
+    code = renew(session->seal, session->seal_key, &session->sent);
+    if (code == 0) {
         make_nonce(session->sent, nonce);
-        rv = fe_aead_seal(session->seal, nonce, ad, parts, n_parts, out + LENGTH_SIZE);
+        code = fe_aead_seal(session->seal, nonce, ad, parts, n_parts, out + LENGTH_SIZE);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     session->sent++;
     fe_chain_commit(session->out, LENGTH_SIZE + len);
@@ -117,10 +117,10 @@ int fe_record_gather(struct fe_session *session, size_t want)
 {
     size_t missing = want - session->in.len;
     size_t n = missing < session->fed_len ? missing : session->fed_len;
-    int rv = fe_buf_append(&session->in, session->fed, n);
+    int code = fe_buf_append(&session->in, session->fed, n);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     session->fed += n;
     session->fed_len -= n;
@@ -157,15 +157,15 @@ static uint32_t length_at(const uint8_t *ptr)
 static int take_fed(struct fe_session *session, uint8_t **record, size_t *len,
                     struct flatend_error *err)
 {
-    int rv;
+    int code;
 
     if (session->fed_len < LENGTH_SIZE) {
         return 0;
     }
     *len = length_at(session->fed);
-    rv = check_length(session, (uint32_t)*len, err);
-    if (rv != 0 || session->fed_len - LENGTH_SIZE < *len) {
-        return rv;
+    code = check_length(session, (uint32_t)*len, err);
+    if (code != 0 || session->fed_len - LENGTH_SIZE < *len) {
+        return code;
     }
     *record = session->fed + LENGTH_SIZE;
     session->fed += LENGTH_SIZE + *len;
@@ -177,26 +177,26 @@ static int take_fed(struct fe_session *session, uint8_t **record, size_t *len,
 static int take_gathered(struct fe_session *session, uint8_t **record, size_t *len,
                          struct flatend_error *err)
 {
-    int rv = 1;
+    int code = 1;
 
     if (session->in.len < LENGTH_SIZE) {
-        rv = fe_record_gather(session, LENGTH_SIZE);
+        code = fe_record_gather(session, LENGTH_SIZE);
     }
-    if (rv > 0) {
+    if (code > 0) {
         *len = length_at(session->in.data);
-        rv = check_length(session, (uint32_t)*len, err);
-        if (rv != 0) {
-            return rv;
+        code = check_length(session, (uint32_t)*len, err);
+        if (code != 0) {
+            return code;
         }
-        rv = fe_record_gather(session, LENGTH_SIZE + *len);
+        code = fe_record_gather(session, LENGTH_SIZE + *len);
     }
-    if (rv < 0) {
-        return fe_err_set(err, rv, "record: %s", flatend_strerror(rv));
+    if (code < 0) {
+        return fe_err_set(err, code, "record: %s", flatend_strerror(code));
     }
-    if (rv > 0) {
+    if (code > 0) {
         *record = session->in.data + LENGTH_SIZE;
     }
-    return rv;
+    return code;
 }
 
 /* A whole record in `in` was handed out by the last call. */
@@ -210,16 +210,16 @@ static void drop_delivered(struct fe_buf *in)
 int fe_record_take(struct fe_session *session, uint8_t **record, size_t *len,
                    struct flatend_error *err)
 {
-    int rv = 0;
+    int code = 0;
 
     drop_delivered(&session->in);
     if (session->in.len == 0) {
-        rv = take_fed(session, record, len, err);
+        code = take_fed(session, record, len, err);
     }
-    if (rv == 0) {
-        rv = take_gathered(session, record, len, err);
+    if (code == 0) {
+        code = take_gathered(session, record, len, err);
     }
-    return rv;
+    return code;
 }
 
 static int open_record(struct fe_session *session, bool is_secure, uint8_t *record, size_t len)
@@ -238,9 +238,9 @@ static int open_record(struct fe_session *session, bool is_secure, uint8_t *reco
 int fe_record_try(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN], bool is_secure,
                   uint8_t *record, size_t len)
 {
-    int rv = fe_aead_rekey(session->open, key);
+    int code = fe_aead_rekey(session->open, key);
 
-    return rv == 0 ? open_record(session, is_secure, record, len) : rv;
+    return code == 0 ? open_record(session, is_secure, record, len) : code;
 }
 
 int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct flatend_error *err)
@@ -248,18 +248,18 @@ int fe_record_next(struct fe_session *session, struct fe_view *plaintext, struct
     bool is_secure = fe_sender_is_secure(&session->sender);
     uint8_t *record = NULL;
     size_t len = 0;
-    int rv = fe_record_take(session, &record, &len, err);
+    int code = fe_record_take(session, &record, &len, err);
 
-    if (rv <= 0) {
-        return rv;
+    if (code <= 0) {
+        return code;
     }
-    rv = is_secure ? renew(session->open, session->open_key, &session->received) : 0;
-    if (rv == 0) {
-        rv = open_record(session, is_secure, record, len);
+    code = is_secure ? renew(session->open, session->open_key, &session->received) : 0;
+    if (code == 0) {
+        code = open_record(session, is_secure, record, len);
     }
-    if (rv != 0) {
-        return fe_err_set(err, rv, "record %llu of %zu bytes: %s",
-                          (unsigned long long)session->received, len, flatend_strerror(rv));
+    if (code != 0) {
+        return fe_err_set(err, code, "record %llu of %zu bytes: %s",
+                          (unsigned long long)session->received, len, flatend_strerror(code));
     }
     session->received++;
     *plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);

@@ -100,15 +100,15 @@ static int on_nodes(struct fe_session *session, struct fe_view body, struct fe_e
 static int on_ping(struct fe_session *session, const struct fe_event *event,
                    struct flatend_error *err)
 {
-    int rv;
+    int code;
 
     if (session->n_pings >= FE_SESSION_PINGS_MAX) {
         return fe_err_set(err, FLATEND_EPROTO, "more than %d unanswered pings",
                           FE_SESSION_PINGS_MAX);
     }
     session->n_pings++;
-    rv = fe_secure_send_pong(session, event->u.ping);
-    return rv == 0 ? 0 : fe_err_set(err, rv, "ping: %s", flatend_strerror(rv));
+    code = fe_secure_send_pong(session, event->u.ping);
+    return code == 0 ? 0 : fe_err_set(err, code, "ping: %s", flatend_strerror(code));
 }
 
 static int on_services(const struct fe_session *session, struct fe_offers offers,
@@ -117,12 +117,12 @@ static int on_services(const struct fe_session *session, struct fe_offers offers
     const struct fe_trust *trust = session->self->trust;
     const uint8_t *key = session->has_peer_id ? session->peer_id.public_key : NULL;
     struct fe_offer offer;
-    int rv = 0;
+    int code = 0;
 
-    while (trust != NULL && rv == 0 && fe_offers_next(&offers, &offer)) {
-        rv = fe_trust_check_service(trust, key, offer.name, err);
+    while (trust != NULL && code == 0 && fe_offers_next(&offers, &offer)) {
+        code = fe_trust_check_service(trust, key, offer.name, err);
     }
-    return rv == 0 ? 1 : rv;
+    return code == 0 ? 1 : code;
 }
 
 static int on_goaway(struct fe_session *session, const struct fe_event *event,
@@ -174,10 +174,10 @@ static int on_packet(struct fe_session *session, const struct fe_secure_packet *
                      struct fe_event *event, struct flatend_error *err)
 {
     const struct kind *kind = &kinds[packet->type];
-    int rv = check_stream(session, kind, packet, err);
+    int code = check_stream(session, kind, packet, err);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     event->type = kind->event;
     event->stream = packet->stream;
@@ -185,11 +185,11 @@ static int on_packet(struct fe_session *session, const struct fe_secure_packet *
     if (kind->decode != NULL && kind->decode(packet->body, event) != 0) {
         return malformed(kind, err);
     }
-    rv = finish(session, packet, event, err);
-    if (rv >= 0 && has_end(packet, event)) {
+    code = finish(session, packet, event, err);
+    if (code >= 0 && has_end(packet, event)) {
         session->ended = packet->stream;
     }
-    return rv;
+    return code;
 }
 
 static bool take_end(struct fe_session *session, struct fe_event *event)
@@ -224,16 +224,16 @@ static int next_packet(struct fe_session *session, struct fe_event *event,
 
 int fe_secure_next(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
 {
-    int rv = 0;
+    int code = 0;
 
-    while (rv == 0 && !take_end(session, event)) {
+    while (code == 0 && !take_end(session, event)) {
         if (session->packets.len == 0) {
-            rv = fe_record_next(session, &session->packets, err);
-            if (rv <= 0) {
-                return rv;
+            code = fe_record_next(session, &session->packets, err);
+            if (code <= 0) {
+                return code;
             }
         }
-        rv = next_packet(session, event, err);
+        code = next_packet(session, event, err);
     }
-    return rv == 0 ? 1 : rv;
+    return code == 0 ? 1 : code;
 }

@@ -30,44 +30,44 @@ static int use_handshake_key(struct fe_session *session)
 {
     const uint8_t *secret = fe_secure_mesh_secret(session);
     uint8_t key[FE_AEAD_KEY_LEN];
-    int rv;
+    int code;
 
     if (secret == NULL) {
         return 0; /* K is what the session has begun with */
     }
     fe_secure_handshake_key(&session->transcript, secret, key);
-    rv = fe_aead_rekey(session->seal, key);
+    code = fe_aead_rekey(session->seal, key);
     fe_wipe(key, sizeof(key));
-    return rv;
+    return code;
 }
 
 int fe_secure_send_handshake(struct fe_session *session)
 {
     size_t size = fe_secure_handshake_size(session);
     struct fe_record record;
-    int rv;
+    int code;
 
     if (size > FE_OLD_PLAINTEXT_MAX - PREFIX_SIZE) {
         return FLATEND_ETOOBIG;
     }
-    rv = use_handshake_key(session);
-    if (rv == 0) {
-        rv = fe_record_begin(session, PREFIX_SIZE + size, &record);
+    code = use_handshake_key(session);
+    if (code == 0) {
+        code = fe_record_begin(session, PREFIX_SIZE + size, &record);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_write_u32(&record.plaintext, HANDSHAKE_SEQ);
     fe_write_u8(&record.plaintext, FE_OLD_HANDSHAKE);
     fe_secure_handshake_encode(session, &record.plaintext);
-    rv = fe_record_finish(session, &record);
-    if (rv == 0) {
+    code = fe_record_finish(session, &record);
+    if (code == 0) {
         session->handshake_seq = HANDSHAKE_SEQ; /* as an old peer answers it */
         session->next_seq = HANDSHAKE_SEQ + 2;
         fe_secure_traffic_keys(&session->transcript, fe_secure_mesh_secret(session),
                                session->seal_key, session->open_key);
     }
-    return rv;
+    return code;
 }
 
 /* ---- which key ---- */
@@ -77,29 +77,29 @@ static int open_with(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_L
                      uint8_t *record, size_t len)
 {
     uint8_t saved[FE_SECURE_RECORD_MIN]; /* what a new peer says first fits an old record */
-    int rv;
+    int code;
 
     if (len > sizeof(saved)) {
         return FLATEND_EDECRYPT;
     }
     memcpy(saved, record, len);
-    rv = fe_record_try(session, key, is_secure, record, len);
-    if (rv != 0) {
+    code = fe_record_try(session, key, is_secure, record, len);
+    if (code != 0) {
         memcpy(record, saved, len);
     }
-    return rv;
+    return code;
 }
 
 /* The last that is tried: what it does not open is garbage. */
 static int open_with_k(struct fe_session *session, uint8_t *record, size_t len)
 {
     uint8_t key[FE_AEAD_KEY_LEN];
-    int rv;
+    int code;
 
     fe_secure_handshake_key(&session->transcript, NULL, key);
-    rv = fe_record_try(session, key, false, record, len);
+    code = fe_record_try(session, key, false, record, len);
     fe_wipe(key, sizeof(key));
-    return rv;
+    return code;
 }
 
 /* What cannot be opened for want of memory says nothing about the peer. */
@@ -140,10 +140,10 @@ static int refuse(struct fe_session *session, int code, const struct flatend_err
 
 static int refuse_unknown_key(struct fe_session *session, struct flatend_error *err)
 {
-    int rv = fe_err_set(err, FLATEND_EDENIED,
-                        "first record does not authenticate: wrong or missing mesh secret?");
+    int code = fe_err_set(err, FLATEND_EDENIED,
+                          "first record does not authenticate: wrong or missing mesh secret?");
 
-    return refuse(session, rv, err);
+    return refuse(session, code, err);
 }
 
 /* Our answer: the first record under k_r2i. */
@@ -153,14 +153,14 @@ static int answer(struct fe_session *session, const struct fe_secure_handshake *
     uint8_t body[FE_OLD_PLAINTEXT_MAX];
     struct fe_writer writer = fe_writer_of(body, sizeof(body));
     struct fe_view part;
-    int rv = fe_secure_start(session, &peer->extension);
+    int code = fe_secure_start(session, &peer->extension);
 
-    if (rv == 0) {
+    if (code == 0) {
         fe_secure_handshake_encode(session, &writer);
         part = fe_view_of(body, sizeof(body) - writer.left);
-        rv = fe_record_seal(session, &part, 1);
+        code = fe_record_seal(session, &part, 1);
     }
-    return rv == 0 ? 0 : fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
+    return code == 0 ? 0 : fe_err_set(err, code, "our Handshake: %s", flatend_strerror(code));
 }
 
 static int read_handshake(struct fe_session *session, struct fe_view plaintext,
@@ -169,38 +169,38 @@ static int read_handshake(struct fe_session *session, struct fe_view plaintext,
     struct fe_reader reader = fe_reader_of(plaintext);
     uint32_t seq = fe_read_u32(&reader);
     uint8_t opcode = fe_read_u8(&reader);
-    int rv;
+    int code;
 
     if (seq != HANDSHAKE_SEQ || opcode != FE_OLD_HANDSHAKE) {
         return fe_err_set(err, FLATEND_EPROTO, "malformed Handshake");
     }
-    rv = fe_secure_handshake_decode(session, fe_view_of(reader.ptr, reader.left), peer, err);
-    if (rv == 0) {
-        rv = fe_secure_check_trust(session, peer, err);
+    code = fe_secure_handshake_decode(session, fe_view_of(reader.ptr, reader.left), peer, err);
+    if (code == 0) {
+        code = fe_secure_check_trust(session, peer, err);
     }
-    if (rv == 0 && fe_secure_handshake_size(session) > FE_OLD_PLAINTEXT_MAX) {
-        rv = fe_err_set(err, FLATEND_ETOOBIG, "our Handshake: %s",
-                        flatend_strerror(FLATEND_ETOOBIG));
+    if (code == 0 && fe_secure_handshake_size(session) > FE_OLD_PLAINTEXT_MAX) {
+        code = fe_err_set(err, FLATEND_ETOOBIG, "our Handshake: %s",
+                          flatend_strerror(FLATEND_ETOOBIG));
     }
-    return rv;
+    return code;
 }
 
 static int on_secure_handshake(struct fe_session *session, struct fe_view plaintext,
                                struct fe_event *event, struct flatend_error *err)
 {
     struct fe_secure_handshake peer;
-    int rv = read_handshake(session, plaintext, &peer, err);
+    int code = read_handshake(session, plaintext, &peer, err);
 
-    if (rv != 0) {
-        return refuse(session, rv, err);
+    if (code != 0) {
+        return refuse(session, code, err);
     }
     fe_secure_traffic_keys(&session->transcript, fe_secure_mesh_secret(session), session->open_key,
                            session->seal_key);
-    rv = answer(session, &peer, err);
-    if (rv == 0) {
+    code = answer(session, &peer, err);
+    if (code == 0) {
         fe_secure_open(session, &peer, event);
     }
-    return rv;
+    return code;
 }
 
 /* Old peers ignore what follows a Handshake; they send nothing of the kind themselves. */
@@ -218,23 +218,23 @@ int fe_secure_on_handshake(struct fe_session *session, uint8_t *record, size_t l
 {
     const struct fe_view plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
     const uint8_t *secret = fe_secure_mesh_secret(session);
-    int rv = FLATEND_EDECRYPT;
+    int code = FLATEND_EDECRYPT;
 
     if (secret != NULL) {
         uint8_t key[FE_AEAD_KEY_LEN];
 
         fe_secure_handshake_key(&session->transcript, secret, key);
-        rv = open_with(session, key, false, record, len);
+        code = open_with(session, key, false, record, len);
         fe_wipe(key, sizeof(key));
-        if (rv == 0) {
+        if (code == 0) {
             return on_secure_handshake(session, plaintext, event, err);
         }
     }
-    if (rv == FLATEND_EDECRYPT) {
-        rv = open_with_k(session, record, len);
+    if (code == FLATEND_EDECRYPT) {
+        code = open_with_k(session, record, len);
     }
-    if (rv != 0) {
-        return rv == FLATEND_EDECRYPT ? refuse_unknown_key(session, err) : no_memory(err);
+    if (code != 0) {
+        return code == FLATEND_EDECRYPT ? refuse_unknown_key(session, err) : no_memory(err);
     }
     if (!is_secure_handshake(plaintext)) {
         return go_on_as_old(session, plaintext, event, err);
@@ -252,17 +252,17 @@ static int on_secure_answer(struct fe_session *session, struct fe_view plaintext
                             struct fe_event *event, struct flatend_error *err)
 {
     struct fe_secure_handshake peer;
-    int rv = fe_secure_handshake_decode(session, plaintext, &peer, err);
+    int code = fe_secure_handshake_decode(session, plaintext, &peer, err);
 
-    if (rv == 0) {
-        rv = fe_secure_check_trust(session, &peer, err);
+    if (code == 0) {
+        code = fe_secure_check_trust(session, &peer, err);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
-    rv = fe_secure_start(session, &peer.extension);
-    if (rv != 0) {
-        return fe_err_set(err, rv, "Handshake: %s", flatend_strerror(rv));
+    code = fe_secure_start(session, &peer.extension);
+    if (code != 0) {
+        return fe_err_set(err, code, "Handshake: %s", flatend_strerror(code));
     }
     session->received = 1; /* the answer was the first under k_r2i */
     fe_secure_open(session, &peer, event);
@@ -298,29 +298,29 @@ int fe_secure_on_answer(struct fe_session *session, uint8_t *record, size_t len,
 {
     const struct fe_view plaintext = fe_view_of(record, len - FE_AEAD_TAG_LEN);
     uint8_t key[FE_AEAD_KEY_LEN];
-    int rv = open_with(session, session->open_key, true, record, len);
+    int code = open_with(session, session->open_key, true, record, len);
 
-    if (rv == 0) {
-        rv = on_secure_answer(session, plaintext, event, err);
-        return rv == 0 ? 0 : reject(session, rv, err);
+    if (code == 0) {
+        code = on_secure_answer(session, plaintext, event, err);
+        return code == 0 ? 0 : reject(session, code, err);
     }
-    if (rv == FLATEND_EDECRYPT) {
+    if (code == FLATEND_EDECRYPT) {
         fe_secure_refuse_key(&session->transcript, key);
-        rv = open_with(session, key, true, record, len);
+        code = open_with(session, key, true, record, len);
         fe_wipe(key, sizeof(key));
-        if (rv == 0) {
+        if (code == 0) {
             return on_refusal(session, plaintext, err);
         }
     }
-    if (rv == FLATEND_EDECRYPT) {
-        rv = open_with_k(session, record, len);
-        if (rv == 0) {
+    if (code == FLATEND_EDECRYPT) {
+        code = open_with_k(session, record, len);
+        if (code == 0) {
             return go_on_as_old(session, plaintext, event, err);
         }
     }
-    if (rv != FLATEND_EDECRYPT) {
+    if (code != FLATEND_EDECRYPT) {
         return no_memory(err);
     }
-    rv = fe_err_set(err, FLATEND_EDECRYPT, "peer's Handshake does not authenticate");
-    return reject(session, rv, err);
+    code = fe_err_set(err, FLATEND_EDECRYPT, "peer's Handshake does not authenticate");
+    return reject(session, code, err);
 }

@@ -88,32 +88,32 @@ static int check_signature(struct fe_session *session, const struct fe_secure_ha
                            struct flatend_error *err)
 {
     uint8_t bytes[SIGNED_MAX];
-    int rv = fe_old_check_id(&peer->handshake.id, err);
+    int code = fe_old_check_id(&peer->handshake.id, err);
 
-    if (rv == 0) {
-        rv = fe_ed25519_verify(peer->handshake.id.public_key,
-                               signed_bytes(session, !session->is_initiator, bytes),
-                               peer->extension.signature.ptr);
-        if (rv != 0) {
-            return fe_err_set(err, rv, "Handshake: %s", flatend_strerror(rv));
+    if (code == 0) {
+        code = fe_ed25519_verify(peer->handshake.id.public_key,
+                                 signed_bytes(session, !session->is_initiator, bytes),
+                                 peer->extension.signature.ptr);
+        if (code != 0) {
+            return fe_err_set(err, code, "Handshake: %s", flatend_strerror(code));
         }
     }
-    return rv;
+    return code;
 }
 
 int fe_secure_handshake_decode(struct fe_session *session, struct fe_view body,
                                struct fe_secure_handshake *peer, struct flatend_error *err)
 {
     struct fe_view message = body;
-    int rv;
+    int code;
 
     if (fe_old_handshake_decode(body, &peer->handshake) != 0 ||
         !fe_secure_has_extension(peer->handshake.rest)) {
         return fe_err_set(err, FLATEND_EPROTO, "malformed Handshake");
     }
-    rv = fe_secure_extension_decode(peer->handshake.rest, &peer->extension, err);
-    if (rv != 0) {
-        return rv;
+    code = fe_secure_extension_decode(peer->handshake.rest, &peer->extension, err);
+    if (code != 0) {
+        return code;
     }
     if (peer->handshake.has_id != (peer->extension.signature.len > 0)) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: %s",
@@ -125,12 +125,12 @@ int fe_secure_handshake_decode(struct fe_session *session, struct fe_view body,
     }
     fe_secure_transcript_add(&session->transcript, message);
     if (peer->handshake.has_id) {
-        rv = check_signature(session, peer, err);
+        code = check_signature(session, peer, err);
     }
-    if (rv == 0 && !session->is_initiator) {
+    if (code == 0 && !session->is_initiator) {
         fe_secure_transcript_add_signature(&session->transcript, peer->extension.signature);
     }
-    return rv;
+    return code;
 }
 
 static int check_pin(const struct fe_session *session, const uint8_t *key,
@@ -149,15 +149,15 @@ int fe_secure_check_trust(const struct fe_session *session, const struct fe_secu
 {
     const struct fe_trust *trust = session->self->trust;
     const uint8_t *key = peer->handshake.has_id ? peer->handshake.id.public_key : NULL;
-    int rv = check_pin(session, key, err);
+    int code = check_pin(session, key, err);
 
-    if (rv == 0 && trust != NULL) {
-        rv = fe_trust_check_key(trust, key, err);
+    if (code == 0 && trust != NULL) {
+        code = fe_trust_check_key(trust, key, err);
     }
-    if (rv == 0) {
-        rv = fe_trust_check_services(trust, key, peer->handshake.services, err);
+    if (code == 0) {
+        code = fe_trust_check_services(trust, key, peer->handshake.services, err);
     }
-    return rv;
+    return code;
 }
 
 static size_t min_size(size_t a, size_t b)
@@ -167,13 +167,13 @@ static size_t min_size(size_t a, size_t b)
 
 int fe_secure_start(struct fe_session *session, const struct fe_secure_extension *peer)
 {
-    int rv = fe_aead_rekey(session->seal, session->seal_key);
+    int code = fe_aead_rekey(session->seal, session->seal_key);
 
-    if (rv == 0) {
-        rv = fe_aead_rekey(session->open, session->open_key);
+    if (code == 0) {
+        code = fe_aead_rekey(session->open, session->open_key);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     session->sent = 0;
     session->received = 0;

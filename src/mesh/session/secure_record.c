@@ -9,30 +9,30 @@
 int fe_secure_seal_record(struct fe_session *session)
 {
     const struct fe_view part = fe_view_of(session->record_buf, session->record_len);
-    int rv = session->record_len > 0 ? fe_record_seal(session, &part, 1) : 0;
+    int code = session->record_len > 0 ? fe_record_seal(session, &part, 1) : 0;
 
-    if (rv == 0) {
+    if (code == 0) {
         session->record_len = 0;
     }
-    return rv;
+    return code;
 }
 
 int fe_secure_flush(struct fe_session *session)
 {
-    int rv = fe_secure_seal_record(session);
+    int code = fe_secure_seal_record(session);
 
     session->n_pings = 0;
-    if (rv == 0) {
+    if (code == 0) {
         free(session->record_buf);
         session->record_buf = NULL;
     }
-    return rv;
+    return code;
 }
 
 int fe_secure_begin_packet(struct fe_session *session, enum fe_secure_type type, uint8_t flags,
                            uint32_t stream, size_t size, struct fe_writer *writer)
 {
-    int rv = 0;
+    int code = 0;
 
     if (session->state != FE_SESSION_OPEN) {
         return FLATEND_ESTATE;
@@ -41,18 +41,18 @@ int fe_secure_begin_packet(struct fe_session *session, enum fe_secure_type type,
         return FLATEND_ETOOBIG;
     }
     if (FE_SECURE_HEADER_SIZE + size > session->plaintext_max - session->record_len) {
-        rv = fe_secure_seal_record(session);
+        code = fe_secure_seal_record(session);
     }
-    if (rv == 0 && session->record_buf == NULL) {
+    if (code == 0 && session->record_buf == NULL) {
         session->record_buf = malloc(session->plaintext_max);
-        rv = session->record_buf != NULL ? 0 : FLATEND_ENOMEM;
+        code = session->record_buf != NULL ? 0 : FLATEND_ENOMEM;
     }
-    if (rv == 0) {
+    if (code == 0) {
         *writer =
             fe_writer_of(session->record_buf + session->record_len, FE_SECURE_HEADER_SIZE + size);
         fe_secure_header_encode(writer, (uint8_t)type, flags, stream, size);
     }
-    return rv;
+    return code;
 }
 
 int fe_secure_end_packet(struct fe_session *session, const struct fe_writer *writer)

@@ -29,10 +29,10 @@ static int send_request(struct fe_sender *sender, uint32_t stream, const struct 
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     size_t size = fe_secure_request_size(services, n_services, headers, n_headers);
-    int rv = fe_secure_begin_packet(session, FE_SECURE_REQUEST, 0, stream, size, &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_REQUEST, 0, stream, size, &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_request_encode(&writer, services, n_services, headers, n_headers);
     return fe_secure_end_packet(session, &writer);
@@ -44,10 +44,10 @@ static int send_response(struct fe_sender *sender, uint32_t stream, bool is_hand
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
     size_t size = fe_secure_response_size(headers, n_headers);
-    int rv = fe_secure_begin_packet(session, FE_SECURE_RESPONSE, 0, stream, size, &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_RESPONSE, 0, stream, size, &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_response_encode(&writer, is_handled, headers, n_headers);
     return fe_secure_end_packet(session, &writer);
@@ -57,10 +57,10 @@ static int copy_data(struct fe_session *session, uint32_t stream, uint8_t flags,
                      struct fe_view piece)
 {
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_DATA, flags, stream, piece.len, &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_DATA, flags, stream, piece.len, &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_write_bytes(&writer, piece);
     return fe_secure_end_packet(session, &writer);
@@ -75,55 +75,55 @@ static int seal_data(struct fe_session *session, uint32_t stream, struct fe_view
     size_t n = bytes->len < room ? bytes->len : room;
     const struct fe_view parts[] = {fe_view_of(session->record_buf, session->record_len),
                                     fe_view_of(header, sizeof(header)), fe_view_of(bytes->ptr, n)};
-    int rv;
+    int code;
 
     fe_secure_header_encode(&writer, FE_SECURE_DATA, 0, stream, n);
-    rv = fe_record_seal(session, parts, 3);
-    if (rv == 0) {
+    code = fe_record_seal(session, parts, 3);
+    if (code == 0) {
         session->record_len = 0;
         *bytes = fe_view_skip(*bytes, n);
     }
-    return rv;
+    return code;
 }
 
 static int send_piece(struct fe_session *session, uint32_t stream, struct fe_view *bytes)
 {
     size_t most = session->plaintext_max - FE_SECURE_HEADER_SIZE;
     size_t n = bytes->len < most ? bytes->len : most;
-    int rv;
+    int code;
 
     if (n < DIRECT_MIN) {
-        rv = copy_data(session, stream, 0, fe_view_of(bytes->ptr, n));
-        if (rv == 0) {
+        code = copy_data(session, stream, 0, fe_view_of(bytes->ptr, n));
+        if (code == 0) {
             *bytes = fe_view_skip(*bytes, n);
         }
-        return rv;
+        return code;
     }
     /* Not a sliver beside a record that is nearly full. */
-    rv = session->record_len > most - DIRECT_MIN ? fe_secure_seal_record(session) : 0;
-    return rv == 0 ? seal_data(session, stream, bytes) : rv;
+    code = session->record_len > most - DIRECT_MIN ? fe_secure_seal_record(session) : 0;
+    return code == 0 ? seal_data(session, stream, bytes) : code;
 }
 
 static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view bytes)
 {
     struct fe_session *session = fe_session_of(sender);
-    int rv = session->state == FE_SESSION_OPEN ? 0 : FLATEND_ESTATE;
+    int code = session->state == FE_SESSION_OPEN ? 0 : FLATEND_ESTATE;
 
-    while (rv == 0 && bytes.len > 0) {
-        rv = send_piece(session, stream, &bytes);
+    while (code == 0 && bytes.len > 0) {
+        code = send_piece(session, stream, &bytes);
     }
-    return rv;
+    return code;
 }
 
 static int send_trailers(struct fe_session *session, uint32_t stream,
                          const struct fe_header *trailers, size_t n_trailers)
 {
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_TRAILERS, 0, stream,
-                                    fe_old_headers_size(trailers, n_trailers), &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_TRAILERS, 0, stream,
+                                      fe_old_headers_size(trailers, n_trailers), &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_old_headers_encode(&writer, trailers, n_trailers);
     return fe_secure_end_packet(session, &writer);
@@ -168,11 +168,11 @@ static int send_reset(struct fe_sender *sender, uint32_t stream, enum fe_reason 
 {
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_RESET, 0, stream, fe_secure_reset_size(text),
-                                    &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_RESET, 0, stream,
+                                      fe_secure_reset_size(text), &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_reset_encode(&writer, reason, text);
     return fe_secure_end_packet(session, &writer);
@@ -182,11 +182,11 @@ static int send_window(struct fe_sender *sender, uint32_t stream, uint32_t incre
 {
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_WINDOW, 0, stream, FE_SECURE_WINDOW_SIZE,
-                                    &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_WINDOW, 0, stream, FE_SECURE_WINDOW_SIZE,
+                                      &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_write_u32(&writer, increment);
     return fe_secure_end_packet(session, &writer);
@@ -200,15 +200,15 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
     struct fe_session *session = fe_session_of(sender);
     uint32_t *slot = fe_pending_find(session, 0);
     struct fe_writer writer;
-    int rv;
+    int code;
 
     if (slot == NULL) {
         return FLATEND_ELIMIT;
     }
-    rv = fe_secure_begin_packet(session, FE_SECURE_FIND_NODE, 0, 0, FE_SECURE_FIND_NODE_SIZE,
-                                &writer);
-    if (rv != 0) {
-        return rv;
+    code = fe_secure_begin_packet(session, FE_SECURE_FIND_NODE, 0, 0, FE_SECURE_FIND_NODE_SIZE,
+                                  &writer);
+    if (code != 0) {
+        return code;
     }
     *token = session->next_seq;
     *slot = *token;
@@ -222,11 +222,11 @@ static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_
 {
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_NODES, 0, 0, fe_secure_nodes_size(ids, n),
-                                    &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_NODES, 0, 0, fe_secure_nodes_size(ids, n),
+                                      &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_nodes_encode(&writer, token, ids, n);
     return fe_secure_end_packet(session, &writer);
@@ -236,11 +236,11 @@ static int send_services(struct fe_sender *sender, const struct fe_offer *offers
 {
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_SERVICES, 0, 0,
-                                    fe_secure_services_size(offers, n), &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_SERVICES, 0, 0,
+                                      fe_secure_services_size(offers, n), &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_services_encode(&writer, offers, n);
     return fe_secure_end_packet(session, &writer);
@@ -251,11 +251,11 @@ static int send_goaway(struct fe_sender *sender, uint32_t last, enum fe_reason r
 {
     struct fe_session *session = fe_session_of(sender);
     struct fe_writer writer;
-    int rv = fe_secure_begin_packet(session, FE_SECURE_GOAWAY, 0, 0, fe_secure_goaway_size(text),
-                                    &writer);
+    int code = fe_secure_begin_packet(session, FE_SECURE_GOAWAY, 0, 0, fe_secure_goaway_size(text),
+                                      &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_goaway_encode(&writer, last, reason, text);
     return fe_secure_end_packet(session, &writer);
@@ -264,11 +264,11 @@ static int send_goaway(struct fe_sender *sender, uint32_t last, enum fe_reason r
 static int send_ping_or_pong(struct fe_session *session, uint8_t flags, uint64_t token)
 {
     struct fe_writer writer;
-    int rv =
+    int code =
         fe_secure_begin_packet(session, FE_SECURE_PING, flags, 0, FE_SECURE_PING_SIZE, &writer);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_secure_ping_encode(&writer, token);
     return fe_secure_end_packet(session, &writer);

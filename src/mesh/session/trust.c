@@ -45,10 +45,10 @@ int fe_trust_check_services(const struct fe_trust *trust, const uint8_t *key,
                             struct fe_names services, struct flatend_error *err)
 {
     struct fe_view name;
-    int rv = 0;
+    int code = 0;
 
-    while (trust != NULL && rv == 0 && fe_names_next(&services, &name)) {
-        rv = fe_trust_check_service(trust, key, name, err);
+    while (trust != NULL && code == 0 && fe_names_next(&services, &name)) {
+        code = fe_trust_check_service(trust, key, name, err);
     }
-    return rv;
+    return code;
 }

@@ -129,11 +129,11 @@ static int open_ticket(struct fe_tls_tickets *tickets, const unsigned char *name
 int fe_tls_tickets_crypt(struct fe_tls_tickets *tickets, unsigned char *name, unsigned char *iv,
                          EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool is_seal)
 {
-    int rv;
+    int verdict;
 
     fe_rwlock_lock_shared(&tickets->lock);
-    rv = is_seal ? seal(tickets, name, iv, cipher, mac)
-                 : open_ticket(tickets, name, iv, cipher, mac);
+    verdict = is_seal ? seal(tickets, name, iv, cipher, mac)
+                      : open_ticket(tickets, name, iv, cipher, mac);
     fe_rwlock_unlock(&tickets->lock);
-    return rv;
+    return verdict;
 }

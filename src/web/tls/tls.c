@@ -107,17 +107,17 @@ static int fail(struct fe_tls *tls, int ssl_error, struct flatend_error *err)
 /* True: go on; false: more has to come, or `*code` says why not. */
 static bool handshake(struct fe_tls *tls, int *code, struct flatend_error *err)
 {
-    int rv;
+    int done;
     int ssl_error;
 
     ERR_clear_error();
-    rv = SSL_do_handshake(tls->ssl);
-    if (rv == 1) {
+    done = SSL_do_handshake(tls->ssl);
+    if (done == 1) {
         tls->is_open = true;
         tls->ops->on_open(tls->owner);
         return true;
     }
-    ssl_error = SSL_get_error(tls->ssl, rv);
+    ssl_error = SSL_get_error(tls->ssl, done);
     if (ssl_error != SSL_ERROR_WANT_READ) {
         *code = fail(tls, ssl_error, err);
     }

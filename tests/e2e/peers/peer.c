@@ -84,14 +84,14 @@ static void relay(struct flatend_context *ctx, void *arg)
         .services = services, .n_services = 1, .body = "", .parent = ctx};
     struct flatend_stream *stream;
     struct flatend_error error;
-    int rv = flatend_push(peer->node, &request, &stream, &error);
+    int code = flatend_push(peer->node, &request, &stream, &error);
 
-    if (rv != 0) {
+    if (code != 0) {
         flatend_context_fail(ctx, 502, "%s", error.text);
         return;
     }
-    rv = flatend_stream_response(stream, NULL, NULL, NULL);
-    fprintf(stderr, "relay: %s\n", flatend_error_name(rv));
+    code = flatend_stream_response(stream, NULL, NULL, NULL);
+    fprintf(stderr, "relay: %s\n", flatend_error_name(code));
     flatend_stream_close(stream);
 }
 
@@ -223,20 +223,20 @@ static int call(struct peer *peer, const char *name)
     struct flatend_stream *stream;
     const char *data;
     size_t len;
-    int rv = flatend_push(peer->node, &request, &stream, NULL);
+    int code = flatend_push(peer->node, &request, &stream, NULL);
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
-    rv = flatend_stream_response(stream, NULL, NULL, NULL);
-    if (rv == 0) {
-        rv = flatend_stream_read_all(stream, 65536, &data, &len);
+    code = flatend_stream_response(stream, NULL, NULL, NULL);
+    if (code == 0) {
+        code = flatend_stream_read_all(stream, 65536, &data, &len);
     }
-    if (rv == 0) {
+    if (code == 0) {
         fprintf(stderr, "answer: %.*s\n", (int)len, data);
     }
     flatend_stream_close(stream);
-    return rv;
+    return code;
 }
 
 static int obey(struct peer *peer, const char *verb, const char *name)
@@ -262,9 +262,9 @@ static void *read_commands(void *arg)
         char name[200];
 
         if (sscanf(line, "%15s %199s", verb, name) == 2) {
-            int rv = obey(peer, verb, name);
+            int code = obey(peer, verb, name);
 
-            fprintf(stderr, "%s %s: %s\n", verb, name, flatend_error_name(rv));
+            fprintf(stderr, "%s %s: %s\n", verb, name, flatend_error_name(code));
         }
     }
     return NULL;
