@@ -6,6 +6,7 @@
 #include "gateway/config/http.h"
 #include "gateway/config/https.h"
 #include "gateway/config/mesh.h"
+#include "ground/base/assert.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
 #include "ground/os/processor.h"
@@ -16,7 +17,7 @@ static struct fe_config *config_new(void)
 {
     struct fe_config *const config = calloc(1, sizeof(*config));
     if (config != NULL) {
-        config->n_refs = 1;
+        atomic_init(&config->n_refs, 1);
         config->addr = (struct fe_addr){FE_IPV4, {127, 0, 0, 1}, DEFAULT_PORT};
         fe_arena_init(&config->arena, 0);
         fe_config_set_defaults(&FE_CONFIG_TABLES[FE_TABLE_MESH], &config->mesh);
@@ -27,13 +28,16 @@ static struct fe_config *config_new(void)
 
 struct fe_config *fe_config_ref(struct fe_config *config)
 {
-    config->n_refs++;
+    const unsigned n = atomic_fetch_add_explicit(&config->n_refs, 1, memory_order_relaxed);
+
+    FE_ASSERT(n > 0, "only what is held can be held once more");
     return config;
 }
 
 void fe_config_unref(struct fe_config *config)
 {
-    if (config == NULL || --config->n_refs > 0) {
+    /* What other threads have read they have read before it is freed. */
+    if (config == NULL || atomic_fetch_sub_explicit(&config->n_refs, 1, memory_order_acq_rel) > 1) {
         return;
     }
     for (size_t i = 0; i < config->n_http; i++) {

@@ -1,9 +1,10 @@
 /* The gateway's configuration: one immutable snapshot, counted by reference. The keys and the
  * members that hold them are listed in keys.h; here stands what is made of them. Once it is settled
- * any thread may read it; references are one thread's.
- */
+ * any thread may read it, as long as it is held; references are counted from any thread. */
 #ifndef FE_GATEWAY_CONFIG_CONFIG_H
 #define FE_GATEWAY_CONFIG_CONFIG_H
+
+#include <stdatomic.h>
 
 #include "gateway/config/keys.h"
 #include "ground/base/arena.h"
@@ -79,7 +80,7 @@ struct fe_config_rule {
 };
 
 struct fe_config {
-    unsigned n_refs;
+    atomic_uint n_refs; /* any thread */
     struct fe_arena arena;
     FE_CONFIG_TOP_KEYS(FE_CONFIG_MEMBER)
     bool has_addr; /* given in the file: flags then do not apply */
@@ -117,6 +118,7 @@ void fe_config_warn(const struct fe_config *config, const char *path, int64_t no
  * NULL: out of memory. */
 const char *fe_state_dir_default(struct fe_arena *arena) FE_MUST_USE;
 
+/* Any thread. With the last reference the configuration is freed; NULL is allowed for that. */
 struct fe_config *fe_config_ref(struct fe_config *config);
 void fe_config_unref(struct fe_config *config);
 
