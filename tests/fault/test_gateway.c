@@ -332,6 +332,42 @@ static void a_gateway_is_freed_at_any_time(void **state)
     free_at_any_time(3);
 }
 
+static void it_is_replaced_everywhere_or_nowhere(void **state)
+{
+    enum { N_WORKERS = 3 };
+    const struct fe_log log = {.fn = NULL};
+    struct flatend_error err = {0};
+    struct fe_gateway *gateway;
+    struct fe_worker *worker;
+    struct fe_config *config = parse(N_WORKERS);
+    size_t nth;
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&worker, NULL), 0);
+    assert_int_equal(fe_gateway_start(worker, config, &log, &gateway, &err), 0);
+    for (nth = 1;; nth++) {
+        struct fe_config *const next = parse(N_WORKERS);
+        bool has_failed;
+        int rc;
+
+        if (!fe_fault_arm(nth)) {
+            fe_config_unref(next);
+            break;
+        }
+        rc = fe_gateway_replace(gateway, next);
+        has_failed = fe_fault_disarm();
+        assert_int_equal(rc, has_failed ? FLATEND_ENOMEM : 0);
+        if (has_failed) {
+            assert_int_equal(atomic_load(&next->n_refs), 1);
+        }
+        fe_config_unref(next);
+    }
+    assert_int_equal(nth, 1 + N_WORKERS + 2); /* a list, its items, and once without */
+    fe_gateway_free(gateway);
+    fe_worker_free(worker, NULL, NULL);
+    fe_config_unref(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +376,7 @@ int main(void)
         cmocka_unit_test(so_does_one_of_several_workers),
         cmocka_unit_test(it_may_go_on_with_fewer_workers),
         cmocka_unit_test(a_gateway_is_freed_at_any_time),
+        cmocka_unit_test(it_is_replaced_everywhere_or_nowhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

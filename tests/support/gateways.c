@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "support/latch.h"
+
 enum { TOML_MAX = 8192 };
 
 static unsigned n_workers = 1;
@@ -34,7 +36,7 @@ static void on_stop_task(struct fe_task *task)
     fe_gateway_stop(gateway->gateway, on_stopped, gateway);
 }
 
-static struct fe_config *parse(const char *rest)
+struct fe_config *gateway_config(const char *rest)
 {
     struct flatend_error err = {0};
     struct fe_config *config;
@@ -54,7 +56,7 @@ static struct fe_config *parse(const char *rest)
 static void start(struct gateway *gateway)
 {
     const struct fe_log log = {journal_log, &gateway->journal, FLATEND_LOG_DEBUG};
-    struct fe_config *config = parse(gateway->toml);
+    struct fe_config *config = gateway_config(gateway->toml);
     struct flatend_error err = {0};
     struct fe_addr addr;
 
@@ -117,6 +119,34 @@ void gateway_start(struct gateway *gateway, const char *toml)
     if (n_workers > 1) {
         put_ballast(gateway);
     }
+}
+
+struct replacement {
+    struct fe_task task;
+    struct gateway *gateway;
+    struct fe_config *config;
+    struct latch done;
+    int code;
+};
+
+static void on_replace_task(struct fe_task *task)
+{
+    struct replacement *replacement = FE_CONTAINER_OF(task, struct replacement, task);
+
+    replacement->code = fe_gateway_replace(replacement->gateway->gateway, replacement->config);
+    latch_count(&replacement->done);
+}
+
+void gateway_replace(struct gateway *gateway, struct fe_config *config)
+{
+    struct replacement replacement = {.gateway = gateway, .config = config};
+
+    latch_init(&replacement.done);
+    fe_task_init(&replacement.task, on_replace_task);
+    fe_task_post(gateway->worker, &replacement.task);
+    latch_wait(&replacement.done, 1);
+    latch_deinit(&replacement.done);
+    assert_int_equal(replacement.code, 0);
 }
 
 void gateway_stop(struct gateway *gateway)

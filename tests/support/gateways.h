@@ -32,6 +32,12 @@ void gateway_use_workers(unsigned n);
  */
 void gateway_start(struct gateway *gateway, const char *toml);
 
+/* A configuration as gateway_start reads one. */
+struct fe_config *gateway_config(const char *toml);
+
+/* From now on it serves by this one; returns when its own worker does, and the others will. */
+void gateway_replace(struct gateway *gateway, struct fe_config *config);
+
 /* Asks it to stop, once more if it was asked before. */
 void gateway_stop(struct gateway *gateway);
 

@@ -125,6 +125,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     assert_null(rig->ex); /* one at a time */
     rig->ex = ex;
     rig->n_exchanges++;
+    ex->snapshot = fe_refcount_ref(rig->snapshot);
     ex->handler = rig;
     ex->handler_ops = &hold_ops;
     trace_add(&rig->trace, "exchange(%.*s)", (int)ex->request.path.len,
@@ -152,7 +153,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
 
 static void flush(void *owner)
 {
-    (void)owner; /* the client takes what it likes, when it likes */
+    ((struct h1_rig *)owner)->wants_run = true; /* the client takes what it likes, when it likes */
 }
 
 static void set_reading(void *owner, bool reading)

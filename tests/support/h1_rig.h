@@ -33,7 +33,9 @@ struct h1_rig {
     bool is_on_the_way; /* some of what has left `out` */
     size_t appetite;    /* body bytes that the handler takes in one call */
     unsigned n_exchanges;
-    char *output; /* what the client has read, NUL-terminated */
+    bool wants_run;               /* the owner was asked to flush */
+    struct fe_refcount *snapshot; /* that exchanges hold; NULL: none */
+    char *output;                 /* what the client has read, NUL-terminated */
     size_t n_output;
 };
 

@@ -203,6 +203,7 @@ void h2_rig_on_exchange(void *owner, struct fe_exchange *ex)
     assert_int_equal(ex->request.version, 20);
     trace_add(&rig->trace, "exchange(%s)", path);
     rig->n_running++;
+    ex->snapshot = fe_refcount_ref(rig->snapshot);
     ex->handler = rig;
     ex->handler_ops = &hold_ops;
     dispatch(rig, ex, path);

@@ -40,7 +40,8 @@ struct h2_rig {
     struct fe_http_server *server;
     struct fe_exchange *held[H2_RIG_HELD_MAX]; /* of /hold, by their order; NULL: over */
     size_t n_held;
-    size_t n_running; /* handlers that have not heard of their end */
+    struct fe_refcount *snapshot; /* that exchanges hold; NULL: none */
+    size_t n_running;             /* handlers that have not heard of their end */
     uint64_t now_ms;
     uint64_t written;
     size_t appetite; /* body bytes that /hold takes in one call */

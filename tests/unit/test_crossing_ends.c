@@ -318,6 +318,36 @@ static void last_task_frees_the_crossing(void **state)
     crossings_deinit(&crossings);
 }
 
+static void on_zero(struct fe_refcount *refs)
+{
+    (void)refs;
+    fail();
+}
+
+/* The far side uses the route as long as it answers, even if the client has left long ago. */
+static void snapshot_is_held_for_the_far_side(void **state)
+{
+    static struct crossings crossings;
+    struct fe_refcount refs;
+
+    (void)state;
+    crossings_init(&crossings, true);
+    fe_refcount_init(&refs, on_zero);
+    crossings.fake.ex.snapshot = &refs;
+    crossings_serve(&crossings);
+    assert_int_equal(refs.n, 2);
+    crossings_settle(&crossings);
+    crossings_leave(&crossings);
+    crossings_run(&crossings.near);
+    assert_int_equal(refs.n, 2);
+    crossings_run(&crossings.far);
+    assert_int_equal(refs.n, 2);
+    crossings_run(&crossings.near);
+    assert_int_equal(refs.n, 1);
+    assert_int_equal(crossings.n_empty, 1);
+    crossings_deinit(&crossings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +358,7 @@ int main(void)
         cmocka_unit_test(respond_fails_after_the_end),
         cmocka_unit_test(write_fails_after_the_end),
         cmocka_unit_test(last_task_frees_the_crossing),
+        cmocka_unit_test(snapshot_is_held_for_the_far_side),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -819,6 +819,69 @@ static void test_idle_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- what an exchange is served by ---------------------------------------------------------- */
+
+static void on_zero(struct fe_refcount *refs)
+{
+    (void)refs;
+    fail();
+}
+
+/* It is held until nobody is within a call about the exchange, and no longer. */
+static void test_snapshot(void **state)
+{
+    struct h1_rig *rig = *state;
+    struct fe_refcount refs;
+
+    fe_refcount_init(&refs, on_zero);
+    rig->snapshot = &refs;
+    h1_rig_feed(rig, GET("/hello") GET("/nowhere"));
+    assert_int_equal(refs.n, 2); /* of the second one */
+    assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
+    rig->ex->ops->end(rig->ex, NULL);
+    assert_int_equal(refs.n, 2); /* we may still be its handler */
+    fe_http_server_run(rig->server);
+    assert_int_equal(refs.n, 1);
+    rig->ex = NULL;
+    h1_rig_feed(rig, GET("/hello"));
+    assert_int_equal(refs.n, 1);
+}
+
+/* There is nothing to send when it ends, but something to do at the end of the turn. */
+static void test_snapshot_after_the_body(void **state)
+{
+    struct h1_rig *rig = *state;
+    struct fe_refcount refs;
+
+    fe_refcount_init(&refs, on_zero);
+    rig->snapshot = &refs;
+    h1_rig_feed(rig, GET("/nowhere"));
+    assert_int_equal(h1_rig_respond(rig, 200, 5, NULL, NULL), 0);
+    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("hello")), 5);
+    (void)h1_rig_take(rig, SIZE_MAX);
+    rig->wants_run = false;
+    rig->ex->ops->end(rig->ex, NULL);
+    rig->ex = NULL;
+    assert_true(rig->wants_run);
+    fe_http_server_run(rig->server);
+    assert_int_equal(refs.n, 1);
+}
+
+/* The client goes away. */
+static void test_snapshot_of_a_lost_exchange(void **state)
+{
+    struct h1_rig *rig = *state;
+    struct fe_refcount refs;
+
+    fe_refcount_init(&refs, on_zero);
+    rig->snapshot = &refs;
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(refs.n, 2);
+    fe_http_server_free(rig->server);
+    rig->server = NULL;
+    assert_int_equal(refs.n, 1);
+}
+
 static const struct CMUnitTest tests[] = {
     TEST(test_length),
     TEST(test_chunks),
@@ -878,6 +941,9 @@ static const struct CMUnitTest tests[] = {
     TEST(test_drain_running),
     TEST(test_drain_discarding),
     TEST(test_idle_memory),
+    TEST(test_snapshot),
+    TEST(test_snapshot_after_the_body),
+    TEST(test_snapshot_of_a_lost_exchange),
 };
 
 int main(void)

@@ -822,6 +822,40 @@ static void test_idle_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- what an exchange is served by ---------------------------------------------------------- */
+
+static void on_zero(struct fe_refcount *refs)
+{
+    (void)refs;
+    fail();
+}
+
+/* It is held by each stream, until that is closed. */
+static void test_snapshot(void **state)
+{
+    struct h2_rig *rig = *state;
+    struct fe_refcount refs;
+
+    fe_refcount_init(&refs, on_zero);
+    rig->snapshot = &refs;
+    (void)h2_rig_get(rig, "/hello");
+    assert_int_equal(refs.n, 1);
+    (void)h2_rig_request(rig, "GET", "/hold", NULL);
+    (void)h2_rig_request(rig, "GET", "/hold", NULL);
+    h2_rig_pump(rig);
+    assert_int_equal(refs.n, 3);
+    assert_int_equal(h2_rig_respond(rig, 0, 200, 0), 0);
+    rig->held[0]->ops->end(rig->held[0], NULL);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    assert_int_equal(refs.n, 3); /* we may still be its handler */
+    h2_rig_pump(rig);
+    assert_int_equal(refs.n, 2);
+    fe_http_server_free(rig->server);
+    rig->server = NULL;
+    assert_int_equal(refs.n, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -870,6 +904,7 @@ int main(void)
         TEST(test_write_timeout),
         TEST(test_no_timeouts),
         TEST(test_idle_memory),
+        TEST(test_snapshot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,15 +27,16 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     struct fe_client *client = owner;
     const struct fe_http_listener *listener = client->listener;
 
+    /* Held by the exchange, and given back with it: the listener may be given another one. */
+    ex->snapshot = fe_refcount_ref(&listener->snapshot->refs);
     if (client->is_cleartext) {
         fe_problem_respond(ex, 400, "this address speaks HTTPS: use https://");
     } else if (fe_acme_answer_serve(listener->setup.answers, ex)) {
         return; /* whatever else is served there */
-    } else if (listener->setup.config->n_targets > 0) {
-        fe_redirect_serve(ex, listener->setup.config);
+    } else if (listener->config->n_targets > 0) {
+        fe_redirect_serve(ex, listener->config);
     } else {
-        fe_dispatch(ex, listener->setup.config, fe_view_str(client->remote),
-                    &listener->setup.backends);
+        fe_dispatch(ex, listener->config, fe_view_str(client->remote), &listener->setup.backends);
     }
 }
 
@@ -133,11 +134,11 @@ static struct fe_http_setup setup_of(struct fe_client *client)
     const bool is_tls = client->tls != NULL;
 
     return (struct fe_http_setup){
-        .limits = &listener->limits,
+        .limits = client->limits,
         .timers = fe_worker_timers(listener->setup.worker),
         .out = is_tls ? &client->plain : fe_conn_out(client->conn),
         .scheme = is_tls ? FE_VIEW_LIT("https") : FE_VIEW_LIT("http"),
-        .hsts = is_tls ? listener->setup.config->hsts : fe_view_of(NULL, 0),
+        .hsts = is_tls ? client->hsts : fe_view_of(NULL, 0),
         .ops = &server_ops,
         .owner = client,
     };
@@ -357,6 +358,7 @@ static void on_close(void *owner, int code)
     fe_tls_free(client->tls);
     fe_chain_deinit(&client->plain);
     fe_list_remove(&client->link);
+    fe_snapshot_unref(client->snapshot);
     free(client);
     fe_http_listener_on_gone(listener);
 }
@@ -375,7 +377,7 @@ static const struct fe_conn_ops conn_ops = {
 static int start(struct fe_client *client)
 {
     const struct fe_http_listener *listener = client->listener;
-    const uint64_t limit_ms = listener->limits.read_header_ms;
+    const uint64_t limit_ms = client->limits->read_header_ms;
 
     if (listener->setup.store == NULL) {
         client->is_detecting = true;
@@ -402,7 +404,11 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
     (void)fe_addr_format(&addr, client->remote);
     fe_chain_init(&client->plain, fe_worker_pool(listener->setup.worker));
     fe_timer_init(&client->handshake, on_handshake_timeout);
+    client->snapshot = fe_snapshot_ref(listener->snapshot);
+    client->limits = &client->snapshot->limits[listener->setup.http];
+    client->hsts = listener->config->hsts;
     if (start(client) != 0) {
+        fe_snapshot_unref(client->snapshot);
         free(client);
         return FLATEND_ENOMEM;
     }

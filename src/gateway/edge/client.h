@@ -9,6 +9,9 @@
 struct fe_client {
     struct fe_list link; /* in the listener's clients */
     struct fe_http_listener *listener;
+    struct fe_snapshot *snapshot;        /* that it began with */
+    const struct fe_http_limits *limits; /* in there */
+    struct fe_view hsts;                 /* in there, too */
     struct fe_conn *conn;
     struct fe_http_server *server; /* NULL: until TLS has come about */
     struct fe_http_detect detect;

@@ -10,8 +10,8 @@ struct fe_backends {
     struct fe_crossing_channel *channel; /* ... and this leads there */
 };
 
-/* Finds the route and lets its handler answer; what has no route is answered here. `http`, `remote`
- * and `backends` outlive the exchange. */
+/* Finds the route and lets its handler answer; what has no route is answered here. `http` is
+ * of `ex->snapshot`; `remote` and `backends` outlive the exchange. */
 void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
                  const struct fe_backends *backends);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "gateway/certs/https.h"
+#include "ground/base/assert.h"
 #include "ground/os/fd.h"
 
 static bool is_first(const struct fe_edge_worker *edge)
@@ -109,14 +110,20 @@ void fe_edge_worker_abort(struct fe_edge_worker *edge)
 static int init_listeners(struct fe_edge_worker *edge)
 {
     const struct fe_config *const config = edge->setup.config;
+    struct fe_snapshot *const snapshot = fe_snapshot_new(edge->setup.config);
 
+    if (snapshot == NULL) {
+        return FLATEND_ENOMEM;
+    }
     edge->listeners = calloc(config->n_http + 1, sizeof(*edge->listeners));
     if (edge->listeners == NULL) {
+        fe_snapshot_unref(snapshot);
         return FLATEND_ENOMEM;
     }
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_http_listener_setup setup = {
-            .config = &config->http[i],
+            .snapshot = snapshot,
+            .http = i,
             .worker = edge->worker,
             .backends = {.mesh = is_first(edge) ? edge->setup.mesh : NULL,
                          .channel = &edge->channel},
@@ -131,7 +138,16 @@ static int init_listeners(struct fe_edge_worker *edge)
         fe_http_listener_init(&edge->listeners[i], &setup);
         edge->n_open++;
     }
+    fe_snapshot_unref(snapshot); /* it is the listeners' */
     return 0;
+}
+
+static void free_listeners(struct fe_edge_worker *edge)
+{
+    for (size_t i = 0; edge->listeners != NULL && i < edge->setup.config->n_http; i++) {
+        fe_http_listener_deinit(&edge->listeners[i]);
+    }
+    free(edge->listeners);
 }
 
 /* From here on the edge worker is its thread's. */
@@ -177,7 +193,7 @@ int fe_edge_worker_open_threaded(struct fe_edge_worker *edge,
         code = start(edge);
     }
     if (code != 0) {
-        free(edge->listeners);
+        free_listeners(edge);
         fe_worker_thread_deinit(&edge->worker_thread);
     }
     return code;
@@ -185,7 +201,37 @@ int fe_edge_worker_open_threaded(struct fe_edge_worker *edge,
 
 void fe_edge_worker_deinit(struct fe_edge_worker *edge)
 {
-    free(edge->listeners);
+    free_listeners(edge);
+}
+
+/* ---- another configuration ------------------------------------------------------------------ */
+
+static void replace(struct fe_edge_worker *edge, struct fe_snapshot *snapshot)
+{
+    FE_ASSERT(snapshot->config->n_http == edge->setup.config->n_http,
+              "each listener has its [[http]]");
+    for (size_t i = 0; i < edge->setup.config->n_http; i++) {
+        fe_http_listener_replace(&edge->listeners[i], snapshot, i);
+    }
+    fe_snapshot_unref(snapshot);
+}
+
+static void on_replace_task(struct fe_task *task)
+{
+    struct fe_snapshot *const snapshot = FE_CONTAINER_OF(task, struct fe_snapshot, task);
+
+    replace(snapshot->to, snapshot);
+}
+
+void fe_edge_worker_replace(struct fe_edge_worker *edge, struct fe_snapshot *snapshot)
+{
+    if (is_first(edge)) {
+        replace(edge, snapshot);
+        return;
+    }
+    snapshot->to = edge;
+    fe_task_init(&snapshot->task, on_replace_task);
+    fe_task_post(edge->worker, &snapshot->task);
 }
 
 /* ---- handing over --------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 /* What an edge worker stands on; all of it outlives the edge worker. */
 struct fe_edge_worker_setup {
     struct fe_worker *main_worker; /* the gateway's worker */
-    const struct fe_config *config;
+    struct fe_config *config;      /* that it begins with */
     const struct fe_mesh_access *mesh;
     const struct fe_https *https; /* by [[http]] */
     struct fe_acme_answers *answers;
@@ -52,6 +52,10 @@ int fe_edge_worker_open_threaded(struct fe_edge_worker *edge,
  */
 void fe_edge_worker_take(struct fe_edge_worker *edge, const struct fe_edge_worker *from,
                          size_t http, int fd, const struct fe_addr *peer);
+
+/* Each [[http]] is given the one with the same index in `snapshot`, whose only reference this takes
+ * over: see fe_http_listener_replace. At the edge worker's next turn, in the order of the calls. */
+void fe_edge_worker_replace(struct fe_edge_worker *edge, struct fe_snapshot *snapshot);
 
 /* Clients finish their requests, see listener.h; then comes on_closed, once, perhaps from within.
  */

@@ -15,19 +15,35 @@ static void on_deadline(struct fe_timer *timer);
 void fe_http_listener_init(struct fe_http_listener *listener,
                            const struct fe_http_listener_setup *setup)
 {
-    const struct fe_config_http *const config = setup->config;
-
     *listener = (struct fe_http_listener){
         .setup = *setup,
-        .limits = {.header_max = config->header_max,
-                   .body_max = UINT64_MAX, /* each route has its own */
-                   .read_header_ms = config->read_header_ms,
-                   .read_ms = config->read_ms,
-                   .write_ms = config->write_ms,
-                   .idle_ms = config->idle_ms},
+        .snapshot = fe_snapshot_ref(setup->snapshot),
+        .config = &setup->snapshot->config->http[setup->http],
     };
+    listener->setup.snapshot = NULL;
     fe_list_init(&listener->clients);
     fe_timer_init(&listener->deadline, on_deadline);
+}
+
+void fe_http_listener_replace(struct fe_http_listener *listener, struct fe_snapshot *snapshot,
+                              size_t http)
+{
+    struct fe_snapshot *const old = listener->snapshot;
+
+    if (listener->state == FE_HTTP_CLOSED) {
+        return;
+    }
+    listener->snapshot = fe_snapshot_ref(snapshot);
+    listener->config = &snapshot->config->http[http];
+    listener->setup.http = http;
+    fe_snapshot_unref(old);
+}
+
+void fe_http_listener_deinit(struct fe_http_listener *listener)
+{
+    fe_snapshot_unref(listener->snapshot);
+    listener->snapshot = NULL;
+    listener->config = NULL;
 }
 
 void fe_http_listener_take(struct fe_http_listener *listener, int fd, const struct fe_addr *peer)
@@ -54,6 +70,7 @@ static void close_if_empty(struct fe_http_listener *listener)
     }
     listener->state = FE_HTTP_CLOSED;
     fe_timer_stop(fe_worker_timers(listener->setup.worker), &listener->deadline);
+    fe_http_listener_deinit(listener);
     listener->setup.on_closed(listener->setup.closed_arg);
 }
 
@@ -84,7 +101,7 @@ static void on_deadline(struct fe_timer *timer)
 static void limit_draining(struct fe_http_listener *listener)
 {
     struct fe_worker *const worker = listener->setup.worker;
-    uint64_t shutdown_ms = listener->setup.config->shutdown_ms;
+    uint64_t shutdown_ms = listener->config->shutdown_ms;
     uint64_t deadline_ms = fe_worker_now(worker) + shutdown_ms;
 
     if (shutdown_ms == 0 ||

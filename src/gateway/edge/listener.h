@@ -8,6 +8,7 @@
 #include "gateway/certs/acme_answer.h"
 #include "gateway/edge/date_now.h"
 #include "gateway/edge/dispatch.h"
+#include "gateway/edge/snapshot.h"
 #include "ground/uv/conn.h"
 #include "web/http/h2/limits.h"
 #include "web/http/server.h"
@@ -22,9 +23,10 @@ enum fe_http_state {
     FE_HTTP_CLOSED,
 };
 
-/* What a listener stands on; all of it outlives the listener. */
+/* What a listener stands on; all of it outlives the listener, which holds the snapshot itself. */
 struct fe_http_listener_setup {
-    const struct fe_config_http *config;
+    struct fe_snapshot *snapshot;
+    size_t http; /* the index of its [[http]] in the snapshot */
     struct fe_worker *worker;
     struct fe_backends backends;
     struct fe_tls_store *store;      /* NULL: clear text */
@@ -37,7 +39,8 @@ struct fe_http_listener_setup {
 
 struct fe_http_listener {
     struct fe_http_listener_setup setup;
-    struct fe_http_limits limits;
+    struct fe_snapshot *snapshot;        /* of what begins now; NULL: it is closed */
+    const struct fe_config_http *config; /* in there */
     struct fe_h2_counters h2;
     struct fe_date_now date;
     enum fe_http_state state;
@@ -49,6 +52,17 @@ struct fe_http_listener {
 /* The listener must not move. */
 void fe_http_listener_init(struct fe_http_listener *listener,
                            const struct fe_http_listener_setup *setup);
+
+/* From here on clients and exchanges begin with `snapshot`, of which the listener takes a
+ * reference: new clients have its limits, and new requests of all clients its routes and filters.
+ * Whoever has begun goes on with what it began with: clients with their limits and their `hsts`,
+ * exchanges with their route. `http` is the index of the listener in there. Addresses, certificates
+ * and the mesh are not the listener's, and stay. */
+void fe_http_listener_replace(struct fe_http_listener *listener, struct fe_snapshot *snapshot,
+                              size_t http);
+
+/* Gives back what one that was never used holds; one that is closed has done so. */
+void fe_http_listener_deinit(struct fe_http_listener *listener);
 
 /* A client's socket, which is the listener's from here on; not any more once it drains. Without
  * memory for the client it is closed. */

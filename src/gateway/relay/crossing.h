@@ -42,7 +42,8 @@ struct fe_crossing_channel {
     void *arg;
 };
 
-/* As fe_service_serve, on the far side of `channel`. `remote` is copied. */
+/* As fe_service_serve, on the far side of `channel`. `remote` is copied. The exchange's snapshot is
+ * held as long as the far side may use `route`, which can be longer than the exchange lives. */
 void fe_crossing_serve(struct fe_exchange *ex, const struct fe_config_route *route,
                        const struct fe_match *match, struct fe_view remote,
                        struct fe_crossing_channel *channel);

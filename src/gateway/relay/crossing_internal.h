@@ -48,6 +48,7 @@ struct fe_crossing {
 
     /* The near side's. */
     struct fe_exchange *ex;        /* NULL: it is over */
+    struct fe_refcount *snapshot;  /* of the exchange, kept until both sides are over */
     struct fe_arena request_arena; /* what the far side reads of it: request, trailers */
     bool far_is_done;              /* the far side is over */
 

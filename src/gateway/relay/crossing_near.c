@@ -22,6 +22,7 @@ static void defer_send(struct fe_crossing *crossing)
 static void leave_if_over(struct fe_crossing *crossing)
 {
     struct fe_crossing_channel *const channel = crossing->channel;
+    struct fe_refcount *const snapshot = crossing->snapshot;
     bool is_awaited;
 
     if (crossing->ex != NULL || !crossing->far_is_done) {
@@ -35,6 +36,7 @@ static void leave_if_over(struct fe_crossing *crossing)
     if (!is_awaited) {
         fe_crossing_free(crossing);
     }
+    fe_refcount_unref(snapshot); /* the far side has forgotten the route, and so have we */
     if (--channel->n_crossings == 0) {
         channel->on_empty(channel->arg);
     }
@@ -274,6 +276,7 @@ void fe_crossing_serve(struct fe_exchange *ex, const struct fe_config_route *rou
         return;
     }
     crossing->route = route;
+    crossing->snapshot = fe_refcount_ref(ex->snapshot);
     channel->n_crossings++;
     ex->handler_ops = &handler_ops;
     ex->handler = crossing;

@@ -291,6 +291,44 @@ void fe_gateway_reload_certs(struct fe_gateway *gateway)
     poll_certificates(gateway, true);
 }
 
+/* ---- another configuration ------------------------------------------------------------------ */
+
+/* One for each edge worker, before any of them is told: all of them, or none. */
+static int make_snapshots(const struct fe_gateway *gateway, struct fe_config *config,
+                          struct fe_snapshot **snapshots)
+{
+    for (size_t i = 0; i < gateway->n_edges; i++) {
+        snapshots[i] = fe_snapshot_new(config);
+        if (snapshots[i] == NULL) {
+            while (i > 0) {
+                fe_snapshot_unref(snapshots[--i]);
+            }
+            return FLATEND_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int fe_gateway_replace(struct fe_gateway *gateway, struct fe_config *config)
+{
+    struct fe_snapshot **snapshots;
+    int code;
+
+    if (gateway->state != RUNNING) {
+        return FLATEND_ECLOSED;
+    }
+    if (config->n_http != gateway->config->n_http) {
+        return FLATEND_EINVAL;
+    }
+    snapshots = calloc(gateway->n_edges + 1, sizeof(struct fe_snapshot *));
+    code = snapshots != NULL ? make_snapshots(gateway, config, snapshots) : FLATEND_ENOMEM;
+    for (size_t i = 0; code == 0 && i < gateway->n_edges; i++) {
+        fe_edge_worker_replace(&gateway->edges[i], snapshots[i]);
+    }
+    free(snapshots);
+    return code;
+}
+
 /* ---- all of it together --------------------------------------------------------------------- */
 
 static void free_parts(struct fe_gateway *gateway)

@@ -24,6 +24,13 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
 /* Reads own certificates anew, whether their files look changed or not; what fails is logged. */
 void fe_gateway_reload_certs(struct fe_gateway *gateway);
 
+/* From here on clients and requests that begin are served by `config`, of which a reference is
+ * taken, each [[http]] by the one with the same index; those that run stay with what they began
+ * with, and so do addresses, certificates, the node and what holds for all of the gateway. Soon
+ * after it on all workers. FLATEND_EINVAL: not as many [[http]]; FLATEND_ECLOSED: it stops;
+ * FLATEND_ENOMEM: nothing is replaced. */
+int fe_gateway_replace(struct fe_gateway *gateway, struct fe_config *config) FE_MUST_USE;
+
 /* Frees; a gateway that has not stopped is ended at once, for which the worker, whose loop must be
  * its own, is run. Not from within the worker's loop. */
 void fe_gateway_free(struct fe_gateway *gateway);

@@ -13,6 +13,7 @@
 #ifndef FE_WEB_HTTP_EXCHANGE_H
 #define FE_WEB_HTTP_EXCHANGE_H
 
+#include "ground/base/refcount.h"
 #include "web/http/message.h"
 
 struct fe_exchange;
@@ -60,6 +61,9 @@ struct fe_exchange {
     struct fe_request request; /* lives in `arena` */
     struct fe_arena arena;     /* for whatever lives as long as the exchange */
     bool responded;
+    /* What the request is served by: kept, if on_exchange sets it, until nobody is within a call
+     * about the exchange any more, and then given back by the protocol. */
+    struct fe_refcount *snapshot;
     /* Limits of the route, set by whoever chose it, read by the protocol. */
     uint64_t body_max;
 };

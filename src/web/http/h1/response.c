@@ -142,6 +142,9 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
         if (fe_h1_has_input(server)) {
             fe_h1_schedule_run(server);
         }
+        if (ex->snapshot != NULL) {
+            server->ops->flush(server->owner); /* the turn's end gives it back */
+        }
     }
     fe_h1_update(server);
 }

@@ -113,10 +113,22 @@ void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason)
     }
 }
 
+/* What the last exchange was served by is not needed any more: nobody is within a call about it. */
+static void release_snapshot(struct fe_h1_server *server)
+{
+    if (server->ex.snapshot != NULL && server->phase != FE_H1_EXCHANGE) {
+        struct fe_refcount *const snapshot = server->ex.snapshot;
+
+        server->ex.snapshot = NULL;
+        fe_refcount_unref(snapshot);
+    }
+}
+
 /* ---- steps: each does one thing and says whether another may follow ------------------------- */
 
 static bool step_wait(struct fe_h1_server *server)
 {
+    release_snapshot(server);
     if (server->out->len > FE_HTTP_OUT_HIGH_WATER || !fe_h1_has_input(server)) {
         return false; /* a client that does not read its answers gets no more of them */
     }
@@ -257,6 +269,7 @@ void fe_h1_run(struct fe_h1_server *server)
     while (step(server)) {
     }
     server->is_running = false;
+    release_snapshot(server);
     fe_h1_update(server);
 }
 
@@ -337,6 +350,12 @@ static void on_drain(struct fe_http_server *base)
     fe_h1_run(server_of(base));
 }
 
+/* At the end of a turn. */
+static void run(struct fe_http_server *base)
+{
+    release_snapshot(server_of(base));
+}
+
 static void drain(struct fe_http_server *base)
 {
     struct fe_h1_server *server = server_of(base);
@@ -355,6 +374,7 @@ static void server_free(struct fe_http_server *base)
     if (server->phase == FE_H1_EXCHANGE) {
         abort_handler(server, FE_H1_CLOSED);
     }
+    release_snapshot(server);
     fe_h1_timeout_deinit(server);
     fe_h1_decoder_deinit(&server->decoder);
     fe_chain_deinit(&server->held);
@@ -364,6 +384,7 @@ static void server_free(struct fe_http_server *base)
 
 static const struct fe_http_server_ops server_ops = {
     .feed = feed,
+    .run = run,
     .on_eof = on_eof,
     .on_drain = on_drain,
     .drain = drain,

@@ -78,6 +78,8 @@ void fe_h2_stream_close(struct fe_h2_stream *stream)
     fe_chain_deinit(&stream->output);
     fe_list_remove(&stream->todo);
     fe_list_remove(&stream->link);
+    fe_refcount_unref(stream->ex.snapshot);
+    stream->ex.snapshot = NULL;
     if (server->n_free_streams == FE_H2_FREE_STREAMS_MAX) {
         stream_free(stream);
         return;

@@ -1,0 +1,36 @@
+#include "gateway/edge/snapshot.h"
+
+#include <stdlib.h>
+
+static void on_zero(struct fe_refcount *refs)
+{
+    struct fe_snapshot *const snapshot = FE_CONTAINER_OF(refs, struct fe_snapshot, refs);
+
+    fe_config_unref(snapshot->config);
+    free(snapshot);
+}
+
+struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
+{
+    struct fe_snapshot *const snapshot =
+        calloc(1, sizeof(*snapshot) + config->n_http * sizeof(snapshot->limits[0]));
+
+    if (snapshot == NULL) {
+        return NULL;
+    }
+    fe_refcount_init(&snapshot->refs, on_zero);
+    snapshot->config = fe_config_ref(config);
+    for (size_t i = 0; i < config->n_http; i++) {
+        const struct fe_config_http *const http = &config->http[i];
+
+        snapshot->limits[i] = (struct fe_http_limits){
+            .header_max = http->header_max,
+            .body_max = UINT64_MAX, /* each route has its own */
+            .read_header_ms = http->read_header_ms,
+            .read_ms = http->read_ms,
+            .write_ms = http->write_ms,
+            .idle_ms = http->idle_ms,
+        };
+    }
+    return snapshot;
+}

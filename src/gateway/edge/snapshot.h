@@ -1,0 +1,48 @@
+/* A configuration in use on one worker.
+ *
+ * The worker holds one reference to the configuration (fe_config_ref, an atomic count), and counts
+ * by itself, in plain numbers, what it serves by it: listeners that give it to what begins now,
+ * clients and exchanges that began with it, crossings that have lent it to the far side. What the
+ * last of them gives back is gone, and with the last worker's the configuration.
+ *
+ *     config ◀── atomic ── snapshot ◀── plain ── listener, until it is given another one
+ *       ▲                     ▲◀─────────────── client: limits, hsts
+ *       │                     ▲◀─────────────── exchange: route, names of parameters, filters
+ *       │                     ▲◀─────────────── crossing: what the far side borrows of these
+ *       └───── atomic ── snapshot of another worker ... */
+#ifndef FE_GATEWAY_EDGE_SNAPSHOT_H
+#define FE_GATEWAY_EDGE_SNAPSHOT_H
+
+#include "gateway/config/config.h"
+#include "ground/base/refcount.h"
+#include "ground/uv/task_queue.h"
+#include "web/http/server.h"
+
+struct fe_snapshot {
+    struct fe_refcount refs; /* the worker's */
+    struct fe_config *config;
+    /* On its way to the worker: see fe_edge_worker_replace. */
+    struct fe_task task;
+    void *to;
+    struct fe_http_limits limits[]; /* by [[http]] */
+};
+
+/* With one reference, the caller's, which may be passed on to another thread as long as it is the
+ * only one. NULL: out of memory. */
+struct fe_snapshot *fe_snapshot_new(struct fe_config *config) FE_MUST_USE;
+
+static inline struct fe_snapshot *fe_snapshot_ref(struct fe_snapshot *snapshot)
+{
+    (void)fe_refcount_ref(&snapshot->refs);
+    return snapshot;
+}
+
+/* NULL is allowed. */
+static inline void fe_snapshot_unref(struct fe_snapshot *snapshot)
+{
+    if (snapshot != NULL) {
+        fe_refcount_unref(&snapshot->refs);
+    }
+}
+
+#endif
