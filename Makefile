@@ -2,11 +2,8 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-all: build/release/build.ninja
-	@cmake --build build/release
-
-build/release/build.ninja:
-	@cmake --preset release
+all:
+	@scripts/build release $(TARGETS)
 
 # The gateway and the hello_world service, with the README's configuration. Ctrl-C ends both.
 run:
@@ -28,8 +25,8 @@ fuzz:
 	@scripts/fuzz $(FUZZ_SECONDS)
 
 # The tables of keys in docs/configuration.md and the manual page, out of src/gateway/config/keys.h.
-reference: build/release/build.ninja
-	@cmake --build build/release --target reference
+reference:
+	@scripts/build release reference
 
 format:
 	@scripts/sources | xargs -r clang-format -i

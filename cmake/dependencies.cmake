@@ -3,21 +3,41 @@
 # builds). libflatend.so always takes the shared ones (dep_NAME_shared): an application that hands in
 # its own uv_loop_t must share one libuv with it.
 option(FLATEND_STATIC_DEPS "Link dependencies statically" ON)
-find_package(PkgConfig REQUIRED)
+find_package(PkgConfig QUIET)
 find_package(Threads REQUIRED)
+
+# flatend_missing(NAME) notes it; flatend_stop_if_missing() names all of them, also in missing.txt,
+# from which scripts/build says it again after everything that CMake says.
+function(flatend_missing name)
+  set_property(GLOBAL APPEND PROPERTY flatend_missing ${name})
+endfunction()
+function(flatend_stop_if_missing)
+  get_property(names GLOBAL PROPERTY flatend_missing)
+  list(REMOVE_DUPLICATES names)
+  list(JOIN names ", " names)
+  file(WRITE ${CMAKE_BINARY_DIR}/missing.txt "${names}")
+  if(names)
+    message(FATAL_ERROR "missing: ${names}: run scripts/setup")
+  endif()
+endfunction()
+if(NOT PKG_CONFIG_FOUND)
+  flatend_missing(pkg-config)
+  flatend_stop_if_missing()
+endif()
 
 # flatend_dependency(NAME MODULE ARCHIVES...) makes dep_NAME and dep_NAME_shared.
 function(flatend_dependency name module)
   pkg_check_modules(${name} QUIET ${module})
   if(NOT ${name}_FOUND)
-    message(FATAL_ERROR "${module} was not found: run scripts/setup")
+    flatend_missing(${module})
+    return()
   endif()
   set(archives "")
   if(FLATEND_STATIC_DEPS)
     foreach(library IN LISTS ARGN)
       find_library(static_${library} NAMES lib${library}.a HINTS ${${name}_LIBRARY_DIRS})
       if(NOT static_${library})
-        message(FATAL_ERROR "lib${library}.a was not found: run scripts/setup")
+        flatend_missing(lib${library}.a)
       endif()
       list(APPEND archives ${static_${library}})
     endforeach()
@@ -37,18 +57,26 @@ flatend_dependency(uv libuv uv_a)
 flatend_dependency(sodium libsodium sodium)
 flatend_dependency(crypto libcrypto crypto)
 flatend_dependency(ssl libssl ssl)
-target_link_libraries(dep_ssl INTERFACE dep_crypto) # stands before it
 flatend_dependency(nghttp2 libnghttp2 nghttp2)
 
 # The todo example.
 flatend_dependency(sqlite sqlite3 sqlite3)
-target_link_libraries(dep_sqlite INTERFACE m)
 flatend_dependency(jansson jansson jansson)
 
 # toml++ is used header-only, in one file (src/gateway/config/toml.cpp).
 pkg_check_modules(toml QUIET tomlplusplus)
 if(NOT toml_FOUND)
-  message(FATAL_ERROR "tomlplusplus was not found: run scripts/setup")
+  flatend_missing(tomlplusplus)
 endif()
+if(FLATEND_TESTS)
+  pkg_check_modules(cmocka QUIET cmocka)
+  if(NOT cmocka_FOUND)
+    flatend_missing("cmocka (scripts/setup test)")
+  endif()
+endif()
+flatend_stop_if_missing()
+
+target_link_libraries(dep_ssl INTERFACE dep_crypto) # stands before it
+target_link_libraries(dep_sqlite INTERFACE m)
 add_library(dep_toml INTERFACE)
 target_include_directories(dep_toml SYSTEM INTERFACE ${toml_INCLUDE_DIRS})
