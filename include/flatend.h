@@ -152,7 +152,8 @@ FLATEND_API void flatend_public_key_format(const struct flatend_public_key *key,
 FLATEND_API int flatend_public_key_parse(struct flatend_public_key *key,
                                          const char *text) FLATEND_MUST_USE;
 
-/* Who a peer is. A node without a secret key is anonymous: `public_key` is zero, `host` is "". */
+/* Identity of a peer. A node without a secret key is anonymous: `public_key` is zero, `host` is "".
+ */
 struct flatend_id {
     uint8_t public_key[FLATEND_PUBLIC_KEY_LEN];
     char host[46]; /* the address at which it can be reached: "10.0.0.2", "::1" */
@@ -245,19 +246,20 @@ struct flatend_options {
     unsigned reconnect_backoff_min_ms; /* default 500 */
     unsigned reconnect_backoff_max_ms; /* default 1000 */
 
-    /* Whom this node trusts (docs/security.md). Everything here concerns proven keys, so all of it
-     * but the rules keeps nodes of the old protocol out. */
+    /* Which peers this node trusts (docs/security.md). Everything here concerns proven keys, so all
+     * of it but the rules keeps nodes of the old protocol out. */
 
     /* A secret that all nodes of the mesh share, at least FLATEND_MESH_SECRET_MIN bytes, best 32
-     * random ones: who does not have it neither gets in nor learns anything. Default NULL: none. */
+     * random ones: a node without it can neither connect nor learn anything. Default NULL: none. */
     const void *mesh_secret;
     size_t mesh_secret_len;
     /* Accept no nodes of the old protocol. Default false. */
     bool require_secure;
-    /* The keys of the nodes that may be peers, whoever dialed. Default none: all may. */
+    /* Public keys of the allowed peers, for incoming and outgoing connections. Default none: all
+     * are allowed. */
     const struct flatend_public_key *allowed_keys;
     size_t n_allowed_keys;
-    /* Who may provide which service. A service without a rule may be provided by anybody. */
+    /* Which nodes may provide which service. Any node may provide a service without a rule. */
     const struct flatend_service_rule *service_rules;
     size_t n_service_rules;
 
@@ -317,8 +319,8 @@ FLATEND_API void flatend_node_wait(struct flatend_node *node);
  * but the node's own (unless the loop is the application's) and a handler's. */
 FLATEND_API void flatend_node_shutdown(struct flatend_node *node);
 
-/* Shuts the node down if that was not done, and frees it. NULL is allowed. Nobody else may be in a
- * call with it; its streams may still be closed afterwards. Threads as for shutdown. */
+/* Shuts the node down if that was not done, and frees it. NULL is allowed. No other thread may be
+ * in a call with it; its streams may still be closed afterwards. Threads as for shutdown. */
 FLATEND_API void flatend_node_free(struct flatend_node *node);
 
 /* The address that the node's `index`-th listener is bound to, "127.0.0.1:9000", in `buf`: how to

@@ -1,4 +1,5 @@
-/* Discovery as steps (docs/PROTOCOL.md §1.4): whom to ask next, and when all were asked.
+/* Discovery as steps (docs/PROTOCOL.md §1.4): which node to query next, and when the lookup is
+ * complete.
  *
  *     add(what is known)
  *     while (!finished) {
@@ -47,7 +48,7 @@ bool fe_kad_lookup_next(struct fe_kad_lookup *lookup, struct fe_id *id) FE_MUST_
 /* The node that was asked has answered, or will not. Harmless for any other key. */
 void fe_kad_lookup_done(struct fe_kad_lookup *lookup, const uint8_t key[FE_KEY_LEN]);
 
-/* Nobody is being asked and nobody is left to ask. */
+/* No query is in flight and no candidate is left. */
 bool fe_kad_lookup_is_finished(const struct fe_kad_lookup *lookup);
 
 #endif

@@ -4,8 +4,8 @@
  * the peer answers or the attempts are used up.
  *
  * Failure modes: an address that discovery has heard of and that never answered is forgotten at
- * once; one where we are not let in is asked again at leisure; without memory for the timer the
- * address is given up. */
+ * once; one that rejects this node is retried after a minute; without memory for the timer the
+ * address is dropped. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -123,7 +123,7 @@ static void retry(struct fe_dial *dial)
     }
     dial->state = FE_DIAL_WAITING;
     if (dial->is_refused) {
-        settle(dial, false); /* nobody waits for a minute */
+        settle(dial, false); /* join does not wait for a minute */
     } else if (dial->seed == FE_SEED_UNTRIED) {
         dial->seed = FE_SEED_TRIED;
         fe_join_on_tried(mesh);
@@ -134,7 +134,7 @@ static void on_timer(struct fe_timer *timer)
 {
     struct fe_dial *dial = FE_CONTAINER_OF(timer, struct fe_dial, timer);
 
-    /* After a refusal the attempts are counted anew: it was an answer. */
+    /* A rejection is a reply: the count of attempts starts again. */
     dial->n_attempts = dial->is_refused ? 0 : dial->n_attempts + 1;
     dial->is_refused = false;
     dial->state = FE_DIAL_DIALING;

@@ -1,5 +1,5 @@
-/* Discovery: asking the mesh for the nodes near us, and connecting to them
- * (docs/PROTOCOL.md §1.4; whom to ask next is mesh/kad/lookup.h's decision).
+/* Discovery: queries for the nodes nearest to this one, and connections to them (docs/PROTOCOL.md
+ * §1.4). mesh/kad/lookup.h decides which node to query next.
  *
  * Happy path of one ask: the node is connected already, or is dialed; FindNode for our own key; its
  * answer names more nodes; those are asked in turn.
@@ -71,7 +71,7 @@ static struct fe_link *link_to(struct fe_mesh *mesh, const struct fe_id *id)
     }
     dial = fe_dial_find(mesh, &id->addr);
     if (dial != NULL) {
-        /* Connected, it is another node; waiting, nobody answers there. */
+        /* Connected: it is another node. Waiting: the address does not answer. */
         return dial->state == FE_DIAL_DIALING ? dial->link : NULL;
     }
     return fe_dial_new(mesh, &id->addr, &dial) == 0 ? dial->link : NULL;

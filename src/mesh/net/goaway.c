@@ -1,12 +1,12 @@
-/* Saying goodbye before a connection ends, so that no request is lost (docs/PROTOCOL.md §2.7).
+/* Graceful shutdown with GOAWAY, so that no request is lost (docs/PROTOCOL.md §2.7).
  *
- * Happy path: GOAWAY, and a PING behind it; the peer stops asking, and its answer to the PING comes
- * after everything that it had asked before. Then nothing more can come, and what runs may end.
+ * Happy path: GOAWAY followed by a PING. The peer stops sending requests, and its reply to the PING
+ * follows all requests sent before. Then no further request can arrive, and running ones may end.
  *
- * Failure modes: the peer is old: it cannot be told, and is answered with `handled` 0. The link is
- * lost meanwhile: nothing will come over it either. The peer has sent no Handshake: one that dialed
- * us has got no answer, and asks nothing; one that we have dialed may think that we are there, and
- * is told as soon as it has. */
+ * Failure modes: an old peer does not support GOAWAY; its requests are answered with `handled` 0. A
+ * link that is lost meanwhile carries no requests either. No Handshake yet: a peer that dialed has
+ * received none from us and sends no requests; a peer that we dialed may already be open, and gets
+ * GOAWAY as soon as its Handshake arrives. */
 #include "mesh/net/internal.h"
 
 bool fe_goaway_accepts_requests(const struct fe_link *link)
@@ -15,7 +15,7 @@ bool fe_goaway_accepts_requests(const struct fe_link *link)
            (link->mesh->state == FE_MESH_DRAINING && link->goaway == FE_GOAWAY_SENT);
 }
 
-/* Nobody is there yet. */
+/* The peer's Handshake has not arrived. */
 static void close_early(struct fe_link *link)
 {
     if (link->state == FE_LINK_DIALING || !link->session.is_initiator ||
@@ -66,7 +66,7 @@ void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
     char name[FE_LINK_NAME_MAX];
 
     if (link->has_goaway) {
-        return; /* one line of the log is enough */
+        return; /* logged once */
     }
     link->has_goaway = true;
     if (event->u.goaway.text.len > 0) {

@@ -1,5 +1,5 @@
-/* The peer says who it is and what it offers (docs/PROTOCOL.md §1.3, §2.3): once on every link, and
- * again as often as it likes. */
+/* The peer's Handshake: its identity and its services (docs/PROTOCOL.md §1.3, §2.3). The first one
+ * makes the link ready; an old peer may repeat it, a secure one sends SERVICES instead. */
 #include <stdio.h>
 
 #include "mesh/net/internal.h"

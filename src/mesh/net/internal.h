@@ -24,8 +24,8 @@ enum {
     FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
     FE_MESH_DISCOVER_MS = 30000, /* one discovery, whatever peers do */
     FE_MESH_LINGER_MS = 2000,    /* a closing link may still send what it holds */
-    /* From a refusal to the next attempt. It will hardly be another answer; but whoever is on the
-     * way can forge a refusal, and must not part two nodes for good. */
+    /* From a rejection to the next attempt. The result will rarely differ, but an attacker on the
+       path can forge a rejection, which must not separate two nodes permanently. */
     FE_MESH_REFUSED_MS = 60000,
     /* Output that may wait on one link. Bodies stop long before (FE_SESSION_OUT_MAX); this is the
      * heads of FE_PEER_STREAMS_MAX streams of 4,096 bytes each. A peer that makes us answer more
@@ -54,7 +54,7 @@ enum {
 enum fe_link_state {
     FE_LINK_DIALING,   /* no session yet */
     FE_LINK_HANDSHAKE, /* session and peer exist; waiting for the Handshake */
-    FE_LINK_READY,     /* the peer has said who it is, and is in the registry */
+    FE_LINK_READY,     /* the peer's Handshake was accepted; it is in the registry */
     FE_LINK_DRAINING,  /* we have ended it; what it holds is still sent */
     FE_LINK_CLOSING,   /* we have ended it; waiting for on_close */
 };
@@ -74,11 +74,11 @@ struct fe_link {
     enum fe_link_state state;
     struct fe_addr addr;       /* dialed, or the connection came from */
     struct fe_timer timer;     /* bounds every state but READY and CLOSING */
-    struct fe_timer keepalive; /* READY: when to look whether the peer is */
-    uint64_t last_read_ms;     /* when something came last */
-    uint64_t last_ping_ms;     /* when it was asked last whether it is there */
+    struct fe_timer keepalive; /* READY: next check of the peer */
+    uint64_t last_read_ms;     /* of the last byte received */
+    uint64_t last_ping_ms;     /* of the last keep-alive ping */
     enum fe_goaway_state goaway;
-    bool has_goaway;  /* the peer has said goodbye: nothing new is asked of it */
+    bool has_goaway;  /* received from the peer: no new requests are sent to it */
     bool has_session; /* from HELLO on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
@@ -123,7 +123,7 @@ const char *fe_link_name(const struct fe_link *link, char buf[FE_LINK_NAME_MAX])
  * b]". The peer's name is an address without a key, or "<anon>". */
 void fe_link_log(const struct fe_link *link, const char *before, const char *after);
 
-/* The link is ready, and the peer has proven to be the node with this key. */
+/* Whether the link is ready and the peer has this key. */
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
 
 /* ---- keepalive.c ---------------------------------------------------------------------------- */
@@ -134,16 +134,16 @@ void fe_keepalive_stop(struct fe_link *link);
 
 /* ---- goaway.c ------------------------------------------------------------------------------- */
 
-/* The mesh drains: says goodbye to the peer of this link, or ends it if nobody is there yet. */
+/* The mesh drains: sends GOAWAY on this link, or closes it if no Handshake has arrived. */
 void fe_goaway_send(struct fe_link *link);
 
-/* The answer to a ping: perhaps to the one behind our goodbye. */
+/* The reply to a ping: perhaps to the one behind our GOAWAY. */
 void fe_goaway_on_pong(struct fe_link *link, uint64_t token);
 
-/* The peer says goodbye. */
+/* GOAWAY from the peer. */
 void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event);
 
-/* Whether a request that comes now is to be taken. */
+/* Whether a request that arrives now is accepted. */
 bool fe_goaway_accepts_requests(const struct fe_link *link);
 
 /* Calls on_drained if it is due. */
@@ -181,7 +181,7 @@ struct fe_dial {
     enum fe_dial_state state;
     enum fe_seed_state seed;
     bool is_persistent; /* dialed again when lost: it was given to join, or has answered once */
-    bool is_refused;    /* one side rejected the other: retried slowly */
+    bool is_refused;    /* one side rejected the other: retried after a minute */
     bool is_pinned;     /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     unsigned n_attempts; /* since it was lost */

@@ -1,11 +1,11 @@
 /* One connection to a peer.
  *
- * Happy path: fe_link_dial, on_open, our ephemeral key, theirs, Handshake both ways, READY; or
+ * Happy path: fe_link_dial, on_open, both ephemeral keys, both Handshakes, READY; or
  * fe_mesh_accept and the same from the other side. Then events until either side closes.
  *
- * Failure modes: it cannot be dialed or does not answer in time; the peer violates the protocol, or
- * does not read what it asks for; memory runs out. Each closes this link, says so in one line, and
- * touches no other. */
+ * Failure modes: the address cannot be dialed or does not answer in time; the peer violates the
+ * protocol or does not read its responses; memory runs out. Each closes this link only, with one
+ * log line. */
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
@@ -29,8 +29,8 @@ void fe_link_close(struct fe_link *link, bool drain)
         return;
     }
     if (link->state == FE_LINK_READY) {
-        /* Nobody may choose it any more. Its streams end in on_close: this call may come from
-         * within one of their callbacks. */
+        /* It is no longer eligible as a provider. Its streams end in on_close, since this call may
+         * come from within one of their callbacks. */
         fe_registry_remove(&mesh->registry, &link->peer);
     }
     fe_timer_stop(mesh->timers, &link->timer);
@@ -42,7 +42,7 @@ void fe_link_close(struct fe_link *link, bool drain)
     mesh->transport.ops->close(link->io, drain);
 }
 
-/* What the peer is told is what the log says. False: it cannot be told. */
+/* Sends the peer the text that is logged. False: it cannot be sent. */
 static bool tell_fault(struct fe_link *link, int code, const struct flatend_error *err)
 {
     struct fe_sender *sender = &link->session.sender;
@@ -70,7 +70,7 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
     fe_link_close(link, tell_fault(link, code, err));
 }
 
-/* That nobody answers is ordinary: dial.c says what it does about it. */
+/* An unreachable address is not an error: dial.c logs what it does next. */
 static void log_unreached(const struct fe_link *link, int code)
 {
     char addr[FE_ADDR_TEXT_MAX];
@@ -255,8 +255,7 @@ int fe_link_dial(struct fe_dial *dial)
     return 0;
 }
 
-/* Connections that say nothing must not keep others out: the one that has been silent for longest
- * goes. */
+/* Connections without a Handshake must not keep others out: closes the oldest of them. */
 static bool make_room(struct fe_mesh *mesh)
 {
     FE_LIST_FOREACH (node, next, &mesh->links) {
@@ -427,7 +426,7 @@ void fe_link_on_close(struct fe_link *link, int code)
     } else if (is_open(link)) {
         log_unreached(link, code);
     }
-    /* From here on nobody finds it: the callbacks below may close the mesh. */
+    /* From here on no lookup returns it. The callbacks below may close the mesh. */
     link->state = FE_LINK_CLOSING;
     fe_list_remove(&link->node);
     mesh->n_links--;
@@ -440,7 +439,7 @@ void fe_link_on_close(struct fe_link *link, int code)
         fe_session_deinit(&link->session);
     }
     if (mesh->drain == FE_DRAIN_RUNNING && mesh->state != FE_MESH_CLOSING) {
-        fe_mesh_wake(mesh); /* perhaps the last one that was waited for */
+        fe_mesh_wake(mesh); /* perhaps the last link that the drain waited for */
     }
     fe_discovery_on_lost(mesh, link);
     dial = link->dial;

@@ -16,7 +16,7 @@ enum {
     FE_MESH_BOOTSTRAP_LINKS = 16, /* peers asked at once while discovering */
 };
 
-/* An address to join the mesh by, and who has to be there. */
+/* An address to join the mesh at, and the key that its node must prove. */
 struct fe_seed {
     struct fe_addr addr;
     bool is_pinned;
@@ -68,10 +68,10 @@ int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n) FE
  * told, but for old ones, which learn only what the node offered when they met. */
 void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, size_t n);
 
-/* Asks every peer to send no more requests (GOAWAY). Those that were on their way are still taken;
- * then on_drained comes, once. Old peers cannot be asked: theirs are answered with `handled` 0. Who
- * has sent no Handshake yet is not waited for, but for two seconds where we are the one that
- * dialed. Streams that run go on. Nothing is dialed or accepted any more. */
+/* Sends GOAWAY to every peer. Requests already in flight are still accepted; then on_drained comes,
+ * once. Old peers do not support GOAWAY: their requests are answered with `handled` 0. Peers
+ * without a Handshake are not waited for, except for two seconds where this node dialed. Streams
+ * that run go on. Nothing is dialed or accepted any more. */
 void fe_mesh_drain(struct fe_mesh *mesh);
 
 /* Closes every link, sending what they still hold when `drain` (for two seconds at most). Streams

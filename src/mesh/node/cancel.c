@@ -1,4 +1,4 @@
-/* How a request that nobody waits for any more ends, wherever it has got to.
+/* The end of a request that its owner no longer waits for, in whichever state it is.
  *
  * Happy path: its sender says how long it waits (`timeout-ms`); the handler's calls to others carry
  * what is left of that. The sender goes away, or its time is up: the handler's reads and writes

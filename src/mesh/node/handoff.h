@@ -2,8 +2,8 @@
  * thread, which never waits. Both directions are bounded: the blocking side waits when the other
  * does not keep up, the node's side takes less and is told to resume.
  *
- * The blocking side speaks through one task: however much it has to say, at most one is under way,
- * and the node's thread collects everything at once. */
+ * The blocking side posts one task: at most one is in flight, however many commands it carries, and
+ * the node's thread collects all of them together. */
 #ifndef FE_MESH_NODE_HANDOFF_H
 #define FE_MESH_NODE_HANDOFF_H
 
@@ -45,9 +45,9 @@ struct fe_handoff {
     int code;           /* why the stream is gone, once it is */
     bool is_complete;   /* everything incoming is in `in` */
     bool owes_resume;   /* bytes were refused: RESUME is due when there is space */
-    bool is_discarding; /* nobody wants what is written: it is dropped */
-    bool is_posted;     /* the task is under way */
-    bool is_detached;   /* the node is closed: there is nobody to post to */
+    bool is_discarding; /* writes are discarded */
+    bool is_posted;     /* the task is in flight */
+    bool is_detached;   /* the node is closed: no tasks are posted */
     /* the node's thread only */
     struct fe_deferred wake; /* of a reader, for what has come in this turn */
     struct fe_chain sending;
@@ -58,7 +58,7 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
                     void (*on_task)(struct fe_task *task)) FE_MUST_USE;
 void fe_handoff_deinit(struct fe_handoff *handoff);
 
-/* As after init, to be used again. Nobody else may hold it. */
+/* As after init, for reuse. No other thread may use it. */
 void fe_handoff_reset(struct fe_handoff *handoff);
 
 /* Both sides are the node's thread: blocks may come from its pool. Only while nothing is in it. */
@@ -75,7 +75,7 @@ int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len) F
 void fe_handoff_command(struct fe_handoff *handoff, unsigned commands);
 
 /* The blocking side's last call: commands LEAVE, and the node's thread frees everything. False: the
- * node is closed, whoever calls frees. */
+ * node is closed, and the caller frees. */
 bool fe_handoff_release(struct fe_handoff *handoff) FE_MUST_USE;
 
 int fe_handoff_code(struct fe_handoff *handoff);
@@ -105,10 +105,10 @@ size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data);
 /* Nothing more comes in. */
 void fe_handoff_complete(struct fe_handoff *handoff);
 
-/* Nobody wants what is written from now on. */
+/* Discards everything written from now on. */
 void fe_handoff_discard(struct fe_handoff *handoff);
 
-/* The stream is gone; the first reason stays. Wakes whoever waits. */
+/* The stream is gone; the first reason stays. Wakes the waiting thread. */
 void fe_handoff_fail(struct fe_handoff *handoff, int code);
 
 /* No task can be posted from now on; what was posted will still be received. */

@@ -38,7 +38,7 @@ struct fe_node_listener {
     struct flatend_node *node;
 };
 
-/* Who is told, on a loop, that the node has closed. */
+/* Notified, on a loop, when the node has closed. */
 struct fe_waiter {
     struct fe_list link;
     struct fe_worker *worker;

@@ -63,11 +63,11 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
 int fe_service_check(const struct flatend_service *service,
                      struct flatend_error *error) FE_MUST_USE;
 
-/* Whom the node trusts: its part of fe_settings_init. */
+/* The trust settings: their part of fe_settings_init. */
 int fe_settings_copy_trust(struct fe_settings *settings, const struct flatend_options *options,
                            struct flatend_error *error) FE_MUST_USE;
 
-/* Anybody who reaches the node may join, and provide any service. */
+/* Whether any node may connect and provide any service. */
 bool fe_settings_trust_everybody(const struct fe_settings *settings);
 
 /* Wipes the secrets. */

@@ -4,8 +4,9 @@
  * ones bring more. The response is handed over as it comes. The last task says that the owner has
  * left.
  *
- * Failure modes: the call cannot be started: the owner is told, and frees it. The provider goes
- * away: whoever waits learns the code. The node closes: the call is canceled and detached. */
+ * Failure modes: the call cannot be started: the owner gets the code, and frees the stream. The
+ * provider is lost: the waiting thread gets the code. The node closes: the call is canceled and
+ * detached. */
 #include "mesh/node/outgoing.h"
 
 #include <stdlib.h>
@@ -116,7 +117,7 @@ static const struct fe_call_ops call_ops = {
     .on_fail = on_fail,
 };
 
-/* Tells the owner, who frees the stream if the code is not zero. */
+/* Reports the code to the owner, which frees the stream if it is not zero. */
 static void set_started(struct flatend_stream *stream, int code)
 {
     fe_mutex_lock(&stream->io.lock);

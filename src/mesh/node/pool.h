@@ -8,7 +8,7 @@
 
 enum {
     /* Requests that may wait for a thread. One more is refused (`handled` 0), so that its sender
-     * can ask another node: a queue that is longer than this would only make everybody late. */
+       can try another node: a longer queue would only delay every request. */
     FE_POOL_QUEUE_MAX = 1024,
 };
 

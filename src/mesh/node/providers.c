@@ -1,4 +1,4 @@
-/* Who provides what, for other threads. */
+/* Providers of a service, for other threads. */
 #include <stdlib.h>
 
 #include "mesh/node/sync_task.h"

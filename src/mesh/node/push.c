@@ -32,7 +32,7 @@ static int copy_services(struct flatend_stream *stream, const struct flatend_req
     return 0;
 }
 
-/* docs/PROTOCOL.md §2.4: how long we wait, for whoever serves the request. */
+/* docs/PROTOCOL.md §2.4: how long the requester waits, for the provider. */
 static int add_timeout(struct flatend_stream *stream, struct fe_header *header)
 {
     const char *text = fe_arena_printf(&stream->arena, "%u", stream->timeout_ms);

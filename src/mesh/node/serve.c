@@ -422,7 +422,7 @@ void fe_node_cancel_contexts(struct flatend_node *node)
         if (ctx->stream != NULL) {
             fe_context_give_up(ctx, FLATEND_ECANCELED);
         }
-        /* Whoever has left already, or never came, does not wait for anything. */
+        /* A handler that has returned, or never started, waits for nothing. */
         if (ctx->service->is_inline || (fe_handoff_collect(&ctx->io) & FE_HANDOFF_RELEASE) != 0) {
             context_release(ctx);
         }

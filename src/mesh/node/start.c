@@ -56,7 +56,7 @@ static const struct fe_mesh_ops mesh_ops = {
     .on_closed = fe_node_on_mesh_closed,
 };
 
-/* Who this node is can be said only now: its port may have been any free one. */
+/* The node's ID is known only now: the port may have been 0. */
 static int make_mesh(struct flatend_node *node, struct flatend_error *error)
 {
     const struct fe_settings *settings = &node->settings;

@@ -171,7 +171,7 @@ static int wait_started(struct flatend_node *node, struct flatend_error *error)
     code = node->is_start_done ? node->start_code : FLATEND_ECANCELED;
     fe_mutex_unlock(&node->lock);
     if (code != 0) {
-        /* Nobody else writes the text once the thread has ended. */
+        /* No other thread writes the text once this one has ended. */
         flatend_node_shutdown(node);
         (void)fe_err_set(error, code, "%s",
                          node->start_error.code == code ? node->start_error.text

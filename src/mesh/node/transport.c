@@ -41,7 +41,7 @@ static void on_read(void *owner, uint8_t *data, size_t len)
     }
 }
 
-/* A peer that sends no more is gone: nobody half-closes a session. */
+/* A peer that sends no more is gone: sessions are never half-closed. */
 static void on_eof(void *owner)
 {
     struct io *io = owner;

@@ -1,4 +1,4 @@
-/* Whom the node trusts, from the options. */
+/* The node's trust settings, from the options. */
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/options.h"
 

@@ -71,7 +71,7 @@ static int check_identity(const struct fe_old_handshake *handshake, struct flate
     return code;
 }
 
-/* Nothing that an old peer says is bound to this session: its key is not proven (§2.5). */
+/* Nothing that an old peer sends is bound to this session: its key is not proven (§2.5). */
 static int check_trust(const struct fe_session *session, struct fe_names services,
                        struct flatend_error *err)
 {
@@ -84,7 +84,7 @@ static int check_trust(const struct fe_session *session, struct fe_names service
     return fe_trust_check_services(trust, NULL, services, err);
 }
 
-/* Go peers repeat their Handshake on the same connection; who they are must not change by it. */
+/* Go peers repeat their Handshake on the same connection; their identity must not change by it. */
 static bool is_same_peer(const struct fe_session *session, const struct fe_old_handshake *handshake)
 {
     if (session->has_peer_id != handshake->has_id) {

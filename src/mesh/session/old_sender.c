@@ -5,7 +5,7 @@
 
 enum { SEQ_SIZE = 4, OPCODE_SIZE = 1 };
 
-/* Before the peer has said what it speaks nothing is sent: a new one takes no old packet. */
+/* Before the peer's dialect is known nothing is sent: a secure peer accepts no old packet. */
 static bool can_send(const struct fe_session *session)
 {
     return session->state == FE_SESSION_OPEN ||

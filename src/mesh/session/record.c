@@ -133,7 +133,8 @@ static int check_length(const struct fe_session *session, uint32_t len, struct f
     uint32_t min = is_secure ? SECURE_MIN : OLD_MIN;
     uint32_t max = is_secure ? FE_SECURE_RECORD_MAX : FE_SESSION_RECORD_MAX;
 
-    /* Where no old peer is welcome, what comes first is a new one's: strangers get no more memory.
+    /* Where old peers are not allowed the first record is a secure one: an unauthenticated peer
+     * gets no more memory.
      */
     if (!is_secure && fe_secure_is_required(session)) {
         max = FE_SECURE_RECORD_MIN;

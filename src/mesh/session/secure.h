@@ -15,8 +15,8 @@ extern const struct fe_sender_ops fe_secure_sender_ops;
  */
 int fe_secure_send_handshake(struct fe_session *session) FE_MUST_USE;
 
-/* The peer's first record, decrypted in place: HELLO, or a fault. Whatever the peer speaks, the
- * session speaks it from now on. */
+/* The peer's first record, decrypted in place: HELLO, or a fault. The session uses the peer's
+ * dialect from now on. */
 int fe_secure_on_handshake(struct fe_session *session, uint8_t *record, size_t len,
                            struct fe_event *event,
                            struct flatend_error *err) FE_MUST_USE; /* of the initiator */
@@ -57,7 +57,7 @@ int fe_secure_check_trust(const struct fe_session *session, const struct fe_secu
 /* The session is secure from now on, under the keys in seal_key and open_key. FLATEND_ENOMEM. */
 int fe_secure_start(struct fe_session *session, const struct fe_secure_extension *peer) FE_MUST_USE;
 
-/* The peer is welcome: the session is open. */
+/* The peer is allowed: opens the session. */
 void fe_secure_open(struct fe_session *session, const struct fe_secure_handshake *peer,
                     struct fe_event *event);
 
@@ -72,7 +72,7 @@ int fe_secure_send_pong(struct fe_session *session, uint64_t token) FE_MUST_USE;
 /* ---- the record that is being filled (secure_record.c) -------------------------------------- */
 
 /* Room for one packet of `size` bytes behind its header, which is written; `end` makes it count,
- * and returns 0, so that whoever has written one returns that. FLATEND_ESTATE, FLATEND_ETOOBIG,
+ * and returns 0, so that its caller can return that. FLATEND_ESTATE, FLATEND_ETOOBIG,
  * FLATEND_ENOMEM: nothing has changed for the peer. */
 int fe_secure_begin_packet(struct fe_session *session, enum fe_secure_type type, uint8_t flags,
                            uint32_t stream, size_t size, struct fe_writer *writer) FE_MUST_USE;

@@ -96,7 +96,7 @@ static int on_nodes(struct fe_session *session, struct fe_view body, struct fe_e
     return 1;
 }
 
-/* Answered here. Nobody needs many at a time: a flood would be work and output for nothing. */
+/* Answered here. No peer needs many at a time; a flood would cost work and output. */
 static int on_ping(struct fe_session *session, const struct fe_event *event,
                    struct flatend_error *err)
 {
@@ -161,8 +161,8 @@ static int finish(struct fe_session *session, const struct fe_secure_packet *pac
     }
 }
 
-/* Whether the peer's direction of the stream ends with this packet, in an event of its own. After
- * an answer that nobody handles nothing follows anyway. */
+/* Whether the peer's direction of the stream ends with this packet, in an event of its own. After a
+ * response with `handled` 0 nothing follows anyway. */
 static bool has_end(const struct fe_secure_packet *packet, const struct fe_event *event)
 {
     return (packet->flags & FE_SECURE_END) != 0 &&

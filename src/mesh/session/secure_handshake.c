@@ -6,9 +6,9 @@
  *                                     <───────── K: Handshake: an old peer
  *                                     <───────── refusal key: why not
  *
- * Failure modes: the peer is old and only secure ones are welcome, has no mesh secret or another,
- * has a key or offers a service that is not allowed, or lies. Whoever refuses says why, in a
- * refusal (the responder) or a GOAWAY (the initiator), and is told by `err`. */
+ * Failure modes: the peer is old and only secure peers are allowed; it lacks the mesh secret or has
+ * another; its key or a service is not allowed; it violates the protocol. The rejecting side sends
+ * the reason, in a refusal (responder) or a GOAWAY (initiator), and returns it in `err`. */
 #include "ground/base/wipe.h"
 #include "mesh/session/old.h"
 #include "mesh/session/record.h"
@@ -22,10 +22,10 @@ static int seal_with(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_L
     return fe_aead_rekey(session->seal, key);
 }
 
-/* ---- the initiator speaks ---- */
+/* ---- the initiator's hello ---- */
 
-/* With a mesh secret nobody who lacks it can read even this record; without one it is under K, so
- * that an old peer can. */
+/* With a mesh secret even this record is readable only by nodes that have it; without one it is
+ * under K, so that an old peer can read it. */
 static int use_handshake_key(struct fe_session *session)
 {
     const uint8_t *secret = fe_secure_mesh_secret(session);

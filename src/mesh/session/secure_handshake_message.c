@@ -37,8 +37,7 @@ static struct fe_secure_extension our_extension(void)
     };
 }
 
-/* What a signature covers: who signs, and everything that was said until then, this message
- * included. */
+/* What a signature covers: the role of the signer and the transcript, this message included. */
 static struct fe_view signed_bytes(const struct fe_session *session, bool by_initiator,
                                    uint8_t bytes[SIGNED_MAX])
 {

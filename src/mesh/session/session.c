@@ -85,7 +85,7 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
 }
 
 /* The peer's key, 32 bytes that may arrive in pieces. Ours goes out in one piece: a Node.js peer
- * reads it with one read. Then the initiator speaks first. */
+ * reads it with one read. Then the initiator sends first. */
 static int agree(struct fe_session *session, struct flatend_error *err)
 {
     int rv = fe_record_gather(session, FE_KEY_LEN);
@@ -117,7 +117,7 @@ static int agree(struct fe_session *session, struct flatend_error *err)
     return 1;
 }
 
-/* The first record tells what the peer speaks. */
+/* The first record shows the peer's dialect. */
 static int first_event(struct fe_session *session, struct fe_event *event,
                        struct flatend_error *err)
 {

@@ -1,8 +1,8 @@
 /* The encrypted session between two nodes: bytes in, events out; requests in, bytes out.
  *
  * The session opens no socket and reads no clock. What arrives is fed, and taken out event by
- * event; what is sent is appended to the connection's output chain. One session speaks one dialect
- * (docs/PROTOCOL.md part 1 today); above `struct fe_event` and `struct fe_sender` nobody can tell.
+ * event; what is sent is appended to the connection's output chain. A session uses one dialect; the
+ * rooms above `struct fe_event` and `struct fe_sender` are independent of it.
  */
 #ifndef FE_MESH_SESSION_SESSION_H
 #define FE_MESH_SESSION_SESSION_H
@@ -35,14 +35,14 @@ struct fe_self {
     struct flatend_secret_key secret; /* unless anonymous */
     const struct fe_view *services; /* may be replaced while sessions live: fe_mesh_set_services */
     size_t n_services;              /* at most 255 */
-    const struct fe_trust *trust;   /* NULL: everybody is welcome */
-    bool is_old_only;               /* as nodes did before there was part 2: for tests */
+    const struct fe_trust *trust;   /* NULL: every peer is allowed */
+    bool is_old_only;               /* old dialect only: for tests */
 };
 
 enum fe_session_state {
     FE_SESSION_KEYS,      /* waiting for the peer's ephemeral key */
     FE_SESSION_HANDSHAKE, /* keys agreed, waiting for the peer's Handshake */
-    FE_SESSION_OPEN,      /* the peer has said who it is */
+    FE_SESSION_OPEN,      /* the peer's Handshake was accepted */
     FE_SESSION_FAILED,    /* a fault was returned; only deinit is left */
 };
 
@@ -90,7 +90,7 @@ struct fe_session {
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out) FE_MUST_USE;
 
-/* Who the peer has to be: borrowed; NULL: anybody. Before the first feed. */
+/* The key that the peer must prove: borrowed; NULL: any. Before the first feed. */
 void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN]);
 
 /* The output is about to be written: seals the record that is being filled. Nothing that was asked

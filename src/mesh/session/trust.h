@@ -1,5 +1,5 @@
-/* Whom a node trusts (docs/PROTOCOL.md §2.5): decided while hands are shaken, before a peer can do
- * anything. Immutable while sessions borrow it. */
+/* Which peers a node trusts (docs/PROTOCOL.md §2.5): decided during the handshake, before a peer
+ * can do anything. Immutable while sessions borrow it. */
 #ifndef FE_MESH_SESSION_TRUST_H
 #define FE_MESH_SESSION_TRUST_H
 
@@ -17,8 +17,8 @@ struct fe_trust {
     bool has_secret; /* implies require_secure */
     uint8_t secret[FE_KEY_LEN];
     bool require_secure;                  /* no old peers */
-    const uint8_t (*allowed)[FE_KEY_LEN]; /* who may connect; implies require_secure */
-    size_t n_allowed;                     /* 0: everybody */
+    const uint8_t (*allowed)[FE_KEY_LEN]; /* keys that may connect; implies require_secure */
+    size_t n_allowed;                     /* 0: all keys */
     const struct fe_trust_rule *rules;
     size_t n_rules;
 };

@@ -1,8 +1,8 @@
 /* The vocabulary between a session and what stands on it, the same for every dialect.
  *
- * A session turns records into events; rpc, kad and mesh react to events and ask for things to be
- * sent through `struct fe_sender_ops`. Neither side knows which dialect is spoken. The views in an
- * event borrow the session's input and are valid until the session is asked for the next one. */
+ * A session turns records into events; rpc, kad and net react to events and send through `struct
+ * fe_sender_ops`. Neither side depends on the dialect. The views in an event borrow the session's
+ * input and are valid until the session is asked for the next one. */
 #ifndef FE_MESH_WIRE_EVENT_H
 #define FE_MESH_WIRE_EVENT_H
 
@@ -51,7 +51,7 @@ enum {
 bool fe_offers_next(struct fe_offers *offers, struct fe_offer *offer);
 
 enum fe_event_type {
-    FE_EVENT_HANDSHAKE, /* who the peer is and what it offers; may repeat, services then add up */
+    FE_EVENT_HANDSHAKE, /* identity and services; may repeat, services then add up */
     FE_EVENT_REQUEST,   /* the peer opens a stream */
     FE_EVENT_RESPONSE,  /* the head of the answer to a stream of ours */
     FE_EVENT_DATA,      /* bytes of a stream */
@@ -70,18 +70,18 @@ enum { FE_NODES_MAX = 16 }; /* IDs in a FindNodeResponse: one bucket, what old p
 
 /* Why a stream or a connection is given up: the codes of docs/PROTOCOL.md §2.3. */
 enum fe_reason {
-    FE_REASON_NONE = 0,      /* nothing is wrong: the rest is not needed, or a node goes to rest */
-    FE_REASON_CANCEL = 1,    /* whoever asked does not want the answer any more */
+    FE_REASON_NONE = 0,      /* no error: the rest is not needed, or the node shuts down */
+    FE_REASON_CANCEL = 1,    /* canceled by the requester */
     FE_REASON_REFUSED = 2,   /* nothing was done: the request may go elsewhere */
     FE_REASON_TIMEOUT = 3,   /* the deadline has passed */
     FE_REASON_INTERNAL = 4,  /* the handler failed after it had begun to answer */
     FE_REASON_TOO_LARGE = 5, /* a body or a head above a limit */
     FE_REASON_FLOW = 6,      /* more was sent than the window allowed */
     FE_REASON_PROTOCOL = 7,  /* any other fault of the peer */
-    FE_REASON_DENIED = 8,    /* a key, a service name or a mesh secret that is not welcome */
+    FE_REASON_DENIED = 8,    /* key, service or mesh secret not allowed */
 };
 
-/* FLATEND_ERESET and so on: what a reason means to whoever waits for the stream. */
+/* FLATEND_ERESET and so on: what a reason means to the owner of the stream. */
 int fe_reason_code(uint32_t reason, bool has_responded);
 const char *fe_reason_text(uint32_t reason); /* "canceled"; never NULL */
 

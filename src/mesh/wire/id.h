@@ -1,4 +1,4 @@
-/* Who a node is and where it can be reached (docs/PROTOCOL.md §1.2, "ID"). */
+/* A node's identity and address (docs/PROTOCOL.md §1.2, "ID"). */
 #ifndef FE_MESH_WIRE_ID_H
 #define FE_MESH_WIRE_ID_H
 

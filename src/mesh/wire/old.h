@@ -70,7 +70,7 @@ int fe_old_id_decode(struct fe_reader *reader, struct fe_id *id) FE_MUST_USE;
 size_t fe_old_id_size(const struct fe_id *id);
 void fe_old_id_encode(struct fe_writer *writer, const struct fe_id *id);
 
-/* Names and headers. What was read is checked: whoever walks over it later need not do so again. */
+/* Names and headers. What was decoded is checked: iterating over it later needs no checks. */
 struct fe_names fe_old_names_decode(struct fe_reader *reader);
 struct fe_headers fe_old_headers_decode(struct fe_reader *reader);
 size_t fe_old_names_size(const struct fe_view *names, size_t n);

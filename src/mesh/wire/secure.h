@@ -16,7 +16,7 @@ enum {
     /* The largest record that we accept, as the length that stands before it: bounds what one
      * record makes us hold, and is large enough that a header and a tag cost nothing. */
     FE_SECURE_RECORD_MAX = 65536,
-    /* What everybody must accept: a Handshake, which fits an old record (§1.1). */
+    /* What every node must accept: a Handshake, which fits an old record (§1.1). */
     FE_SECURE_RECORD_MIN = 4096,
     /* Body bytes that one stream may carry to us unasked, at first: small, so that many readers can
      * stop without stopping the connection. One that keeps up is granted more (mesh/rpc/window.c).

@@ -12,7 +12,7 @@ enum {
     TLV_SEEN = 6,
     TLV_AGENT = 7,
     TLV_SIGNATURE = 0x40,
-    TLV_CRITICAL = 0x80, /* who does not know such a type must not go on */
+    TLV_CRITICAL = 0x80, /* an unknown type with this bit is a fault */
     TLV_HEADER = 3,
     KNOWN_MAX = TLV_SIGNATURE + 1,
     /* The fixed values are 22 bytes, an address at most 19. */
