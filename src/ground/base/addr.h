@@ -16,8 +16,8 @@ struct fe_addr {
 };
 
 /* Parses "127.0.0.1:9000", "[::1]:9000", ":9000" (the IPv6 unspecified address, which listens on
- * both families) and "localhost:9000" (127.0.0.1). Other names are FLATEND_ENOENT: whoever can
- * resolve names does so with fe_addr_split. FLATEND_EADDR for what is no address. */
+ * both families) and "localhost:9000" (127.0.0.1). Other names are FLATEND_ENOENT: a caller that
+ * resolves names uses fe_addr_split. FLATEND_EADDR for what is no address. */
 int fe_addr_parse(struct fe_addr *addr, const char *text, struct flatend_error *err) FE_MUST_USE;
 
 /* Splits "host:port"; the host (without brackets) may be empty. FLATEND_EADDR. */

@@ -70,7 +70,7 @@ int fe_buf_printf(struct fe_buf *buf, const char *format, ...)
     if (len < 0) {
         return FLATEND_EINVAL;
     }
-    /* One byte more, for the NUL that vsnprintf writes and nobody counts. */
+    /* One byte more, for the NUL that vsnprintf writes and does not count. */
     code = fe_buf_reserve(buf, (size_t)len + 1);
     if (code != 0) {
         return code;

@@ -1,4 +1,4 @@
-/* Logging through a function that the application gave. Nothing is formatted that nobody reads. */
+/* Logging through a function that the application gave. A line below the level is not formatted. */
 #ifndef FE_GROUND_BASE_LOG_H
 #define FE_GROUND_BASE_LOG_H
 

@@ -1,5 +1,5 @@
-/* Timers on a time that is handed in: a binary heap of deadlines. Whoever owns the heap asks for
- * the next deadline, waits by whatever means, and runs what is due.
+/* Timers on a time that is handed in: a binary heap of deadlines. Its owner gets the next deadline,
+ * waits by its own means, and runs what is due.
  *
  * Re-arming to a later time is cheap (O(1)): a timer that a transfer pushes ahead with every byte
  * costs nothing until it would have fired. */

@@ -22,7 +22,7 @@ void fe_file_unlock(int lock);
 
 /* Opens `path` below the directory `root` for reading, as fe_path_open does; empty means the
  * directory itself. Links are followed, but neither they, nor "..", nor an absolute path lead out
- * of the directory, whoever renames what meanwhile: FLATEND_ENOENT. */
+ * of the directory, also during concurrent renames: FLATEND_ENOENT. */
 int fe_dir_open_beneath(const char *root, struct fe_view path) FE_MUST_USE;
 
 /* Calls `visit` for each name in the directory `fd`, which it closes: "." and ".." too, in no

@@ -9,9 +9,9 @@
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
 
-/* The kernel decides what is below the directory, with all links followed, and races with those who
- * rename are its own: it says EAGAIN when it could not tell. A system that has no openat2 (Linux
- * before 5.6) serves no directory: FLATEND_EIO. */
+/* The kernel decides what is below the directory, with all links followed, and handles races with
+ * renames: it says EAGAIN when it could not tell. A system that has no openat2 (Linux before 5.6)
+ * serves no directory: FLATEND_EIO. */
 static int open_beneath(int dir, const char *path)
 {
     enum { TRIES = 8 };
@@ -44,7 +44,7 @@ int fe_dir_open_beneath(const char *root, struct fe_view path)
         memcpy(text, path.ptr, path.len);
     }
     text[path.len] = '\0';
-    /* Each time anew, so that a directory that a deployment replaced is seen at once. */
+    /* Opened each time, so that a directory that a deployment replaced is seen at once. */
     dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
         return fe_os_last_code();

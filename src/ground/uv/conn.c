@@ -40,7 +40,7 @@ struct fe_conn {
         uv_shutdown_t shutdown;
     } request; /* one at a time, in this order */
     struct fe_worker *worker;
-    const struct fe_conn_ops *ops; /* NULL: nobody has taken it over */
+    const struct fe_conn_ops *ops; /* NULL: no owner yet */
     void *owner;
     struct fe_addr peer;
     struct fe_chain out;
@@ -272,8 +272,8 @@ static void write_out(struct fe_conn *conn)
         send_fin(conn);
     }
     if (conn->state == OPEN && is_drained(conn)) {
-        /* libuv may still hold the last of it: whoever fills the output again before that is gone
-         * must hear of its end. */
+        /* libuv may still hold the last of it: an owner that fills the output again before that
+         * must get on_drain once more. */
         conn->drain = conn->n_waiting > 0 ? DRAIN_AT_EMPTY : DRAIN_NONE;
         conn->ops->on_drain(conn->owner);
     }

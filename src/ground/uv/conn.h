@@ -88,7 +88,7 @@ struct fe_listener_ops {
 int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
                      const struct fe_listener_ops *ops, void *owner, struct fe_listener **listener,
                      struct flatend_error *err) FE_MUST_USE;
-/* A listening socket that is one and the same: whoever accepts first gets the connection. Negative:
+/* One listening socket for several listeners: the first that accepts gets the connection. Negative:
  * a code, FLATEND_ELIMIT. Then, perhaps on another thread, a listener on it, which owns it; on
  * failure the caller does. */
 int fe_listener_duplicate(const struct fe_listener *listener) FE_MUST_USE;

@@ -181,6 +181,6 @@ void fe_listener_close(struct fe_listener *listener)
     listener->is_closing = true;
     fe_timer_stop(&listener->worker->timers, &listener->resume);
     uv_close((uv_handle_t *)&listener->poll, on_closed);
-    /* libuv has stopped watching it: nobody else can be given this descriptor too early. */
+    /* libuv has stopped watching it: the descriptor's number may be reused from here on. */
     fe_fd_close(listener->fd);
 }

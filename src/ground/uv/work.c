@@ -24,7 +24,7 @@ static void on_done(uv_work_t *request, int status)
     void (*done)(void *arg) = work->done;
     void *arg = work->arg;
 
-    (void)status; /* nobody cancels it */
+    (void)status; /* it is never canceled */
     free(work);
     done(arg);
 }

@@ -43,7 +43,7 @@ enum {
 /* ---- link.c --------------------------------------------------------------------------------- */
 
 /*            on_open             Handshake
- *  DIALING ───────────▶ HELLO ───────────────▶ READY
+ *   DIALING ──────────▶ HANDSHAKE ─────────────▶ READY
  *     │     accepted ───▶ │                      │
  *     └───────────────────┼──────────────────────┘
  *                         ├── the mesh drains ──▶ DRAINING ──┐
@@ -79,7 +79,7 @@ struct fe_link {
     uint64_t last_ping_ms;     /* of the last keep-alive ping */
     enum fe_goaway_state goaway;
     bool has_goaway;  /* received from the peer: no new requests are sent to it */
-    bool has_session; /* from HELLO on, until the end: `session` and `peer` are initialised */
+    bool has_session; /* from HANDSHAKE on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
     bool is_broken;           /* output was lost: to be closed at the end of this turn */

@@ -1,5 +1,5 @@
-/* Who is asked next: two at random, of these the less loaded (Mitzenmacher: the power of two
- * choices), and who is left out for a while.
+/* Selection of a provider: two at random, of these the less loaded (Mitzenmacher: the power of two
+ * choices); and outlier ejection.
  *
  *               FE_EJECT_AFTER failures in a row          its time is over
  *     HEALTHY ───────────────────────────────▶ EJECTED ─────────────────▶ BACK
@@ -7,16 +7,16 @@
  *        │                                        └──── for twice as long ──┤
  *        └───────────── FE_EJECT_AFTER successes in a row ──────────────────┘
  *
- * Nothing here is done by a timer: an ejected one is taken back by whoever looks for a provider,
- * and no clock is read while all are well. */
+ * No timer is needed: the next selection readmits an ejected provider, and no clock is read while
+ * none is ejected. */
 #include "mesh/rpc/providers.h"
 
-/* Who may be drawn. Each tier is only looked at when there is nobody in the one before, so that the
+/* Which providers may be drawn. A tier is considered only if the one before is empty, so that the
  * last provider is never left out. */
 enum tier {
     TIER_READY,   /* a weight, and not ejected */
     TIER_RESERVE, /* weight 0 */
-    TIER_EJECTED, /* better than nobody */
+    TIER_EJECTED, /* better than none */
     N_TIERS,
 };
 
@@ -25,7 +25,7 @@ struct drawing {
     struct fe_candidates candidates;
     const uint64_t *excluded;
     size_t n_excluded;
-    uint64_t now_ms; /* only while somebody is ejected */
+    uint64_t now_ms; /* only while a provider is ejected */
 };
 
 void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg)

@@ -1,5 +1,5 @@
-/* A call: a request to whoever provides a service, retried elsewhere while that is safe, with a
- * deadline for the first byte of the response. What the gateway and flatend_push stand on.
+/* A call: a request to any provider of a service, retried with another one while that is safe, with
+ * a deadline for the first byte of the response. Used by the gateway and flatend_push.
  *
  * Safe to retry means that nothing of the response was seen and one of: nothing was sent; the
  * provider refused it, by `handled` 0 or by RESET; the request is idempotent. What was sent of the
@@ -37,8 +37,8 @@ struct fe_call_ops {
     /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, another that the
      * provider's reason for a RESET stands for (fe_reason_code), or what the connection
      * was closed with (FLATEND_ECLOSED, FLATEND_EPROTO ...). When several providers were tried, the
-     * one that may have done something speaks. `responded`: the head of the response had been
-     * delivered. */
+     * code is that of the one that may have acted on the request. `responded`: the head of the
+     * response had been delivered. */
     void (*on_fail)(struct fe_call *call, int code, bool responded);
 };
 

@@ -1,5 +1,5 @@
-/* What only peers that have windows say about their streams: RESET, WINDOW, GOAWAY; and which of
- * their ids are over. */
+/* Packets that only peers with windows send: RESET, WINDOW, GOAWAY; and which of their ids are
+ * over. */
 #include "mesh/rpc/internal.h"
 #include "mesh/rpc/registry.h"
 
@@ -13,7 +13,7 @@ bool fe_id_is_local(const struct fe_peer *peer, uint32_t id)
     return (id & 1) == (peer->next_local & 1);
 }
 
-/* Whether this id, which is not open, was once. Ids that its owner skipped count as such. */
+/* Whether this id, which is not open, was open before. Skipped ids count as well. */
 static bool is_over(const struct fe_peer *peer, uint32_t id)
 {
     if (!peer->has_windows || id == 0) {
@@ -23,8 +23,8 @@ static bool is_over(const struct fe_peer *peer, uint32_t id)
                                     : fe_id_distance(peer->last_remote, id) >= 0;
 }
 
-/* A packet for a stream that is not there. Once a late stream had to be forgotten, nobody can tell
- * one that never was from one that we gave up: the peer gets the benefit of the doubt. */
+/* A packet for an unknown stream. Once a late stream had to be forgotten, an id that was never
+ * opened cannot be distinguished from one that was reset: then it is no fault. */
 int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event, const char *what,
                        struct flatend_error *err)
 {
@@ -35,8 +35,8 @@ int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event,
                       event->stream);
 }
 
-/* A request that was taken back before its response had begun: the handler may run on for a while,
- * and no longer counts among the peer's streams. */
+/* A request that was reset before its response: the handler may run on for a while, and no longer
+ * counts among the peer's streams. */
 static int count_rapid_reset(struct fe_stream *stream, struct flatend_error *err)
 {
     struct fe_peer *peer = stream->peer;
@@ -93,8 +93,8 @@ static int on_window(struct fe_peer *peer, const struct fe_event *event, struct 
     return rc;
 }
 
-/* Requests behind the last one that was accepted may go elsewhere: nothing was done. Who takes all
- * that was on its way names the largest id. */
+/* Requests behind the last one that was accepted may go elsewhere: nothing was done. The largest id
+ * means that all requests in flight are accepted. */
 static void on_goaway(struct fe_peer *peer, uint32_t last)
 {
     struct fe_map_node *node = NULL;

@@ -5,7 +5,7 @@
 
 /* ---- REQUEST ---- */
 
-/* Nobody took the request, or it was one too many: its body may still come. */
+/* The request was not accepted, or exceeds the limit: its body may still arrive. */
 static int refuse(struct fe_peer *peer, struct fe_stream *stream)
 {
     int rc = 0;
@@ -87,7 +87,7 @@ static int on_unhandled(struct fe_stream *stream)
     return 0;
 }
 
-/* A response that nobody wants any more. */
+/* A response that is no longer needed. */
 static void on_late_response(struct fe_stream *stream, bool is_handled)
 {
     if (stream->in != FE_HALF_HEAD) {
@@ -254,7 +254,7 @@ static int on_event(struct fe_peer *peer, const struct fe_event *event, struct f
     }
 }
 
-/* Whether a packet of ours was lost, in an earlier call or in this one. */
+/* Whether sending a packet failed, in an earlier call or in this one. */
 static int check_fault(const struct fe_peer *peer, struct flatend_error *err)
 {
     if (peer->fault == 0) {

@@ -12,7 +12,7 @@
  *        ▼   fe_stream_accept   ▼      complete, failed           on_close
  *     OFFERED ───────────────▶ ACTIVE ─────────────────▶ CLOSED ────────────┐
  *        │                      │                           │ cancel        │
- *        │ nobody accepts       │ fe_stream_cancel          │               │
+ *        │ not accepted         │ fe_stream_cancel          │               │
  *        └──────────────────────┴───────────┬───────────────┴───────────────┘
  *                                           ▼
  *                        the peer's end is still to come?
@@ -20,10 +20,10 @@
  *                               ▼   its end       ▼
  *                             LATE ────────────▶ GONE
  *
- * LATE streams discard what the peer still sends. Towards a peer that has windows there are none:
- * its ids grow, so that whatever comes for one that is over is known by its id. Within a callback a
- * GONE stream keeps its memory until the outermost call into the peer returns, since a caller
- * further out may be at it. */
+ * LATE streams discard what the peer still sends. A peer with windows needs none: its ids grow, so
+ * packets for streams that are over are known by their id. Within a callback a GONE stream keeps
+ * its memory until the outermost call into the peer returns, since an outer caller may still use
+ * it. */
 enum fe_stream_state {
     FE_STREAM_OFFERED,
     FE_STREAM_ACTIVE,
@@ -36,7 +36,7 @@ enum fe_stream_state {
 enum fe_half {
     FE_HALF_HEAD,    /* the response's head is next (a request's head is what opens the stream) */
     FE_HALF_BODY,    /* body bytes */
-    FE_HALF_CLOSING, /* in: ended, but bytes wait for the reader; out: the peer wants no more of it
+    FE_HALF_CLOSING, /* in: ended, but bytes wait for the reader; out: the peer has stopped reading
                       */
     FE_HALF_ENDED,
 };
@@ -49,7 +49,7 @@ enum fe_delivery {
 
 struct fe_stream {
     struct fe_map_node node; /* in peer->streams; the key is `id` */
-    struct fe_list link;     /* in one of the peer's lists: blocked, done, late, spare */
+    struct fe_list link;     /* in one of the peer's lists: blocked, done, late, free_streams */
     struct fe_peer *peer;
     const struct fe_stream_ops *ops;
     void *owner;
@@ -152,14 +152,14 @@ int fe_stream_grow_window(struct fe_stream *stream, uint32_t increment,
  * wait for the connection. */
 void fe_stream_block(struct fe_stream *stream);
 bool fe_stream_is_blocked(const struct fe_stream *stream);
-void fe_stream_unblock(struct fe_stream *stream); /* nobody is owed anything any more */
+void fe_stream_unblock(struct fe_stream *stream); /* no on_writable is pending */
 
 /* ---- peer.c ---- */
 
 /* Lets streams in the row write, each in its turn, until the connection takes no more. */
 void fe_peer_run_blocked(struct fe_peer *peer);
 
-/* The next id of ours that is free. */
+/* The next free local id. */
 uint32_t fe_peer_next_id(struct fe_peer *peer);
 
 /* A packet that no caller can be told about could not be sent: what the peer believes is wrong from

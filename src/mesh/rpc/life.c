@@ -79,7 +79,7 @@ struct fe_stream *fe_stream_find(struct fe_peer *peer, uint32_t id)
     return peer->recent;
 }
 
-/* Nobody can reach the stream any more; its memory follows when no caller is at it. */
+/* The stream can no longer be found; its memory is freed when no caller uses it. */
 static void release_memory(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
@@ -132,7 +132,7 @@ static void retire(struct fe_stream *stream)
 }
 
 /* Gives back what an open stream holds, except its place in the map while it may be late: where ids
- * grow, nobody needs to be remembered. */
+ * grow, no id has to be remembered. */
 static void release(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;

@@ -11,23 +11,23 @@ enum {
     FE_STREAM_WAITING_MAX = 256 * 1024,
     /* The same for all readers of the connection together: many slow ones must not add up. */
     FE_PEER_WAITING_MAX = 8 * 1024 * 1024,
-    /* Streams given up here of which the peer may still send something. Old peers cannot be told to
-     * stop, so that each is remembered until its end comes; beyond this the oldest is forgotten. */
+    /* Late streams, for which the peer may still send packets. Old peers know no RESET, so each is
+       remembered until its end arrives; beyond this the oldest is forgotten. */
     FE_PEER_LATE_MAX = 1024,
     /* Heads (of requests and responses) that may be sent while the output is full. They are small
-     * and not held back, so a peer that asks and asks but never reads has to be stopped here. */
+       and not subject to windows; this bounds a peer that sends requests but never reads. */
     FE_PEER_QUEUED_HEADS_MAX = 4096,
     /* Stream objects kept for the next request. */
     FE_PEER_FREE_STREAMS_MAX = 64,
     /* Trailers that may wait behind the bodies of slow readers, in all streams together: no window
-     * counts them. A stream whose own do not fit any more is reset. */
+       counts them. A stream whose trailers do not fit is reset. */
     FE_PEER_TRAILERS_MAX = 1024 * 1024,
     /* Requests that the peer may reset before their response has begun. Each has started a handler,
-     * which does not end as fast as it was asked to, so that FE_PEER_STREAMS_MAX is no bound on
-     * them. Twice that many: all clients of a gateway may leave at once, and come again. */
+     * which ends later, so that FE_PEER_STREAMS_MAX is no bound on them. Twice that many: all
+     * clients of a gateway may leave at once, and come again. */
     FE_PEER_RAPID_RESETS_MAX = 2 * FE_PEER_STREAMS_MAX,
-    /* A response that begins makes up for so many of them: those who ask two providers and reset
-     * the slower one, or have little patience, never get near the limit. */
+    /* A response that begins compensates for so many of them: hedged requests and short client
+       timeouts stay far below the limit. */
     FE_PEER_RAPID_RESET_CREDIT = 16,
 };
 
@@ -36,7 +36,7 @@ enum {
 
 struct fe_registry;
 
-/* How requests to a peer went of late: see fe_registry_report. */
+/* Recent results of requests to a peer, for outlier ejection: see fe_registry_report. */
 struct fe_health {
     unsigned n_failures;  /* in a row */
     unsigned n_successes; /* in a row, while `n_ejections` is not forgotten */
@@ -68,7 +68,7 @@ struct fe_peer {
     struct fe_id id;      /* unless anonymous */
     unsigned n_streams;   /* open now, both directions: the load that balancing compares */
     uint32_t last_remote; /* if it has windows: the peer's newest request; 0: none yet */
-    /* What to tell the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
+    /* The reason to send to the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
     enum fe_reason fault_reason;
     /* private to src/rpc */
     struct fe_map streams;  /* by id: ours and the peer's, open, closed or late */
@@ -77,20 +77,20 @@ struct fe_peer {
     struct fe_list late;    /* given up, oldest first */
     struct fe_list free_streams; /* memory for the next streams */
     size_t quantum;    /* bytes that the stream whose turn it is may write while others wait */
-    unsigned depth;    /* how deep we are in callbacks: what dies there is freed later */
+    unsigned depth;    /* nesting of callbacks: what ends there is freed later */
     unsigned n_remote; /* the peer's streams among n_streams */
     unsigned n_late;
     unsigned n_free_streams;
-    unsigned n_backlogged;    /* streams that make us stop reading */
+    unsigned n_backlogged;    /* streams that stop reading from the connection */
     unsigned n_queued_heads;  /* heads sent since the output was last writable */
-    unsigned n_rapid_resets;  /* requests that the peer reset too early, less what made up for it */
+    unsigned n_rapid_resets;  /* requests that the peer reset too early, less the credit */
     size_t n_waiting;         /* body bytes that wait in all streams together */
     size_t n_trailers;        /* bytes of trailers that wait likewise */
     bool has_windows;         /* secure, and its Handshake was seen */
     struct fe_flow flow;      /* as announced, at most FE_WINDOW_MAX */
     uint32_t window_out;      /* body bytes that the peer still takes, on all streams together */
-    uint32_t window_in;       /* that it may still send */
-    uint32_t returned;        /* done with here, and not granted again yet */
+    uint32_t window_in;       /* body bytes that it may still send */
+    uint32_t returned;        /* consumed here, and not yet returned to the peer */
     uint32_t next_local;      /* the id of our next request */
     struct fe_stream *recent; /* the last one found by its id: packets come in rows. Or NULL */
     uint64_t n_forgotten;
@@ -106,7 +106,7 @@ struct fe_peer {
 void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,
                   const uint8_t map_seed[16], const struct fe_peer_ops *ops, void *owner);
 
-/* Reacts to HELLO (what both sides announced for flow control; the first one counts), REQUEST,
+/* Reacts to HANDSHAKE (what both sides announced for flow control; the first one counts), REQUEST,
  * RESPONSE, DATA, END, RESET, WINDOW; and to GOAWAY, after which the peer is in no registry and
  * requests that it did not accept have ended with FLATEND_EUNHANDLED. The other events are the
  * owner's. A fault of the peer (`err` says which: FLATEND_EPROTO, FLATEND_ELIMIT) or

@@ -1,4 +1,4 @@
-/* What the files of the registry share: who offers what, and how they are counted through. */
+/* What the files of the registry share: the providers of each service, and iteration over them. */
 #ifndef FE_MESH_RPC_PROVIDERS_H
 #define FE_MESH_RPC_PROVIDERS_H
 
@@ -6,7 +6,7 @@
 
 enum { FE_CANDIDATE_NAMES_MAX = 255 }; /* names in one request: one byte on the wire */
 
-/* A service, for as long as anybody offers it. */
+/* A service, as long as it has a provider. */
 struct fe_service {
     struct fe_map_node node; /* the key is `name` */
     struct fe_offer_entry **entries;

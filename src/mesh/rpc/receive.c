@@ -147,7 +147,7 @@ int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
     if (rc != FLATEND_ETOOBIG) {
         return rc;
     }
-    /* Of a stream of ours both directions have ended: there is nobody to be told. */
+    /* Of a local stream both directions have ended: the peer needs no RESET. */
     rc = stream->is_remote ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
     fe_stream_end_both(stream);
     fe_stream_finish(stream, FLATEND_ETOOBIG);

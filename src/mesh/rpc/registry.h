@@ -1,4 +1,4 @@
-/* Who provides what, and who is asked next.
+/* The providers of each service, and the selection among them.
  *
  * A provider that keeps failing is ejected: left out for a time that grows while it goes on so. The
  * last one that is left of a service is never left out. */
@@ -22,7 +22,7 @@ struct fe_registry {
     uint8_t seed[16];
     uint64_t next_handle;
     unsigned n_ejected;
-    uint64_t (*now_ms)(void *arg); /* NULL: nobody is ejected */
+    uint64_t (*now_ms)(void *arg); /* NULL: no provider is ejected */
     void *now_arg;
 };
 
@@ -30,8 +30,8 @@ struct fe_registry {
 void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng);
 void fe_registry_deinit(struct fe_registry *registry);
 
-/* The clock for ejection. It is read when a request fails and while somebody is ejected, never
- * else. */
+/* The clock for ejection. It is read when a request fails and while a provider is ejected, never
+ * otherwise. */
 void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg);
 
 /* `peer` offers these services from now on, besides earlier ones; at most 255 in all a peer

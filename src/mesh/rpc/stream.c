@@ -155,7 +155,7 @@ int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason)
     return rc;
 }
 
-/* Nobody wants the rest of a request that has been answered. Old peers send it all. */
+/* The rest of a request that has been answered is not needed. Old peers send all of it. */
 static void complete_response(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;

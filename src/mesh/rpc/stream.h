@@ -1,8 +1,8 @@
 /* A stream: one request and its response over a peer connection, each a body of bytes.
  *
- * Both directions are pull-driven. Who receives says how much it took; what it did not take waits
- * in the stream, and the peer is held back until fe_stream_resume. Who sends is told how much was
- * accepted, and called back (`on_writable`) when more will be.
+ * Both directions are pull-driven. The receiver returns how many bytes it consumed; the rest waits
+ * in the stream, and the peer is held back until fe_stream_resume. The sender learns how many bytes
+ * were accepted, and gets `on_writable` when there is space again.
  *
  *                 open/accept                     both directions ended
  *     (none) ───────────────────▶  ACTIVE  ─────────────────────────────▶ on_close(0)
@@ -14,15 +14,13 @@
  * fe_peer_settle, fe_peer_close or fe_stream_resume, never from within the calls that send. Every
  * call below may be made from within a callback, of this stream or another.
  *
- * A stream of ours is complete with the end of its response: what is left of the request is not
- * sent. A stream of the peer's is complete with the end of our response: what is left of the
- * request is discarded.
+ * A local stream is complete with the end of its response: the rest of the request is not sent. A
+ * remote stream is complete with the end of our response: the rest of the request is discarded.
  *
- * Towards a secure peer each direction has a window of its own, which the reader's
- * taking opens again, and a stream that is given up says so (RESET). The side that ends a response
- * while the request is open, and the side that sees it, say RESET with FE_REASON_NONE, which is no
- * failure then. An old peer knows neither: what a slow reader leaves there holds back the whole
- * connection. */
+ * With a secure peer each direction has a window, which consumed bytes open again, and a canceled
+ * stream is RESET. The side that ends a response while the request is open, and the side that
+ * receives it, send RESET with FE_REASON_NONE, which is no failure then. The old dialect has
+ * neither: a slow reader holds back the whole connection. */
 #ifndef FE_MESH_RPC_STREAM_H
 #define FE_MESH_RPC_STREAM_H
 
@@ -35,12 +33,12 @@ struct fe_peer;
 struct fe_stream;
 
 struct fe_stream_ops {
-    /* The response's head (streams of ours; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)).
+    /* The response's head (local streams; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)).
      */
     void (*on_response)(struct fe_stream *stream, struct fe_headers headers);
     /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume,
-     * which may be called from in here. The view lives until this returns, also if the stream was
-     * given up in here. */
+     * which may be called from in here. The view lives until this returns, also if the stream is
+     * canceled in here. */
     size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
     /* The peer's body is complete; comes after all of it was taken. fe_stream_trailers tells what
      * came behind it. */
@@ -51,8 +49,8 @@ struct fe_stream_ops {
 };
 
 /* Sends a request on `peer` and returns its stream. FLATEND_ETOOBIG: the headers do not fit the
- * dialect, FLATEND_ELIMIT: the peer takes no more streams at once, or does not read its output,
- * FLATEND_ENOMEM, FLATEND_ECLOSED; no stream then. */
+ * dialect, FLATEND_ELIMIT: the peer's limit of open streams is reached, or it does not read its
+ * output, FLATEND_ENOMEM, FLATEND_ECLOSED; no stream then. */
 int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
                    const struct fe_header *headers, size_t n_headers,
                    const struct fe_stream_ops *ops, void *owner,
@@ -61,13 +59,13 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
 /* Takes over a stream that on_request handed out. */
 void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner);
 
-/* The response's head, once, before any write (streams of the peer's). FLATEND_ETOOBIG: nothing was
+/* The response's head, once, before any write (remote streams). FLATEND_ETOOBIG: nothing was
  * sent and a smaller head may be tried. */
 int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
                       size_t n_headers) FE_MUST_USE;
 
-/* Sends body bytes: returns how many were accepted (0 ≤ n ≤ len) or FLATEND_ENOMEM. Once the peer
- * wants no more (its response has ended) everything is accepted and dropped. */
+/* Sends body bytes: returns how many were accepted (0 ≤ n ≤ len) or FLATEND_ENOMEM. Once the peer's
+ * response has ended everything is accepted and dropped. */
 ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_USE;
 
 /* Our body is complete. Nothing may be written after it. FLATEND_ETOOBIG: the trailers do not fit
@@ -76,24 +74,24 @@ int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
 int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
                        size_t n_trailers) FE_MUST_USE;
 
-/* Within on_end, and the on_close(0) of a stream of ours that follows it: the headers behind the
- * peer's body; mostly none. */
+/* Within on_end, and the on_close(0) of a local stream that follows it: the peer's trailers; mostly
+ * none. */
 struct fe_headers fe_stream_trailers(const struct fe_stream *stream);
 
 /* Ready to take more: delivers what waits (from within this call). */
 void fe_stream_resume(struct fe_stream *stream);
 
-/* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
- * are discarded. No callback follows; the stream is gone.
+/* Resets the stream in both directions, as far as the dialect can express that; late packets of the
+ * peer are discarded. No callback follows; the stream is gone.
  *
- * A peer that knows RESET is told the reason, unless both directions had ended, and its owner gets
- * fe_reason_code of it: only FE_REASON_REFUSED, before the head, says that nothing was done and
+ * A secure peer receives the reason, unless both directions had ended, and its owner gets
+ * fe_reason_code of it: only FE_REASON_REFUSED, before the head, means that nothing was done and
  * that the request may go elsewhere.
  *
- * Towards an old peer the reason is lost. A request's body just ends: old peers know no abort. A
- * response becomes `handled` 0, which the requester sees as a failure (if it is one of us, also
- * after the head: on_close(FLATEND_ERESET)). Before the head that means that nothing was done, and
- * the request may go elsewhere: respond first if something was. */
+ * An old peer does not receive the reason. A request's body just ends, since the old dialect has no
+ * reset. A response becomes `handled` 0, which the requester sees as a failure (in this
+ * implementation also after the head: on_close(FLATEND_ERESET)). Before the head that means that
+ * nothing was done, and the request may go elsewhere: respond first if something was. */
 void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
 void fe_stream_cancel(struct fe_stream *stream); /* FE_REASON_CANCEL */
 

@@ -6,7 +6,7 @@
 #include "mesh/session/session.h"
 #include "mesh/wire/cursor.h"
 
-/* The first stream of ours, without the parity: far from where old peers count (§1.3). */
+/* The first local stream, without the parity: far from where old peers count (§1.3). */
 #define FE_OLD_STREAM_BASE 0x40000000U
 
 extern const struct fe_sender_ops fe_old_sender_ops;

@@ -1,4 +1,4 @@
-/* FindNode requests of ours that wait for an answer: few, so a row of tokens. */
+/* Unanswered FindNode requests: few, so an array of tokens. */
 #ifndef FE_MESH_SESSION_PENDING_H
 #define FE_MESH_SESSION_PENDING_H
 

@@ -15,8 +15,8 @@ extern const struct fe_sender_ops fe_secure_sender_ops;
  */
 int fe_secure_send_handshake(struct fe_session *session) FE_MUST_USE;
 
-/* The peer's first record, decrypted in place: HELLO, or a fault. The session uses the peer's
- * dialect from now on. */
+/* The peer's first record, decrypted in place: the HANDSHAKE event, or a fault. The session uses
+ * the peer's dialect from now on. */
 int fe_secure_on_handshake(struct fe_session *session, uint8_t *record, size_t len,
                            struct fe_event *event,
                            struct flatend_error *err) FE_MUST_USE; /* of the initiator */

@@ -21,7 +21,7 @@ enum {
     FE_SESSION_RECORD_MAX = 256 * 1024,
     /* Body bytes that may wait in a connection's output before `space` is 0. */
     FE_SESSION_OUT_MAX = 256 * 1024,
-    /* FindNode requests of ours that may wait for an answer at once. */
+    /* FindNode requests that may be unanswered at the same time. */
     FE_SESSION_PENDING_MAX = 16,
     /* Pings of the peer that are answered between two flushes: one is what an honest peer sends in
      * seconds. */

@@ -53,7 +53,7 @@ bool fe_offers_next(struct fe_offers *offers, struct fe_offer *offer);
 enum fe_event_type {
     FE_EVENT_HANDSHAKE, /* identity and services; may repeat, services then add up */
     FE_EVENT_REQUEST,   /* the peer opens a stream */
-    FE_EVENT_RESPONSE,  /* the head of the answer to a stream of ours */
+    FE_EVENT_RESPONSE,  /* the head of the response to a local stream */
     FE_EVENT_DATA,      /* bytes of a stream */
     FE_EVENT_END,       /* the peer's direction of a stream is complete */
     FE_EVENT_FIND_NODE, /* answer with sender->ops->nodes and the same token */
@@ -132,13 +132,13 @@ struct fe_event {
 struct fe_sender;
 
 struct fe_sender_ops {
-    /* The id for the next stream of ours. */
+    /* The id for the next local stream. */
     uint32_t (*next_stream)(struct fe_sender *sender);
     int (*request)(struct fe_sender *sender, uint32_t stream, const struct fe_view *services,
                    size_t n_services, const struct fe_header *headers, size_t n_headers);
     int (*response)(struct fe_sender *sender, uint32_t stream, bool handled,
                     const struct fe_header *headers, size_t n_headers);
-    /* Bytes of any length: split into packets as the dialect wants. Never empty. */
+    /* Bytes of any length: split into packets as the dialect requires. Never empty. */
     int (*data)(struct fe_sender *sender, uint32_t stream, struct fe_view bytes);
     /* The old dialect has no trailers, and drops them. */
     int (*end)(struct fe_sender *sender, uint32_t stream, const struct fe_header *trailers,
