@@ -1,5 +1,5 @@
 /* flatend: runs the gateway until a signal ends it. The first SIGINT or SIGTERM lets running
- * requests finish, the second ends the process at once. SIGHUP has certificates read anew. */
+ * requests finish, the second ends the process at once. SIGHUP reloads certificates. */
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -29,7 +29,7 @@ static void on_signal(void *arg, int signum)
         return;
     }
     if (run->is_stopping) {
-        /* Whoever waits for this process must see that the signal ended it. */
+        /* The parent process must see that the signal ended it. */
         signal(signum, SIG_DFL);
         raise(signum);
         return;

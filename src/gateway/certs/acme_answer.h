@@ -30,7 +30,7 @@ void fe_acme_answers_add(struct fe_acme_answers *answers, struct fe_acme_answer 
 void fe_acme_answers_remove(struct fe_acme_answers *answers,
                             struct fe_acme_answer *answer); /* harmless when it is not given */
 
-/* Answers the exchange if it asks for one of `answers`; else it is somebody else's: false. */
+/* Answers the exchange if it requests one of `answers`. False: it is another handler's. */
 bool fe_acme_answer_serve(struct fe_acme_answers *answers, struct fe_exchange *ex);
 
 #endif

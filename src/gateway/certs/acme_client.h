@@ -1,7 +1,7 @@
 /* Certificates by ACME for the listeners of a gateway that have none of their own: one agent for
- * each, on the gateway's worker. web/acme/acme.h decides, web/acme/store.h remembers,
- * gateway/certs/fetch.h talks; this brings them together, and new certificates to those who serve
- * them. */
+ * each, on the gateway's worker. web/acme/acme.h decides, web/acme/store.h stores,
+ * gateway/certs/fetch.h sends requests; this connects them, and installs new certificates where
+ * they are served. */
 #ifndef FE_GATEWAY_CERTS_ACME_CLIENT_H
 #define FE_GATEWAY_CERTS_ACME_CLIENT_H
 

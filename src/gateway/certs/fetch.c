@@ -2,7 +2,7 @@
  *
  * Failure modes: an address that does not answer makes place for the next one; from the handshake
  * on, whatever fails is the result. Every phase has a deadline. Canceled: the connection is closed
- * and nobody is told but on_gone; a look-up that is under way is left to end by itself. */
+ * and only on_gone follows; a running look-up ends by itself. */
 #include "gateway/certs/fetch.h"
 
 #include <stdio.h>

@@ -42,8 +42,8 @@ static bool note(struct fe_https_source *source, const struct fe_config_cert *fi
     return is_news;
 }
 
-/* Whoever writes two files is seen between them: what does not match now will when the second is
- * there, which is the next change. */
+/* Two files are not replaced atomically: a pair that does not match now will when the second is
+ * written, which is the next change. */
 static bool reload(struct fe_https *https, size_t i)
 {
     const struct fe_config_cert *const files = &https->config->certs[i];

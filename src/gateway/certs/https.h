@@ -1,4 +1,4 @@
-/* The certificates of one [[http]] at work: where they come from, and when they are read anew.
+/* The certificates of one [[http]] at work: where they come from, and when they are reloaded.
  *
  * Own certificates are files, which are looked at every few seconds: when one has changed both are
  * read again, and if that fails the old ones stay in use. Local ones are made by the local CA and

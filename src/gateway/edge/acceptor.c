@@ -3,8 +3,9 @@
  * Happy path: the first acceptor, on the gateway's own thread, opens the sockets; the others get
  * duplicates, and open by task. They close the same way; the last one that has closes the acceptor.
  *
- * Failure modes: an address cannot be had: the caller closes what is open. A further acceptor
- * cannot be opened, or not all of it: a line in the log, and the others let everybody in. */
+ * Failure modes: an address cannot be bound: the caller closes what is open. A further acceptor
+ * cannot be opened, or only in part: that is logged, and the other acceptors take all connections.
+ */
 #include "gateway/edge/acceptor.h"
 
 #include <stdlib.h>
@@ -17,7 +18,8 @@ enum {
         8, /* how much more than the fewest an edge worker may have that keeps a client */
 };
 
-/* ---- who comes in --------------------------------------------------------------------------- */
+/* ---- accepting --------------------------------------------------------------------------------
+ */
 
 static size_t load_of(struct fe_edge_worker *edge)
 {
@@ -187,7 +189,7 @@ static int open_sockets(struct fe_acceptor *acceptor, size_t http, struct flaten
     return code;
 }
 
-/* A redirect that nobody asked for: somebody else may be using that port. */
+/* A redirect by default, not configured: another program may be using that port. */
 static bool is_optional(const struct fe_config_http *http)
 {
     return http->n_targets > 0 && !http->targets[0]->redirect.has_addr;

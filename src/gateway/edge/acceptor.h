@@ -1,11 +1,12 @@
-/* The addresses of all [[http]], and which edge worker serves who comes in.
+/* The addresses of all [[http]], and the choice of the edge worker for each connection.
  *
- * The edge workers accept from sockets that they share, so that one which is busy lets nobody wait
- * whom another could let in. The client goes to the edge worker with the fewest, of several the
- * first: few clients sit where the mesh is. From eight clients an edge worker on, who accepts keeps
- * the client unless it has more than an eighth beyond that: handing over costs a wake-up. (With
- * sockets of each edge worker's own, by SO_REUSEPORT, clients would wait for a busy edge worker
- * beside an idle one, and a second gateway could be started on the same address by mistake.) */
+ * The edge workers accept from sockets that they share, so that no client waits for a busy worker
+ * while another is idle. The client goes to the edge worker with the fewest clients, of several the
+ * first: few clients are served where the mesh is. From eight clients for each edge worker on, the
+ * accepting one keeps the client unless it has more than an eighth beyond that: handing over costs
+ * a wake-up. (With sockets of each edge worker's own, by SO_REUSEPORT, clients would wait for a
+ * busy edge worker beside an idle one, and a second gateway could be started on the same address by
+ * mistake.) */
 #ifndef FE_GATEWAY_EDGE_ACCEPTOR_H
 #define FE_GATEWAY_EDGE_ACCEPTOR_H
 
@@ -61,8 +62,8 @@ struct fe_acceptors {
 int fe_acceptors_open(struct fe_acceptors *acceptors, const struct fe_acceptors_setup *setup,
                       struct flatend_error *err) FE_MUST_USE;
 
-/* Lets nobody in any more. `on_closed` comes once after it, perhaps from within: whoever was let in
- * is with an edge worker then, or on the way there. */
+/* Stops accepting. `on_closed` comes once after it, perhaps from within: every accepted connection
+ * then belongs to an edge worker, or its task is posted. */
 void fe_acceptors_close(struct fe_acceptors *acceptors);
 
 /* After on_closed; also one of zeros. */

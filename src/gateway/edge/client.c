@@ -1,9 +1,8 @@
 /* The life of a client.
  *
  * Happy path: in clear text the server is made at once; where TLS is expected, when the handshake
- * is done. What the server says waits in `plain` and is encrypted at the end of each turn, as long
- * as the connection takes it: a client that does not read holds back whoever writes, with TLS or
- * without.
+ * is done. The server's output waits in `plain` and is encrypted at the end of each turn, as long
+ * as the connection accepts it: a client that does not read blocks the writer, with TLS or without.
  *
  * Failure modes: a handshake takes too long or fails: the client is told what TLS has to say, and
  * closed. A request in clear text where TLS is expected: it is answered in clear text, with 400.
@@ -30,7 +29,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     /* Held by the exchange, and given back with it: the listener may be given another one. */
     ex->snapshot = fe_refcount_ref(&listener->snapshot->refs);
     if (client->is_cleartext) {
-        fe_problem_respond(ex, 400, "this address speaks HTTPS: use https://");
+        fe_problem_respond(ex, 400, "this address serves HTTPS only: use https://");
     } else if (fe_acme_answer_serve(listener->setup.answers, ex)) {
         return; /* whatever else is served there */
     } else if (listener->config->n_targets > 0) {
@@ -56,7 +55,7 @@ static void set_reading(void *owner, bool reading)
     }
 }
 
-/* Encrypts what the connection has room for. After the last answer: says goodbye. */
+/* Encrypts what the connection has room for. After the last response: sends close_notify. */
 static void pump(struct fe_client *client)
 {
     if (client->tls == NULL) {
@@ -432,7 +431,7 @@ void fe_client_drain(struct fe_client *client)
      * still send would reset the connection (RFC 9112 §9.6). An idle one need not be waited for. */
     if (!was_finishing && client->is_finishing && !has_output) {
         on_flush(client);
-        fe_conn_write_now(client->conn); /* goodbye */
+        fe_conn_write_now(client->conn); /* close_notify */
         fe_conn_close(client->conn);
     }
 }

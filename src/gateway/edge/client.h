@@ -1,4 +1,4 @@
-/* One HTTP client: a connection of uv, TLS on it or not, and the server that speaks HTTP. */
+/* One HTTP client: a connection of uv, with or without TLS, and its HTTP server. */
 #ifndef FE_GATEWAY_EDGE_CLIENT_H
 #define FE_GATEWAY_EDGE_CLIENT_H
 
@@ -13,15 +13,15 @@ struct fe_client {
     const struct fe_http_limits *limits; /* in there */
     struct fe_view hsts;                 /* in there, too */
     struct fe_conn *conn;
-    struct fe_http_server *server; /* NULL: until TLS has come about */
+    struct fe_http_server *server; /* NULL: until the TLS handshake is complete */
     struct fe_http_detect detect;
-    bool is_detecting;         /* HTTP/1.1 is spoken, until the client turns out to speak HTTP/2 */
+    bool is_detecting;         /* the protocol is not known yet: `server` is HTTP/1.1 */
     struct fe_tls *tls;        /* NULL: clear text, or nothing has been received yet */
-    struct fe_chain plain;     /* with TLS: what the server says, to be encrypted */
-    struct fe_timer handshake; /* how long TLS may take to come about */
-    bool is_finishing;         /* the last answer is given; what is left is to say goodbye */
-    bool has_ended;            /* the client has said that it sends no more */
-    bool is_cleartext;         /* speaks clear text where TLS is expected */
+    struct fe_chain plain;     /* with TLS: the server's output, to be encrypted */
+    struct fe_timer handshake; /* bounds the TLS handshake */
+    bool is_finishing;         /* the last response is complete; close_notify is next */
+    bool has_ended;            /* the client has sent FIN or close_notify */
+    bool is_cleartext;         /* sent clear text where TLS is expected */
     char remote[FE_ADDR_TEXT_MAX];
 };
 
@@ -32,7 +32,7 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn) FE_M
 /* Closes at once if no request runs, else after its response. */
 void fe_client_drain(struct fe_client *client);
 
-/* Closes with a reset: nobody is to take what was sent so far for the whole. */
+/* Closes with a reset, so that a partial response is not mistaken for a complete one. */
 void fe_client_abort(struct fe_client *client);
 
 #endif

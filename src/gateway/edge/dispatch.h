@@ -1,4 +1,4 @@
-/* From an exchange to whoever answers it. */
+/* From an exchange to the backend that answers it. */
 #ifndef FE_GATEWAY_EDGE_DISPATCH_H
 #define FE_GATEWAY_EDGE_DISPATCH_H
 

@@ -14,8 +14,8 @@
 #include "web/http/server.h"
 #include "web/tls/store.h"
 
-/*     OPEN ── drain ──▶ DRAINING ── nobody is left ──▶ CLOSED: on_closed
- *                          │ ▲ shutdown timeout: those who are left are reset
+/*     OPEN ── drain ──▶ DRAINING ── no client left ─▶ CLOSED: on_closed
+ *                          │ ▲ shutdown timeout: the remaining ones are reset
  *                          └─┘ */
 enum fe_http_state {
     FE_HTTP_OPEN,

@@ -143,8 +143,8 @@ static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
 
 static void on_part_closed(void *arg);
 
-/* As many as are configured; of those that nobody has asked for, as many as there can be. Without
- * HTTP there is nothing to do. */
+/* As many as are configured; by default, as many as can be started. Without HTTP there is nothing
+ * to do. */
 static int start_edges(struct fe_gateway *gateway, struct flatend_error *err)
 {
     const struct fe_config *const config = gateway->config;

@@ -21,7 +21,7 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
  * runs; the callback is then that of the second call. */
 void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), void *arg);
 
-/* Reads own certificates anew, whether their files look changed or not; what fails is logged. */
+/* Reloads own certificates, whether their files have changed or not; failures are logged. */
 void fe_gateway_reload_certs(struct fe_gateway *gateway);
 
 /* From here on clients and requests that begin are served by `config`, of which a reference is

@@ -23,8 +23,8 @@ static void decide(struct fe_acme *acme)
     }
 }
 
-/* With a certificate that is not due, the only question is when it will be: whoever cannot be
- * asked is asked again later, and two thirds of its lifetime hold. */
+/* With a certificate that is not due, the only question is when it will be: if the server cannot be
+ * reached it is queried again later, and two thirds of the lifetime are the default. */
 static void postpone_check(struct fe_acme *acme, uint64_t retry_after_ms)
 {
     uint64_t wait_ms = retry_after_ms > 0 ? retry_after_ms : FE_ACME_RENEWAL_CHECK_MS;
@@ -177,7 +177,7 @@ void fe_acme_on_account(struct fe_acme *acme, const struct fe_acme_response *res
 
 /* ---- a new order, RFC 8555 §7.4 ------------------------------------------------------------- */
 
-/* RFC 9773 §5: whoever supports renewal information wants to know what is replaced. */
+/* RFC 9773 §5: a server with renewal information expects the certificate that is replaced. */
 static bool wants_replaces(const struct fe_acme *acme)
 {
     return acme->saved.has_certificate && acme->saved.certificate.id[0] != '\0' &&

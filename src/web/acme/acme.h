@@ -91,7 +91,7 @@ struct fe_acme_ops {
     /* Zero: fe_acme_on_key comes exactly once, later. */
     int (*make_key)(void *owner, enum fe_acme_key_type type, struct flatend_error *err);
 
-    /* Whoever asks `name` for the challenge gets the key authorization, until `withdraw`. */
+    /* Serves the key authorization for challenges of `name` until `withdraw`. */
     int (*publish)(void *owner, enum fe_acme_challenge_type type, const char *name,
                    const char *token, const char *key_authorization, struct flatend_error *err);
     void (*withdraw)(void *owner);

@@ -1,4 +1,4 @@
-/* Keys of ACME accounts and certificates. A key is OpenSSL's EVP_PKEY, owned by whoever got it. */
+/* Keys of ACME accounts and certificates. A key is OpenSSL's EVP_PKEY, owned by the caller. */
 #ifndef FE_WEB_ACME_KEY_H
 #define FE_WEB_ACME_KEY_H
 

@@ -1,5 +1,5 @@
-/* What an ACME server says, out of JSON (RFC 8555 §7.1). Each object owns the tree that its strings
- * are in; all of them are checked here, so that whoever uses them need not. */
+/* Messages of an ACME server, from JSON (RFC 8555 §7.1). Each object owns the tree that its strings
+ * are in; all of them are checked here, so that callers need not. */
 #ifndef FE_WEB_ACME_MESSAGE_H
 #define FE_WEB_ACME_MESSAGE_H
 

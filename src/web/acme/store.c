@@ -12,8 +12,8 @@
 
 enum {
     HASH_LEN =
-        8, /* bytes of a digest that tell names apart, where nobody can gain by a collision */
-    READ_STEP = 8192, /* what fe_file_read wants to be free beyond the file itself */
+        8, /* bytes of a digest that distinguish names, where a collision helps no attacker */
+    READ_STEP = 8192, /* space that fe_file_read needs beyond the file itself */
     KEY_FILE_MAX = FE_ACME_PEM_KEY_MAX + READ_STEP,
     FILE_MAX = FE_ACME_CHAIN_MAX + FE_ACME_PEM_KEY_MAX + READ_STEP,
 };
@@ -117,7 +117,7 @@ int fe_acme_store_open(const char *state_dir, const char *directory, const char 
     opened->names = names;
     opened->n_names = n_names;
     memcpy(opened->sorted, names, n_names * sizeof(*names));
-    /* So that the order of the configuration changes neither the place nor who waits for whom. */
+    /* So that the order in the configuration affects neither the path nor the locking order. */
     qsort(opened->sorted, n_names, sizeof(*opened->sorted), compare_names);
     if (!make_paths(opened, state_dir)) {
         fe_acme_store_close(opened);
@@ -223,9 +223,9 @@ static int load_key(const char *path, struct evp_pkey_st **key, struct flatend_e
     return code;
 }
 
-/* Under the lock of the account's directory, which several sets of names share: whoever comes
- * first makes the key, and it is there for good before any server has heard of it. One that cannot
- * be read is an error: a second account in its place would not be what its owner wants. */
+/* Under the lock of the account's directory, which several sets of names share: the first process
+ * creates the key and stores it durably before any server sees it. One that cannot be read is an
+ * error: a second account in its place would not be what its owner wants. */
 static int load_account_key(struct fe_acme_store *store, struct evp_pkey_st **key,
                             struct flatend_error *err)
 {

@@ -6,7 +6,7 @@
  *                                               order.json      what is under way, when to retry
  *                                               order.key       the key that is being certified
  *                                               certificate.pem key and chain, in one file
- *     acme/names/example.org.lock                               who orders for the name
+ *     acme/names/example.org.lock                               held while ordering
  *
  * Directories have mode 0700, files 0600, whatever the umask; each is replaced whole. Several
  * processes may share them. All calls block for as long as the disk takes. */

@@ -149,8 +149,8 @@ static void format_duration(int64_t ms, char text[32])
     }
 }
 
-/* The wait for which a process that ended had a reason is said once: it may be long, and whoever
- * has started this one may have removed the reason. */
+/* A wait that an earlier process began is logged once: it may be long, and its cause may have been
+ * removed. */
 bool fe_acme_must_wait(struct fe_acme *acme)
 {
     const int64_t now = now_of(acme);

@@ -24,7 +24,7 @@ int fe_acme_csr_encode(struct evp_pkey_st *key, const char *const *names, size_t
 struct fe_acme_cert_info {
     int64_t not_before_s;
     int64_t not_after_s;
-    /* RFC 9773 §4.1; empty: it has no authority key identifier, so that nobody can ask for it */
+    /* RFC 9773 §4.1; empty: it has no authority key identifier, and so no renewal information */
     char id[FE_ACME_CERT_ID_MAX];
 };
 

@@ -1,5 +1,5 @@
-/* Which version a client speaks that has not been asked (no TLS, so no ALPN): HTTP/2 with prior
- * knowledge begins with a preface that is no request of HTTP/1.1 (RFC 9113 §3.3, §3.4). */
+/* Protocol detection without ALPN (clear text): HTTP/2 with prior knowledge begins with a preface
+ * that is not an HTTP/1.1 request (RFC 9113 §3.3, §3.4). */
 #ifndef FE_WEB_HTTP_DETECT_H
 #define FE_WEB_HTTP_DETECT_H
 
@@ -19,7 +19,7 @@ struct fe_http_detect {
  * `data`, to be fed first. */
 enum fe_http_detected fe_http_detect(struct fe_http_detect *detect, struct fe_view data);
 
-/* What was seen in the calls that said FE_HTTP_DETECT_MORE: nobody has to keep it. */
+/* The bytes of the calls that returned FE_HTTP_DETECT_MORE: the caller need not keep them. */
 struct fe_view fe_http_detect_seen(const struct fe_http_detect *detect);
 
 #endif

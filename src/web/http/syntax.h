@@ -1,4 +1,4 @@
-/* The characters of HTTP's grammar, for whoever reads or writes it. */
+/* The character classes of HTTP's grammar. */
 #ifndef FE_WEB_HTTP_SYNTAX_H
 #define FE_WEB_HTTP_SYNTAX_H
 

@@ -26,7 +26,7 @@ bool fe_trailer_is_allowed(struct fe_view name)
         NAME("max-forwards"),
         NAME("pragma"),
         NAME("range"),
-        /* who it is */
+        /* authentication */
         NAME("authorization"),
         NAME("cookie"),
         NAME("proxy-authenticate"),

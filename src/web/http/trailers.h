@@ -4,9 +4,9 @@
 
 #include "web/http/message.h"
 
-/* May a field of this name be a trailer? Not if whoever reads it must know it before the body: what
- * frames or routes the message, says how to process it, or proves who sends it; nor if it speaks
- * about one connection (§6.5.1). Senders leave such fields out, and recipients drop them. */
+/* May a field of this name be a trailer? Not if the recipient needs it before the body (framing,
+ * routing, processing, authentication), nor if it concerns one connection (§6.5.1). Senders leave
+ * such fields out, and recipients drop them. */
 bool fe_trailer_is_allowed(struct fe_view name);
 
 #endif

@@ -65,7 +65,7 @@ struct fe_cert *fe_cert_ref(struct fe_cert *cert)
 
 void fe_cert_unref(struct fe_cert *cert)
 {
-    /* Whoever frees it has seen what the others did with it. */
+    /* Acquire: the last owner sees what the others did with it. */
     if (cert == NULL || atomic_fetch_sub_explicit(&cert->n_refs, 1, memory_order_acq_rel) > 1) {
         return;
     }
@@ -93,7 +93,7 @@ bool fe_cert_is_key_exposed(const struct fe_cert *cert)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* A server has nobody to ask: without this, OpenSSL would read from the terminal. */
+/* A server cannot prompt: without this, OpenSSL would read from the terminal. */
 static int no_password(char *buf, int size, int is_writing, void *arg)
 {
     (void)buf;

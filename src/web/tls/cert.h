@@ -33,8 +33,8 @@ int fe_cert_parse(struct fe_view chain_pem, struct fe_view key_pem, struct fe_ce
 int fe_cert_load(const char *chain_path, const char *key_path, struct fe_cert **cert,
                  enum fe_cert_part *part, struct flatend_error *err) FE_MUST_USE;
 
-/* For where none can be had yet: nobody trusts it, but the connection is encrypted. Names may be
- * addresses. Valid for 90 days. FLATEND_ENOMEM. */
+/* For when none is available yet: no client trusts it, but the connection is encrypted. Names may
+ * be addresses. Valid for 90 days. FLATEND_ENOMEM. */
 int fe_cert_self_signed(const struct fe_view *names, size_t n_names, int64_t now_s,
                         struct fe_cert **cert) FE_MUST_USE;
 

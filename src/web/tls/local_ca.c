@@ -50,7 +50,7 @@ static X509 *make_x509(EVP_PKEY *key, int64_t now_s)
 {
     char constraints[1024];
     char name[64];
-    uint16_t tag; /* two CAs with one name and different keys confuse those who trust both */
+    uint16_t tag; /* two CAs with one name and different keys confuse clients that trust both */
     const struct fe_cert_spec spec = {
         .common_name = name,
         .not_before_s = now_s - DAY_S,

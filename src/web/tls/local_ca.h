@@ -1,4 +1,4 @@
-/* A certificate authority for this machine: it is made once, and whoever trusts it trusts the
+/* A certificate authority for this machine: it is made once, and clients that trust it trust the
  * certificates that it issues for local names. It can issue no others (RFC 5280 §4.2.1.10), so that
  * a stolen one cannot pass for the rest of the world. */
 #ifndef FE_WEB_TLS_LOCAL_CA_H
@@ -14,14 +14,15 @@ enum {
 
 struct fe_local_ca;
 
-/* Reads the CA in `state_dir`, or makes one, with the key first, so that after a crash it is there
- * whole or made anew. FLATEND_EACCESS, FLATEND_EIO, FLATEND_EKEY, FLATEND_ESYNTAX, FLATEND_ENOMEM.
+/* Reads the CA in `state_dir`, or makes one, with the key first, so that after a crash it is
+ * complete or made again. FLATEND_EACCESS, FLATEND_EIO, FLATEND_EKEY, FLATEND_ESYNTAX,
+ * FLATEND_ENOMEM.
  */
 int fe_local_ca_open(const char *state_dir, int64_t now_s, struct fe_local_ca **ca,
                      struct flatend_error *err) FE_MUST_USE;
 void fe_local_ca_close(struct fe_local_ca *ca); /* NULL is allowed */
 
-/* The file with its certificate, which may be given to anybody. */
+/* The file with its certificate, which may be given to any client. */
 const char *fe_local_ca_path(const struct fe_local_ca *ca);
 
 /* Names may be addresses. FLATEND_ENOMEM. */

@@ -1,7 +1,6 @@
-/* The keys that session tickets are sealed with (RFC 5077, RFC 8446 §4.6.1): a client that comes
- * back within two rotations need not prove anything anew, and no session is kept in memory.
- * They are random, never stored, and replaced in time: whoever steals one reads sessions of hours.
- * Any thread. */
+/* The keys that session tickets are sealed with (RFC 5077, RFC 8446 §4.6.1): a client that returns
+ * within two rotations resumes its session, and no session is kept in memory. They are random,
+ * never stored, and rotated: a stolen one opens the sessions of some hours. Any thread. */
 #ifndef FE_WEB_TLS_TICKETS_H
 #define FE_WEB_TLS_TICKETS_H
 

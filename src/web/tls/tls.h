@@ -1,8 +1,8 @@
 /* TLS on one connection: a filter between a byte stream that is fed and a chain that is sent.
  *
  * Opens no socket. What arrives is fed; what must be sent is appended to `out`. Plain bytes come
- * out through on_read and go in through fe_tls_pump, which stops while `out` is full: whoever waits
- * for `plain` to empty is held back as in clear text. An idle connection keeps no buffers.
+ * out through on_read and go in through fe_tls_pump, which stops while `out` is full: a writer that
+ * waits for `plain` to empty is blocked as in clear text. An idle connection keeps no buffers.
  *
  * The owner feeds, pumps and frees from its own callbacks; fe_tls_free never from within `ops`. */
 #ifndef FE_WEB_TLS_TLS_H

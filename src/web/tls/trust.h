@@ -1,4 +1,4 @@
-/* The client's side of TLS settings: whom to trust. TLS 1.2 and 1.3. Belongs to one thread. */
+/* The client's side of TLS settings: which CAs to trust. TLS 1.2 and 1.3. Belongs to one thread. */
 #ifndef FE_WEB_TLS_TRUST_H
 #define FE_WEB_TLS_TRUST_H
 

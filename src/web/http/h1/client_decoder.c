@@ -54,7 +54,7 @@ static int gather_line(struct fe_h1_client_decoder *decoder, struct fe_view *in,
     if (lf == NULL) {
         return FE_H1_CLIENT_ON_MORE;
     }
-    /* RFC 9112 §2.2 would allow a lone LF; nobody who means well sends one. */
+    /* RFC 9112 §2.2 would allow a lone LF; no legitimate server sends one. */
     if (line->len - start < 2 || line->data[line->len - 2] != '\r') {
         return refuse(decoder, FLATEND_EPROTO, "line feed without carriage return");
     }
@@ -271,7 +271,7 @@ static int step_chunk_end(struct fe_h1_client_decoder *decoder, struct fe_view *
     return result;
 }
 
-/* Checked like a head, and dropped: nobody asks for trailers. */
+/* Checked like a head, and dropped: trailers are not used. */
 static int step_trailers(struct fe_h1_client_decoder *decoder, struct fe_view *in)
 {
     struct fe_fields trailers = {NULL, 0, 0};

@@ -17,7 +17,7 @@
 enum {
     /* Status line and fields, and the trailers; ACME servers need less than a kilobyte. */
     FE_H1_CLIENT_HEAD_MAX = 16 * 1024,
-    /* The line of a chunk's size, with extensions that nobody needs. */
+    /* The line of a chunk's size, with extensions, which are ignored. */
     FE_H1_CLIENT_LINE_MAX = 256,
     FE_H1_CLIENT_FIELDS_MAX = 128,
     /* 1xx (RFC 9110 §15.2) before the response itself. */

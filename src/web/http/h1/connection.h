@@ -7,15 +7,15 @@
 #include "web/http/h1/server.h"
 
 enum {
-    /* What a connection keeps of input that nobody wants yet, before it stops reading: enough to go
-     * on seeing the client's end while a response is made. One read may exceed it. */
+    /* Input that a connection keeps while it cannot be used yet, before it stops reading: enough to
+       notice the client's end while a response is made. One read may exceed it. */
     FE_H1_HELD_MAX = 16 * 1024,
     /* Writes are accepted up to here: so far beyond the high-water mark that the connection reports
      * the drain for which a writer then waits, and that an exchange, which begins below the mark,
      * has room for a short answer. */
     FE_H1_OUT_MAX = FE_HTTP_OUT_HIGH_WATER + 64 * 1024,
-    /* The rest of a body that nobody wants is read up to here, to keep the connection; beyond, a
-     * new connection is cheaper for both. */
+    /* The rest of an unread body is read and discarded up to here, to keep the connection; beyond,
+     * a new connection is cheaper for both. */
     FE_H1_DISCARD_MAX = 256 * 1024,
     /* What is discarded after the last answer before the client is reset (RFC 9112 §9.6). */
     FE_H1_LINGER_MAX = 16 * 1024 * 1024,
@@ -125,7 +125,7 @@ bool fe_h1_has_input(const struct fe_h1_server *server);
 /* Timeouts: timeout.c. */
 int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;
 void fe_h1_timeout_update(struct fe_h1_server *server);
-/* Progress: the time that the client has for what comes next starts anew, at the next update. */
+/* Progress: the client's time for what comes next starts again, at the next update. */
 void fe_h1_timeout_restart(struct fe_h1_server *server);
 void fe_h1_timeout_deinit(struct fe_h1_server *server);
 

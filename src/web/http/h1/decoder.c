@@ -337,7 +337,7 @@ static int step_trailers(struct fe_h1_decoder *decoder, struct fe_view *in)
     }
     decoder->state = FE_H1_DONE;
     if (whole.len == 2) {
-        fe_buf_reset(&decoder->section); /* no trailers: what nearly everybody sends */
+        fe_buf_reset(&decoder->section); /* no trailers, as in nearly all messages */
         return CONTINUE;
     }
     block = keep(decoder, whole);

@@ -23,8 +23,8 @@ enum {
     FE_H1_EMPTY_LINES_MAX = 4,
     /* Digits of a chunk size, leading zeros included: 2^60 - 1 at most. */
     FE_H1_CHUNK_DIGITS_MAX = 15,
-    /* Chunk extensions (RFC 9112 §7.1.1) of a message in all. They mean nothing to anybody here;
-     * without a bound, they would make a body of one-byte chunks cost a hundred times its size. */
+    /* Chunk extensions (RFC 9112 §7.1.1) of a message in all. They are ignored; without a bound,
+       they would make a body of one-byte chunks cost a hundred times its size. */
     FE_H1_CHUNK_EXT_MAX = 4096,
     /* The trailer section; no more than that of the head if that is less. */
     FE_H1_TRAILERS_MAX = 8192,

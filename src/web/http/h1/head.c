@@ -179,7 +179,7 @@ static int parse_fields(struct head_parser *p, uint8_t *at, const uint8_t *end)
 }
 
 /* Content-Length, RFC 9112 §6.3: digits, one field, one value. A list of equal values, which that
- * section lets a recipient accept, is refused: nobody sends it who means well. */
+ * section lets a recipient accept, is refused: no legitimate client sends it. */
 static int parse_length(struct head_parser *p)
 {
     if (p->n_lengths > 1 || !fe_parse_number(p->length, &p->request->content_length)) {
@@ -188,8 +188,8 @@ static int parse_length(struct head_parser *p)
     return 0;
 }
 
-/* Transfer-Encoding: only "chunked". With Content-Length beside it, or in HTTP/1.0, somebody on the
- * way may have framed the message differently: RFC 9112 §6.1, §6.3 and §11.2. */
+/* Transfer-Encoding: only "chunked". With Content-Length beside it, or in HTTP/1.0, an intermediary
+ * may have framed the message differently: RFC 9112 §6.1, §6.3 and §11.2. */
 static int check_transfer_encoding(struct head_parser *p)
 {
     struct fe_view rest = p->transfer_encoding;

@@ -1,4 +1,4 @@
-/* HTTP/1.1 (RFC 9112) as a server speaks it. Pipelined requests are answered in order, one at a
+/* The server's side of HTTP/1.1 (RFC 9112). Pipelined requests are answered in order, one at a
  * time. While one is being answered a little of what follows is kept, so that the end of the client
  * is seen; beyond that reading stops. */
 #ifndef FE_WEB_HTTP_H1_SERVER_H

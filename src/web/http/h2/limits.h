@@ -1,22 +1,22 @@
-/* What one HTTP/2 connection may cost, and what was counted of those who went beyond. */
+/* Limits of one HTTP/2 connection, and counters of the connections that exceeded them. */
 #ifndef FE_WEB_HTTP_H2_LIMITS_H
 #define FE_WEB_HTTP_H2_LIMITS_H
 
 #include <stdint.h>
 
 enum {
-    /* Requests at once (SETTINGS_MAX_CONCURRENT_STREAMS). A browser needs a hundred, a proxy that
-     * speaks for many people more. Each costs its exchange's arena, some 6 KiB. */
+    /* Requests at once (SETTINGS_MAX_CONCURRENT_STREAMS). A browser needs a hundred, a proxy for
+       many users more. Each costs its exchange's arena, some 6 KiB. */
     FE_H2_STREAMS_MAX = 1000,
     /* What a client may send of a body before the handler has taken any of it: enough for 20 Mbit/s
      * at 100 ms. */
     FE_H2_STREAM_WINDOW = 256 * 1024,
-    /* The same of all bodies together. Given back as they arrive, so that a handler that takes
-     * nothing holds up nobody else's body, ... */
+    /* The same of all bodies together. Returned as they arrive, so that a handler that consumes
+       nothing blocks no other body, ... */
     FE_H2_CONNECTION_WINDOW = 1024 * 1024,
     /* ... unless handlers together have left more than this. */
     FE_H2_HELD_MAX = 4 * 1024 * 1024,
-    /* What waits of a response for its client: enough for four frames, so that the next piece is
+    /* Buffered bytes of a response: enough for four frames, so that the next piece is
      * there before the last has gone. */
     FE_H2_STREAM_OUT_MAX = 64 * 1024,
     /* Beyond this in all responses together each may have FE_H2_STREAM_OUT_MIN. */
@@ -25,7 +25,7 @@ enum {
     /* Heads of the requests that run, together; at least one of the largest. HPACK makes 4 KiB of
      * one byte. */
     FE_H2_HEADS_MAX = 4 * 1024 * 1024,
-    /* Fields of a request that are looked at before the client is thrown out. 431 is answered from
+    /* Fields of a request that are decoded before the connection is closed. 431 is answered from
      * FE_FIELDS_MAX on, but the rest of the block has to be decoded: one byte may be a field. */
     FE_H2_FIELDS_SEEN_MAX = 2048,
     /* Frames that continue a header block, beyond those that a head of the largest size needs. */
@@ -38,20 +38,21 @@ enum {
     FE_H2_FREE_STREAMS_MAX = 16,
 };
 
-/* What costs us more than the client, and is therefore counted: each kind has a number that is free
- * and a rate that is, FE_H2_RATES. */
+/* What costs the server more than the client, and is therefore counted. Each kind has a burst and a
+ * rate, FE_H2_RATES. */
 enum fe_h2_flood {
     FE_H2_NO_FLOOD = -1,
-    FE_H2_RAPID_RESETS,    /* requests that the client gives up: CVE-2023-44487 */
-    FE_H2_PROVOKED_RESETS, /* streams that we reset for its faults: CVE-2025-8671 */
+    FE_H2_RAPID_RESETS,    /* requests that the client resets: CVE-2023-44487 */
+    FE_H2_PROVOKED_RESETS, /* streams that the server resets for the client's faults: CVE-2025-8671
+                            */
     FE_H2_CONTINUATIONS,   /* CVE-2024-27316; per header block, not by time */
     FE_H2_FIELDS,          /* the same with fields of one byte each */
     FE_H2_SETTINGS,        /* CVE-2019-9515 */
     FE_H2_PINGS,           /* CVE-2019-9512 */
     FE_H2_EMPTY,           /* DATA and header frames with nothing in them: CVE-2019-9518 */
     FE_H2_IGNORED,         /* PRIORITY (CVE-2019-9513), GOAWAY, unknown types */
-    FE_H2_WINDOW_UPDATES,  /* more of them than there was data: CVE-2019-9511 */
-    FE_H2_ACKS,            /* asked for and not read */
+    FE_H2_WINDOW_UPDATES,  /* more of them than of DATA: CVE-2019-9511 */
+    FE_H2_ACKS,            /* requested and not read */
     FE_H2_N_FLOODS,
 };
 

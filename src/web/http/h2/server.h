@@ -1,4 +1,4 @@
-/* HTTP/2 (RFC 9113) as a server speaks it, over nghttp2, which no other room includes.
+/* The server's side of HTTP/2 (RFC 9113), over nghttp2, which no other room includes.
  *
  * Each stream is an exchange. Handlers are called from feed, run, on_drain, on_eof, free and
  * timers; what they say is put together in run. A client that does not take its share of a response
