@@ -65,7 +65,7 @@ struct fe_config_acme {
     struct fe_view eab_hmac_key; /* decoded */
 };
 
-/* Who the node is, and whom it trusts. */
+/* The node's identity, and which peers it trusts. */
 struct fe_config_mesh {
     FE_CONFIG_MESH_KEYS(FE_CONFIG_MEMBER)
     char *secret; /* NULL: none */

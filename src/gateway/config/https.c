@@ -151,7 +151,7 @@ static int finalize_certificates(const struct fe_config_reader *r,
 
 /* ---- all together --------------------------------------------------------------------------- */
 
-/* What is about HTTPS is a mistake without it: nobody means to serve it in clear text. */
+/* Keys for HTTPS without HTTPS are a mistake: clear text cannot be what is meant. */
 static int check_unused(const struct fe_config_reader *r, const struct fe_config_http_given *given)
 {
     const struct fe_config_table *const table = &FE_CONFIG_TABLES[FE_TABLE_HTTP];

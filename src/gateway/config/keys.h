@@ -53,7 +53,7 @@ enum {
                 "`docker --cpus`, does not count: set `workers`")                                  \
     KEY("acme", TABLE, acme, .initial_text = "Let's Encrypt",                                      \
         .line = "where certificates come from")                                                    \
-    KEY("mesh", TABLE, mesh, .line = "who this node is, and whom it trusts")                       \
+    KEY("mesh", TABLE, mesh, .line = "the node's identity, and which peers it trusts")             \
     KEY("http", TABLES, http, .initial_text = "none", .max = FE_CONFIG_LISTENERS_MAX,              \
         .noun = "[[http]] tables", .line = "HTTP listeners")
 
@@ -63,7 +63,7 @@ enum {
     KEY("staging", FLAG, staging,                                                                  \
         .line = "Let's Encrypt's staging environment; excludes `directory`")                       \
     KEY("ca_file", PATH, ca_file, .initial_text = "the system's CAs",                              \
-        .line = "a PEM file: whom to trust when talking to `directory`")                           \
+        .line = "a PEM file: the CAs to trust for `directory`")                                    \
     KEY("contacts", STRINGS, contacts, .singular = "contact", .initial_text = "none",              \
         .max = FE_CONFIG_CONTACTS_MAX, .noun = "contacts",                                         \
         .line = "where the CA may write to: mail addresses; add up")                               \
@@ -87,28 +87,29 @@ enum {
                 "there is made")                                                                   \
     KEY("secret", STRING, secret_source, .initial_text = "none",                                   \
         .line = "the secret of the mesh, `\"file:PATH\"` (mode 0600) or `\"env:NAME\"`, 16 to "    \
-                "4,096 bytes: who does not have it neither gets in nor learns anything. Line "     \
+                "4,096 bytes: a node without it can neither connect nor learn anything. Line "     \
                 "ends behind it do not count")                                                     \
     KEY("require_secure", FLAG, require_secure,                                                    \
-        .line = "let no nodes of the old protocol in; implied by `secret` and `allow`")            \
+        .line = "allow no nodes of the old protocol; implied by `secret` and `allow`")             \
     KEY("allow", PUBLIC_KEYS, allowed, .initial_text = "all",                                      \
         .line = "the public keys of the nodes that may connect")                                   \
     KEY("peers", STRINGS, peers, .initial_text = "none",                                           \
         .line = "nodes to join at start, `\"host:port\"` or `\"KEY@host:port\"`: then only the "   \
-                "node with that key will do")                                                      \
+                "node with that key is accepted")                                                  \
     KEY("dead_after", DURATION, dead_after_ms, .initial = 15 * 1000,                               \
         .max = FE_CONFIG_DEAD_AFTER_MAX_MS,                                                        \
-        .line = "a node from which nothing has come for this long, though it was asked, is "       \
-                "gone; `\"0\"`: never ask. Not for nodes of the old protocol, which cannot be "    \
-                "asked")                                                                           \
+        .line =                                                                                    \
+            "keep-alive: a node that has sent nothing for this long, although it was pinged, is "  \
+            "gone; `\"0\"`: no pings. Not for nodes of the old protocol, which cannot be pinged")  \
     KEY("services", TABLES, services, .initial_text = "none", .max = FE_CONFIG_MESH_SERVICES_MAX,  \
         .noun = "[[mesh.services]] tables",                                                        \
-        .line = "who may provide which service. Services without a table may be provided by "      \
-                "anybody")
+        .line = "which nodes may provide which service. Any node may provide a service without a " \
+                "table")
 
 #define FE_CONFIG_RULE_KEYS(KEY)                                                                   \
     KEY("name", STRING, name, .initial_text = "required", .line = "a service")                     \
-    KEY("keys", PUBLIC_KEYS, keys, .initial_text = "required", .line = "who may provide it")
+    KEY("keys", PUBLIC_KEYS, keys, .initial_text = "required",                                     \
+        .line = "the nodes that may provide it")
 
 #define FE_CONFIG_HTTP_KEYS(KEY)                                                                   \
     KEY("addrs", ADDRS, addrs, .singular = "addr",                                                 \
@@ -173,9 +174,10 @@ enum {
         .line = "method and pattern, `\"GET /users/:id\"`")                                        \
     KEY("services", VIEWS, services, .singular = "service", .max = FE_CONFIG_SERVICES_MAX,         \
         .noun = "services in a route", .is_set = true,                                             \
-        .line = "who answers; add up. Any node that provides one of them may be asked")            \
+        .line =                                                                                    \
+            "the services that answer; add up. Any node that provides one of them may be called")  \
     KEY("static", PATH, static_path, .line = "a file or directory to serve; method `GET` only")    \
-    KEY("nocache", FLAG, no_cache, .line = "tell everybody not to keep the response")              \
+    KEY("nocache", FLAG, no_cache, .line = "forbid storing the response in caches")                \
     KEY("browse", FLAG, browse, .line = "list a directory that has no `index.html`")               \
     KEY("timeout", DURATION, timeout_ms, .initial = 30 * 1000,                                     \
         .line = "until the first byte of a service's response: 504")                               \

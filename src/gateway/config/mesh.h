@@ -1,4 +1,4 @@
-/* The [mesh] table of the configuration: who this node is, and whom it trusts. */
+/* The [mesh] table of the configuration: the node's identity, and which peers it trusts. */
 #ifndef FE_GATEWAY_CONFIG_MESH_H
 #define FE_GATEWAY_CONFIG_MESH_H
 

@@ -1,4 +1,4 @@
-/* From routes to the patterns of the router, and who conflicts with whom. */
+/* From routes to the patterns of the router, and conflicts between them. */
 #include "gateway/config/http.h"
 
 /* The name in a pattern that ends in "*name"; empty: it does not. */

@@ -81,7 +81,7 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
 
     if (find_listener(config, n_listeners, addr, &pos) != NULL) {
         if (!target->redirect.has_addr) {
-            return FLATEND_OK; /* nobody asked for it: the address has a use of its own */
+            return FLATEND_OK; /* a default, not configured: the address is used otherwise */
         }
         return fe_config_fail(r, FLATEND_EEXIST, target->redirect.pos,
                               "%s is already used by the [[http]] at %u:%u",
