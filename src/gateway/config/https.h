@@ -10,7 +10,7 @@ int fe_config_finalize_https(const struct fe_config_reader *r,
                              const struct fe_config_http_given *given,
                              struct fe_config_http *http) FE_MUST_USE;
 
-/* Appends the listeners that redirect to those in `config`. FLATEND_EEXIST: somebody else serves
+/* Appends the listeners that redirect to those in `config`. FLATEND_EEXIST: another listener has
  * such an address. FLATEND_ENOMEM. */
 int fe_config_add_redirects(const struct fe_config_reader *r, struct fe_config *config) FE_MUST_USE;
 

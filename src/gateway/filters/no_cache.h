@@ -1,4 +1,4 @@
-/* The fields of a response that nobody is to keep (`nocache` of a route). */
+/* The fields of a response that no cache may store (`nocache` of a route). */
 #ifndef FE_GATEWAY_FILTERS_NO_CACHE_H
 #define FE_GATEWAY_FILTERS_NO_CACHE_H
 

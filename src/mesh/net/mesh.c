@@ -71,7 +71,7 @@ void fe_mesh_free(struct fe_mesh *mesh)
         return;
     }
     FE_ASSERT(mesh->n_links == 0, "a mesh that is freed has no links");
-    FE_ASSERT(fe_list_is_empty(&mesh->dials), "a mesh that is freed dials nobody");
+    FE_ASSERT(fe_list_is_empty(&mesh->dials), "a mesh that is freed has no dials");
     fe_discovery_stop(mesh);
     fe_timer_stop(mesh->timers, &mesh->wakeup);
     fe_registry_deinit(&mesh->registry);

@@ -1,4 +1,4 @@
-/* The server's side of one HTTP connection, whatever version is spoken on it: bytes in, exchanges
+/* The server's side of one HTTP connection, of any version: bytes in, exchanges
  * out, and back.
  *
  * Opens no socket and reads no clock: the owner feeds what arrives, and sends what is appended to
@@ -93,8 +93,8 @@ static inline void fe_http_server_run(struct fe_http_server *server)
     }
 }
 
-/* The client sends no more. Running exchanges are aborted: browsers and proxies that give up send
- * nothing but this, and a request nobody waits for is to be canceled. */
+/* The client sends no more. Running exchanges are aborted: browsers and proxies that cancel send
+ * only this, and an abandoned request has to be canceled. */
 static inline void fe_http_server_on_eof(struct fe_http_server *server)
 {
     server->ops->on_eof(server);

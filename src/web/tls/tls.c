@@ -198,7 +198,7 @@ void fe_tls_close(struct fe_tls *tls)
     /* Once: called again, OpenSSL would read. */
     if (tls->is_open && (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN) == 0) {
         ERR_clear_error();
-        (void)SSL_shutdown(tls->ssl); /* without memory the peer sees an end without a goodbye */
+        (void)SSL_shutdown(tls->ssl); /* without memory the peer sees an end without close_notify */
         ERR_clear_error();
     }
 }

@@ -95,7 +95,7 @@ static void exchange_init(struct fe_h1_server *server)
     fe_h1_timeout_restart(server);
 }
 
-/* RFC 9112 §9.3: after a fault nobody knows where the next request begins. */
+/* RFC 9112 §9.3: after a fault the start of the next request is unknown. */
 void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason)
 {
     exchange_init(server);
@@ -133,7 +133,7 @@ static bool step_wait(struct fe_h1_server *server)
         return false; /* a client that does not read its answers gets no more of them */
     }
     if (fe_h1_decoder_is_idle(&server->decoder)) {
-        fe_arena_reset(&server->ex.arena); /* only now is nobody within a call about the last one */
+        fe_arena_reset(&server->ex.arena); /* only now no call about the last request is running */
         server->ex.request =
             (struct fe_request){.scheme = server->ex.request.scheme, .version = 11};
     }

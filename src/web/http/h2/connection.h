@@ -76,9 +76,9 @@ struct fe_h2_stream {
     size_t n_fields; /* that were seen */
     struct fe_http_fault fault;
     struct fe_fields trailers;
-    struct fe_chain held; /* body that nobody has taken yet */
+    struct fe_chain held; /* body bytes that the handler has not consumed yet */
     uint64_t n_body;      /* bytes of it that came */
-    uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: nobody waits for it */
+    uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: not awaited */
     bool is_complete;     /* the client has ended it */
     bool expects_continue;
     bool owes_continue; /* the client waits for 100 (Continue) */
@@ -186,7 +186,7 @@ void fe_h2_goaway(struct fe_h2_server *server);
 int fe_h2_timeout_init(struct fe_h2_server *server) FE_MUST_USE;
 void fe_h2_timeout_update(struct fe_h2_server *server);
 void fe_h2_timeout_deinit(struct fe_h2_server *server);
-/* The time for the stream's next bytes of body starts anew, or stops. */
+/* The time for the stream's next body bytes starts again, or stops. */
 void fe_h2_timeout_read(struct fe_h2_stream *stream);
 /* The same for its client's taking of output. */
 void fe_h2_timeout_write(struct fe_h2_stream *stream);

@@ -275,7 +275,7 @@ static void hold(struct fe_h2_stream *stream, struct fe_view data)
 void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data)
 {
     if (stream->state != FE_H2_EXCHANGE) {
-        return; /* nobody wants it, and the client has been told or will be */
+        return; /* not needed, and the client has been or will be notified */
     }
     stream->n_body += data.len;
     if (stream->n_body > stream->ex.body_max) {

@@ -140,7 +140,7 @@ static bool is_provoked(uint32_t code)
     return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL;
 }
 
-/* RFC 9113 §8.1: the response is complete, the rest of the request is wanted by nobody. */
+/* RFC 9113 §8.1: the response is complete, the rest of the request is not needed. */
 static void on_end_sent(struct fe_h2_stream *stream)
 {
     if (!stream->is_complete) {
@@ -247,7 +247,7 @@ static int session_make(struct fe_h2_server *server)
     return code;
 }
 
-/* The server's preface (RFC 9113 §3.4). Without the priorities of RFC 7540, which nobody liked, a
+/* The server's preface (RFC 9113 §3.4). Without the priorities of RFC 7540, which are deprecated, a
  * client cannot make us keep a tree of them; those of RFC 9218 are nghttp2's to honour. */
 static int session_send_settings(struct fe_h2_server *server)
 {
