@@ -433,6 +433,7 @@ int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_
 {
     const struct reading g = {r, key, value};
     void *const place = (char *)object + key->offset;
+    void *const n_place = (char *)object + key->n_offset; /* of what has one */
 
     switch (key->type) {
     case FE_KEY_FLAG:
@@ -456,7 +457,7 @@ int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_
     case FE_KEY_ACME_KEY_TYPE:
         return read_key_type(&g, place);
     case FE_KEY_ACME_CHALLENGES:
-        return read_challenges(&g, place, (size_t *)((char *)object + key->n_offset));
+        return read_challenges(&g, place, n_place);
     case FE_KEY_TABLE:
         return check_table(&g);
     case FE_KEY_TABLES:
