@@ -36,7 +36,7 @@ for (const end of ["kill", "stop"]) {
     test(`the service after ${end}: 503 until it is back`, async (t) => {
         const { gateway, service } = await start(t);
         await service[end]();
-        await gateway.program.waitFor("<anon> has disconnected from you. Services: [hello_world]");
+        await gateway.program.waitFor(/127\.0\.0\.1:\d+ has disconnected from you\. Services: \[hello_world\]/);
         assert.equal((await request(gateway.url("/hello"))).status, 503);
         await example(t, "hello_world", gateway);
         await serves(gateway);

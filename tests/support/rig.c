@@ -1,6 +1,7 @@
 #include "support/rig.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -422,4 +423,21 @@ void rig_forget_log(struct rig *rig)
 {
     rig->trace_len = 0;
     rig->trace[0] = '\0';
+}
+
+const char *rig_with_key(struct rig *rig, const struct fe_self *self, const char *text)
+{
+    const uint8_t *key = self->id.public_key;
+    size_t len = 0;
+
+    for (; *text != '\0' && len + 9 < RIG_TRACE_MAX; text++) {
+        if (*text == '@') {
+            len += (size_t)snprintf(rig->expected + len, 9, "%02x%02x%02x%02x", key[0], key[1],
+                                    key[2], key[3]);
+        } else {
+            rig->expected[len++] = *text;
+        }
+    }
+    rig->expected[len] = '\0';
+    return rig->expected;
 }

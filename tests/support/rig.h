@@ -56,6 +56,7 @@ struct rig {
     int dial_code; /* what the transport's dial returns */
     size_t piece;  /* bytes reach the mesh in pieces of this size; 0: all at once */
     char trace[RIG_TRACE_MAX];
+    char expected[RIG_TRACE_MAX]; /* of rig_with_key */
     size_t trace_len;
     unsigned n_joined;
     size_t n_connected;
@@ -115,6 +116,9 @@ void rig_run(struct rig *rig, uint64_t ms);
 
 bool rig_has_logged(const struct rig *rig, const char *text);
 void rig_forget_log(struct rig *rig);
+
+/* `text` with the first digits of the node's key in place of each '@', until the next call. */
+const char *rig_with_key(struct rig *rig, const struct fe_self *self, const char *text);
 
 static inline struct fe_sender *rig_sender(struct rig_conn *conn)
 {

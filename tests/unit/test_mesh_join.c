@@ -60,9 +60,11 @@ static void test_join_as_the_readme_shows_it(void **state)
     open_conn(rig_conn(&rig, 0), &self);
     assert_memory_equal(rig_conn(&rig, 0)->find_target, rig.self.id.public_key, FE_KEY_LEN);
     answer(rig_conn(&rig, 0), &rig.self.id, 1);
-    assert_string_equal(rig.trace, "You are now connected to 10.0.0.2:9000. Services: []\n"
-                                   "Re-probed 10.0.0.2:9000. Services: []\n"
-                                   "Discovered 0 peer(s).\n");
+    assert_string_equal(
+        rig.trace, rig_with_key(&rig, &self,
+                                "You are now connected to 10.0.0.2:9000. Services: [] (key @)\n"
+                                "Re-probed 10.0.0.2:9000. Services: [] (key @)\n"
+                                "Discovered 0 peer(s).\n"));
     assert_int_equal(rig.n_joined, 0); /* from the timer, not from within a call */
     rig_run(&rig, 0);
     assert_int_equal(rig.n_joined, 1);
@@ -257,16 +259,21 @@ static void test_lost_peer_is_dialed_again(void **state)
     for (size_t i = 0; i < 20; i += 2) {
         rig_forget_log(&rig);
         rig_lose(rig_conn(&rig, i), FLATEND_ERESET);
-        assert_string_equal(rig.trace,
-                            "10.0.0.2:9000 has disconnected from you. Services: [svc]\n"
-                            "Trying to reconnect to 10.0.0.2:9000. Sleeping for 500ms.\n");
+        assert_string_equal(
+            rig.trace,
+            rig_with_key(&rig, &self,
+                         "10.0.0.2:9000 has disconnected from you. Services: [svc] (key @)\n"
+                         "Trying to reconnect to 10.0.0.2:9000. Sleeping for 500ms.\n"));
         assert_null(fe_registry_choose(fe_mesh_registry(rig.mesh), &svc, 1, NULL, 0));
         rig_run(&rig, 500);
         rig_refuse(rig_conn(&rig, i + 1));
         rig_run(&rig, 625);
         rig_forget_log(&rig);
         open_conn(rig_conn(&rig, i + 2), &self);
-        assert_string_equal(rig.trace, "You are now connected to 10.0.0.2:9000. Services: [svc]\n");
+        assert_string_equal(
+            rig.trace,
+            rig_with_key(&rig, &self,
+                         "You are now connected to 10.0.0.2:9000. Services: [svc] (key @)\n"));
         assert_non_null(fe_registry_choose(fe_mesh_registry(rig.mesh), &svc, 1, NULL, 0));
     }
     rig_deinit(&rig);

@@ -63,7 +63,7 @@ void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
 {
     struct fe_mesh *mesh = link->mesh;
     struct fe_view why = fe_view_str(fe_reason_text(event->u.goaway.reason));
-    char name[FE_LINK_NAME_MAX];
+    char name[FE_PEER_NAME_MAX];
 
     if (link->has_goaway) {
         return; /* logged once */

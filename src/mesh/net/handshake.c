@@ -4,42 +4,64 @@
 
 #include "mesh/net/internal.h"
 
-static bool has_identity(const struct fe_link *link)
+const struct fe_addr *fe_link_addr(const struct fe_link *link)
 {
-    return link->has_session && !link->peer.is_anonymous;
+    bool has_come = link->has_session && !link->session.is_initiator;
+
+    return has_come && !link->peer.is_anonymous ? &link->peer.id.addr : &link->addr;
 }
 
-const char *fe_link_name(const struct fe_link *link, char buf[FE_LINK_NAME_MAX])
+const uint8_t *fe_link_proven_key(const struct fe_link *link)
 {
-    const bool is_dialed = link->dial != NULL || !has_identity(link);
-    const uint8_t *key = link->peer.id.public_key;
-    size_t len;
+    return link->has_session && link->peer.is_proven ? link->peer.id.public_key : NULL;
+}
 
-    fe_addr_format(is_dialed ? &link->addr : &link->peer.id.addr, buf);
-    if (has_identity(link) && link->peer.is_proven) {
-        len = strlen(buf);
-        snprintf(buf + len, FE_LINK_NAME_MAX - len, " (key %02x%02x%02x%02x)", key[0], key[1],
-                 key[2], key[3]);
+const char *fe_link_name(const struct fe_link *link, char buf[FE_PEER_NAME_MAX])
+{
+    return fe_peer_name(fe_link_addr(link), fe_link_proven_key(link), buf);
+}
+
+/* An address that a peer advertises is only what it says: the log keeps where it really came from.
+ */
+static bool has_come_from_elsewhere(const struct fe_link *link)
+{
+    struct fe_addr addr = *fe_link_addr(link);
+
+    addr.port = link->addr.port;
+    return !fe_addr_equal(&addr, &link->addr);
+}
+
+enum { NOTE_MAX = FE_ADDR_TEXT_MAX + FE_KEY_DIGITS + 24 };
+
+/* " (key 1f3a9c2e, from 10.9.9.9:50000)", as much of it as there is. */
+static const char *format_note(const struct fe_link *link, char buf[NOTE_MAX])
+{
+    const uint8_t *key = fe_link_proven_key(link);
+    bool is_elsewhere = has_come_from_elsewhere(link);
+    char digits[FE_KEY_DIGITS + 1];
+    char source[FE_ADDR_TEXT_MAX] = "";
+
+    buf[0] = '\0';
+    if (is_elsewhere) {
+        (void)fe_addr_format(&link->addr, source);
+    }
+    if (is_elsewhere || key != NULL) {
+        (void)snprintf(buf, NOTE_MAX, " (%s%s%s%s%s)", key != NULL ? "key " : "",
+                       fe_peer_name_key(key, digits), is_elsewhere && key != NULL ? ", " : "",
+                       is_elsewhere ? "from " : "", source);
     }
     return buf;
 }
 
-/* As the nodes of the old dialect write it. */
-static const char *old_name(const struct fe_link *link, char buf[FE_ADDR_TEXT_MAX])
-{
-    if (link->dial != NULL) {
-        return fe_addr_format(&link->addr, buf);
-    }
-    return link->peer.is_anonymous ? "<anon>" : fe_addr_format(&link->peer.id.addr, buf);
-}
-
 void fe_link_log(const struct fe_link *link, const char *before, const char *after)
 {
-    char name[FE_ADDR_TEXT_MAX];
+    char addr[FE_ADDR_TEXT_MAX];
+    char note[NOTE_MAX];
 
-    fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]", before,
-           old_name(link, name), after, (int)link->services.len,
-           link->services.len > 0 ? (const char *)link->services.data : "");
+    fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]%s", before,
+           fe_addr_format(fe_link_addr(link), addr), after, (int)link->services.len,
+           link->services.len > 0 ? (const char *)link->services.data : "",
+           format_note(link, note));
 }
 
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN])
@@ -133,7 +155,7 @@ static void note_offers(struct fe_link *link, struct fe_offers offers)
 
 int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct flatend_error *err)
 {
-    char name[FE_LINK_NAME_MAX];
+    char name[FE_PEER_NAME_MAX];
     int rv;
 
     if (link->has_goaway) {

@@ -19,6 +19,7 @@
 #include "ground/base/list.h"
 #include "mesh/kad/lookup.h"
 #include "mesh/net/mesh.h"
+#include "mesh/wire/peer_name.h"
 
 enum {
     FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
@@ -114,13 +115,19 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
 int fe_link_on_services(struct fe_link *link, struct fe_offers offers,
                         struct flatend_error *err) FE_MUST_USE;
 
-/* The peer's name in log lines: the address that was dialed, else the one that it advertises, else
- * that of the connection; with a proven key " (key 0123abcd)", its first digits. */
-enum { FE_LINK_NAME_MAX = FE_ADDR_TEXT_MAX + 16 };
-const char *fe_link_name(const struct fe_link *link, char buf[FE_LINK_NAME_MAX]);
+/* Where the peer is: the address that was dialed, else the one that it advertises, else the one
+ * that the connection came from. */
+const struct fe_addr *fe_link_addr(const struct fe_link *link);
 
-/* One of the log lines that all implementations share: `before`, the peer, `after`, "Services: [a
- * b]". The peer's name is an address without a key, or "<anon>". */
+/* The key that the peer has proven on this link; NULL: none, or not yet. */
+const uint8_t *fe_link_proven_key(const struct fe_link *link);
+
+/* What the peer is called in every line: mesh/wire/peer_name.h. Returns `buf`. */
+const char *fe_link_name(const struct fe_link *link, char buf[FE_PEER_NAME_MAX]);
+
+/* A line for the node's user, as nodes have always written it: `before`, the peer's address,
+ * `after`, "Services: [a b]". Behind that, in brackets, stand the first digits of its key, and
+ * where it came from if its address names another host. */
 void fe_link_log(const struct fe_link *link, const char *before, const char *after);
 
 /* Whether the link is ready and the peer has this key. */

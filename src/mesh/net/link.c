@@ -60,7 +60,7 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
 
 void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
 {
-    char name[FE_LINK_NAME_MAX];
+    char name[FE_PEER_NAME_MAX];
 
     if (code == FLATEND_EDENIED && link->dial != NULL) {
         link->dial->is_refused = true;
@@ -73,10 +73,10 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
 /* An unreachable address is not an error: dial.c logs what it does next. */
 static void log_unreached(const struct fe_link *link, int code)
 {
-    char addr[FE_ADDR_TEXT_MAX];
+    char name[FE_PEER_NAME_MAX];
 
     fe_log(&link->mesh->log, FLATEND_LOG_DEBUG, "Cannot connect to %s: %s.",
-           fe_addr_format(&link->addr, addr), flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
+           fe_link_name(link, name), flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
 }
 
 static void on_timer(struct fe_timer *timer)
