@@ -49,6 +49,7 @@ static void on_socket(void *owner, int fd, const struct fe_addr *peer)
 {
     const struct fe_listen_socket *const socket = owner;
 
+    socket->acceptor->edge->stats.accepts++;
     fe_edge_worker_take(choose(socket->acceptor), socket->acceptor->edge, socket->http, fd, peer);
 }
 

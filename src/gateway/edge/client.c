@@ -28,6 +28,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
 
     /* Held by the exchange, and given back with it: the listener may be given another one. */
     ex->snapshot = fe_refcount_ref(&listener->snapshot->refs);
+    listener->setup.stats->exchanges++;
     if (client->is_cleartext) {
         fe_problem_respond(ex, 400, "this address serves HTTPS only: use https://");
     } else if (fe_acme_answer_serve(listener->setup.answers, ex)) {
@@ -207,6 +208,7 @@ static void tls_on_open(void *owner)
         return;
     }
     stop_handshake_timer(client);
+    client->listener->setup.stats->handshakes++;
     if (start_server(client) != 0) {
         fe_conn_abort(client->conn);
     }
@@ -247,6 +249,7 @@ static void fail_tls(struct fe_client *client, const struct flatend_error *err)
 {
     fe_log(client->listener->setup.log, FLATEND_LOG_DEBUG,
            "Closing the HTTP connection from %s: %s.", client->remote, err->text);
+    client->listener->setup.stats->tls_failures++;
     fe_conn_write_now(client->conn);
     fe_conn_close(client->conn);
 }
@@ -307,6 +310,7 @@ static void on_read(void *owner, uint8_t *data, size_t len)
     struct fe_client *client = owner;
     const struct fe_view view = fe_view_of(data, len);
 
+    client->listener->setup.stats->bytes_received += len;
     if (client->tls != NULL) {
         feed_tls(client, view);
     } else if (client->is_detecting) {
@@ -323,10 +327,20 @@ static void on_eof(void *owner)
     end_client(owner);
 }
 
+/* What has left since the last time: not more than a turn's output is missing. */
+static void count_sent(struct fe_client *client)
+{
+    uint64_t n_written = fe_conn_n_written(client->conn);
+
+    client->listener->setup.stats->bytes_sent += n_written - client->n_sent;
+    client->n_sent = n_written;
+}
+
 static void on_flush(void *owner)
 {
     struct fe_client *client = owner;
 
+    count_sent(client);
     if (client->server != NULL) {
         fe_http_server_run(client->server);
     }
@@ -352,6 +366,7 @@ static void on_close(void *owner, int code)
     struct fe_http_listener *listener = client->listener;
 
     (void)code; /* clients come and go */
+    count_sent(client);
     stop_handshake_timer(client);
     fe_http_server_free(client->server);
     fe_tls_free(client->tls);

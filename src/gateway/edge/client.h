@@ -22,6 +22,7 @@ struct fe_client {
     bool is_finishing;         /* the last response is complete; close_notify is next */
     bool has_ended;            /* the client has sent FIN or close_notify */
     bool is_cleartext;         /* sent clear text where TLS is expected */
+    uint64_t n_sent;           /* bytes that are counted in the statistics */
     char remote[FE_ADDR_TEXT_MAX];
 };
 

@@ -131,6 +131,7 @@ static int init_listeners(struct fe_edge_worker *edge)
             .answers = edge->setup.answers,
             .log = edge->setup.log,
             .load = &edge->load,
+            .stats = &edge->stats,
             .on_closed = on_listener_closed,
             .closed_arg = edge,
         };
@@ -234,6 +235,17 @@ void fe_edge_worker_replace(struct fe_edge_worker *edge, struct fe_snapshot *sna
     fe_task_post(edge->worker, &snapshot->task);
 }
 
+/* ---- looking -------------------------------------------------------------------------------- */
+
+void fe_edge_worker_copy_stats(const struct fe_edge_worker *edge, struct fe_edge_totals *totals)
+{
+    *totals = (struct fe_edge_totals){.edge = edge->stats};
+    for (size_t i = 0; i < edge->setup.config->n_http; i++) {
+        totals->edge.open_clients += edge->listeners[i].n_clients;
+        fe_stats_add(&fe_h2_stats_type, &totals->h2, &edge->listeners[i].h2);
+    }
+}
+
 /* ---- handing over --------------------------------------------------------------------------- */
 
 struct handover {
@@ -251,8 +263,8 @@ static void on_handover(struct fe_task *task)
     free(handover);
 }
 
-void fe_edge_worker_take(struct fe_edge_worker *edge, const struct fe_edge_worker *from,
-                         size_t http, int fd, const struct fe_addr *peer)
+void fe_edge_worker_take(struct fe_edge_worker *edge, struct fe_edge_worker *from, size_t http,
+                         int fd, const struct fe_addr *peer)
 {
     struct handover *handover;
 
@@ -261,6 +273,7 @@ void fe_edge_worker_take(struct fe_edge_worker *edge, const struct fe_edge_worke
         fe_http_listener_take(&edge->listeners[http], fd, peer);
         return;
     }
+    from->stats.handovers++;
     handover = malloc(sizeof(*handover));
     if (handover == NULL) {
         fe_fd_close(fd);

@@ -7,6 +7,7 @@
 #define FE_GATEWAY_EDGE_EDGE_WORKER_H
 
 #include "gateway/edge/listener.h"
+#include "gateway/edge/stats.h"
 #include "ground/uv/worker_thread.h"
 
 /* What an edge worker stands on; all of it outlives the edge worker. */
@@ -34,6 +35,7 @@ struct fe_edge_worker {
     size_t n_open; /* listeners */
     bool is_draining;
     bool is_empty;
+    struct fe_edge_stats stats;
     struct fe_crossing_channel channel;
     /* With a worker thread: from the gateway's thread to its own. */
     struct fe_task drain_task;
@@ -50,8 +52,8 @@ int fe_edge_worker_open_threaded(struct fe_edge_worker *edge,
 /* A client's socket for the [[http]] with this index, from here on the edge worker's; from the
  * thread of `from`. Without memory for it, it is closed. Not once fe_edge_worker_drain is called.
  */
-void fe_edge_worker_take(struct fe_edge_worker *edge, const struct fe_edge_worker *from,
-                         size_t http, int fd, const struct fe_addr *peer);
+void fe_edge_worker_take(struct fe_edge_worker *edge, struct fe_edge_worker *from, size_t http,
+                         int fd, const struct fe_addr *peer);
 
 /* Each [[http]] is given the one with the same index in `snapshot`, whose only reference this takes
  * over: see fe_http_listener_replace. At the edge worker's next turn, in the order of the calls. */
@@ -63,6 +65,9 @@ void fe_edge_worker_drain(struct fe_edge_worker *edge);
 
 /* While draining: resets every connection. */
 void fe_edge_worker_abort(struct fe_edge_worker *edge);
+
+/* What it has counted so far. On its own thread, or once it has ended. */
+void fe_edge_worker_copy_stats(const struct fe_edge_worker *edge, struct fe_edge_totals *totals);
 
 /* After on_closed. */
 void fe_edge_worker_deinit(struct fe_edge_worker *edge);

@@ -53,8 +53,10 @@ void fe_http_listener_take(struct fe_http_listener *listener, int fd, const stru
     listener->n_clients++;
     if (fe_conn_adopt(listener->setup.worker, fd, peer, &conn) == 0 &&
         fe_client_open(listener, conn) == 0) {
+        listener->setup.stats->clients++;
         return;
     }
+    listener->setup.stats->refused_clients++;
     if (conn != NULL) {
         fe_conn_close(conn);
     } else {

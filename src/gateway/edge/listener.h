@@ -9,8 +9,8 @@
 #include "gateway/edge/date_now.h"
 #include "gateway/edge/dispatch.h"
 #include "gateway/edge/snapshot.h"
+#include "gateway/edge/stats.h"
 #include "ground/uv/conn.h"
-#include "web/http/h2/limits.h"
 #include "web/http/server.h"
 #include "web/tls/store.h"
 
@@ -32,7 +32,8 @@ struct fe_http_listener_setup {
     struct fe_tls_store *store;      /* NULL: clear text */
     struct fe_acme_answers *answers; /* to a CA's challenges */
     const struct fe_log *log;
-    atomic_size_t *load; /* the worker's clients, each counted before it is taken */
+    atomic_size_t *load;         /* the worker's clients, each counted before it is taken */
+    struct fe_edge_stats *stats; /* the worker's */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };

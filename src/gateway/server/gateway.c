@@ -37,7 +37,7 @@ struct fe_gateway {
     struct fe_acceptors acceptors;
     bool has_acceptors; /* open was called on it, and it is not closed */
     bool is_aborted;
-    size_t n_open; /* edge workers, agents and the acceptor: not closed */
+    size_t n_open; /* edge workers, agents, the acceptor, questions to workers: not closed */
     struct fe_acme_manager manager;
     struct fe_https *https; /* by listener; without a store where there is no HTTPS */
     struct fe_tls_tickets *tickets;
@@ -495,6 +495,46 @@ void fe_gateway_free(struct fe_gateway *gateway)
     fe_config_unref(gateway->config);
     free_parts(gateway);
     free(gateway);
+}
+
+/* ---- statistics ----------------------------------------------------------------------------- */
+
+struct question {
+    struct fe_gateway *gateway;
+    void (*on_done)(void *arg, const struct fe_edge_totals *totals);
+    void *arg;
+};
+
+static void on_stats(void *arg, const struct fe_edge_totals *totals)
+{
+    const struct question question = *(struct question *)arg;
+
+    free(arg);
+    question.on_done(question.arg, totals);
+    on_part_closed(question.gateway);
+}
+
+int fe_gateway_stats(struct fe_gateway *gateway,
+                     void (*on_done)(void *arg, const struct fe_edge_totals *totals), void *arg)
+{
+    struct question *question;
+    int code;
+
+    if (gateway->state > DRAINING) {
+        return FLATEND_ECANCELED;
+    }
+    question = malloc(sizeof(*question));
+    if (question == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    *question = (struct question){gateway, on_done, arg};
+    code = fe_edge_stats_sum(gateway->edges, gateway->n_edges, gateway->worker, on_stats, question);
+    if (code != 0) {
+        free(question);
+        return code;
+    }
+    gateway->n_open++;
+    return 0;
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */

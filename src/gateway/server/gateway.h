@@ -5,6 +5,7 @@
 #define FE_GATEWAY_SERVER_GATEWAY_H
 
 #include "gateway/config/config.h"
+#include "gateway/edge/stats.h"
 #include "ground/base/log.h"
 #include "ground/uv/worker.h"
 
@@ -30,6 +31,13 @@ void fe_gateway_reload_certs(struct fe_gateway *gateway);
  * after it on all workers. FLATEND_EINVAL: not as many [[http]]; FLATEND_ECLOSED: it stops;
  * FLATEND_ENOMEM: nothing is replaced. */
 int fe_gateway_replace(struct fe_gateway *gateway, struct fe_config *config) FE_MUST_USE;
+
+/* What its workers have counted so far, all together. `on_done` comes once, later; a gateway that
+ * stops meanwhile has stopped only after it. FLATEND_ENOMEM, FLATEND_ECANCELED (no listener is
+ * left): it does not come. */
+int fe_gateway_stats(struct fe_gateway *gateway,
+                     void (*on_done)(void *arg, const struct fe_edge_totals *totals),
+                     void *arg) FE_MUST_USE;
 
 /* Frees; a gateway that has not stopped is ended at once, for which the worker, whose loop must be
  * its own, is run. Not from within the worker's loop. */

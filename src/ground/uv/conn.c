@@ -469,6 +469,11 @@ uint64_t fe_conn_n_acked(const struct fe_conn *conn)
     return conn->n_written - n_unacked(conn);
 }
 
+uint64_t fe_conn_n_written(const struct fe_conn *conn)
+{
+    return conn->n_written;
+}
+
 bool fe_conn_is_all_acked(const struct fe_conn *conn)
 {
     return conn->out.len == 0 && n_unacked(conn) == 0;

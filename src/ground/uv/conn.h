@@ -71,6 +71,9 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr);
  * only fills the socket's buffer does not count; that is why this costs a system call. */
 uint64_t fe_conn_n_acked(const struct fe_conn *conn);
 
+/* Bytes that the system has taken so far. */
+uint64_t fe_conn_n_written(const struct fe_conn *conn);
+
 /* Whether that is all: the output, and our FIN if it was sent. */
 bool fe_conn_is_all_acked(const struct fe_conn *conn);
 

@@ -2,7 +2,7 @@
 #ifndef FE_WEB_HTTP_H2_LIMITS_H
 #define FE_WEB_HTTP_H2_LIMITS_H
 
-#include <stdint.h>
+#include "ground/base/stats.h"
 
 enum {
     /* Requests at once (SETTINGS_MAX_CONCURRENT_STREAMS). A browser needs a hundred, a proxy for
@@ -90,5 +90,34 @@ struct fe_h2_counters {
     uint64_t heads_refused;          /* FE_H2_HEADS_MAX */
     uint64_t stalled;                /* streams whose client gave no window for the write timeout */
 };
+
+#define FE_H2_FLOOD_STATS(X, field, name, unit, help)                                              \
+    X(COUNTER, field[FE_H2_RAPID_RESETS], name, "kind=\"rapid_resets\"", unit, help)               \
+    X(COUNTER, field[FE_H2_PROVOKED_RESETS], name, "kind=\"provoked_resets\"", unit, help)         \
+    X(COUNTER, field[FE_H2_CONTINUATIONS], name, "kind=\"continuations\"", unit, help)             \
+    X(COUNTER, field[FE_H2_FIELDS], name, "kind=\"fields\"", unit, help)                           \
+    X(COUNTER, field[FE_H2_SETTINGS], name, "kind=\"settings\"", unit, help)                       \
+    X(COUNTER, field[FE_H2_PINGS], name, "kind=\"pings\"", unit, help)                             \
+    X(COUNTER, field[FE_H2_EMPTY], name, "kind=\"empty_frames\"", unit, help)                      \
+    X(COUNTER, field[FE_H2_IGNORED], name, "kind=\"ignored_frames\"", unit, help)                  \
+    X(COUNTER, field[FE_H2_WINDOW_UPDATES], name, "kind=\"window_updates\"", unit, help)           \
+    X(COUNTER, field[FE_H2_ACKS], name, "kind=\"acknowledgements\"", unit, help)
+
+#define FE_H2_STATS(X)                                                                             \
+    X(COUNTER, connections, "flatend_http2_connections_total", NULL, "connections",                \
+      "HTTP/2 connections")                                                                        \
+    X(COUNTER, streams, "flatend_http2_streams_total", NULL, "streams", "HTTP/2 streams opened")   \
+    FE_H2_FLOOD_STATS(X, seen, "flatend_http2_suspicious_total", "events",                         \
+                      "What costs the server more than the client, by kind")                       \
+    FE_H2_FLOOD_STATS(X, closed, "flatend_http2_abusive_connections_total", "connections",         \
+                      "HTTP/2 connections that were closed for too much of it, by kind")           \
+    X(COUNTER, heads_too_large, "flatend_http2_heads_too_large_total", NULL, "requests",           \
+      "Requests over HTTP/2 that were answered with 431 or 414")                                   \
+    X(COUNTER, heads_refused, "flatend_http2_heads_refused_total", NULL, "requests",               \
+      "Requests that were refused because the heads of those that run take too much memory")       \
+    X(COUNTER, stalled, "flatend_http2_stalled_streams_total", NULL, "streams",                    \
+      "Streams whose client gave no window for the write timeout")
+
+extern const struct fe_stats_type fe_h2_stats_type; /* of struct fe_h2_counters */
 
 #endif
