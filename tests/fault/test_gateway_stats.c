@@ -17,11 +17,11 @@ struct rig {
     int late_code;
 };
 
-static void on_done(void *arg, const struct fe_edge_totals *totals)
+static void on_done(void *arg, const struct fe_gateway_stats *stats)
 {
     struct rig *rig = arg;
 
-    assert_int_equal(totals->edge.accepts, 0);
+    assert_int_equal(stats->http.edge.accepts, 0);
     rig->n_done++;
 }
 

@@ -24,15 +24,17 @@ struct asked {
     int code;
     int n_again; /* questions from within on_done */
     struct fe_edge_totals totals;
+    uint64_t n_mesh_accepts;
 };
 
 static void ask(struct asked *asked);
 
-static void on_done(void *arg, const struct fe_edge_totals *totals)
+static void on_done(void *arg, const struct fe_gateway_stats *stats)
 {
     struct asked *asked = arg;
 
-    asked->totals = *totals;
+    asked->totals = stats->http;
+    asked->n_mesh_accepts = stats->node.accepted;
     if (asked->n_again > 0) {
         asked->n_again--;
         ask(asked);
@@ -207,6 +209,7 @@ static void test_asked_while_it_stops(void **state)
         assert_int_equal(asked[i].code, 0);
         assert_int_equal(asked[i].n_again, 0);
         assert_int_equal(asked[i].totals.edge.exchanges, 1);
+        assert_int_equal(asked[i].n_mesh_accepts, 0);
         latch_deinit(&asked[i].latch);
     }
 }

@@ -9,8 +9,10 @@
 #include <cmocka.h>
 
 #include "gateway/edge/stats.h"
+#include "mesh/net/stats.h"
 
-static const struct fe_stats_type *const types[] = {&fe_edge_stats_type, &fe_h2_stats_type};
+static const struct fe_stats_type *const types[] = {&fe_edge_stats_type, &fe_h2_stats_type,
+                                                    &fe_node_stats_type};
 
 enum { N_TYPES = sizeof(types) / sizeof(types[0]), VALUES_MAX = 64 };
 

@@ -355,6 +355,7 @@ static int start_call(struct relay *relay, const struct fe_match *match, struct 
         .services = relay->route->services,
         .n_services = relay->route->n_services,
         .is_idempotent = fe_method_is_idempotent(http->method),
+        .started_ms = mesh->now_ms(mesh->now_arg),
         .deadline_ms = FE_TIME_NEVER, /* ours can wait for the client */
     };
     struct fe_transcript transcript;

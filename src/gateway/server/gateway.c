@@ -15,6 +15,7 @@
 #include "gateway/edge/acceptor.h"
 #include "ground/base/wipe.h"
 #include "mesh/crypto/crypto.h"
+#include "mesh/node/inspect.h"
 #include "mesh/node/node.h"
 
 /*     RUNNING ── stop ──▶ DRAINING ── no HTTP any more ──▶ CLOSING ── node closed ──▶ STOPPED */
@@ -501,21 +502,23 @@ void fe_gateway_free(struct fe_gateway *gateway)
 
 struct question {
     struct fe_gateway *gateway;
-    void (*on_done)(void *arg, const struct fe_edge_totals *totals);
+    void (*on_done)(void *arg, const struct fe_gateway_stats *stats);
     void *arg;
 };
 
 static void on_stats(void *arg, const struct fe_edge_totals *totals)
 {
     const struct question question = *(struct question *)arg;
+    struct fe_gateway_stats stats = {.http = *totals};
 
     free(arg);
-    question.on_done(question.arg, totals);
+    fe_node_copy_stats(question.gateway->node, &stats.node);
+    question.on_done(question.arg, &stats);
     on_part_closed(question.gateway);
 }
 
 int fe_gateway_stats(struct fe_gateway *gateway,
-                     void (*on_done)(void *arg, const struct fe_edge_totals *totals), void *arg)
+                     void (*on_done)(void *arg, const struct fe_gateway_stats *stats), void *arg)
 {
     struct question *question;
     int code;

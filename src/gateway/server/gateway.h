@@ -8,6 +8,7 @@
 #include "gateway/edge/stats.h"
 #include "ground/base/log.h"
 #include "ground/uv/worker.h"
+#include "mesh/net/stats.h"
 
 struct fe_gateway;
 
@@ -32,11 +33,16 @@ void fe_gateway_reload_certs(struct fe_gateway *gateway);
  * FLATEND_ENOMEM: nothing is replaced. */
 int fe_gateway_replace(struct fe_gateway *gateway, struct fe_config *config) FE_MUST_USE;
 
-/* What its workers have counted so far, all together. `on_done` comes once, later; a gateway that
+struct fe_gateway_stats {
+    struct fe_edge_totals http; /* of all workers together */
+    struct fe_node_stats node;
+};
+
+/* What its workers and its node have counted so far. `on_done` comes once, later; a gateway that
  * stops meanwhile has stopped only after it. FLATEND_ENOMEM, FLATEND_ECANCELED (no listener is
  * left): it does not come. */
 int fe_gateway_stats(struct fe_gateway *gateway,
-                     void (*on_done)(void *arg, const struct fe_edge_totals *totals),
+                     void (*on_done)(void *arg, const struct fe_gateway_stats *stats),
                      void *arg) FE_MUST_USE;
 
 /* Frees; a gateway that has not stopped is ended at once, for which the worker, whose loop must be

@@ -1,5 +1,5 @@
 /* Statistics: blocks of counters and gauges, each written plainly by the one thread that it belongs
- * to, and copied on that thread for whoever wants to read it.
+ * to, and copied on that thread for readers on others.
  *
  * A block is listed once, in an X-macro, out of which come the struct and the table that describes
  * it; copying is assignment. Names follow the conventions of Prometheus, so that an exporter only

@@ -39,6 +39,7 @@ static void send_goaway(struct fe_link *link)
         fe_link_fail(link, rv, &err);
         return;
     }
+    fe_rtt_on_ping(&link->rtt, link->mesh->now_ms(link->mesh->now_arg));
     fe_link_flush(link);
 }
 

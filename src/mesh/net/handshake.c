@@ -191,6 +191,7 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     }
     adopt_identity(link, id, event->u.handshake.is_proven);
     link->state = FE_LINK_READY;
+    link->mesh->stats.handshakes++;
     fe_timer_stop(link->mesh->timers, &link->timer);
     rv = fe_peer_on_event(&link->peer, event, err);
     if (rv == 0) {

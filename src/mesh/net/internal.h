@@ -8,6 +8,8 @@
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
  *     discover.c   asking the mesh for the nodes nearest to this one
+ *     peer_info.c       what is known of peers, as plain values; what was counted
+ *     rtt.c        the round-trip time of a link
  *
  * A link points to its dial and a dial to its link while both are alive. Links die in
  * fe_link_on_close and nowhere else; dials in dial.c. Whatever completes for the application
@@ -19,6 +21,8 @@
 #include "ground/base/list.h"
 #include "mesh/kad/lookup.h"
 #include "mesh/net/mesh.h"
+#include "mesh/net/rtt.h"
+#include "mesh/net/stats.h"
 #include "mesh/wire/peer_name.h"
 
 enum {
@@ -39,6 +43,7 @@ enum {
 enum {
     FE_PING_KEEPALIVE,
     FE_PING_GOAWAY,
+    FE_PING_MEASURE, /* only the time that its answer takes */
 };
 
 /* ---- link.c --------------------------------------------------------------------------------- */
@@ -78,6 +83,9 @@ struct fe_link {
     struct fe_timer keepalive; /* READY: next check of the peer */
     uint64_t last_read_ms;     /* of the last byte received */
     uint64_t last_ping_ms;     /* of the last keep-alive ping */
+    uint64_t opened_ms;        /* when the connection was made */
+    uint64_t n_received;       /* bytes */
+    struct fe_rtt rtt;
     enum fe_goaway_state goaway;
     bool has_goaway;  /* received from the peer: no new requests are sent to it */
     bool has_session; /* from HANDSHAKE on, until the end: `session` and `peer` are initialised */
@@ -132,6 +140,14 @@ void fe_link_log(const struct fe_link *link, const char *before, const char *aft
 
 /* Whether the link is ready and the peer has this key. */
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
+
+/* ---- peer_info.c ---------------------------------------------------------------------------- */
+
+/* Bytes that the transport has sent for the link; 0 if it does not count them. */
+uint64_t fe_link_n_sent(const struct fe_link *link);
+
+/* What a link has counted, added to what all have. */
+void fe_link_add_stats(const struct fe_link *link, struct fe_node_stats *stats);
 
 /* ---- keepalive.c ---------------------------------------------------------------------------- */
 
@@ -315,6 +331,7 @@ struct fe_mesh {
     struct fe_list dials;
     struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
     struct fe_registry registry;
+    struct fe_node_stats stats; /* of links that are gone, and of events */
     struct fe_kad_table table;
     struct fe_discovery discovery;
     struct fe_join join;

@@ -33,6 +33,7 @@ static void send_ping(struct fe_link *link, uint64_t now_ms)
         fe_link_fail(link, rv, &err);
         return;
     }
+    fe_rtt_on_ping(&link->rtt, now_ms);
     fe_link_flush(link);
     link->last_ping_ms = now_ms;
     check_peer(link, now_ms + half_interval(link));

@@ -65,6 +65,7 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
     if (code == FLATEND_EDENIED && link->dial != NULL) {
         link->dial->is_refused = true;
     }
+    link->mesh->stats.failures++;
     fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection to %s: %s.",
            fe_link_name(link, name), err->text[0] != '\0' ? err->text : flatend_strerror(code));
     fe_link_close(link, tell_fault(link, code, err));
@@ -184,6 +185,7 @@ static struct fe_link *link_new(struct fe_mesh *mesh)
         return NULL;
     }
     link->mesh = mesh;
+    link->opened_ms = mesh->now_ms(mesh->now_arg);
     fe_timer_init(&link->timer, on_timer);
     fe_timer_init(&link->keepalive, NULL);
     if (fe_mesh_start_timer(mesh, &link->timer, FE_MESH_HANDSHAKE_MS) != 0) {
@@ -252,6 +254,7 @@ int fe_link_dial(struct fe_dial *dial)
     }
     link->dial = dial;
     dial->link = link;
+    mesh->stats.dialed++;
     return 0;
 }
 
@@ -269,15 +272,12 @@ static bool make_room(struct fe_mesh *mesh)
     return false;
 }
 
-struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
+static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
 {
     struct fe_link *link;
     struct fe_addr addr;
     char text[FE_ADDR_TEXT_MAX];
 
-    if (mesh->state != FE_MESH_RUNNING) {
-        return NULL;
-    }
     mesh->transport.ops->peer_addr(io, &addr);
     if (mesh->n_links >= FE_MESH_LINKS_MAX && !make_room(mesh)) {
         fe_log(&mesh->log, FLATEND_LOG_WARN,
@@ -298,6 +298,15 @@ struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
     return link;
 }
 
+struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
+{
+    struct fe_link *link = mesh->state == FE_MESH_RUNNING ? accept_link(mesh, io) : NULL;
+
+    mesh->stats.accepted += link != NULL;
+    mesh->stats.rejected += link == NULL;
+    return link;
+}
+
 void fe_link_on_open(struct fe_link *link, int code)
 {
     struct flatend_error err = {0};
@@ -306,6 +315,7 @@ void fe_link_on_open(struct fe_link *link, int code)
     if (code != 0 || link->state != FE_LINK_DIALING) {
         return; /* on_close follows, with the same code */
     }
+    link->opened_ms = link->mesh->now_ms(link->mesh->now_arg);
     rv = start_session(link, true);
     if (rv == 0) {
         rv = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
@@ -343,6 +353,7 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
         fe_goaway_on_goaway(link, event);
         return fe_peer_on_event(&link->peer, event, err);
     case FE_EVENT_PONG:
+        fe_rtt_on_pong(&link->rtt, link->last_read_ms);
         fe_goaway_on_pong(link, event->u.ping);
         return 0;
     case FE_EVENT_NODES:
@@ -379,6 +390,7 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
     }
     FE_ASSERT(link->state != FE_LINK_DIALING, "a link without a connection receives nothing");
     link->last_read_ms = link->mesh->now_ms(link->mesh->now_arg);
+    link->n_received += len;
     fe_session_feed(&link->session, data, len);
     link->is_in_peer_call = true;
     rv = run_events(link, &err);
@@ -430,6 +442,7 @@ void fe_link_on_close(struct fe_link *link, int code)
     link->state = FE_LINK_CLOSING;
     fe_list_remove(&link->node);
     mesh->n_links--;
+    fe_link_add_stats(link, &mesh->stats);
     if (link->has_session) {
         fe_mesh_forget(mesh, link);
         link->is_in_peer_call = true;

@@ -20,6 +20,7 @@ struct fe_transport_ops {
     void (*flush)(void *io);
     void (*set_reading)(void *io, bool reading);
     void (*peer_addr)(void *io, struct fe_addr *addr);
+    uint64_t (*n_sent)(void *io); /* bytes so far; NULL: it does not count them */
     /* Ends the connection: once what is in `out` was sent if `drain`, else at once.
      * fe_link_on_close comes later, exactly once. After a draining close there may be one that does
      * not drain. */

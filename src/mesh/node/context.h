@@ -39,6 +39,7 @@ struct flatend_context {
 
     /* the node's thread */
     struct fe_stream *stream; /* NULL once it is gone */
+    uint64_t started_ms;
     bool is_head_sent;
     struct fe_timer deadline;
     struct fe_list children;                  /* calls that were made on behalf of this request */

@@ -139,10 +139,12 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
 {
     struct flatend_node *node = stream->node;
     struct fe_worker *worker = node->worker;
+    uint64_t now_ms = fe_worker_now(worker);
     int rv;
 
+    stream->request.started_ms = now_ms;
     stream->request.deadline_ms =
-        stream->timeout_ms > 0 ? fe_worker_now(worker) + stream->timeout_ms : FE_TIME_NEVER;
+        stream->timeout_ms > 0 ? now_ms + stream->timeout_ms : FE_TIME_NEVER;
     rv = parent_code(stream);
     if (rv != 0) {
         set_started(stream, rv);

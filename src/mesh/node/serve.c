@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "mesh/net/peer_info.h"
 #include "mesh/node/context.h"
 
 enum {
@@ -126,6 +127,7 @@ static struct flatend_context *context_new(struct flatend_node *node, struct fe_
     identify(ctx, peer);
     ctx->phase = FE_RESPONSE_HEAD;
     ctx->stream = NULL;
+    ctx->started_ms = fe_worker_now(node->worker);
     ctx->is_head_sent = false;
     fe_handoff_set_pool(&ctx->io, service->is_inline ? fe_worker_pool(node->worker) : NULL);
     fe_response_head_init(&ctx->head, &ctx->arena);
@@ -391,27 +393,38 @@ static struct fe_service *find_service(const struct flatend_node *node, struct f
     return service;
 }
 
-void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
-                        struct fe_names names, struct fe_headers headers)
+/* False: there is no service, thread or memory for it. */
+static bool accept(struct flatend_node *node, const struct fe_peer *peer, struct fe_stream *stream,
+                   struct fe_names names, struct fe_headers headers)
 {
-    struct flatend_node *node = arg;
     struct fe_service *service = find_service(node, names);
     struct flatend_context *ctx;
 
     if (service == NULL) {
-        return;
+        return false;
     }
     ctx = context_new(node, service, peer, headers);
     if (ctx == NULL) {
-        return;
+        return false;
     }
     /* What the handler may do before the stream is accepted comes by task, after this. */
     if (!service->is_inline && fe_handler_pool_push(&node->pool, &ctx->job) != 0) {
         context_release(ctx);
-        return;
+        return false;
     }
     ctx->stream = stream;
     fe_stream_accept(stream, service->is_inline ? &inline_ops : &pooled_ops, ctx);
+    return true;
+}
+
+void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
+                        struct fe_names names, struct fe_headers headers)
+{
+    struct flatend_node *node = arg;
+    struct fe_node_stats *stats = fe_mesh_stats(node->mesh);
+
+    stats->requests_received++;
+    stats->requests_refused += !accept(node, peer, stream, names, headers);
 }
 
 void fe_node_cancel_contexts(struct flatend_node *node)

@@ -142,6 +142,11 @@ static void transport_peer_addr(void *io, struct fe_addr *addr)
     fe_conn_peer_addr(((struct io *)io)->conn, addr);
 }
 
+static uint64_t transport_n_sent(void *io)
+{
+    return fe_conn_n_written(((struct io *)io)->conn);
+}
+
 static void transport_close(void *arg, bool drain)
 {
     struct io *io = arg;
@@ -161,6 +166,7 @@ static const struct fe_transport_ops transport_ops = {
     .flush = transport_flush,
     .set_reading = transport_set_reading,
     .peer_addr = transport_peer_addr,
+    .n_sent = transport_n_sent,
     .close = transport_close,
 };
 

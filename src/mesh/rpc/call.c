@@ -16,6 +16,10 @@ static void drop_replay(struct fe_call *call)
 
 static void end(struct fe_call *call)
 {
+    if (fe_list_is_linked(&call->link)) {
+        fe_list_remove(&call->link);
+        call->registry->n_calls--;
+    }
     fe_timer_stop(call->timers, &call->timer);
     drop_replay(call);
     call->stream = NULL;
@@ -234,6 +238,15 @@ static void on_deadline(struct fe_timer *timer)
     fail(call, FLATEND_ETIMEDOUT);
 }
 
+static void enlist(struct fe_call *call)
+{
+    struct fe_registry *registry = call->registry;
+
+    fe_list_push_back(&registry->calls, &call->link);
+    registry->n_calls++;
+    registry->n_calls_started++;
+}
+
 int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_timers *timers,
                   struct fe_pool *pool, const struct fe_call_request *request,
                   const struct fe_call_ops *ops, void *owner)
@@ -251,6 +264,7 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
         .state = FE_CALL_WAITING,
         .body = FE_CALL_BODY_OPEN,
     };
+    fe_list_init(&call->link);
     fe_timer_init(&call->timer, on_deadline);
     fe_chain_init(&call->replay, pool);
     if (request->deadline_ms != FE_TIME_NEVER) {
@@ -261,8 +275,10 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
     }
     if (rc != 0) {
         end(call);
+        return rc;
     }
-    return rc;
+    enlist(call);
+    return 0;
 }
 
 /* Keeps what was sent for a retry, as long as that is little. Without memory there is no retry. */

@@ -50,6 +50,7 @@ struct fe_call_request {
     size_t n_headers;
     uint64_t provider; /* a handle, or 0: any */
     bool is_idempotent;
+    uint64_t started_ms;  /* on the owner's clock: for its age, when the node is looked into */
     uint64_t deadline_ms; /* on the owner's clock, for the response head; FE_TIME_NEVER: none */
 };
 
@@ -71,6 +72,7 @@ struct fe_call {
     struct fe_call_request request;
     struct fe_registry *registry;
     struct fe_timers *timers;
+    struct fe_list link; /* in the registry's calls, while it runs */
     /* private to src/rpc */
     struct fe_timer timer;
     struct fe_stream *stream;

@@ -185,6 +185,7 @@ static int on_data(struct fe_peer *peer, const struct fe_event *event, struct fl
         fe_peer_return_credit(peer, len);
         return 0;
     }
+    stream->n_received += len;
     rc = fe_stream_charge(stream, len, err);
     return rc != 0 || len == 0 ? rc : fe_stream_receive(stream, event->u.data);
 }

@@ -62,6 +62,8 @@ struct fe_stream {
     enum fe_half in;
     enum fe_half out;
     enum fe_delivery delivery;
+    uint64_t n_received; /* body bytes */
+    uint64_t n_sent;
     uint32_t window_out; /* body bytes that the peer still takes */
     uint32_t window_in;  /* that the peer may still send */
     uint32_t returned;   /* taken by the reader, and not granted again yet */

@@ -59,6 +59,7 @@ struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_remot
         return NULL;
     }
     peer->n_streams++;
+    peer->n_opened++;
     peer->n_remote += is_remote;
     peer->recent = stream;
     return stream;

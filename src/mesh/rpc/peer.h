@@ -67,6 +67,7 @@ struct fe_peer {
     bool is_proven;       /* `id` was proven for this very session, not only at some time */
     struct fe_id id;      /* unless anonymous */
     unsigned n_streams;   /* open now, both directions: the load that balancing compares */
+    uint64_t n_opened;    /* streams ever, both directions */
     uint32_t last_remote; /* if it has windows: the peer's newest request; 0: none yet */
     /* The reason to send to the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
     enum fe_reason fault_reason;

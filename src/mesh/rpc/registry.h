@@ -22,6 +22,9 @@ struct fe_registry {
     uint8_t seed[16];
     uint64_t next_handle;
     unsigned n_ejected;
+    struct fe_list calls; /* that run, the oldest first: call.c */
+    size_t n_calls;
+    uint64_t n_calls_started;
     uint64_t (*now_ms)(void *arg); /* NULL: no provider is ejected */
     void *now_arg;
 };

@@ -112,6 +112,7 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
     if (n > 0) {
         int rc = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
 
+        stream->n_sent += n;
         fe_stream_spend(stream, n); /* also when it failed: a part may have been sent */
         if (rc != 0) {
             return rc;
@@ -252,6 +253,16 @@ void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
 void fe_stream_cancel(struct fe_stream *stream)
 {
     fe_stream_reset(stream, FE_REASON_CANCEL);
+}
+
+uint64_t fe_stream_n_received(const struct fe_stream *stream)
+{
+    return stream->n_received;
+}
+
+uint64_t fe_stream_n_sent(const struct fe_stream *stream)
+{
+    return stream->n_sent;
 }
 
 void *fe_stream_owner(const struct fe_stream *stream)

@@ -95,6 +95,10 @@ void fe_stream_resume(struct fe_stream *stream);
 void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
 void fe_stream_cancel(struct fe_stream *stream); /* FE_REASON_CANCEL */
 
+/* Body bytes so far. */
+uint64_t fe_stream_n_received(const struct fe_stream *stream);
+uint64_t fe_stream_n_sent(const struct fe_stream *stream);
+
 void *fe_stream_owner(const struct fe_stream *stream);
 struct fe_peer *fe_stream_peer(const struct fe_stream *stream);
 
