@@ -19,6 +19,11 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@node bench/bench.mjs
 
+# The share of lines that the tests run, per room.
+coverage:
+	@scripts/setup coverage
+	@scripts/coverage
+
 # Every fuzz target for FUZZ_SECONDS.
 fuzz:
 	@scripts/setup dev
@@ -41,4 +46,4 @@ install: all
 clean:
 	@rm -rf build
 
-.PHONY: all run test bench fuzz reference format lint install clean
+.PHONY: all run test bench coverage fuzz reference format lint install clean
