@@ -26,9 +26,9 @@ static void check(bool holds)
     }
 }
 
-static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t on_data(struct fe_exchange *ex, struct fe_view data)
 {
-    struct client *client = ex->handler;
+    struct client *client = ex->state;
 
     check(client->ex == ex && data.len > 0);
     client->n_body += data.len;
@@ -36,18 +36,18 @@ static size_t on_body(struct fe_exchange *ex, struct fe_view data)
     return data.len;
 }
 
-static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    struct client *client = ex->handler;
+    struct client *client = ex->state;
     struct fe_response response = {.status = 200, .content_length = FE_BODY_UNKNOWN};
 
     check(client->ex == ex);
     check(ex->request.content_length == FE_BODY_UNKNOWN ||
           ex->request.content_length == client->n_body);
     client->ex = NULL;
-    check(ex->ops->respond(ex, &response) == 0);
-    check(ex->ops->write(ex, ex->request.path) == (ssize_t)ex->request.path.len);
-    ex->ops->end(ex, trailers);
+    check(fe_exchange_respond(ex, &response) == 0);
+    check(fe_exchange_write(ex, ex->request.path) == (ssize_t)ex->request.path.len);
+    fe_exchange_finish(ex, trailers);
 }
 
 static void on_writable(struct fe_exchange *ex)
@@ -56,15 +56,17 @@ static void on_writable(struct fe_exchange *ex)
     check(false); /* this handler never writes more than is taken */
 }
 
-static void on_abort(struct fe_exchange *ex)
+static void on_reset(struct fe_exchange *ex, int code)
 {
-    struct client *client = ex->handler;
+    (void)code;
+    struct client *client = ex->state;
 
     check(client->ex == ex);
     client->ex = NULL;
 }
 
-static const struct fe_handler_ops handler_ops = {on_body, on_body_end, on_writable, on_abort};
+static const struct fe_backend_ops handler_ops = {NULL, on_data, on_end, on_writable, on_reset};
+static const struct fe_backend backend = {&handler_ops};
 
 static void on_exchange(void *owner, struct fe_exchange *ex)
 {
@@ -74,9 +76,9 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     check(ex->request.path.len > 0 && ex->request.method_text.len > 0);
     client->ex = ex;
     client->n_body = 0;
-    ex->handler = client;
-    ex->handler_ops = &handler_ops;
-    ex->ops->resume(ex);
+    ex->state = client;
+    ex->backend = &backend;
+    fe_exchange_resume(ex);
 }
 
 static void flush(void *owner)

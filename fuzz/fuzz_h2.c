@@ -25,23 +25,23 @@ static void check(bool holds)
 }
 
 /* The handler keeps how much of the body came where nobody else looks: the limit. */
-static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t on_data(struct fe_exchange *ex, struct fe_view data)
 {
     check(data.len > 0 && data.len <= ex->body_max);
     ex->body_max -= data.len;
     return data.len;
 }
 
-static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    struct client *client = ex->handler;
+    struct client *client = ex->state;
     struct fe_response response = {.status = 200, .content_length = FE_BODY_UNKNOWN};
 
     check(ex->request.content_length == FE_BODY_UNKNOWN || ex->body_max == 0);
     client->n_running--;
-    check(ex->ops->respond(ex, &response) == 0);
-    check(ex->ops->write(ex, ex->request.path) == (ssize_t)ex->request.path.len);
-    ex->ops->end(ex, trailers);
+    check(fe_exchange_respond(ex, &response) == 0);
+    check(fe_exchange_write(ex, ex->request.path) == (ssize_t)ex->request.path.len);
+    fe_exchange_finish(ex, trailers);
 }
 
 static void on_writable(struct fe_exchange *ex)
@@ -50,12 +50,14 @@ static void on_writable(struct fe_exchange *ex)
     check(false); /* this handler never writes more than is taken */
 }
 
-static void on_abort(struct fe_exchange *ex)
+static void on_reset(struct fe_exchange *ex, int code)
 {
-    ((struct client *)ex->handler)->n_running--;
+    (void)code;
+    ((struct client *)ex->state)->n_running--;
 }
 
-static const struct fe_handler_ops handler_ops = {on_body, on_body_end, on_writable, on_abort};
+static const struct fe_backend_ops handler_ops = {NULL, on_data, on_end, on_writable, on_reset};
+static const struct fe_backend backend = {&handler_ops};
 
 static void on_exchange(void *owner, struct fe_exchange *ex)
 {
@@ -65,12 +67,12 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     check(ex->request.path.len > 0 && ex->request.method_text.len > 0);
     check(ex->request.fields.n <= FE_FIELDS_MAX);
     client->n_running++;
-    ex->handler = client;
-    ex->handler_ops = &handler_ops;
+    ex->state = client;
+    ex->backend = &backend;
     if (ex->request.content_length != FE_BODY_UNKNOWN) {
         ex->body_max = ex->request.content_length;
     }
-    ex->ops->resume(ex);
+    fe_exchange_resume(ex);
 }
 
 static void flush(void *owner)

@@ -36,6 +36,7 @@ struct world {
     struct fe_view service;
     struct fe_config_route route;
     struct fe_match match;
+    struct fe_service_backend backend;
 };
 
 static uint64_t now_ms(void *arg)
@@ -104,8 +105,11 @@ static int serve(struct world *world)
     };
     int rc;
 
-    fe_service_serve(&world->fake.ex, &world->route, &world->match, FE_VIEW_LIT("192.0.2.1:5000"),
-                     &world->mesh);
+    world->backend = fe_service_backend(&world->mesh);
+    world->match.route = &world->route;
+    world->fake.ex.match = &world->match;
+    world->fake.ex.remote = FE_VIEW_LIT("192.0.2.1:5000");
+    fe_backend_start(&world->backend.backend, &world->fake.ex);
     if (world->fake.is_over) {
         return 0;
     }

@@ -77,7 +77,7 @@ static void test_held(void **state)
                 struct fe_exchange *ex = rig.ex;
 
                 rig.ex = NULL;
-                ex->ops->end(ex, NULL);
+                fe_exchange_finish(ex, NULL);
                 h1_rig_pass(&rig, 0);
             }
         }

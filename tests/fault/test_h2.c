@@ -73,7 +73,7 @@ static void test_held(void **state)
             (void)h2_rig_request(&rig, "POST", "/hold", &body);
             h2_rig_pump(&rig);
             if (rig.held[0] != NULL) {
-                rig.held[0]->ops->resume(rig.held[0]);
+                fe_exchange_resume(rig.held[0]);
                 h2_rig_pump(&rig);
             }
         }

@@ -27,8 +27,9 @@ static size_t count_fds(void)
 static void serve_with_faults(const char *root, const char *path, struct fe_view rest,
                               int status_without)
 {
-    const struct fe_config_route route = {
+    struct fe_config_route route = {
         .kind = FE_ROUTE_STATIC, .static_path = root, .static_is_dir = true, .browse = true};
+    const struct fe_match match = {.route = &route, .params = {{.value = rest}}, .n_params = 1};
     const size_t n_fds = count_fds();
 
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
@@ -37,7 +38,8 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
 
         fake_client_init(&fake, "GET", path);
         fake.is_forgetful = true;
-        fe_static_serve(&fake.ex, &route, rest);
+        fake.ex.match = &match;
+        fe_backend_start(&fe_files_backend, &fake.ex);
         has_failed = fe_fault_disarm();
         if (!has_failed) {
             assert_int_equal(fake.status, status_without);

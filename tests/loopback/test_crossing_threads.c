@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/relay/crossing.h"
+#include "gateway/relay/service.h"
 #include "ground/base/rng.h"
 #include "ground/uv/worker_thread.h"
 #include "support/counting.h"
@@ -54,6 +55,8 @@ struct world {
     struct fe_timers timers;
     struct fe_pool pool;
     struct fe_mesh_access mesh;
+    struct fe_service_backend service_backend;
+    struct fe_crossing_backend crossing_backend;
     struct fake_peer provider;
     struct service services[N_EXCHANGES];
     size_t n_services;
@@ -177,8 +180,10 @@ static void serve(struct world *world, struct client *client)
     ex->request.method = FE_METHOD_POST;
     ex->request.method_text = FE_VIEW_LIT("POST");
     ex->request.content_length = client->n_body;
-    fe_crossing_serve(ex, &world->route, &world->match, FE_VIEW_LIT("192.0.2.1:5000"),
-                      &world->channel);
+    world->match.route = &world->route;
+    ex->match = &world->match;
+    ex->remote = FE_VIEW_LIT("192.0.2.1:5000");
+    fe_backend_start(&world->crossing_backend.backend, ex);
     world->n_served++;
 }
 
@@ -279,6 +284,8 @@ static void init_far(struct world *world)
                                           .timers = &world->timers,
                                           .pool = &world->pool,
                                           .now_ms = now_ms};
+    world->service_backend = fe_service_backend(&world->mesh);
+    world->crossing_backend = fe_crossing_backend(&world->channel);
     fake_peer_init(&world->provider, &world->service_trace, FIRST_STREAM);
     world->provider.peer.is_anonymous = true;
     world->provider.sender.on_sent = on_sent;
@@ -299,7 +306,7 @@ static void init_near(struct world *world)
     world->channel =
         (struct fe_crossing_channel){.near = fe_crossing_executor_of(world->worker_thread.worker),
                                      .far = fe_crossing_executor_of(world->home),
-                                     .mesh = &world->mesh,
+                                     .backend = &world->service_backend.backend,
                                      .on_empty = on_empty};
     fe_task_init(&world->near_tick, on_near_tick);
 }

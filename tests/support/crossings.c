@@ -12,7 +12,7 @@
 
 enum { BLOCKS_MAX = 1024 };
 
-/* What the caller of fe_crossing_serve has on its stack. */
+/* What dies with the call that starts the backend. */
 struct crossings_lent {
     struct fe_match match;
     char id[2];
@@ -152,6 +152,8 @@ void crossings_init(struct crossings *crossings, bool is_secure)
         .now_ms = now_ms,
         .now_arg = crossings,
     };
+    crossings->service_backend = fe_service_backend(&crossings->mesh);
+    crossings->crossing_backend = fe_crossing_backend(&crossings->channel);
     init_provider(crossings, is_secure);
     fake_exchange_init(&crossings->fake, &crossings->client);
     crossings->services[0] = FE_VIEW_LIT("echo");
@@ -161,11 +163,12 @@ void crossings_init(struct crossings *crossings, bool is_secure)
                                                 .timeout_ms = CROSSINGS_TIMEOUT_MS,
                                                 .timeout_text = FE_VIEW_LIT("1000"),
                                                 .body_max = UINT64_MAX};
-    crossings->channel = (struct fe_crossing_channel){.near = port_of(&crossings->near),
-                                                      .far = port_of(&crossings->far),
-                                                      .mesh = &crossings->mesh,
-                                                      .on_empty = on_empty,
-                                                      .arg = crossings};
+    crossings->channel =
+        (struct fe_crossing_channel){.near = port_of(&crossings->near),
+                                     .far = port_of(&crossings->far),
+                                     .backend = &crossings->service_backend.backend,
+                                     .on_empty = on_empty,
+                                     .arg = crossings};
 }
 
 void crossings_fill_channel(struct crossings *crossings)
@@ -244,14 +247,15 @@ void crossings_serve(struct crossings *crossings)
         crossings->fake.is_over = true;
         return;
     }
+    crossings->lent->match.route = &crossings->route;
+    ex->match = &crossings->lent->match;
+    ex->remote = fe_view_str(crossings->lent->remote);
     if (crossings->is_direct) {
-        fe_service_serve(ex, &crossings->route, &crossings->lent->match,
-                         fe_view_str(crossings->lent->remote), &crossings->mesh);
+        fe_backend_start(&crossings->service_backend.backend, ex);
         return;
     }
-    fe_crossing_serve(ex, &crossings->route, &crossings->lent->match,
-                      fe_view_str(crossings->lent->remote), &crossings->channel);
-    crossings->crossing = ex->handler;
+    fe_backend_start(&crossings->crossing_backend.backend, ex);
+    crossings->crossing = ex->state;
     memset(crossings->lent, 'x', sizeof(*crossings->lent)); /* seen without ASan, too */
     free(crossings->lent);
     crossings->lent = NULL;

@@ -5,6 +5,7 @@
 #define TESTS_SUPPORT_CROSSINGS_H
 
 #include "gateway/relay/crossing.h"
+#include "gateway/relay/service.h"
 #include "support/fake_exchange.h"
 #include "support/fake_peer.h"
 
@@ -22,11 +23,12 @@ struct crossings_side {
 struct crossings {
     struct trace client;  /* what the fake exchange is asked for */
     struct trace service; /* what the provider gets */
-    bool is_direct;       /* no crossing: fe_service_serve, to compare with */
+    bool is_direct;       /* no crossing: the service's backend, to compare with */
     /* The near side. */
     struct crossings_side near;
     struct fake_exchange fake;
     struct fe_crossing_channel channel;
+    struct fe_crossing_backend crossing_backend;
     size_t n_others;              /* bytes that other crossings of the line hold */
     size_t n_empty;               /* calls of on_empty */
     struct fe_crossing *crossing; /* there while line.n_crossings > 0 */
@@ -38,6 +40,7 @@ struct crossings {
     struct fe_pool pool;
     uint64_t now_ms;
     struct fe_mesh_access mesh;
+    struct fe_service_backend service_backend;
     struct fake_peer provider;
     struct fe_view services[1];
     struct fe_config_route route;
@@ -54,7 +57,7 @@ void crossings_deinit(struct crossings *crossings);
 /* A field of the request. */
 void crossings_add_field(struct crossings *crossings, const char *name, const char *value);
 
-/* Serves the exchange, with a parameter "id", from 192.0.2.1:5000. Whatever fe_crossing_serve may
+/* Serves the exchange, with a parameter "id", from 192.0.2.1:5000. Whatever the crossing may
  * not keep is gone afterwards. */
 void crossings_serve(struct crossings *crossings);
 /* As a POST with a body of this length. */

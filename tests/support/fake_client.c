@@ -19,7 +19,6 @@ static struct fake_client *fake_of(struct fe_exchange *ex)
 static void finish(struct fake_client *fake, enum fake_state state)
 {
     fake->state = state;
-    fake->ex.handler_ops = NULL;
     fe_arena_deinit(&fake->ex.arena);
 }
 
@@ -35,14 +34,13 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     struct fake_client *const fake = fake_of(ex);
 
     assert_int_equal(fake->status, 0);
-    assert_false(ex->responded);
+    assert_int_equal(ex->phase, FE_EXCHANGE_OPEN);
     assert_in_range(response->status, 200, 599);
     if (fake->respond_code != 0) {
         return fake->respond_code;
     }
     fake->status = response->status;
     fake->content_length = response->content_length;
-    ex->responded = true;
     for (size_t i = 0; i < response->fields.n && !fake->is_forgetful; i++) {
         const struct fe_field *const field = &response->fields.items[i];
         assert_int_equal(fe_fields_add(&fake->fields, &fake->arena, keep(fake, field->name),
@@ -79,7 +77,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)data.len;
 }
 
-static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void end_exchange(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fake_client *const fake = fake_of(ex);
 
@@ -91,8 +89,9 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
     finish(fake, FAKE_ENDED);
 }
 
-static void abort_response(struct fe_exchange *ex)
+static void reset(struct fe_exchange *ex, int code)
 {
+    (void)code;
     finish(fake_of(ex), FAKE_ABORTED);
 }
 
@@ -103,7 +102,7 @@ static void resume(struct fe_exchange *ex)
 
 void fake_client_init(struct fake_client *fake, const char *method, const char *path)
 {
-    static const struct fe_exchange_ops ops = {respond, write_body, end, abort_response, resume};
+    static const struct fe_exchange_ops ops = {respond, write_body, end_exchange, reset, resume};
     const char *const question = strchr(path, '?');
     struct fe_request *const request = &fake->ex.request;
 
@@ -145,13 +144,13 @@ void fake_client_take(struct fake_client *fake, size_t window)
 {
     assert_int_equal(fake->state, FAKE_RUNNING);
     fake->window = window;
-    fake->ex.handler_ops->on_writable(&fake->ex);
+    fe_exchange_deliver_writable(&fake->ex);
 }
 
 void fake_client_leave(struct fake_client *fake)
 {
     assert_int_equal(fake->state, FAKE_RUNNING);
-    fake->ex.handler_ops->on_abort(&fake->ex);
+    fe_exchange_deliver_reset(&fake->ex, FLATEND_ECLOSED);
     finish(fake, FAKE_GONE);
 }
 

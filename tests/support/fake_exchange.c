@@ -34,7 +34,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     char line[1024];
     int len;
 
-    assert_false(ex->responded);
+    assert_int_equal(ex->phase, FE_EXCHANGE_OPEN);
     if (code != 0) {
         return code;
     }
@@ -56,7 +56,6 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     }
     trace_add(fake->trace, "%s)", line);
     fake->status = response->status;
-    ex->responded = true;
     return 0;
 }
 
@@ -66,7 +65,6 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     int code = take_error(fake);
     size_t n = data.len < fake->room ? data.len : fake->room;
 
-    assert_true(ex->responded);
     if (code != 0) {
         return code;
     }
@@ -85,22 +83,22 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)n;
 }
 
-static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fake_exchange *fake = fake_of(ex);
     const struct fe_fields none = {0};
 
-    assert_true(ex->responded);
     fake->is_over = true;
     fake->has_ended = true;
     fake->n_trailers = trailers != NULL ? trailers->n : 0;
     trace_body_end(fake->trace, trailers != NULL ? trailers : &none);
 }
 
-static void abort_response(struct fe_exchange *ex)
+static void reset(struct fe_exchange *ex, int code)
 {
     struct fake_exchange *fake = fake_of(ex);
 
+    (void)code;
     fake->is_over = true;
     trace_add(fake->trace, "abort");
 }
@@ -117,8 +115,8 @@ static void resume(struct fe_exchange *ex)
 static const struct fe_exchange_ops exchange_ops = {
     .respond = respond,
     .write = write_body,
-    .end = end,
-    .abort = abort_response,
+    .finish = finish,
+    .reset = reset,
     .resume = resume,
 };
 
@@ -154,7 +152,7 @@ size_t fake_exchange_body_view(struct fake_exchange *fake, struct fe_view data)
 
     assert_true(fake->wants_body && !fake->is_over);
     fake->wants_body = false;
-    n = fake->ex.handler_ops->on_body(&fake->ex, data);
+    n = fe_exchange_deliver_data(&fake->ex, data);
     fake->wants_body = fake->wants_body || n == data.len;
     return n;
 }
@@ -170,7 +168,7 @@ void fake_exchange_body_end_with(struct fake_exchange *fake, const struct fe_fie
 {
     assert_true(fake->wants_body && !fake->is_over);
     fake->wants_body = false;
-    fake->ex.handler_ops->on_body_end(&fake->ex, trailers);
+    fe_exchange_deliver_end(&fake->ex, trailers);
 }
 
 void fake_exchange_writable(struct fake_exchange *fake, size_t room)
@@ -178,12 +176,12 @@ void fake_exchange_writable(struct fake_exchange *fake, size_t room)
     assert_false(fake->is_over);
     fake->room = room;
     fake->is_blocked = false;
-    fake->ex.handler_ops->on_writable(&fake->ex);
+    fe_exchange_deliver_writable(&fake->ex);
 }
 
 void fake_exchange_abort(struct fake_exchange *fake)
 {
     assert_false(fake->is_over);
     fake->is_over = true;
-    fake->ex.handler_ops->on_abort(&fake->ex);
+    fe_exchange_deliver_reset(&fake->ex, FLATEND_ECLOSED);
 }

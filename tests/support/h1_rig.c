@@ -15,12 +15,12 @@ enum { LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4, START_MS = 1000000 };
 
 static struct h1_rig *rig_of(struct fe_exchange *ex)
 {
-    return ex->handler;
+    return ex->state;
 }
 
 /* ---- handlers ------------------------------------------------------------------------------- */
 
-static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t hold_on_data(struct fe_exchange *ex, struct fe_view data)
 {
     struct h1_rig *rig = rig_of(ex);
     size_t n = data.len < rig->appetite ? data.len : rig->appetite;
@@ -29,7 +29,7 @@ static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
     return n;
 }
 
-static void hold_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void hold_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     trace_body_end(&rig_of(ex)->trace, trailers);
 }
@@ -39,10 +39,11 @@ static void hold_on_writable(struct fe_exchange *ex)
     trace_add(&rig_of(ex)->trace, "writable");
 }
 
-static void on_abort(struct fe_exchange *ex)
+static void on_reset(struct fe_exchange *ex, int code)
 {
     struct h1_rig *rig = rig_of(ex);
 
+    (void)code;
     trace_add(&rig->trace, "abort");
     rig->ex = NULL;
 }
@@ -52,7 +53,7 @@ static void end(struct h1_rig *rig, const struct fe_fields *trailers)
     struct fe_exchange *ex = rig->ex;
 
     rig->ex = NULL;
-    ex->ops->end(ex, trailers);
+    fe_exchange_finish(ex, trailers);
 }
 
 static void give_up(struct h1_rig *rig)
@@ -60,12 +61,12 @@ static void give_up(struct h1_rig *rig)
     struct fe_exchange *ex = rig->ex;
 
     rig->ex = NULL;
-    ex->ops->abort(ex);
+    fe_exchange_reset(ex, FLATEND_ERESET);
 }
 
-static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t echo_on_data(struct fe_exchange *ex, struct fe_view data)
 {
-    ssize_t n = ex->ops->write(ex, data);
+    ssize_t n = fe_exchange_write(ex, data);
 
     if (n < 0) {
         give_up(rig_of(ex));
@@ -74,20 +75,22 @@ static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
     return (size_t)n;
 }
 
-static void echo_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void echo_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     end(rig_of(ex), trailers);
 }
 
 static void echo_on_writable(struct fe_exchange *ex)
 {
-    ex->ops->resume(ex);
+    fe_exchange_resume(ex);
 }
 
-static const struct fe_handler_ops hold_ops = {hold_on_body, hold_on_body_end, hold_on_writable,
-                                               on_abort};
-static const struct fe_handler_ops echo_ops = {echo_on_body, echo_on_body_end, echo_on_writable,
-                                               on_abort};
+static const struct fe_backend_ops hold_ops = {NULL, hold_on_data, hold_on_end, hold_on_writable,
+                                               on_reset};
+static const struct fe_backend hold_backend = {&hold_ops};
+static const struct fe_backend_ops echo_ops = {NULL, echo_on_data, echo_on_end, echo_on_writable,
+                                               on_reset};
+static const struct fe_backend echo_backend = {&echo_ops};
 
 int h1_rig_respond(struct h1_rig *rig, int status, uint64_t length, const char *name,
                    const char *value)
@@ -100,13 +103,13 @@ int h1_rig_respond(struct h1_rig *rig, int status, uint64_t length, const char *
         field.name = fe_view_str(name);
         field.value = fe_view_str(value);
     }
-    return rig->ex->ops->respond(rig->ex, &response);
+    return fe_exchange_respond(rig->ex, &response);
 }
 
 static void answer(struct h1_rig *rig, int status, uint64_t length, const char *body)
 {
     if (h1_rig_respond(rig, status, length, NULL, NULL) != 0 ||
-        rig->ex->ops->write(rig->ex, fe_view_str(body)) != (ssize_t)strlen(body)) {
+        fe_exchange_write(rig->ex, fe_view_str(body)) != (ssize_t)strlen(body)) {
         give_up(rig);
         return;
     }
@@ -126,8 +129,8 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     rig->ex = ex;
     rig->n_exchanges++;
     ex->snapshot = fe_refcount_ref(rig->snapshot);
-    ex->handler = rig;
-    ex->handler_ops = &hold_ops;
+    ex->state = rig;
+    ex->backend = &hold_backend;
     trace_add(&rig->trace, "exchange(%.*s)", (int)ex->request.path.len,
               (const char *)ex->request.path.ptr);
     if (is_path(ex, "/hello") || is_path(ex, "/early")) {
@@ -137,15 +140,16 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     } else if (is_path(ex, "/none")) {
         answer(rig, 204, 0, "");
     } else if (is_path(ex, "/echo")) {
-        ex->handler_ops = &echo_ops;
-        ex->ops->resume(ex);
+        ex->backend = &echo_backend;
+        fe_exchange_resume(ex);
         if (h1_rig_respond(rig, 200, ex->request.content_length, NULL, NULL) != 0) {
             give_up(rig);
         }
     } else if (is_path(ex, "/abort")) {
-        (void)h1_rig_respond(rig, 200, 10, NULL, NULL);
-        (void)ex->ops->write(ex, FE_VIEW_LIT("hello"));
-        give_up(rig);
+        if (h1_rig_respond(rig, 200, 10, NULL, NULL) != 0 ||
+            fe_exchange_write(ex, FE_VIEW_LIT("hello")) != 0) {
+            give_up(rig);
+        }
     }
 }
 

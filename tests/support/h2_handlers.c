@@ -15,7 +15,7 @@ enum { PIECE = 16384 };
 
 static struct h2_rig *rig_of(struct fe_exchange *ex)
 {
-    return ex->handler;
+    return ex->state;
 }
 
 static size_t index_of(const struct h2_rig *rig, const struct fe_exchange *ex)
@@ -40,7 +40,7 @@ static void forget(struct h2_rig *rig, const struct fe_exchange *ex)
     }
 }
 
-static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t hold_on_data(struct fe_exchange *ex, struct fe_view data)
 {
     struct h2_rig *rig = rig_of(ex);
     size_t n = data.len < rig->appetite ? data.len : rig->appetite;
@@ -49,7 +49,7 @@ static size_t hold_on_body(struct fe_exchange *ex, struct fe_view data)
     return n;
 }
 
-static void hold_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void hold_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     trace_body_end(&rig_of(ex)->trace, trailers);
 }
@@ -59,10 +59,11 @@ static void hold_on_writable(struct fe_exchange *ex)
     trace_add(&rig_of(ex)->trace, "writable");
 }
 
-static void on_abort(struct fe_exchange *ex)
+static void on_reset(struct fe_exchange *ex, int code)
 {
     struct h2_rig *rig = rig_of(ex);
 
+    (void)code;
     trace_add(&rig->trace, "abort");
     forget(rig, ex);
 }
@@ -70,25 +71,25 @@ static void on_abort(struct fe_exchange *ex)
 static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     forget(rig_of(ex), ex);
-    ex->ops->end(ex, trailers);
+    fe_exchange_finish(ex, trailers);
 }
 
 static void give_up(struct fe_exchange *ex)
 {
     forget(rig_of(ex), ex);
-    ex->ops->abort(ex);
+    fe_exchange_reset(ex, FLATEND_ERESET);
 }
 
 static int respond(struct fe_exchange *ex, int status, uint64_t length)
 {
     const struct fe_response response = {.status = status, .content_length = length};
 
-    return ex->ops->respond(ex, &response);
+    return fe_exchange_respond(ex, &response);
 }
 
-static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t echo_on_data(struct fe_exchange *ex, struct fe_view data)
 {
-    ssize_t n = ex->ops->write(ex, data);
+    ssize_t n = fe_exchange_write(ex, data);
 
     if (n < 0) {
         give_up(ex);
@@ -97,14 +98,14 @@ static size_t echo_on_body(struct fe_exchange *ex, struct fe_view data)
     return (size_t)n;
 }
 
-static void echo_on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void echo_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     end(ex, trailers);
 }
 
 static void echo_on_writable(struct fe_exchange *ex)
 {
-    ex->ops->resume(ex);
+    fe_exchange_resume(ex);
 }
 
 /* Its length is in the path; what is left is where the handler would keep its state: the limit. */
@@ -114,7 +115,7 @@ static void big_on_writable(struct fe_exchange *ex)
 
     while (ex->body_max > 0) {
         size_t want = ex->body_max < PIECE ? (size_t)ex->body_max : PIECE;
-        ssize_t n = ex->ops->write(ex, fe_view_of(zeros, want));
+        ssize_t n = fe_exchange_write(ex, fe_view_of(zeros, want));
 
         if (n < 0) {
             give_up(ex);
@@ -128,12 +129,15 @@ static void big_on_writable(struct fe_exchange *ex)
     end(ex, NULL);
 }
 
-static const struct fe_handler_ops hold_ops = {hold_on_body, hold_on_body_end, hold_on_writable,
-                                               on_abort};
-static const struct fe_handler_ops echo_ops = {echo_on_body, echo_on_body_end, echo_on_writable,
-                                               on_abort};
-static const struct fe_handler_ops big_ops = {hold_on_body, hold_on_body_end, big_on_writable,
-                                              on_abort};
+static const struct fe_backend_ops hold_ops = {NULL, hold_on_data, hold_on_end, hold_on_writable,
+                                               on_reset};
+static const struct fe_backend hold_backend = {&hold_ops};
+static const struct fe_backend_ops echo_ops = {NULL, echo_on_data, echo_on_end, echo_on_writable,
+                                               on_reset};
+static const struct fe_backend echo_backend = {&echo_ops};
+static const struct fe_backend_ops big_ops = {NULL, hold_on_data, hold_on_end, big_on_writable,
+                                              on_reset};
+static const struct fe_backend big_backend = {&big_ops};
 
 int h2_rig_respond(struct h2_rig *rig, size_t index, int status, uint64_t length)
 {
@@ -144,7 +148,7 @@ int h2_rig_respond(struct h2_rig *rig, size_t index, int status, uint64_t length
 static void answer(struct fe_exchange *ex, int status, uint64_t length, const char *body)
 {
     if (respond(ex, status, length) != 0 ||
-        ex->ops->write(ex, fe_view_str(body)) != (ssize_t)strlen(body)) {
+        fe_exchange_write(ex, fe_view_str(body)) != (ssize_t)strlen(body)) {
         give_up(ex);
         return;
     }
@@ -171,13 +175,13 @@ static void dispatch(struct h2_rig *rig, struct fe_exchange *ex, const char *pat
     } else if (strcmp(path, "/none") == 0) {
         answer(ex, 204, 0, "");
     } else if (strcmp(path, "/echo") == 0) {
-        ex->handler_ops = &echo_ops;
-        ex->ops->resume(ex);
+        ex->backend = &echo_backend;
+        fe_exchange_resume(ex);
         if (respond(ex, 200, FE_BODY_UNKNOWN) != 0) {
             give_up(ex);
         }
     } else if (strncmp(path, "/big/", 5) == 0) {
-        ex->handler_ops = &big_ops;
+        ex->backend = &big_backend;
         ex->body_max = strtoull(path + 5, NULL, 10);
         if (respond(ex, 200, ex->body_max) != 0) {
             give_up(ex);
@@ -185,9 +189,9 @@ static void dispatch(struct h2_rig *rig, struct fe_exchange *ex, const char *pat
             big_on_writable(ex);
         }
     } else if (strcmp(path, "/abort") == 0) {
-        (void)respond(ex, 200, 10);
-        (void)ex->ops->write(ex, FE_VIEW_LIT("hello"));
-        give_up(ex);
+        if (respond(ex, 200, 10) != 0 || fe_exchange_write(ex, FE_VIEW_LIT("hello")) != 0) {
+            give_up(ex);
+        }
     } else {
         hold(rig, ex);
     }
@@ -204,7 +208,7 @@ void h2_rig_on_exchange(void *owner, struct fe_exchange *ex)
     trace_add(&rig->trace, "exchange(%s)", path);
     rig->n_running++;
     ex->snapshot = fe_refcount_ref(rig->snapshot);
-    ex->handler = rig;
-    ex->handler_ops = &hold_ops;
+    ex->state = rig;
+    ex->backend = &hold_backend;
     dispatch(rig, ex, path);
 }

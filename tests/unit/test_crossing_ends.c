@@ -127,7 +127,7 @@ static void whole_exchange(void **state)
 
 static void client_goes(struct crossings *crossings)
 {
-    if (!crossings->fake.is_over && crossings->fake.ex.handler_ops != NULL) {
+    if (!crossings->fake.is_over && crossings->fake.ex.backend != NULL) {
         crossings_leave(crossings);
     }
 }

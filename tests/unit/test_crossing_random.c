@@ -321,7 +321,7 @@ static void init(struct world *world, uint64_t seed)
     world->is_patient = below(world, 3) != 0;
     world->n_body = below(world, 4) == 0 ? 0 : below(world, 1U << world->scale);
     world->n_reply = below(world, 1U << world->scale);
-    if (world->is_unlucky && below(world, 4) == 0) { /* ended from within on_body_end */
+    if (world->is_unlucky && below(world, 4) == 0) { /* ended from within on_end */
         world->is_rough = true;
         crossings->route.body_min = world->n_body + 1;
     }

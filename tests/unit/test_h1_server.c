@@ -74,8 +74,8 @@ static void test_not_modified(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 304, 77, "etag", "\"x\""), 0);
-    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("dropped")), 7);
-    rig->ex->ops->end(rig->ex, NULL);
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("dropped")), 7);
+    fe_exchange_finish(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\n" H1_DATE
                        "content-length: 77\r\n\r\n");
 }
@@ -86,7 +86,7 @@ static void test_own_date(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 299, 0, "Date", "now"), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 299 \r\nDate: now\r\ncontent-length: 0\r\n\r\n");
 }
 
@@ -105,7 +105,7 @@ static void test_hop_by_hop(void **state)
     for (size_t i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++) {
         h1_rig_feed(rig, GET("/hold"));
         assert_int_equal(h1_rig_respond(rig, 200, 0, skipped[i].name, skipped[i].value), 0);
-        rig->ex->ops->end(rig->ex, NULL);
+        fe_exchange_finish(rig->ex, NULL);
         rig->ex = NULL;
         h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
     }
@@ -122,8 +122,8 @@ static void test_named_by_connection(void **state)
     struct fe_response response = {.status = 200, .fields = {fields, 3, 3}};
 
     h1_rig_feed(rig, GET("/hold"));
-    assert_int_equal(rig->ex->ops->respond(rig->ex, &response), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    assert_int_equal(fe_exchange_respond(rig->ex, &response), 0);
+    fe_exchange_finish(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 200 OK\r\nx-end: 2\r\n" H1_DATE "content-length: 0\r\n\r\n");
 }
 
@@ -139,7 +139,7 @@ static void test_invalid_response(void **state)
     assert_int_equal(h1_rig_respond(rig, 600, 0, NULL, NULL), FLATEND_EINVAL);
     assert_int_equal(rig->out.len, 0);
     assert_int_equal(h1_rig_respond(rig, 502, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     h1_rig_expect(rig, "HTTP/1.1 502 Bad Gateway\r\n" H1_DATE "content-length: 0\r\n\r\n");
 }
 
@@ -154,7 +154,7 @@ static void test_large_head(void **state)
     value[LEN] = '\0';
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, 0, "x", value), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     while (h1_rig_take(rig, SIZE_MAX) > 0) {
     }
     assert_int_equal(rig->n_output, sizeof(HEAD_200("x: \r\ncontent-length: 0\r\n")) - 1 + LEN);
@@ -167,7 +167,7 @@ static void test_trailers(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n"));
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_feed(rig, "3\r\nabc\r\n0\r\nX-Sum: 1\r\nCookie: no\r\n\r\n");
     trace_expect(&rig->trace, "exchange(/hold) body(abc) end trailer(x-sum=1)");
     assert_null(fe_fields_find(&rig->ex->request.fields, FE_VIEW_LIT("x-sum")));
@@ -185,19 +185,19 @@ static void test_response_trailers(void **state)
 
     h1_rig_feed(rig, GET("/hold") GET("/hold") GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, &trailers);
+    fe_exchange_finish(rig->ex, &trailers);
     h1_rig_expect(
         rig, HEAD_200("transfer-encoding: chunked\r\n") "0\r\nx-sum: 1\r\ngrpc-status: 0\r\n\r\n");
     rig->ex = NULL;
     h1_rig_pass(rig, 0); /* no chunks, no place for them */
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, &trailers);
+    fe_exchange_finish(rig->ex, &trailers);
     h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
     rig->ex = NULL;
     h1_rig_pass(rig, 0);
     fields[2].value = FE_VIEW_LIT("0\r\nx: y");
     assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, &trailers);
+    fe_exchange_finish(rig->ex, &trailers);
     h1_rig_expect(rig, HEAD_200("transfer-encoding: chunked\r\n"));
     trace_expect(&rig->trace, "exchange(/hold) exchange(/hold) exchange(/hold) reset");
 }
@@ -208,9 +208,9 @@ static void test_too_much_body(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, 3, NULL, NULL), 0);
-    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("abcd")), FLATEND_ETOOBIG);
-    assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("abc")), 3);
-    rig->ex->ops->end(rig->ex, NULL);
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("abcd")), FLATEND_ETOOBIG);
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("abc")), 3);
+    fe_exchange_finish(rig->ex, NULL);
     h1_rig_expect(rig, HEAD_200("content-length: 3\r\n") "abc");
 }
 
@@ -220,7 +220,7 @@ static void test_too_little_body(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, 3, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     trace_expect(&rig->trace, "exchange(/hold) reset");
 }
 
@@ -263,7 +263,7 @@ static void test_pipelining_in_order(void **state)
     h1_rig_feed(rig, GET("/hold") GET("/hello") GET("/none"));
     trace_expect(&rig->trace, "exchange(/hold)");
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     rig->ex = NULL;
     trace_expect(&rig->trace, ""); /* nothing from within the handler's call */
     h1_rig_pass(rig, 0);
@@ -307,7 +307,7 @@ static void test_pipelining_pauses(void **state)
         h1_rig_feed(rig, GET("/hello"));
     }
     trace_expect(&rig->trace, "exchange(/hold) pause");
-    rig->ex->ops->abort(rig->ex);
+    fe_exchange_reset(rig->ex, FLATEND_ERESET);
     trace_expect(&rig->trace, "reset");
 }
 
@@ -380,16 +380,16 @@ static void test_body_is_pulled(void **state)
     rig->appetite = 2;
     h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n") "hello");
     trace_expect(&rig->trace, "exchange(/hold)");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     trace_expect(&rig->trace, "");
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "body(he)");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "body(ll)");
     h1_rig_pass(rig, 10);
     trace_expect(&rig->trace, "");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "body(o) end");
 }
@@ -400,10 +400,10 @@ static void test_no_body_has_an_end(void **state)
 
     h1_rig_feed(rig, GET("/hold"));
     trace_expect(&rig->trace, "exchange(/hold)");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "end");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "");
 }
@@ -447,7 +447,7 @@ static void test_body_too_large(void **state)
 
     h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n"));
     rig->ex->body_max = 4;
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_feed(rig, "3\r\nabc\r\n");
     h1_rig_feed(rig, "2\r\nde\r\n");
     trace_expect(&rig->trace, "exchange(/hold) body(abc) abort close");
@@ -459,7 +459,7 @@ static void test_body_malformed(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n") "x");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "exchange(/hold) abort close");
     h1_rig_expect(rig, PROBLEM("400 Bad Request", "21", "malformed chunk size"));
@@ -481,9 +481,9 @@ static void test_continue(void **state)
 
     h1_rig_feed(rig, POST("/hold", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
     h1_rig_expect(rig, "");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_expect(rig, "HTTP/1.1 100 Continue\r\n\r\n");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_expect(rig, "");
     h1_rig_feed(rig, "abc");
     trace_expect(&rig->trace, "exchange(/hold) body(abc) end");
@@ -605,7 +605,7 @@ static void test_body_timeout(void **state)
     h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n"));
     h1_rig_pass(rig, 100000);
     trace_expect(&rig->trace, "exchange(/hold)");
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     for (size_t i = 0; i < 4; i++) {
         h1_rig_pass(rig, 2999);
         h1_rig_feed(rig, "x");
@@ -624,7 +624,7 @@ static void test_no_timeout_while_the_handler_is_behind(void **state)
 
     rig->appetite = 1;
     h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n"));
-    rig->ex->ops->resume(rig->ex);
+    fe_exchange_resume(rig->ex);
     h1_rig_feed(rig, "xxxx");
     trace_expect(&rig->trace, "exchange(/hold) body(x)");
     h1_rig_pass(rig, 100000);
@@ -782,7 +782,7 @@ static void test_drain_running(void **state)
     fe_http_server_drain(rig->server);
     trace_expect(&rig->trace, "exchange(/hold)");
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     h1_rig_pass(rig, 0);
     trace_expect(&rig->trace, "close");
     h1_rig_expect(rig, HEAD_200("content-length: 0\r\nconnection: close\r\n"));
@@ -838,7 +838,7 @@ static void test_snapshot(void **state)
     h1_rig_feed(rig, GET("/hello") GET("/nowhere"));
     assert_int_equal(refs.n, 2); /* of the second one */
     assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0);
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     assert_int_equal(refs.n, 2); /* we may still be its handler */
     fe_http_server_run(rig->server);
     assert_int_equal(refs.n, 1);
@@ -860,7 +860,7 @@ static void test_snapshot_after_the_body(void **state)
     assert_int_equal(rig->ex->ops->write(rig->ex, FE_VIEW_LIT("hello")), 5);
     (void)h1_rig_take(rig, SIZE_MAX);
     rig->wants_run = false;
-    rig->ex->ops->end(rig->ex, NULL);
+    fe_exchange_finish(rig->ex, NULL);
     rig->ex = NULL;
     assert_true(rig->wants_run);
     fe_http_server_run(rig->server);

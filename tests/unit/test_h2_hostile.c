@@ -244,7 +244,7 @@ static void send_empty_headers(struct h2_rig *rig, uint32_t id)
             assert_int_equal(h2_rig_respond(rig, 0, 200, 0), 0);
             rig->held[0] = NULL;
             rig->n_running--;
-            ex->ops->end(ex, NULL);
+            fe_exchange_finish(ex, NULL);
         }
     }
 }
@@ -439,7 +439,7 @@ static void test_trailers(void **state)
 
     frame(rig, NGHTTP2_HEADERS, WHOLE, 1, POST, sizeof(POST) - 1);
     frame(rig, NGHTTP2_DATA, 0, 1, "abc", 3);
-    rig->held[0]->ops->resume(rig->held[0]);
+    fe_exchange_resume(rig->held[0]);
     h2_rig_pump(rig);
     frame(rig, NGHTTP2_HEADERS, WHOLE | END, 1, block, n);
     trace_expect(&rig->trace, "exchange(/hold) body(abc) end trailer(x-sum=1) trailer(y=2)");

@@ -76,8 +76,8 @@ static void test_not_modified(void **state)
     const struct h2_reply *reply = h2_rig_get(rig, "/hold");
 
     assert_int_equal(h2_rig_respond(rig, 0, 304, 77), 0);
-    assert_int_equal(rig->held[0]->ops->write(rig->held[0], FE_VIEW_LIT("dropped")), 7);
-    rig->held[0]->ops->end(rig->held[0], NULL);
+    assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("dropped")), 7);
+    fe_exchange_finish(rig->held[0], NULL);
     rig->n_running--;
     h2_rig_pump(rig);
     expect_reply(reply, "304 " DATE " content-length=77", "");
@@ -102,8 +102,8 @@ static void test_hop_by_hop(void **state)
     const struct h2_reply *reply = h2_rig_get(rig, "/hold");
     struct fe_exchange *ex = rig->held[0];
 
-    assert_int_equal(ex->ops->respond(ex, &response), 0);
-    ex->ops->end(ex, NULL);
+    assert_int_equal(fe_exchange_respond(ex, &response), 0);
+    fe_exchange_finish(ex, NULL);
     rig->n_running--;
     h2_rig_pump(rig);
     expect_reply(reply, "299 x-mixed=a date=now content-length=0", "");
@@ -117,13 +117,13 @@ static void test_invalid_response(void **state)
     const struct h2_reply *reply = h2_rig_get(rig, "/hold");
     struct fe_exchange *ex = rig->held[0];
 
-    assert_int_equal(ex->ops->respond(ex, &response), FLATEND_EINVAL);
+    assert_int_equal(fe_exchange_respond(ex, &response), FLATEND_EINVAL);
     field = (struct fe_field){FE_VIEW_LIT("a b"), FE_VIEW_LIT("c")};
-    assert_int_equal(ex->ops->respond(ex, &response), FLATEND_EINVAL);
+    assert_int_equal(fe_exchange_respond(ex, &response), FLATEND_EINVAL);
     assert_int_equal(h2_rig_respond(rig, 0, 199, 0), FLATEND_EINVAL);
     assert_int_equal(h2_rig_respond(rig, 0, 600, 0), FLATEND_EINVAL);
     assert_int_equal(h2_rig_respond(rig, 0, 599, 0), 0);
-    ex->ops->end(ex, NULL);
+    fe_exchange_finish(ex, NULL);
     rig->n_running--;
     h2_rig_pump(rig);
     expect_reply(reply, "599 " DATE " content-length=0", "");
@@ -136,9 +136,9 @@ static void test_lengths_are_kept(void **state)
     struct fe_exchange *ex = rig->held[0];
 
     assert_int_equal(h2_rig_respond(rig, 0, 200, 3), 0);
-    assert_int_equal(ex->ops->write(ex, FE_VIEW_LIT("abcd")), FLATEND_ETOOBIG);
-    assert_int_equal(ex->ops->write(ex, FE_VIEW_LIT("ab")), 2);
-    ex->ops->end(ex, NULL); /* too little: the client must see that it is not whole */
+    assert_int_equal(fe_exchange_write(ex, FE_VIEW_LIT("abcd")), FLATEND_ETOOBIG);
+    assert_int_equal(fe_exchange_write(ex, FE_VIEW_LIT("ab")), 2);
+    fe_exchange_finish(ex, NULL); /* too little: the client must see that it is not whole */
     rig->n_running--;
     h2_rig_pump(rig);
     assert_true(reply->is_closed);
@@ -168,8 +168,8 @@ static void test_response_trailers(void **state)
 
     trace_expect(&rig->frames, "SETTINGS WINDOW_UPDATE(0) SETTINGS(ack)");
     assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
-    assert_int_equal(ex->ops->write(ex, FE_VIEW_LIT("hello")), 5);
-    ex->ops->end(ex, &trailers);
+    assert_int_equal(fe_exchange_write(ex, FE_VIEW_LIT("hello")), 5);
+    fe_exchange_finish(ex, &trailers);
     rig->n_running--;
     h2_rig_pump(rig);
     expect_reply(reply, "200 " DATE, "hello");
@@ -186,7 +186,7 @@ static void test_trailers_only(void **state)
     const struct h2_reply *reply = h2_rig_get(rig, "/hold");
 
     assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
-    rig->held[0]->ops->end(rig->held[0], &trailers);
+    fe_exchange_finish(rig->held[0], &trailers);
     rig->n_running--;
     h2_rig_pump(rig);
     expect_reply(reply, "200 " DATE, "");
@@ -201,7 +201,7 @@ static void test_invalid_trailers(void **state)
     const struct h2_reply *reply = h2_rig_get(rig, "/hold");
 
     assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
-    rig->held[0]->ops->end(rig->held[0], &trailers);
+    fe_exchange_finish(rig->held[0], &trailers);
     rig->n_running--;
     h2_rig_pump(rig);
     assert_int_equal(reply->code, NGHTTP2_INTERNAL_ERROR);
@@ -375,14 +375,14 @@ static void test_body_is_pulled(void **state)
     (void)h2_rig_request(rig, "POST", "/hold", &body);
     h2_rig_pump(rig);
     trace_expect(&rig->trace, "exchange(/hold)");
-    rig->held[0]->ops->resume(rig->held[0]);
+    fe_exchange_resume(rig->held[0]);
     trace_expect(&rig->trace, ""); /* nothing from within the handler's call */
     h2_rig_pump(rig);
     trace_expect(&rig->trace, "body(abcd)");
-    rig->held[0]->ops->resume(rig->held[0]);
+    fe_exchange_resume(rig->held[0]);
     h2_rig_pump(rig);
     trace_expect(&rig->trace, "body(ef) end");
-    rig->held[0]->ops->resume(rig->held[0]); /* harmless */
+    fe_exchange_resume(rig->held[0]); /* harmless */
     h2_rig_pump(rig);
     trace_expect(&rig->trace, "");
 }
@@ -406,7 +406,7 @@ static void test_slow_handler_stops_its_stream_only(void **state)
     h2_rig_pump(rig);
     assert_int_equal(h2_rig_reply(rig, fast)->n_body, MUCH);
     assert_int_equal(rig->sent[(slow - 1) / 2], FE_H2_STREAM_WINDOW);
-    rig->held[0]->ops->resume(rig->held[0]);
+    fe_exchange_resume(rig->held[0]);
     h2_rig_pump(rig);
     assert_int_equal(rig->sent[(slow - 1) / 2], MUCH);
     free((void *)(uintptr_t)body.ptr);
@@ -666,7 +666,7 @@ static void test_drain_running(void **state)
     trace_expect(&rig->frames, "GOAWAY(2147483647,NO_ERROR) PING HEADERS(3) DATA(3,5,end) "
                                "GOAWAY(3,NO_ERROR)");
     assert_int_equal(h2_rig_respond(rig, 0, 200, 0), 0);
-    rig->held[0]->ops->end(rig->held[0], NULL);
+    fe_exchange_finish(rig->held[0], NULL);
     rig->n_running--;
     h2_rig_pump(rig);
     expect_reply(reply, "200 " DATE " content-length=0", "");
@@ -745,7 +745,7 @@ static void test_body_timeout_is_answered(void **state)
     h2_rig_pump(rig);
     h2_rig_pass(rig, 10000); /* nobody waits for it */
     trace_expect(&rig->trace, "exchange(/hold)");
-    rig->held[0]->ops->resume(rig->held[0]);
+    fe_exchange_resume(rig->held[0]);
     h2_rig_pass(rig, 3000);
     trace_expect(&rig->trace, "abort");
     assert_memory_equal(h2_rig_reply(rig, id)->head, "408", 3);
@@ -845,7 +845,7 @@ static void test_snapshot(void **state)
     h2_rig_pump(rig);
     assert_int_equal(refs.n, 3);
     assert_int_equal(h2_rig_respond(rig, 0, 200, 0), 0);
-    rig->held[0]->ops->end(rig->held[0], NULL);
+    fe_exchange_finish(rig->held[0], NULL);
     rig->held[0] = NULL;
     rig->n_running--;
     assert_int_equal(refs.n, 3); /* we may still be its handler */

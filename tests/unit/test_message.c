@@ -114,7 +114,7 @@ static void copy_field(const struct fe_response *response, const char *name, cha
 
 static int record_respond(struct fe_exchange *ex, const struct fe_response *response)
 {
-    struct recorder *r = ex->handler;
+    struct recorder *r = ex->state;
 
     r->status = response->status;
     r->announced = response->content_length;
@@ -125,7 +125,7 @@ static int record_respond(struct fe_exchange *ex, const struct fe_response *resp
 
 static ssize_t record_write(struct fe_exchange *ex, struct fe_view data)
 {
-    struct recorder *r = ex->handler;
+    struct recorder *r = ex->state;
     size_t n = data.len < r->accept ? data.len : r->accept;
 
     assert_true(r->len + n < sizeof(r->body));
@@ -134,24 +134,27 @@ static ssize_t record_write(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)n;
 }
 
-static void record_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void record_finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     assert_null(trailers); /* problems have none */
-    ((struct recorder *)ex->handler)->has_ended = true;
+    ((struct recorder *)ex->state)->has_ended = true;
 }
 
-static void record_abort(struct fe_exchange *ex)
+static void record_reset(struct fe_exchange *ex, int code)
 {
-    ((struct recorder *)ex->handler)->is_aborted = true;
+    (void)code;
+    ((struct recorder *)ex->state)->is_aborted = true;
 }
 
-static const struct fe_exchange_ops recorder_ops = {
-    .respond = record_respond, .write = record_write, .end = record_end, .abort = record_abort};
+static const struct fe_exchange_ops recorder_ops = {.respond = record_respond,
+                                                    .write = record_write,
+                                                    .finish = record_finish,
+                                                    .reset = record_reset};
 
 static void recorder_init(struct recorder *r, struct fe_field *accept)
 {
     *r = (struct recorder){.ex = {.ops = &recorder_ops}, .accept = SIZE_MAX};
-    r->ex.handler = r;
+    r->ex.state = r;
     r->ex.request.fields = (struct fe_fields){accept, accept != NULL, 1};
 }
 

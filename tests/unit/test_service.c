@@ -33,6 +33,7 @@ struct world {
     struct fe_view services[2];
     struct fe_config_route route;
     struct fe_match match;
+    struct fe_service_backend backend;
 };
 
 static uint64_t now_ms(void *arg)
@@ -103,8 +104,11 @@ static void provide(struct world *world, unsigned n)
 
 static void serve(struct world *world)
 {
-    fe_service_serve(&world->fake.ex, &world->route, &world->match, FE_VIEW_LIT("192.0.2.1:5000"),
-                     &world->mesh);
+    world->backend = fe_service_backend(&world->mesh);
+    world->match.route = &world->route;
+    world->fake.ex.match = &world->match;
+    world->fake.ex.remote = FE_VIEW_LIT("192.0.2.1:5000");
+    fe_backend_start(&world->backend.backend, &world->fake.ex);
 }
 
 /* A POST with a body of this length, which begins to be asked for. */

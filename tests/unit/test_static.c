@@ -66,11 +66,23 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Lets the backend answer from `route`. */
+static void start(struct fake_client *fake, const struct fe_config_route *route,
+                  struct fe_view rest)
+{
+    struct fe_match match = {.params = {{.value = rest}}, .n_params = 1};
+
+    match.route = (void *)(uintptr_t)route;
+    fake->ex.match = &match;
+    fe_backend_start(&fe_files_backend, &fake->ex);
+    fake->ex.match = NULL; /* a transfer looks at it no more */
+}
+
 /* Asks for `path`, of which `rest` is below the directory; the answer is in site->fake. */
 static void serve(struct site *site, const char *method, const char *path, struct fe_view rest)
 {
     fake_client_init(&site->fake, method, path);
-    fe_static_serve(&site->fake.ex, &site->route, rest);
+    start(&site->fake, &site->route, rest);
 }
 
 static int get_status(struct site *site, struct fe_view rest)
@@ -160,7 +172,7 @@ static void test_single_file(void **state)
     route.static_path = temp_dir_path(&site->dir, "www/.page.html"); /* hidden, but named */
     route.static_is_dir = false;
     fake_client_init(&site->fake, "GET", "/");
-    fe_static_serve(&site->fake.ex, &route, fe_view_of(NULL, 0));
+    start(&site->fake, &route, fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 200);
     assert_body(&site->fake, "<h1>");
     assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
@@ -168,7 +180,7 @@ static void test_single_file(void **state)
 
     unlink(route.static_path);
     fake_client_init(&site->fake, "GET", "/");
-    fe_static_serve(&site->fake.ex, &route, fe_view_of(NULL, 0));
+    start(&site->fake, &route, fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 404);
     fake_client_deinit(&site->fake);
 }
@@ -182,7 +194,7 @@ static void test_no_cache(void **state)
     fake_client_init(fake, "GET", "/hello.txt");
     fake_client_add(fake, "if-none-match", ETAG);
     fake_client_add(fake, "if-modified-since", MODIFIED);
-    fe_static_serve(&fake->ex, &site->route, FE_VIEW_LIT("hello.txt"));
+    start(fake, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(fake->status, 200);
     assert_field(fake, "cache-control",
                  "no-cache, no-store, no-transform, must-revalidate, private, max-age=0");
@@ -455,7 +467,7 @@ static void check_condition(struct site *site, const struct condition *row, cons
     if (row->name2 != NULL) {
         fake_client_add(&site->fake, row->name2, row->value2);
     }
-    fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
+    start(&site->fake, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.state, FAKE_ENDED);
     if (site->fake.status != status) {
         fail_msg("%s: %s: %s: %d", method, row->name, row->value, site->fake.status);
@@ -504,7 +516,7 @@ static void test_ranges(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         fake_client_init(&site->fake, "GET", "/hello.txt");
         fake_client_add(&site->fake, "range", rows[i].value);
-        fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
+        start(&site->fake, &site->route, FE_VIEW_LIT("hello.txt"));
         assert_int_equal(site->fake.state, FAKE_ENDED);
         assert_int_equal(site->fake.status, rows[i].status);
         assert_field(&site->fake, "content-range", rows[i].content_range);
@@ -532,7 +544,7 @@ static void start_large(struct site *site)
     free(data);
     fake_client_init(&site->fake, "GET", "/large");
     site->fake.window = 0;
-    fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("large"));
+    start(&site->fake, &site->route, FE_VIEW_LIT("large"));
     assert_int_equal(site->fake.state, FAKE_RUNNING);
     assert_int_equal(site->fake.body.len, 0);
 }
@@ -614,7 +626,7 @@ static void test_head_cannot_be_sent(void **state)
 
     fake_client_init(&site->fake, "GET", "/hello.txt");
     site->fake.respond_code = FLATEND_ENOMEM;
-    fe_static_serve(&site->fake.ex, &site->route, FE_VIEW_LIT("hello.txt"));
+    start(&site->fake, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.state, FAKE_ABORTED);
     assert_int_equal(count_fds(), n_fds);
     fake_client_deinit(&site->fake);

@@ -1,6 +1,7 @@
 #include "gateway/certs/acme_answer.h"
 
 #include "ground/base/assert.h"
+#include "web/http/problem.h"
 
 #define PREFIX FE_VIEW_LIT("/.well-known/acme-challenge/")
 
@@ -51,29 +52,50 @@ static bool copy_text(struct fe_acme_answers *answers, struct fe_view token,
     return is_found;
 }
 
+static struct fe_view token_of(const struct fe_request *request)
+{
+    return fe_view_skip(request->path, PREFIX.len);
+}
+
 static void respond(struct fe_exchange *ex, struct fe_view text)
 {
     struct fe_field type = {FE_VIEW_LIT("content-type"), FE_VIEW_LIT("application/octet-stream")};
     const struct fe_response response = {
         .status = 200, .fields = {&type, 1, 1}, .content_length = text.len};
 
-    if (ex->ops->respond(ex, &response) != 0 || ex->ops->write(ex, text) != (ssize_t)text.len) {
-        ex->ops->abort(ex);
+    if (fe_exchange_respond(ex, &response) != 0 ||
+        fe_exchange_write(ex, text) != (ssize_t)text.len) {
+        fe_exchange_reset(ex, FLATEND_ENOMEM);
         return;
     }
-    ex->ops->end(ex, NULL);
+    fe_exchange_finish(ex, NULL);
 }
 
-bool fe_acme_answer_serve(struct fe_acme_answers *answers, struct fe_exchange *ex)
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
-    const struct fe_request *const request = &ex->request;
+    struct fe_acme_answers *const answers =
+        FE_CONTAINER_OF(backend, const struct fe_acme_answers_backend, backend)->answers;
     char text[FE_ACME_ANSWER_MAX + 1];
 
-    if (!fe_view_has_prefix(request->path, PREFIX) ||
-        (request->method != FE_METHOD_GET && request->method != FE_METHOD_HEAD) ||
-        !copy_text(answers, fe_view_skip(request->path, PREFIX.len), text)) {
-        return false;
+    if (copy_text(answers, token_of(&ex->request), text)) {
+        respond(ex, fe_view_str(text));
+    } else { /* removed meanwhile */
+        fe_problem_respond(ex, 404, "no route for this path");
     }
-    respond(ex, fe_view_str(text));
-    return true;
+}
+
+struct fe_acme_answers_backend fe_acme_answers_backend(struct fe_acme_answers *answers)
+{
+    static const struct fe_backend_ops ops = {.start = start};
+
+    return (struct fe_acme_answers_backend){{&ops}, answers};
+}
+
+bool fe_acme_answers_have(struct fe_acme_answers *answers, const struct fe_request *request)
+{
+    char text[FE_ACME_ANSWER_MAX + 1];
+
+    return fe_view_has_prefix(request->path, PREFIX) &&
+           (request->method == FE_METHOD_GET || request->method == FE_METHOD_HEAD) &&
+           copy_text(answers, token_of(request), text);
 }

@@ -30,7 +30,15 @@ void fe_acme_answers_add(struct fe_acme_answers *answers, struct fe_acme_answer 
 void fe_acme_answers_remove(struct fe_acme_answers *answers,
                             struct fe_acme_answer *answer); /* harmless when it is not given */
 
-/* Answers the exchange if it requests one of `answers`. False: it is another handler's. */
-bool fe_acme_answer_serve(struct fe_acme_answers *answers, struct fe_exchange *ex);
+/* Whether the request asks for one of `answers`; else it is not for the backend. */
+bool fe_acme_answers_have(struct fe_acme_answers *answers, const struct fe_request *request);
+
+/* Answers such a request. */
+struct fe_acme_answers_backend {
+    struct fe_backend backend;
+    struct fe_acme_answers *answers;
+};
+
+struct fe_acme_answers_backend fe_acme_answers_backend(struct fe_acme_answers *answers);
 
 #endif

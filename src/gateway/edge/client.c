@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 
-#include "gateway/edge/redirect.h"
 #include "web/http/h1/server.h"
 #include "web/http/h2/server.h"
 #include "web/http/problem.h"
@@ -21,23 +20,39 @@ enum { LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4 };
 
 /* ---- what the HTTP server asks for ---------------------------------------------------------- */
 
+static void refuse_cleartext(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    (void)backend;
+    fe_problem_respond(ex, 400, "this address serves HTTPS only: use https://");
+}
+
+static const struct fe_backend_ops cleartext_ops = {.start = refuse_cleartext};
+static const struct fe_backend cleartext = {&cleartext_ops};
+
+/* A CA's challenge is answered whatever else is served there. */
+static const struct fe_backend *backend_for(const struct fe_client *client,
+                                            const struct fe_request *request)
+{
+    const struct fe_http_listener *listener = client->listener;
+    const struct fe_snapshot_http *http = &listener->snapshot->http[listener->setup.http];
+
+    if (client->is_cleartext) {
+        return &cleartext;
+    }
+    if (fe_acme_answers_have(listener->setup.answers, request)) {
+        return &listener->answers.backend;
+    }
+    return listener->config->n_targets > 0 ? &http->redirect.backend : &http->dispatch.backend;
+}
+
 static void on_exchange(void *owner, struct fe_exchange *ex)
 {
-    struct fe_client *client = owner;
-    const struct fe_http_listener *listener = client->listener;
+    const struct fe_client *client = owner;
 
     /* Held by the exchange, and given back with it: the listener may be given another one. */
-    ex->snapshot = fe_refcount_ref(&listener->snapshot->refs);
-    listener->setup.stats->exchanges++;
-    if (client->is_cleartext) {
-        fe_problem_respond(ex, 400, "this address serves HTTPS only: use https://");
-    } else if (fe_acme_answer_serve(listener->setup.answers, ex)) {
-        return; /* whatever else is served there */
-    } else if (listener->config->n_targets > 0) {
-        fe_redirect_serve(ex, listener->config);
-    } else {
-        fe_dispatch(ex, listener->config, fe_view_str(client->remote), &listener->setup.backends);
-    }
+    ex->snapshot = fe_refcount_ref(&client->listener->snapshot->refs);
+    client->listener->setup.stats->exchanges++;
+    fe_backend_start(backend_for(client, &ex->request), ex);
 }
 
 static void flush(void *owner)
@@ -137,6 +152,7 @@ static struct fe_http_setup setup_of(struct fe_client *client)
         .limits = client->limits,
         .timers = fe_worker_timers(listener->setup.worker),
         .out = is_tls ? &client->plain : fe_conn_out(client->conn),
+        .remote = fe_view_str(client->remote),
         .scheme = is_tls ? FE_VIEW_LIT("https") : FE_VIEW_LIT("http"),
         .hsts = is_tls ? client->hsts : fe_view_of(NULL, 0),
         .ops = &server_ops,
@@ -419,7 +435,7 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
     fe_chain_init(&client->plain, fe_worker_pool(listener->setup.worker));
     fe_timer_init(&client->handshake, on_handshake_timeout);
     client->snapshot = fe_snapshot_ref(listener->snapshot);
-    client->limits = &client->snapshot->limits[listener->setup.http];
+    client->limits = &client->snapshot->http[listener->setup.http].limits;
     client->hsts = listener->config->hsts;
     if (start(client) != 0) {
         fe_snapshot_unref(client->snapshot);

@@ -1,32 +1,23 @@
 #include "gateway/edge/dispatch.h"
 
 #include "gateway/files/files.h"
+#include "ground/base/list.h"
 #include "web/http/problem.h"
 
-static void serve_static(struct fe_exchange *ex, const struct fe_config_route *route,
-                         const struct fe_match *match)
-{
-    struct fe_view rest = fe_view_of(NULL, 0);
-
-    for (size_t i = 0; i < match->n_params; i++) {
-        if (fe_view_equal(match->params[i].name, route->rest)) {
-            rest = match->params[i].value;
-        }
-    }
-    fe_static_serve(ex, route, rest);
-}
+/* ---- what has no route ---------------------------------------------------------------------- */
 
 /* RFC 9110 §9.3.7. */
 static void respond_options(struct fe_exchange *ex, struct fe_view allow)
 {
     struct fe_field field = {FE_VIEW_LIT("allow"), allow};
     struct fe_response response = {.status = 204, .fields = {&field, 1, 1}};
+    const int code = fe_exchange_respond(ex, &response);
 
-    if (ex->ops->respond(ex, &response) != 0) {
-        ex->ops->abort(ex);
+    if (code != FLATEND_OK) {
+        fe_exchange_reset(ex, code);
         return;
     }
-    ex->ops->end(ex, NULL);
+    fe_exchange_finish(ex, NULL);
 }
 
 /* 308 lets no client turn a POST into a GET (RFC 9110 §15.4.9); older ones know only 301. */
@@ -38,47 +29,21 @@ static void redirect(struct fe_exchange *ex, struct fe_view location)
                             (struct fe_field){FE_VIEW_LIT("location"), location});
 }
 
-static void serve(struct fe_exchange *ex, const struct fe_match *match, struct fe_view remote,
-                  const struct fe_backends *backends)
+static void answer(const struct fe_backend *backend, struct fe_exchange *ex)
 {
-    const struct fe_config_route *route = match->route;
+    const struct fe_match *const match = ex->match;
 
-    switch (route->kind) {
-    case FE_ROUTE_SERVICE:
-        if (backends->mesh != NULL) {
-            fe_service_serve(ex, route, match, remote, backends->mesh);
-        } else {
-            fe_crossing_serve(ex, route, match, remote, backends->channel);
-        }
-        break;
-    case FE_ROUTE_STATIC:
-        serve_static(ex, route, match);
-        break;
-    }
-}
-
-void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
-                 const struct fe_backends *backends)
-{
-    struct fe_match match;
-
-    if (fe_router_match(http->router, &ex->request, &ex->arena, &match) != 0) {
-        fe_problem_respond(ex, 503, "overloaded: out of memory");
-        return;
-    }
-    switch (match.result) {
-    case FE_MATCH_FOUND:
-        serve(ex, &match, remote, backends);
-        break;
+    (void)backend;
+    switch (match->result) {
     case FE_MATCH_OPTIONS:
-        respond_options(ex, match.allow);
+        respond_options(ex, match->allow);
         break;
     case FE_MATCH_REDIRECT:
-        redirect(ex, match.location);
+        redirect(ex, match->location);
         break;
     case FE_MATCH_NOT_ALLOWED:
         fe_problem_respond_with(ex, 405, "method not allowed for this path",
-                                (struct fe_field){FE_VIEW_LIT("allow"), match.allow});
+                                (struct fe_field){FE_VIEW_LIT("allow"), match->allow});
         break;
     case FE_MATCH_NOT_FOUND:
         fe_problem_respond(ex, 404, "no route for this path");
@@ -86,5 +51,46 @@ void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, stru
     case FE_MATCH_BAD_PATH:
         fe_problem_respond(ex, 400, "invalid path");
         break;
+    case FE_MATCH_FOUND:
+        FE_UNREACHABLE("a route that was found has a backend");
     }
+}
+
+static const struct fe_backend_ops answer_ops = {.start = answer};
+static const struct fe_backend answers = {&answer_ops};
+
+/* ---- routes --------------------------------------------------------------------------------- */
+
+static const struct fe_backend *backend_of(const struct fe_dispatch_backend *dispatch,
+                                           const struct fe_match *match)
+{
+    const struct fe_config_route *route = match->route;
+
+    if (match->result != FE_MATCH_FOUND) {
+        return &answers;
+    }
+    return route->kind == FE_ROUTE_SERVICE ? dispatch->services : &fe_files_backend;
+}
+
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    const struct fe_dispatch_backend *const dispatch =
+        FE_CONTAINER_OF(backend, const struct fe_dispatch_backend, backend);
+    struct fe_match *const match = fe_arena_alloc(&ex->arena, sizeof(*match));
+
+    if (match == NULL ||
+        fe_router_match(dispatch->http->router, &ex->request, &ex->arena, match) != 0) {
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
+        return;
+    }
+    ex->match = match;
+    fe_backend_start(backend_of(dispatch, match), ex);
+}
+
+static const struct fe_backend_ops dispatch_ops = {.start = start};
+
+struct fe_dispatch_backend fe_dispatch_backend(const struct fe_config_http *http,
+                                               const struct fe_backend *services)
+{
+    return (struct fe_dispatch_backend){{&dispatch_ops}, http, services};
 }

@@ -1,18 +1,19 @@
-/* From an exchange to the backend that answers it. */
+/* From an exchange to the backend of its route. */
 #ifndef FE_GATEWAY_EDGE_DISPATCH_H
 #define FE_GATEWAY_EDGE_DISPATCH_H
 
-#include "gateway/relay/crossing.h"
+#include "gateway/config/config.h"
+#include "web/http/exchange.h"
 
-/* How services are reached from one worker. */
-struct fe_backends {
-    const struct fe_mesh_access *mesh;   /* NULL: it is on another worker, ... */
-    struct fe_crossing_channel *channel; /* ... and this leads there */
+/* The backend that finds the route and hands the exchange on; what has no route it answers. */
+struct fe_dispatch_backend {
+    struct fe_backend backend;
+    const struct fe_config_http *http;
+    const struct fe_backend *services; /* of routes to services */
 };
 
-/* Finds the route and lets its handler answer; what has no route is answered here. `http` is
- * of `ex->snapshot`; `remote` and `backends` outlive the exchange. */
-void fe_dispatch(struct fe_exchange *ex, const struct fe_config_http *http, struct fe_view remote,
-                 const struct fe_backends *backends);
+/* `http` is of the snapshot that the exchange holds; `services` outlives the backend. */
+struct fe_dispatch_backend fe_dispatch_backend(const struct fe_config_http *http,
+                                               const struct fe_backend *services);
 
 #endif

@@ -107,6 +107,12 @@ void fe_edge_worker_abort(struct fe_edge_worker *edge)
 
 /* ---- the start ------------------------------------------------------------------------------ */
 
+/* The mesh is on the first worker. */
+static const struct fe_backend *services_of(const struct fe_edge_worker *edge)
+{
+    return is_first(edge) ? edge->setup.services : &edge->crossing.backend;
+}
+
 static int init_listeners(struct fe_edge_worker *edge)
 {
     const struct fe_config *const config = edge->setup.config;
@@ -120,13 +126,12 @@ static int init_listeners(struct fe_edge_worker *edge)
         fe_snapshot_unref(snapshot);
         return FLATEND_ENOMEM;
     }
+    fe_snapshot_set_services(snapshot, services_of(edge));
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_http_listener_setup setup = {
             .snapshot = snapshot,
             .http = i,
             .worker = edge->worker,
-            .backends = {.mesh = is_first(edge) ? edge->setup.mesh : NULL,
-                         .channel = &edge->channel},
             .store = edge->setup.https[i].store,
             .answers = edge->setup.answers,
             .log = edge->setup.log,
@@ -157,10 +162,11 @@ static int start(struct fe_edge_worker *edge)
     edge->channel = (struct fe_crossing_channel){
         .near = fe_crossing_executor_of(edge->worker),
         .far = fe_crossing_executor_of(edge->setup.main_worker),
-        .mesh = edge->setup.mesh,
+        .backend = edge->setup.services,
         .on_empty = on_no_crossings,
         .arg = edge,
     };
+    edge->crossing = fe_crossing_backend(&edge->channel);
     fe_task_init(&edge->drain_task, on_drain_task);
     fe_task_init(&edge->abort_task, on_abort_task);
     return fe_worker_thread_start(&edge->worker_thread);
@@ -211,6 +217,7 @@ static void replace(struct fe_edge_worker *edge, struct fe_snapshot *snapshot)
 {
     FE_ASSERT(snapshot->config->n_http == edge->setup.config->n_http,
               "each listener has its [[http]]");
+    fe_snapshot_set_services(snapshot, services_of(edge));
     for (size_t i = 0; i < edge->setup.config->n_http; i++) {
         fe_http_listener_replace(&edge->listeners[i], snapshot, i);
     }

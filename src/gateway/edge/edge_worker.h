@@ -8,14 +8,15 @@
 
 #include "gateway/edge/listener.h"
 #include "gateway/edge/stats.h"
+#include "gateway/relay/crossing.h"
 #include "ground/uv/worker_thread.h"
 
 /* What an edge worker stands on; all of it outlives the edge worker. */
 struct fe_edge_worker_setup {
     struct fe_worker *main_worker; /* the gateway's worker */
     struct fe_config *config;      /* that it begins with */
-    const struct fe_mesh_access *mesh;
-    const struct fe_https *https; /* by [[http]] */
+    const struct fe_backend *services; /* of routes to services; on the gateway's worker */
+    const struct fe_https *https;      /* by [[http]] */
     struct fe_acme_answers *answers;
     const struct fe_log *log;
     void (*on_closed)(void *arg); /* on the gateway's thread */
@@ -37,6 +38,7 @@ struct fe_edge_worker {
     bool is_empty;
     struct fe_edge_stats stats;
     struct fe_crossing_channel channel;
+    struct fe_crossing_backend crossing;
     /* With a worker thread: from the gateway's thread to its own. */
     struct fe_task drain_task;
     struct fe_task abort_task;

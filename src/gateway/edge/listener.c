@@ -19,6 +19,7 @@ void fe_http_listener_init(struct fe_http_listener *listener,
         .setup = *setup,
         .snapshot = fe_snapshot_ref(setup->snapshot),
         .config = &setup->snapshot->config->http[setup->http],
+        .answers = fe_acme_answers_backend(setup->answers),
     };
     listener->setup.snapshot = NULL;
     fe_list_init(&listener->clients);

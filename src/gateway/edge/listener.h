@@ -7,7 +7,6 @@
 
 #include "gateway/certs/acme_answer.h"
 #include "gateway/edge/date_now.h"
-#include "gateway/edge/dispatch.h"
 #include "gateway/edge/snapshot.h"
 #include "gateway/edge/stats.h"
 #include "ground/uv/conn.h"
@@ -28,9 +27,8 @@ struct fe_http_listener_setup {
     struct fe_snapshot *snapshot;
     size_t http; /* the index of its [[http]] in the snapshot */
     struct fe_worker *worker;
-    struct fe_backends backends;
-    struct fe_tls_store *store;      /* NULL: clear text */
-    struct fe_acme_answers *answers; /* to a CA's challenges */
+    struct fe_tls_store *store;        /* NULL: clear text */
+    struct fe_acme_answers *answers;   /* to a CA's challenges */
     const struct fe_log *log;
     atomic_size_t *load;         /* the worker's clients, each counted before it is taken */
     struct fe_edge_stats *stats; /* the worker's */
@@ -42,6 +40,7 @@ struct fe_http_listener {
     struct fe_http_listener_setup setup;
     struct fe_snapshot *snapshot;        /* of what begins now; NULL: it is closed */
     const struct fe_config_http *config; /* in there */
+    struct fe_acme_answers_backend answers;
     struct fe_h2_counters h2;
     struct fe_date_now date;
     enum fe_http_state state;

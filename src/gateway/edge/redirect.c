@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "ground/base/list.h"
 #include "web/http/problem.h"
 
 enum { HTTPS_PORT = 443 };
@@ -58,8 +59,10 @@ static char *format(struct fe_exchange *ex, struct fe_view host, uint16_t port, 
 }
 
 /* 308 lets no client turn a POST into a GET (RFC 9110 §15.4.9); older ones know only 301. */
-void fe_redirect_serve(struct fe_exchange *ex, const struct fe_config_http *http)
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
+    const struct fe_config_http *const http =
+        FE_CONTAINER_OF(backend, const struct fe_redirect_backend, backend)->http;
     const bool is_get = ex->request.method == FE_METHOD_GET || ex->request.method == FE_METHOD_HEAD;
     const struct fe_view host = host_of(ex->request.authority);
     char *location;
@@ -76,4 +79,11 @@ void fe_redirect_serve(struct fe_exchange *ex, const struct fe_config_http *http
     }
     fe_problem_respond_with(ex, is_get ? 301 : 308, "use HTTPS",
                             (struct fe_field){FE_VIEW_LIT("location"), fe_view_of(location, len)});
+}
+
+struct fe_redirect_backend fe_redirect_backend(const struct fe_config_http *http)
+{
+    static const struct fe_backend_ops ops = {.start = start};
+
+    return (struct fe_redirect_backend){{&ops}, http};
 }

@@ -7,6 +7,11 @@
 
 /* Answers with the same address under https: host, path and query as the client sent them, and the
  * port of the listener in `http->targets` that has the host's name, else of the first. */
-void fe_redirect_serve(struct fe_exchange *ex, const struct fe_config_http *http);
+struct fe_redirect_backend {
+    struct fe_backend backend;
+    const struct fe_config_http *http;
+};
+
+struct fe_redirect_backend fe_redirect_backend(const struct fe_config_http *http);
 
 #endif

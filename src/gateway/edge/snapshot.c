@@ -13,7 +13,7 @@ static void on_zero(struct fe_refcount *refs)
 struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
 {
     struct fe_snapshot *const snapshot =
-        calloc(1, sizeof(*snapshot) + config->n_http * sizeof(snapshot->limits[0]));
+        calloc(1, sizeof(*snapshot) + config->n_http * sizeof(snapshot->http[0]));
 
     if (snapshot == NULL) {
         return NULL;
@@ -23,7 +23,7 @@ struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_config_http *const http = &config->http[i];
 
-        snapshot->limits[i] = (struct fe_http_limits){
+        snapshot->http[i].limits = (struct fe_http_limits){
             .header_max = http->header_max,
             .body_max = UINT64_MAX, /* each route has its own */
             .read_header_ms = http->read_header_ms,
@@ -31,6 +31,14 @@ struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
             .write_ms = http->write_ms,
             .idle_ms = http->idle_ms,
         };
+        snapshot->http[i].redirect = fe_redirect_backend(http);
     }
     return snapshot;
+}
+
+void fe_snapshot_set_services(struct fe_snapshot *snapshot, const struct fe_backend *services)
+{
+    for (size_t i = 0; i < snapshot->config->n_http; i++) {
+        snapshot->http[i].dispatch = fe_dispatch_backend(&snapshot->config->http[i], services);
+    }
 }

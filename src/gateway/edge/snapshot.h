@@ -13,10 +13,18 @@
 #ifndef FE_GATEWAY_EDGE_SNAPSHOT_H
 #define FE_GATEWAY_EDGE_SNAPSHOT_H
 
-#include "gateway/config/config.h"
+#include "gateway/edge/dispatch.h"
+#include "gateway/edge/redirect.h"
 #include "ground/base/refcount.h"
 #include "ground/uv/task_queue.h"
 #include "web/http/server.h"
+
+/* One [[http]] of it. */
+struct fe_snapshot_http {
+    struct fe_http_limits limits;
+    struct fe_redirect_backend redirect;
+    struct fe_dispatch_backend dispatch;
+};
 
 struct fe_snapshot {
     struct fe_refcount refs; /* the worker's */
@@ -24,12 +32,15 @@ struct fe_snapshot {
     /* On its way to the worker: see fe_edge_worker_replace. */
     struct fe_task task;
     void *to;
-    struct fe_http_limits limits[]; /* by [[http]] */
+    struct fe_snapshot_http http[]; /* by [[http]] */
 };
 
 /* With one reference, the caller's, which may be passed on to another thread as long as it is the
  * only one. NULL: out of memory. */
 struct fe_snapshot *fe_snapshot_new(struct fe_config *config) FE_MUST_USE;
+
+/* On the worker, before it is served by: how services are reached from there, until the worker ends. */
+void fe_snapshot_set_services(struct fe_snapshot *snapshot, const struct fe_backend *services);
 
 static inline struct fe_snapshot *fe_snapshot_ref(struct fe_snapshot *snapshot)
 {

@@ -91,6 +91,17 @@ static void add_validators(struct reply *reply)
     add_field(reply, FE_VIEW_LIT("last-modified"), fe_view_str(reply->modified));
 }
 
+static void respond_without_body(struct fe_exchange *ex, const struct reply *reply)
+{
+    const int code = fe_exchange_respond(ex, &reply->response);
+
+    if (code != FLATEND_OK) {
+        fe_exchange_reset(ex, code);
+    } else {
+        fe_exchange_finish(ex, NULL);
+    }
+}
+
 /* True: the exchange was answered without the file. */
 static bool answer_condition(struct fe_exchange *ex, struct reply *reply,
                              const struct fe_validators *validators)
@@ -106,11 +117,7 @@ static bool answer_condition(struct fe_exchange *ex, struct reply *reply,
     }
     reply_init(reply, 304, FE_BODY_UNKNOWN);
     add_validators(reply);
-    if (ex->ops->respond(ex, &reply->response) != FLATEND_OK) {
-        ex->ops->abort(ex);
-    } else {
-        ex->ops->end(ex, NULL);
-    }
+    respond_without_body(ex, reply);
     return true;
 }
 
@@ -218,14 +225,12 @@ static void redirect_to_slash(struct fe_exchange *ex)
     location = fe_arena_printf(&ex->arena, "/%.*s/%s%.*s", (int)path.len, text_of(path),
                                query.len > 0 ? "?" : "", (int)query.len, text_of(query));
     reply_init(&reply, 301, 0);
-    if (location != NULL) {
-        add_field(&reply, FE_VIEW_LIT("location"), fe_view_str(location));
-    }
-    if (location == NULL || ex->ops->respond(ex, &reply.response) != FLATEND_OK) {
-        ex->ops->abort(ex);
+    if (location == NULL) {
+        fe_exchange_reset(ex, FLATEND_ENOMEM);
         return;
     }
-    ex->ops->end(ex, NULL);
+    add_field(&reply, FE_VIEW_LIT("location"), fe_view_str(location));
+    respond_without_body(ex, &reply);
 }
 
 /* What the page shows can change without the directory's own time: it has no validators. Takes
@@ -293,12 +298,26 @@ static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *rout
     respond_with_code(ex, code);
 }
 
-void fe_static_serve(struct fe_exchange *ex, const struct fe_config_route *route,
-                     struct fe_view rest)
+/* The decoded path below the route's directory. */
+static struct fe_view rest_of(const struct fe_match *match, const struct fe_config_route *route)
 {
+    for (size_t i = 0; i < match->n_params; i++) {
+        if (fe_view_equal(match->params[i].name, route->rest)) {
+            return match->params[i].value;
+        }
+    }
+    return fe_view_of(NULL, 0);
+}
+
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    const struct fe_config_route *const route = ex->match->route;
+    const struct fe_view rest = rest_of(ex->match, route);
     struct fe_file_info info;
     int fd;
     const int code = fe_static_open(route, rest, &fd, &info);
+
+    (void)backend;
 
     if (code != FLATEND_OK) {
         respond_with_code(ex, code);
@@ -309,3 +328,12 @@ void fe_static_serve(struct fe_exchange *ex, const struct fe_config_route *route
                    &info);
     }
 }
+
+/* No body of a request is ever asked for, so that none comes. */
+static const struct fe_backend_ops backend_ops = {
+    .start = start,
+    .on_writable = fe_transfer_pump,
+    .on_reset = fe_transfer_on_reset,
+};
+
+const struct fe_backend fe_files_backend = {&backend_ops};

@@ -49,20 +49,20 @@ static int next_bytes(const struct fe_transfer *transfer, uint8_t block[READ_SIZ
 }
 
 /* Writes until the exchange takes no more, or all is written, which ends it. */
-static void pump(struct fe_exchange *ex)
+void fe_transfer_pump(struct fe_exchange *ex)
 {
-    struct fe_transfer *const transfer = ex->handler;
+    struct fe_transfer *const transfer = ex->state;
     uint8_t block[READ_SIZE];
 
     while (transfer->left > 0) {
         struct fe_view bytes;
         ssize_t n = next_bytes(transfer, block, &bytes);
         if (n == FLATEND_OK) {
-            n = ex->ops->write(ex, bytes);
+            n = fe_exchange_write(ex, bytes);
         }
         if (n < 0) {
             fe_transfer_free(transfer);
-            ex->ops->abort(ex);
+            fe_exchange_reset(ex, (int)n);
             return;
         }
         transfer->offset += (uint64_t)n;
@@ -72,32 +72,28 @@ static void pump(struct fe_exchange *ex)
         }
     }
     fe_transfer_free(transfer);
-    ex->ops->end(ex, NULL);
+    fe_exchange_finish(ex, NULL);
 }
 
-static void on_abort(struct fe_exchange *ex)
+void fe_transfer_on_reset(struct fe_exchange *ex, int code)
 {
-    fe_transfer_free(ex->handler);
+    (void)code;
+    fe_transfer_free(ex->state);
 }
-
-/* No body of a request is ever asked for, so that none comes. */
-static const struct fe_handler_ops HANDLER_OPS = {
-    .on_writable = pump,
-    .on_abort = on_abort,
-};
 
 void fe_transfer_send(struct fe_exchange *ex, const struct fe_response *response,
                       struct fe_transfer *transfer)
 {
-    if (ex->ops->respond(ex, response) != FLATEND_OK) {
+    const int code = fe_exchange_respond(ex, response);
+
+    if (code != FLATEND_OK) {
         fe_transfer_free(transfer);
-        ex->ops->abort(ex);
+        fe_exchange_reset(ex, code);
         return;
     }
     if (ex->request.method == FE_METHOD_HEAD) {
         transfer->left = 0;
     }
-    ex->handler_ops = &HANDLER_OPS;
-    ex->handler = transfer;
-    pump(ex);
+    ex->state = transfer;
+    fe_transfer_pump(ex);
 }

@@ -20,9 +20,13 @@ struct fe_transfer *fe_transfer_new(int fd) FE_MUST_USE;
 void fe_transfer_free(struct fe_transfer *transfer);
 
 /* Sends the head, then the body unless the request is a HEAD, as fast as the client takes it; owns
- * `transfer`. The exchange ends in here, or later by the handler that this installs. A file that
- * has become too short aborts it. */
+ * `transfer`. The exchange ends in here, or later in one of the events below. A file that has
+ * become too short resets it. */
 void fe_transfer_send(struct fe_exchange *ex, const struct fe_response *response,
                       struct fe_transfer *transfer);
+
+/* The events of an exchange whose state is a transfer. */
+void fe_transfer_pump(struct fe_exchange *ex); /* on_writable */
+void fe_transfer_on_reset(struct fe_exchange *ex, int code);
 
 #endif

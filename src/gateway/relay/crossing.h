@@ -1,8 +1,8 @@
 /* Carries an exchange to the worker that the mesh is on, and its answer back.
  *
- * Each side is one thread's: the near one, which has the client, and the far one, where
- * fe_service_serve answers an exchange that looks like any other. What one side has to say in a
- * turn of its loop crosses at the end of it, in one piece; a body's bytes up to
+ * Each side is one thread's: the near one, a backend of the client's exchange, and the far one,
+ * where another backend answers an exchange that looks like any other. What one side has to say in
+ * a turn of its loop crosses at the end of it, in one piece; a body's bytes up to
  * FE_CROSSING_BYTES_MAX at a time, beyond which whoever sends is held back as by a slow client or
  * service. */
 #ifndef FE_GATEWAY_RELAY_CROSSING_H
@@ -10,8 +10,9 @@
 
 #include <stdatomic.h>
 
-#include "gateway/relay/service.h"
+#include "gateway/config/config.h"
 #include "ground/uv/task_queue.h"
+#include "web/http/exchange.h"
 
 enum {
     /* Of one body, in one direction: sent, and not taken by the other side yet. */
@@ -35,17 +36,20 @@ struct fe_crossing_executor fe_crossing_executor_of(struct fe_worker *worker);
 struct fe_crossing_channel {
     struct fe_crossing_executor near;
     struct fe_crossing_executor far;
-    const struct fe_mesh_access *mesh;
-    atomic_size_t n_held;        /* bytes of bodies in all crossings; both sides' */
-    size_t n_crossings;          /* that have not come back */
-    void (*on_empty)(void *arg); /* the last one has; perhaps from within a handler's call */
+    const struct fe_backend *backend; /* that answers on the far side */
+    atomic_size_t n_held;             /* bytes of bodies in all crossings; both sides' */
+    size_t n_crossings;               /* that have not come back */
+    void (*on_empty)(void *arg);      /* the last one has; perhaps from within a backend's call */
     void *arg;
 };
 
-/* As fe_service_serve, on the far side of `channel`. `remote` is copied. The exchange's snapshot is
- * held as long as the far side may use `route`, which can be longer than the exchange lives. */
-void fe_crossing_serve(struct fe_exchange *ex, const struct fe_config_route *route,
-                       const struct fe_match *match, struct fe_view remote,
-                       struct fe_crossing_channel *channel);
+/* Lets the far side of `channel` answer. The exchange's snapshot is held as long as the far side may
+ * use the route, which can be longer than the exchange lives. */
+struct fe_crossing_backend {
+    struct fe_backend backend;
+    struct fe_crossing_channel *channel;
+};
+
+struct fe_crossing_backend fe_crossing_backend(struct fe_crossing_channel *channel);
 
 #endif

@@ -1,9 +1,9 @@
-/* The far side: an exchange that the service answers, on the worker of the mesh.
+/* The far side: an exchange that a backend answers, on the worker of the mesh.
  *
- * Happy path: the first task brings the request, the handler takes the body as it comes and asks
+ * Happy path: the first task brings the request, the backend takes the body as it comes and asks
  * for; what it answers crosses at the end of each turn. With its end the far side is over.
  *
- * Failure modes: the client is gone: the handler is told, and the last batch says that it was. */
+ * Failure modes: the client is gone: the backend is told, and the last batch says that it was. */
 #include "gateway/relay/crossing_internal.h"
 
 static struct fe_crossing *crossing_of(struct fe_exchange *ex)
@@ -35,7 +35,6 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
         return FLATEND_ENOMEM;
     }
     crossing->far.out.head = copy;
-    ex->responded = true;
     defer_send(crossing);
     return 0;
 }
@@ -51,21 +50,25 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return n;
 }
 
-static void finish(struct fe_crossing *crossing)
+static void leave(struct fe_crossing *crossing)
 {
     crossing->is_over = true;
     defer_send(crossing);
 }
 
-static void abort_response(struct fe_exchange *ex)
+static void abandon(struct fe_crossing *crossing)
 {
-    struct fe_crossing *const crossing = crossing_of(ex);
-
     crossing->far.out.is_abort = true;
-    finish(crossing);
+    leave(crossing);
 }
 
-static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void reset(struct fe_exchange *ex, int code)
+{
+    (void)code;
+    abandon(crossing_of(ex));
+}
+
+static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fe_crossing *const crossing = crossing_of(ex);
     struct fe_fields *copy = NULL;
@@ -73,16 +76,16 @@ static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
     if (trailers != NULL && trailers->n > 0) {
         copy = fe_arena_alloc(&ex->arena, sizeof(*copy));
         if (copy == NULL || fe_crossing_copy_fields(copy, trailers, &ex->arena) != 0) {
-            abort_response(ex);
+            abandon(crossing);
             return;
         }
     }
     crossing->far.out.trailers = copy;
     crossing->far.out.is_end = true;
-    finish(crossing);
+    leave(crossing);
 }
 
-/* The body is handed over from the end of the turn, never from within the handler's call. */
+/* The body is handed over from the end of the turn, never from within the backend's call. */
 static void resume(struct fe_exchange *ex)
 {
     struct fe_crossing *const crossing = crossing_of(ex);
@@ -96,14 +99,14 @@ static void resume(struct fe_exchange *ex)
 const struct fe_exchange_ops fe_crossing_far_ops = {
     .respond = respond,
     .write = write_body,
-    .end = end,
-    .abort = abort_response,
+    .finish = finish,
+    .reset = reset,
     .resume = resume,
 };
 
 /* ---- what comes ----------------------------------------------------------------------------- */
 
-/* The handler may end the exchange in each of its calls. */
+/* The backend may end the exchange in each of its calls. */
 static void pump_body(struct fe_crossing *crossing)
 {
     struct fe_exchange *const ex = &crossing->far_ex;
@@ -114,21 +117,20 @@ static void pump_body(struct fe_crossing *crossing)
         size_t n;
 
         crossing->wants_body = false; /* unless it is asked for meanwhile */
-        n = ex->handler_ops->on_body(ex, front);
+        n = fe_exchange_deliver_data(ex, front);
         crossing->wants_body |= n == front.len;
         fe_crossing_consume(crossing, &crossing->far, n);
     }
     if (crossing->wants_body && in->is_end && !crossing->is_over) {
         in->is_end = false;
-        ex->handler_ops->on_body_end(ex, in->trailers);
+        fe_exchange_deliver_end(ex, in->trailers);
     }
 }
 
 static void begin(struct fe_crossing *crossing)
 {
     crossing->has_begun = true;
-    fe_service_serve(&crossing->far_ex, crossing->route, &crossing->match, crossing->remote,
-                     crossing->channel->mesh);
+    fe_backend_start(crossing->channel->backend, &crossing->far_ex);
 }
 
 /* A task that comes too late. From the moment in which it counts as received the near side may free
@@ -158,16 +160,16 @@ void fe_crossing_far_on_task(struct fe_task *task)
     fe_crossing_receive(crossing, &crossing->far, &crossing->near);
     if (crossing->far.in.is_abort) {
         if (crossing->has_begun) {
-            ex->handler_ops->on_abort(ex);
+            fe_exchange_deliver_reset(ex, FLATEND_ECLOSED);
         }
-        abort_response(ex);
+        abandon(crossing);
         return;
     }
     if (!crossing->has_begun) {
         begin(crossing);
     } else if (fe_crossing_is_writable(crossing, &crossing->far)) {
         crossing->far.is_blocked = false;
-        ex->handler_ops->on_writable(ex);
+        fe_exchange_deliver_writable(ex);
     }
     if (!crossing->is_over) {
         defer_send(crossing);
@@ -179,7 +181,7 @@ void fe_crossing_far_on_turn(struct fe_deferred *deferred)
     struct fe_crossing *const crossing = FE_CONTAINER_OF(deferred, struct fe_crossing, far.turn);
 
     pump_body(crossing);
-    fe_deferred_cancel(&crossing->far.turn);    /* what the handler has asked for leaves now */
+    fe_deferred_cancel(&crossing->far.turn);    /* what the backend has asked for leaves now */
     if (fe_crossing_is_dirty(&crossing->far)) { /* such as the end */
         fe_crossing_send(crossing, &crossing->far, &crossing->channel->near);
     }

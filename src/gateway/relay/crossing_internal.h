@@ -1,8 +1,8 @@
 /* Private to gateway/relay/crossing*.c: what a crossing is made of.
  *
  *     crossing.c      what both sides do: batches that cross
- *     crossing_near.c the handler of the client's exchange
- *     crossing_far.c  the exchange that the service answers
+ *     crossing_near.c the backend of the client's exchange
+ *     crossing_far.c  the exchange that another backend answers
  *
  * Life: made by the near side. The far side is over when its exchange is, and says so with its last
  * batch, after which it forgets the crossing. The near side is over when its own exchange is too;
@@ -13,6 +13,7 @@
 #include "gateway/relay/crossing.h"
 #include "ground/base/chain.h"
 #include "ground/os/thread.h"
+#include "web/http/router.h"
 
 /* What one side has to say. Heads and trailers stay in the memory of the side that sent them. */
 struct fe_crossing_batch {
@@ -20,7 +21,7 @@ struct fe_crossing_batch {
     size_t n_taken;                   /* bytes of the other side's that are taken */
     const struct fe_response *head;   /* from the far side */
     const struct fe_fields *trailers; /* with `is_end` */
-    bool wants_body;                  /* from the far side: its handler has asked for the body */
+    bool wants_body;                  /* from the far side: its backend has asked for the body */
     bool is_end;                      /* of the bytes */
     bool is_abort;                    /* the exchange is over before its end */
 };
@@ -54,12 +55,10 @@ struct fe_crossing {
 
     /* The far side's; filled in by the near side before the first task. */
     struct fe_exchange far_ex; /* its arena is also that of the response that the near side reads */
-    const struct fe_config_route *route;
     struct fe_match match;
-    struct fe_view remote;
     bool has_begun;
     bool has_asked;  /* for the body */
-    bool wants_body; /* the handler takes more of it */
+    bool wants_body; /* the backend takes more of it */
     bool is_over;
 };
 

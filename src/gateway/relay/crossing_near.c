@@ -1,11 +1,11 @@
-/* The near side: the handler of the client's exchange.
+/* The near side: the backend of the client's exchange.
  *
  * Happy path: the request is copied and crosses; body bytes are accepted as there is room, the
  * response's are written as the client takes them; the far side's end ends the exchange.
  *
  * Failure modes: the client goes away: the far side is told, and its last batch waited for. The
- * response cannot be passed on: the exchange is aborted, and the far side told. No memory: 503, or
- * an abort once a response has begun. */
+ * response cannot be passed on: the exchange is reset, and the far side told. No memory: 503, or
+ * a reset once a response has begun. */
 #include <stdlib.h>
 
 #include "gateway/relay/crossing_internal.h"
@@ -53,12 +53,12 @@ static void give_up(struct fe_crossing *crossing)
     leave_if_over(crossing);
 }
 
-static void abort_exchange(struct fe_crossing *crossing)
+static void fail(struct fe_crossing *crossing, int code)
 {
     struct fe_exchange *const ex = crossing->ex;
 
-    if (ex->responded) {
-        ex->ops->abort(ex);
+    if (fe_exchange_has_responded(ex)) {
+        fe_exchange_reset(ex, code);
     } else {
         fe_problem_respond(ex, 503, "overloaded: out of memory");
     }
@@ -67,9 +67,9 @@ static void abort_exchange(struct fe_crossing *crossing)
 
 /* ---- the request's body --------------------------------------------------------------------- */
 
-static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t on_data(struct fe_exchange *ex, struct fe_view data)
 {
-    struct fe_crossing *const crossing = ex->handler;
+    struct fe_crossing *const crossing = ex->state;
     ssize_t n;
 
     if (crossing->far_is_done) {
@@ -77,20 +77,20 @@ static size_t on_body(struct fe_exchange *ex, struct fe_view data)
     }
     n = fe_crossing_write(crossing, &crossing->near, data);
     if (n < 0) {
-        abort_exchange(crossing);
+        fail(crossing, (int)n);
         return 0;
     }
     defer_send(crossing);
     return (size_t)n;
 }
 
-static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    struct fe_crossing *const crossing = ex->handler;
+    struct fe_crossing *const crossing = ex->state;
     struct fe_fields *const copy = fe_arena_alloc(&crossing->request_arena, sizeof(*copy));
 
     if (copy == NULL || fe_crossing_copy_fields(copy, trailers, &crossing->request_arena) != 0) {
-        abort_exchange(crossing);
+        fail(crossing, FLATEND_ENOMEM);
         return;
     }
     crossing->near.out.trailers = copy;
@@ -98,9 +98,10 @@ static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers
     defer_send(crossing);
 }
 
-static void on_abort(struct fe_exchange *ex)
+static void on_reset(struct fe_exchange *ex, int code)
 {
-    give_up(ex->handler);
+    (void)code;
+    give_up(ex->state);
 }
 
 /* If the far side has asked for it, or there is room again. */
@@ -112,7 +113,7 @@ static void ask_for_body(struct fe_crossing *crossing)
     if (near->in.wants_body || is_dropped || fe_crossing_is_writable(crossing, near)) {
         near->in.wants_body = false;
         near->is_blocked = false;
-        crossing->ex->ops->resume(crossing->ex);
+        fe_exchange_resume(crossing->ex);
     }
 }
 
@@ -126,10 +127,10 @@ static void pump(struct fe_crossing *crossing)
 
     while (in->bytes.len > 0) {
         const struct fe_view front = fe_chain_front(&in->bytes);
-        const ssize_t n = ex->ops->write(ex, front);
+        const ssize_t n = fe_exchange_write(ex, front);
 
         if (n < 0) {
-            abort_exchange(crossing);
+            fail(crossing, (int)n);
             return;
         }
         fe_crossing_consume(crossing, &crossing->near, (size_t)n);
@@ -138,7 +139,7 @@ static void pump(struct fe_crossing *crossing)
         }
     }
     if (in->bytes.len == 0 && in->is_end) {
-        ex->ops->end(ex, in->trailers);
+        fe_exchange_finish(ex, in->trailers);
         crossing->ex = NULL;
         leave_if_over(crossing);
         return;
@@ -150,7 +151,7 @@ static void pump(struct fe_crossing *crossing)
 
 static void on_writable(struct fe_exchange *ex)
 {
-    pump(ex->handler);
+    pump(ex->state);
 }
 
 /* What the far side has sent. Whatever came first: a body that is not asked for before the response
@@ -163,17 +164,17 @@ static void use(struct fe_crossing *crossing)
 
     in->head = NULL;
     ask_for_body(crossing);
-    if (head != NULL && ex->ops->respond(ex, head) != 0) {
-        abort_exchange(crossing);
+    if (head != NULL && fe_exchange_respond(ex, head) != 0) {
+        fail(crossing, FLATEND_ENOMEM);
         return;
     }
     if (in->is_abort) { /* what came before it is for nobody */
-        ex->ops->abort(ex);
+        fe_exchange_reset(ex, FLATEND_ERESET);
         crossing->ex = NULL;
         leave_if_over(crossing);
         return;
     }
-    if (ex->responded) {
+    if (fe_exchange_has_responded(ex)) {
         pump(crossing);
     }
 }
@@ -200,18 +201,11 @@ static void on_turn(struct fe_deferred *deferred)
     }
 }
 
-static const struct fe_handler_ops handler_ops = {
-    .on_body = on_body,
-    .on_body_end = on_body_end,
-    .on_writable = on_writable,
-    .on_abort = on_abort,
-};
-
 /* ---- the start ------------------------------------------------------------------------------ */
 
-static int copy_request(struct fe_crossing *crossing, const struct fe_request *from,
-                        const struct fe_match *match, struct fe_view remote)
+static int copy_request(struct fe_crossing *crossing, const struct fe_exchange *ex)
 {
+    const struct fe_request *const from = &ex->request;
     struct fe_arena *const arena = &crossing->request_arena;
     struct fe_request *const to = &crossing->far_ex.request;
     const struct {
@@ -223,20 +217,20 @@ static int copy_request(struct fe_crossing *crossing, const struct fe_request *f
         {&to->authority, from->authority},
         {&to->path, from->path},
         {&to->query, from->query},
-        {&crossing->remote, remote},
+        {&crossing->far_ex.remote, ex->remote},
     };
     int code;
 
     *to = *from;
-    crossing->match = *match;
+    crossing->match = *ex->match;
     code = fe_crossing_copy_fields(&to->fields, &from->fields, arena);
     for (size_t i = 0; code == 0 && i < sizeof(views) / sizeof(views[0]); i++) {
         code = fe_crossing_copy_view(views[i].to, views[i].from, arena);
     }
     /* Their names are the router's. */
-    for (size_t i = 0; code == 0 && i < match->n_params; i++) {
-        code =
-            fe_crossing_copy_view(&crossing->match.params[i].value, match->params[i].value, arena);
+    for (size_t i = 0; code == 0 && i < crossing->match.n_params; i++) {
+        code = fe_crossing_copy_view(&crossing->match.params[i].value, ex->match->params[i].value,
+                                     arena);
     }
     return code;
 }
@@ -259,27 +253,40 @@ static struct fe_crossing *crossing_new(struct fe_crossing_channel *channel, str
     fe_arena_init(&crossing->request_arena, 0);
     fe_arena_init(&crossing->far_ex.arena, 0);
     crossing->far_ex.ops = &fe_crossing_far_ops;
+    crossing->far_ex.match = &crossing->match;
     return crossing;
 }
 
-void fe_crossing_serve(struct fe_exchange *ex, const struct fe_config_route *route,
-                       const struct fe_match *match, struct fe_view remote,
-                       struct fe_crossing_channel *channel)
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
+    const struct fe_config_route *const route = ex->match->route;
+    struct fe_crossing_channel *const channel =
+        FE_CONTAINER_OF(backend, const struct fe_crossing_backend, backend)->channel;
     struct fe_crossing *const crossing = crossing_new(channel, ex);
 
-    if (crossing == NULL || copy_request(crossing, &ex->request, match, remote) != 0) {
+    if (crossing == NULL || copy_request(crossing, ex) != 0) {
         if (crossing != NULL) {
             fe_crossing_free(crossing);
         }
         fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }
-    crossing->route = route;
     crossing->snapshot = fe_refcount_ref(ex->snapshot);
     channel->n_crossings++;
-    ex->handler_ops = &handler_ops;
-    ex->handler = crossing;
+    ex->state = crossing;
     ex->body_max = route->body_max;
     defer_send(crossing);
+}
+
+static const struct fe_backend_ops backend_ops = {
+    .start = start,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_writable = on_writable,
+    .on_reset = on_reset,
+};
+
+struct fe_crossing_backend fe_crossing_backend(struct fe_crossing_channel *channel)
+{
+    return (struct fe_crossing_backend){{&backend_ops}, channel};
 }

@@ -1,6 +1,6 @@
 /* One request to a service and its response.
  *
- * Happy path: the head is transcribed, a call is started; body bytes go from on_body to the call
+ * Happy path: the head is transcribed, a call is started; body bytes go from on_data to the call
  * and from on_data to the exchange, as many as the other side accepts, and whoever had to wait is
  * asked to resume; the response's end ends the exchange.
  *
@@ -115,8 +115,8 @@ static void fail(struct relay *relay, int code)
     fe_log(relay->mesh->log, FLATEND_LOG_DEBUG, "%.*s %.*s: %s.", (int)ex->request.method_text.len,
            (const char *)ex->request.method_text.ptr, (int)ex->request.path.len,
            (const char *)ex->request.path.ptr, flatend_strerror(code));
-    if (ex->responded) {
-        ex->ops->abort(ex);
+    if (fe_exchange_has_responded(ex)) {
+        fe_exchange_reset(ex, code);
     } else {
         respond_with_code(ex, relay->route, code);
     }
@@ -146,7 +146,7 @@ static int start_deadline(struct relay *relay)
 {
     const struct fe_mesh_access *mesh = relay->mesh;
 
-    if (relay->ex->responded || relay->route->timeout_ms == 0) {
+    if (fe_exchange_has_responded(relay->ex) || relay->route->timeout_ms == 0) {
         return 0;
     }
     return fe_timer_start(mesh->timers, &relay->deadline,
@@ -171,9 +171,9 @@ static void finish(struct relay *relay, const struct fe_fields *trailers)
     }
 }
 
-static size_t on_body(struct fe_exchange *ex, struct fe_view data)
+static size_t on_data(struct fe_exchange *ex, struct fe_view data)
 {
-    struct relay *relay = ex->handler;
+    struct relay *relay = ex->state;
     ssize_t n = fe_call_write(&relay->call, data);
     int code = 0;
 
@@ -196,7 +196,7 @@ static void call_on_writable(struct fe_call *call)
     struct relay *relay = call->owner;
 
     stop_deadline(relay);
-    relay->ex->ops->resume(relay->ex);
+    fe_exchange_resume(relay->ex);
 }
 
 static void respond_too_small(struct fe_exchange *ex, const struct fe_config_route *route)
@@ -210,11 +210,11 @@ static void respond_too_small(struct fe_exchange *ex, const struct fe_config_rou
 
 /* Of a body whose length was not announced this is the first moment at which it can be too small.
  * A response that has begun is let go on: the service had what it needed. */
-static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    struct relay *relay = ex->handler;
+    struct relay *relay = ex->state;
 
-    if (relay->n_body < relay->route->body_min && !ex->responded) {
+    if (relay->n_body < relay->route->body_min && !fe_exchange_has_responded(ex)) {
         stop_deadline(relay);
         fe_call_cancel(&relay->call);
         respond_too_small(ex, relay->route);
@@ -223,10 +223,11 @@ static void on_body_end(struct fe_exchange *ex, const struct fe_fields *trailers
     finish(relay, trailers);
 }
 
-static void on_abort(struct fe_exchange *ex)
+static void on_reset(struct fe_exchange *ex, int code)
 {
-    struct relay *relay = ex->handler;
+    struct relay *relay = ex->state;
 
+    (void)code;
     stop_deadline(relay);
     fe_call_cancel(&relay->call);
 }
@@ -244,7 +245,7 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
     stop_deadline(relay);
     code = fe_transcribe_response(headers, relay->route->no_cache, &ex->arena, &response, &why);
     if (code == 0) {
-        code = ex->ops->respond(ex, &response);
+        code = fe_exchange_respond(ex, &response);
     }
     if (code == FLATEND_EPROTO || code == FLATEND_EINVAL) {
         fail_response(relay, why);
@@ -252,14 +253,14 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
         fail(relay, code);
     } else if (ex->request.method == FE_METHOD_HEAD) {
         fe_call_cancel(call); /* the rest is for nobody, and it may be endless */
-        ex->ops->end(ex, NULL);
+        fe_exchange_finish(ex, NULL);
     }
 }
 
 static size_t call_on_data(struct fe_call *call, struct fe_view data)
 {
     struct relay *relay = call->owner;
-    ssize_t n = relay->ex->ops->write(relay->ex, data);
+    ssize_t n = fe_exchange_write(relay->ex, data);
 
     if (n < 0) {
         fail(relay, (int)n);
@@ -270,7 +271,7 @@ static size_t call_on_data(struct fe_call *call, struct fe_view data)
 
 static void on_writable(struct fe_exchange *ex)
 {
-    struct relay *relay = ex->handler;
+    struct relay *relay = ex->state;
 
     fe_call_resume(&relay->call);
 }
@@ -286,7 +287,7 @@ static void call_on_end(struct fe_call *call)
         return;
     }
     stop_deadline(relay);
-    relay->ex->ops->end(relay->ex, &trailers);
+    fe_exchange_finish(relay->ex, &trailers);
 }
 
 static void call_on_fail(struct fe_call *call, int code, bool responded)
@@ -294,7 +295,7 @@ static void call_on_fail(struct fe_call *call, int code, bool responded)
     struct relay *relay = call->owner;
 
     (void)responded; /* the exchange knows better whether the client has seen anything */
-    if (code == FLATEND_ETOOBIG && !relay->ex->responded) {
+    if (code == FLATEND_ETOOBIG && !fe_exchange_has_responded(relay->ex)) {
         stop_deadline(relay);
         fe_problem_respond(relay->ex, 413, "request too large for the service");
         return;
@@ -303,13 +304,6 @@ static void call_on_fail(struct fe_call *call, int code, bool responded)
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */
-
-static const struct fe_handler_ops handler_ops = {
-    .on_body = on_body,
-    .on_body_end = on_body_end,
-    .on_writable = on_writable,
-    .on_abort = on_abort,
-};
 
 static const struct fe_call_ops call_ops = {
     .on_response = call_on_response,
@@ -347,9 +341,10 @@ static void add_timeout(const struct fe_config_route *route, struct fe_transcrip
     }
 }
 
-static int start_call(struct relay *relay, const struct fe_match *match, struct fe_view remote)
+static int start_call(struct relay *relay)
 {
-    const struct fe_request *http = &relay->ex->request;
+    struct fe_exchange *ex = relay->ex;
+    const struct fe_request *http = &ex->request;
     const struct fe_mesh_access *mesh = relay->mesh;
     struct fe_call_request request = {
         .services = relay->route->services,
@@ -359,7 +354,7 @@ static int start_call(struct relay *relay, const struct fe_match *match, struct 
         .deadline_ms = FE_TIME_NEVER, /* ours can wait for the client */
     };
     struct fe_transcript transcript;
-    int code = fe_transcribe_request(http, match, remote, &relay->ex->arena, &transcript);
+    int code = fe_transcribe_request(http, ex->match, ex->remote, &ex->arena, &transcript);
 
     if (code != 0) {
         return code == FLATEND_ELIMIT ? FLATEND_ETOOBIG : code;
@@ -373,11 +368,10 @@ static int start_call(struct relay *relay, const struct fe_match *match, struct 
                          &call_ops, relay);
 }
 
-void fe_service_serve(struct fe_exchange *ex, const struct fe_config_route *route,
-                      const struct fe_match *match, struct fe_view remote,
-                      const struct fe_mesh_access *mesh)
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
     static const struct fe_fields none;
+    const struct fe_config_route *route = ex->match->route;
     struct relay *relay;
     int code;
 
@@ -391,20 +385,32 @@ void fe_service_serve(struct fe_exchange *ex, const struct fe_config_route *rout
     }
     relay->ex = ex;
     relay->route = route;
-    relay->mesh = mesh;
+    relay->mesh = FE_CONTAINER_OF(backend, const struct fe_service_backend, backend)->mesh;
     relay->n_body = 0;
     fe_timer_init(&relay->deadline, on_deadline);
-    code = start_call(relay, match, remote);
+    code = start_call(relay);
     if (code != 0) {
         respond_with_code(ex, route, code);
         return;
     }
-    ex->handler_ops = &handler_ops;
-    ex->handler = relay;
+    ex->state = relay;
     ex->body_max = route->body_max;
     if (ex->request.content_length == 0) {
         finish(relay, &none);
     } else {
-        ex->ops->resume(ex);
+        fe_exchange_resume(ex);
     }
+}
+
+static const struct fe_backend_ops backend_ops = {
+    .start = start,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_writable = on_writable,
+    .on_reset = on_reset,
+};
+
+struct fe_service_backend fe_service_backend(const struct fe_mesh_access *mesh)
+{
+    return (struct fe_service_backend){{&backend_ops}, mesh};
 }

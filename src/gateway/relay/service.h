@@ -1,4 +1,4 @@
-/* Serves requests by asking the mesh: an exchange on one side, a call on the other. */
+/* The backend that asks the mesh: an exchange on one side, a call on the other. */
 #ifndef FE_GATEWAY_RELAY_SERVICE_H
 #define FE_GATEWAY_RELAY_SERVICE_H
 
@@ -17,10 +17,13 @@ struct fe_mesh_access {
     void *now_arg;
 };
 
-/* Answers `ex` by a call to the services of `route`, or with a problem. `remote` is the client's
- * address; it, `route` and `mesh` outlive the exchange. */
-void fe_service_serve(struct fe_exchange *ex, const struct fe_config_route *route,
-                      const struct fe_match *match, struct fe_view remote,
-                      const struct fe_mesh_access *mesh);
+/* Answers by a call to the services of the `struct fe_config_route` that was matched, or with a
+ * problem. */
+struct fe_service_backend {
+    struct fe_backend backend;
+    const struct fe_mesh_access *mesh; /* outlives the backend */
+};
+
+struct fe_service_backend fe_service_backend(const struct fe_mesh_access *mesh);
 
 #endif

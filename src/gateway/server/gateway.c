@@ -13,6 +13,7 @@
 #include "gateway/certs/acme_client.h"
 #include "gateway/certs/https.h"
 #include "gateway/edge/acceptor.h"
+#include "gateway/relay/service.h"
 #include "ground/base/wipe.h"
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/inspect.h"
@@ -33,6 +34,7 @@ struct fe_gateway {
     enum state state;
     struct flatend_node *node; /* NULL: none was made, or it is closed */
     struct fe_mesh_access mesh;
+    struct fe_service_backend services;
     struct fe_edge_worker *edges;
     size_t n_edges; /* that are open, or were */
     struct fe_acceptors acceptors;
@@ -138,6 +140,7 @@ static int start_node(struct fe_gateway *gateway, struct flatend_error *err)
             .now_ms = now_ms,
             .now_arg = gateway->worker,
         };
+        gateway->services = fe_service_backend(&gateway->mesh);
     }
     return code;
 }
@@ -153,7 +156,7 @@ static int start_edges(struct fe_gateway *gateway, struct flatend_error *err)
     const struct fe_edge_worker_setup setup = {
         .main_worker = gateway->worker,
         .config = gateway->config,
-        .mesh = &gateway->mesh,
+        .services = &gateway->services.backend,
         .https = gateway->https,
         .answers = &gateway->manager.answers,
         .log = &gateway->log,

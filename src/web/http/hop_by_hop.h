@@ -1,5 +1,5 @@
 /* Fields of a response that speak about one connection (RFC 9110 §7.6.1), and those that frame the
- * body: the protocol's to write, whatever a handler says. */
+ * body: the protocol's to write, whatever a backend says. */
 #ifndef FE_WEB_HTTP_HOP_BY_HOP_H
 #define FE_WEB_HTTP_HOP_BY_HOP_H
 

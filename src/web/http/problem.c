@@ -102,19 +102,16 @@ static struct fe_view format_json(char body[BODY_MAX], int status, const char *r
     return fe_view_of(body, n + 3);
 }
 
-/* One write is enough for what the protocol always has room for; less is an abort by fe_exchange's
+/* One write is enough for what the protocol always has room for; less is a reset by fe_exchange's
  * rule about short bodies. */
 static void send(struct fe_exchange *ex, const struct fe_response *response, struct fe_view body)
 {
-    if (ex->ops->respond(ex, response) != 0) {
-        ex->ops->abort(ex);
+    if (fe_exchange_respond(ex, response) != 0 ||
+        fe_exchange_write(ex, body) != (ssize_t)body.len) {
+        fe_exchange_reset(ex, FLATEND_ENOMEM);
         return;
     }
-    if (ex->ops->write(ex, body) != (ssize_t)body.len) {
-        ex->ops->abort(ex);
-        return;
-    }
-    ex->ops->end(ex, NULL);
+    fe_exchange_finish(ex, NULL);
 }
 
 static void respond(struct fe_exchange *ex, int status, const char *reason,
@@ -153,4 +150,32 @@ void fe_problem_respond_with(struct fe_exchange *ex, int status, const char *rea
                              struct fe_field field)
 {
     respond(ex, status, reason, &field);
+}
+
+static int code_of(int status)
+{
+    switch (status) {
+    case 408:
+        return FLATEND_ETIMEDOUT;
+    case 413:
+        return FLATEND_ETOOBIG;
+    case 503:
+        return FLATEND_ENOMEM;
+    default:
+        return FLATEND_EPROTO;
+    }
+}
+
+void fe_problem_fail(struct fe_exchange *ex, int status, const char *reason)
+{
+    const enum fe_exchange_phase phase = ex->phase;
+
+    fe_exchange_deliver_reset(ex, code_of(status));
+    ex->phase = phase;
+    ex->is_failed = true;
+    if (fe_exchange_has_responded(ex)) {
+        fe_exchange_reset(ex, code_of(status));
+    } else {
+        fe_problem_respond(ex, status, reason);
+    }
 }

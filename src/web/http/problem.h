@@ -13,4 +13,9 @@ void fe_problem_respond(struct fe_exchange *ex, int status, const char *reason);
 void fe_problem_respond_with(struct fe_exchange *ex, int status, const char *reason,
                              struct fe_field field);
 
+/* The exchange is taken from its backend, which hears on_reset, because the request cannot be read
+ * to its end or is not to be: answered with a problem if no head has gone out, else reset. HTTP/1.1
+ * closes behind the answer unless the request is complete. */
+void fe_problem_fail(struct fe_exchange *ex, int status, const char *reason);
+
 #endif

@@ -3,7 +3,7 @@
  *
  * Opens no socket and reads no clock: the owner feeds what arrives, and sends what is appended to
  * `out`. The owner feeds, drains and frees from its own callbacks, never from within its `ops` nor
- * from within a handler's call to the exchange. Handlers are called from the functions below and
+ * from within a backend's call to the exchange. Backends are called from the functions below and
  * from timers only, in a loop: any number of requests that wait needs the same stack. */
 #ifndef FE_WEB_HTTP_SERVER_H
 #define FE_WEB_HTTP_SERVER_H
@@ -30,7 +30,7 @@ struct fe_http_limits {
 };
 
 struct fe_http_owner_ops {
-    /* Chooses the handler: see exchange.h. */
+    /* Chooses the backend and calls fe_backend_start, or answers. */
     void (*on_exchange)(void *owner, struct fe_exchange *ex);
     /* `out` has grown, or will when fe_http_server_run is called, which the owner does at the end
      * of this turn, before it sends. */
@@ -58,6 +58,7 @@ struct fe_http_setup {
     struct fe_timers *timers;
     struct fe_chain *out;
     struct fe_view scheme; /* of the requests: "http" or "https" */
+    struct fe_view remote; /* the client's address, as text */
     struct fe_view hsts;   /* Strict-Transport-Security of all responses; empty: none */
     const struct fe_http_owner_ops *ops;
     void *owner;
@@ -84,7 +85,7 @@ static inline void fe_http_server_feed(struct fe_http_server *server, struct fe_
     server->ops->feed(server, data);
 }
 
-/* After the owner was asked to flush, once a turn: does what could not be done within a handler's
+/* After the owner was asked to flush, once a turn: does what could not be done within a backend's
  * call, and appends what waits to `out`, which the owner sends then. */
 static inline void fe_http_server_run(struct fe_http_server *server)
 {

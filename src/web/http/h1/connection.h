@@ -32,7 +32,7 @@ enum {
  *                                             └─ waited long enough ─▶ CLOSED */
 enum fe_h1_phase {
     FE_H1_WAIT,     /* between requests, or within a head */
-    FE_H1_EXCHANGE, /* a handler has the exchange */
+    FE_H1_EXCHANGE, /* a backend has the exchange */
     FE_H1_DISCARD,  /* answered; the rest of the request is dropped */
     FE_H1_LINGER,   /* the last answer is on its way; whatever comes is dropped */
     FE_H1_CLOSED,   /* reset */
@@ -41,7 +41,7 @@ enum fe_h1_phase {
 enum fe_h1_body {
     FE_H1_BODY_NOT_STARTED, /* before the first resume */
     FE_H1_BODY_FLOWING,
-    FE_H1_BODY_PAUSED, /* the handler took less than it was given */
+    FE_H1_BODY_PAUSED, /* the backend took less than it was given */
     FE_H1_BODY_DONE,
 };
 
@@ -70,7 +70,7 @@ struct fe_h1_server {
     enum fe_h1_body body;
     uint64_t n_body;    /* bytes of this request's body that were taken */
     uint64_t n_dropped; /* in DISCARD and LINGER */
-    bool is_running;    /* within fe_h1_run: what a handler causes is done there */
+    bool is_running;    /* within fe_h1_run: what a backend causes is done there */
     bool is_paused;     /* reading, by us */
 
     /* the response */
@@ -91,22 +91,22 @@ struct fe_h1_server {
     uint64_t trim_ms;  /* when to give memory back */
     uint64_t write_ms; /* when to look whether the client has taken something */
     uint64_t written;  /* by then, more than this */
-    uint64_t run_ms;   /* when to go on with what could not be done within a handler's call */
+    uint64_t run_ms;   /* when to go on with what could not be done within a backend's call */
 };
 
 extern const struct fe_exchange_ops fe_h1_exchange_ops;
 
 /* Does whatever can be done now, in a loop; then sees to flushing, reading and timers. Within
- * itself, nothing: the loop goes on when the handler returns. */
+ * itself, nothing: the loop goes on when the backend returns. */
 void fe_h1_run(struct fe_h1_server *server);
 
-/* Has fe_h1_run called from the timer, unless it runs: for calls by handlers. */
+/* Has fe_h1_run called from the timer, unless it runs: for calls by backends. */
 void fe_h1_schedule_run(struct fe_h1_server *server);
 
 /* Flushing, reading and timers, after anything that may have changed what they depend on. */
 void fe_h1_update(struct fe_h1_server *server);
 
-/* Drops the rest of an answered request, as far as it has come. Calls no handler. */
+/* Drops the rest of an answered request, as far as it has come. Calls no backend. */
 void fe_h1_discard(struct fe_h1_server *server);
 
 /* No further request: sends what there is, then ends our direction; or resets. */
@@ -116,7 +116,7 @@ void fe_h1_reset(struct fe_h1_server *server);
 /* Ends the running exchange because of the client, and tells it so if that is still possible. */
 void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason);
 
-/* Answers a request that no handler has, and closes. */
+/* Answers a request that no backend has, and closes. */
 void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason);
 
 /* Is there input that was not looked at? */

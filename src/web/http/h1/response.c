@@ -1,4 +1,4 @@
-/* The exchange as the handler sees it: what it says becomes HTTP/1.1. */
+/* The exchange as the backend sees it: what it says becomes HTTP/1.1. */
 
 #include "ground/base/assert.h"
 #include "ground/base/list.h"
@@ -8,7 +8,7 @@ static struct fe_h1_server *server_of(struct fe_exchange *ex)
 {
     struct fe_h1_server *server = FE_CONTAINER_OF(ex, struct fe_h1_server, ex);
 
-    FE_ASSERT(server->phase == FE_H1_EXCHANGE, "a handler forgets an exchange that is over");
+    FE_ASSERT(server->phase == FE_H1_EXCHANGE, "an exchange that is over has no calls");
     return server;
 }
 
@@ -31,7 +31,7 @@ static bool is_request_readable(const struct fe_h1_server *server)
 {
     uint64_t length = server->ex.request.content_length;
 
-    if (server->owes_continue) {
+    if (server->owes_continue || (server->ex.is_failed && server->body != FE_H1_BODY_DONE)) {
         return false;
     }
     return server->body != FE_H1_BODY_NOT_STARTED || length == FE_BODY_UNKNOWN ||
@@ -54,12 +54,10 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
                                   .hsts = server->hsts};
     int code;
 
-    FE_ASSERT(!ex->responded, "a response has one head");
     code = fe_h1_encode_head(server->out, &head);
     if (code != 0) {
         return code;
     }
-    ex->responded = true;
     server->framing = framing;
     server->left = announced == FE_H1_FRAMING_LENGTH ? response->content_length : 0;
     server->must_close = must_close;
@@ -90,7 +88,6 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     size_t want = data.len;
     ssize_t n;
 
-    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (server->framing == FE_H1_FRAMING_NONE) {
         return (ssize_t)want;
     }
@@ -115,17 +112,17 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return n;
 }
 
-static void abort_response(struct fe_exchange *ex)
+static void reset(struct fe_exchange *ex, int code)
 {
+    (void)code; /* HTTP/1.1 has no words for it */
     fe_h1_reset(server_of(ex));
 }
 
-static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fe_h1_server *server = server_of(ex);
     bool is_short = server->framing == FE_H1_FRAMING_LENGTH && server->left > 0;
 
-    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (is_short || (server->framing == FE_H1_FRAMING_CHUNKS &&
                      fe_h1_encode_last_chunk(server->out, trailers) != 0)) {
         fe_h1_reset(server);
@@ -157,7 +154,8 @@ static void resume(struct fe_exchange *ex)
         return;
     }
     /* Without memory for it the client goes on by itself, after a while (RFC 9110 §10.1.1). */
-    if (server->owes_continue && !ex->responded && fe_h1_encode_continue(server->out) == 0) {
+    if (server->owes_continue && !fe_exchange_has_responded(ex) &&
+        fe_h1_encode_continue(server->out) == 0) {
         server->owes_continue = false;
     }
     server->body = FE_H1_BODY_FLOWING;
@@ -170,7 +168,7 @@ static void resume(struct fe_exchange *ex)
 const struct fe_exchange_ops fe_h1_exchange_ops = {
     .respond = respond,
     .write = write_body,
-    .end = end,
-    .abort = abort_response,
+    .finish = finish,
+    .reset = reset,
     .resume = resume,
 };

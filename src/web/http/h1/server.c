@@ -5,11 +5,11 @@
 #include "web/http/h1/connection.h"
 #include "web/http/problem.h"
 
-/* The exchange is over; the handler hears nothing after this. */
-static void abort_handler(struct fe_h1_server *server, enum fe_h1_phase phase)
+/* The exchange is over; its backend hears nothing after this. */
+static void end_exchange(struct fe_h1_server *server, enum fe_h1_phase phase)
 {
     server->phase = phase;
-    server->ex.handler_ops->on_abort(&server->ex);
+    fe_exchange_deliver_reset(&server->ex, FLATEND_ECLOSED);
 }
 
 /* ---- input ---------------------------------------------------------------------------------- */
@@ -80,9 +80,7 @@ static void exchange_init(struct fe_h1_server *server)
 {
     struct fe_exchange *ex = &server->ex;
 
-    ex->handler_ops = NULL;
-    ex->handler = NULL;
-    ex->responded = false;
+    fe_exchange_begin(ex);
     ex->body_max = server->limits->body_max;
     server->phase = FE_H1_EXCHANGE;
     server->body = FE_H1_BODY_NOT_STARTED;
@@ -105,12 +103,7 @@ void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason)
 
 void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason)
 {
-    abort_handler(server, FE_H1_WAIT);
-    if (server->ex.responded) {
-        fe_h1_reset(server);
-    } else {
-        fe_h1_answer(server, status, reason);
-    }
+    fe_problem_fail(&server->ex, status, reason);
 }
 
 /* What the last exchange was served by is not needed any more: nobody is within a call about it. */
@@ -141,8 +134,8 @@ static bool step_wait(struct fe_h1_server *server)
     case FE_H1_ON_HEAD:
         exchange_init(server);
         server->ops->on_exchange(server->owner, &server->ex);
-        FE_ASSERT(server->phase != FE_H1_EXCHANGE || server->ex.handler_ops != NULL,
-                  "an exchange is answered or has a handler");
+        FE_ASSERT(fe_exchange_is_over(&server->ex) || server->ex.backend != NULL,
+                  "an exchange is answered or has a backend");
         return true;
     case FE_H1_ON_FAULT:
         fe_h1_answer(server, server->decoder.fault.status, server->decoder.fault.reason);
@@ -152,7 +145,7 @@ static bool step_wait(struct fe_h1_server *server)
     }
 }
 
-/* Hands body to the handler, which may end the exchange meanwhile: then nothing of it was taken,
+/* Hands body to the backend, which may end the exchange meanwhile: then nothing of it was taken,
  * and the rest is discarded. */
 static bool deliver_body(struct fe_h1_server *server)
 {
@@ -165,11 +158,10 @@ static bool deliver_body(struct fe_h1_server *server)
         return true;
     }
     server->body = FE_H1_BODY_PAUSED;
-    n = ex->handler_ops->on_body(ex, data);
+    n = fe_exchange_deliver_data(ex, data);
     if (server->phase != FE_H1_EXCHANGE) {
         return true;
     }
-    FE_ASSERT(n <= data.len, "a handler takes no more than it was given");
     take(server, n);
     server->n_body += n;
     fe_h1_timeout_restart(server);
@@ -188,7 +180,7 @@ static bool step_exchange(struct fe_h1_server *server)
 
     if (server->is_blocked && server->out->len <= FE_HTTP_OUT_HIGH_WATER) {
         server->is_blocked = false;
-        ex->handler_ops->on_writable(ex);
+        fe_exchange_deliver_writable(ex);
         return true;
     }
     if (server->body != FE_H1_BODY_FLOWING) {
@@ -199,7 +191,7 @@ static bool step_exchange(struct fe_h1_server *server)
         return deliver_body(server);
     case FE_H1_ON_END:
         server->body = FE_H1_BODY_DONE;
-        ex->handler_ops->on_body_end(ex, &server->decoder.trailers);
+        fe_exchange_deliver_end(ex, &server->decoder.trailers);
         return true;
     case FE_H1_ON_FAULT:
         fe_h1_fail(server, server->decoder.fault.status, server->decoder.fault.reason);
@@ -264,7 +256,7 @@ static bool step(struct fe_h1_server *server)
 
 void fe_h1_run(struct fe_h1_server *server)
 {
-    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
+    FE_ASSERT(!server->is_running, "the owner does not call from within a backend's call");
     server->is_running = true;
     while (step(server)) {
     }
@@ -315,7 +307,7 @@ static void feed(struct fe_http_server *base, struct fe_view data)
 
         server->fed = fe_view_of(NULL, 0);
         if (code != 0) {
-            server->ops->close(server->owner, true); /* the handler hears of it when we are freed */
+            server->ops->close(server->owner, true); /* the backend hears of it when we are freed */
             return;
         }
         fe_h1_update(server);
@@ -325,6 +317,7 @@ static void feed(struct fe_http_server *base, struct fe_view data)
 static void on_eof(struct fe_http_server *base)
 {
     struct fe_h1_server *server = server_of(base);
+    bool has_responded;
 
     switch (server->phase) {
     case FE_H1_WAIT:
@@ -332,8 +325,9 @@ static void on_eof(struct fe_http_server *base)
         fe_h1_finish(server);
         break;
     case FE_H1_EXCHANGE:
-        abort_handler(server, FE_H1_LINGER);
-        if (server->ex.responded) {
+        has_responded = fe_exchange_has_responded(&server->ex);
+        end_exchange(server, FE_H1_LINGER);
+        if (has_responded) {
             fe_h1_reset(server);
         } else {
             fe_h1_finish(server); /* answers to earlier requests may be on their way */
@@ -370,9 +364,9 @@ static void server_free(struct fe_http_server *base)
 {
     struct fe_h1_server *server = server_of(base);
 
-    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
+    FE_ASSERT(!server->is_running, "the owner does not call from within a backend's call");
     if (server->phase == FE_H1_EXCHANGE) {
-        abort_handler(server, FE_H1_CLOSED);
+        end_exchange(server, FE_H1_CLOSED);
     }
     release_snapshot(server);
     fe_h1_timeout_deinit(server);
@@ -407,6 +401,7 @@ struct fe_http_server *fe_h1_server_new(const struct fe_http_setup *setup)
     server->phase = FE_H1_WAIT;
     server->ex.ops = &fe_h1_exchange_ops;
     server->ex.request.scheme = setup->scheme;
+    server->ex.remote = setup->remote;
     server->hsts = setup->hsts;
     fe_arena_init(&server->ex.arena, 0);
     fe_chain_init(&server->held, setup->out->pool);

@@ -70,7 +70,7 @@ void fe_h1_timeout_update(struct fe_h1_server *server)
                       fe_earlier(server->write_ms, server->run_ms));
     if (next < server->timer.deadline_ms &&
         fe_timer_start(server->timers, &server->timer, next) != 0) {
-        /* Without its timer the connection could hang for ever. A handler hears of it when the
+        /* Without its timer the connection could hang for ever. A backend hears of it when the
          * owner frees the server. */
         server->ops->close(server->owner, true);
     }
@@ -93,11 +93,11 @@ static bool is_stalled(struct fe_h1_server *server, uint64_t now)
 
 static void on_stalled(struct fe_h1_server *server)
 {
-    bool has_handler = server->phase == FE_H1_EXCHANGE;
+    bool has_backend = server->phase == FE_H1_EXCHANGE;
 
     server->phase = FE_H1_CLOSED;
-    if (has_handler) {
-        server->ex.handler_ops->on_abort(&server->ex);
+    if (has_backend) {
+        fe_exchange_deliver_reset(&server->ex, FLATEND_ETIMEDOUT);
     }
     server->ops->close(server->owner, true);
 }

@@ -20,7 +20,7 @@ enum {
     FE_H2_TRIM_MS = 1000,
     /* Between two looks at what streams wait for: how late a timeout may be noticed. */
     FE_H2_CHECK_MS = 100,
-    /* How often a turn goes on with what its own handlers have caused. */
+    /* How often a turn goes on with what its own backends have caused. */
     FE_H2_ROUNDS_MAX = 16,
 };
 
@@ -39,16 +39,16 @@ enum fe_h2_phase {
 /* Whose a stream is. */
 enum fe_h2_state {
     FE_H2_HEAD,     /* the request's head is coming */
-    FE_H2_EXCHANGE, /* a handler has it */
-    FE_H2_ENDED,    /* the handler has ended the response, which is on its way */
+    FE_H2_EXCHANGE, /* a backend has it */
+    FE_H2_ENDED,    /* the backend has ended the response, which is on its way */
     FE_H2_RESET,    /* RST_STREAM is on its way */
 };
 
 enum fe_h2_body {
     FE_H2_BODY_NOT_STARTED, /* before the first resume */
     FE_H2_BODY_FLOWING,
-    FE_H2_BODY_PAUSED, /* the handler took less than it was given */
-    FE_H2_BODY_DONE,   /* on_body_end was called */
+    FE_H2_BODY_PAUSED, /* the backend took less than it was given */
+    FE_H2_BODY_DONE,   /* on_end was called */
 };
 
 /* What the connection waits for from its client. */
@@ -109,7 +109,7 @@ struct fe_h2_server {
     struct fe_h2_guard guard;
     enum fe_h2_phase phase;
     enum fe_h2_flood flood; /* what there is too much of, until that is acted on */
-    bool is_running;        /* within feed or run: what handlers cause is done there */
+    bool is_running;        /* within feed or run: what backends cause is done there */
     bool is_out_of_memory;  /* noticed where it cannot be said */
     bool had_request;       /* until the first one, the head's timeout counts from the beginning */
     struct fe_list streams; /* all of them */
@@ -141,7 +141,7 @@ void fe_h2_session_drop(struct fe_h2_server *server);           /* not from with
 
 /* ---- stream.c */
 struct fe_h2_stream *fe_h2_stream_new(struct fe_h2_server *server, int32_t id) FE_MUST_USE;
-/* nghttp2 has closed it: a handler that has it hears of that. Not from within a handler's call. */
+/* nghttp2 has closed it: a backend that has it hears of that. Not from within a backend's call. */
 void fe_h2_stream_close(struct fe_h2_stream *stream);
 void fe_h2_streams_trim(struct fe_h2_server *server); /* the spare ones */
 
@@ -150,7 +150,7 @@ void fe_h2_schedule(struct fe_h2_stream *stream);
 
 /* Ends the running exchange because of the client, and tells it so if that is still possible. */
 void fe_h2_fail(struct fe_h2_stream *stream, int status, const char *reason);
-/* Answers a request that no handler has. */
+/* Answers a request that no backend has. */
 void fe_h2_answer(struct fe_h2_stream *stream, int status, const char *reason);
 void fe_h2_stream_reset(struct fe_h2_stream *stream, uint32_t code);
 
@@ -160,7 +160,7 @@ int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view 
 void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete);
 void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data);
 void fe_h2_on_complete(struct fe_h2_stream *stream);
-/* Body for a handler that has asked for it. */
+/* Body for a backend that has asked for it. */
 void fe_h2_deliver(struct fe_h2_stream *stream);
 
 /* ---- response.c: what goes */
@@ -178,7 +178,7 @@ int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint
 /* No further frame but what is in `out`: sends that, then ends our direction; or resets. */
 void fe_h2_finish(struct fe_h2_server *server);
 void fe_h2_reset(struct fe_h2_server *server);
-/* Says why and goes; at once, so that handlers hear of it only when the server is freed or run. */
+/* Says why and goes; at once, so that backends hear of it only when the server is freed or run. */
 void fe_h2_terminate(struct fe_h2_server *server, uint32_t code, const char *why);
 void fe_h2_goaway(struct fe_h2_server *server);
 

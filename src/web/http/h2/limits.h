@@ -8,13 +8,13 @@ enum {
     /* Requests at once (SETTINGS_MAX_CONCURRENT_STREAMS). A browser needs a hundred, a proxy for
        many users more. Each costs its exchange's arena, some 6 KiB. */
     FE_H2_STREAMS_MAX = 1000,
-    /* What a client may send of a body before the handler has taken any of it: enough for 20 Mbit/s
+    /* What a client may send of a body before the backend has taken any of it: enough for 20 Mbit/s
      * at 100 ms. */
     FE_H2_STREAM_WINDOW = 256 * 1024,
-    /* The same of all bodies together. Returned as they arrive, so that a handler that consumes
+    /* The same of all bodies together. Returned as they arrive, so that a backend that consumes
        nothing blocks no other body, ... */
     FE_H2_CONNECTION_WINDOW = 1024 * 1024,
-    /* ... unless handlers together have left more than this. */
+    /* ... unless backends together have left more than this. */
     FE_H2_HELD_MAX = 4 * 1024 * 1024,
     /* Buffered bytes of a response: enough for four frames, so that the next piece is
      * there before the last has gone. */

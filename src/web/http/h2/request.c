@@ -1,4 +1,4 @@
-/* A request as it comes: fields, body, trailers; and what of it is given to the handler. */
+/* A request as it comes: fields, body, trailers; and what of it is given to the backend. */
 
 #include "ground/base/assert.h"
 #include "web/http/h2/connection.h"
@@ -15,7 +15,7 @@ static struct fe_view copy(struct fe_h2_stream *stream, struct fe_view v)
     return fe_view_of(fe_arena_copy(&stream->ex.arena, v), v.len);
 }
 
-/* RFC 9113 §8.3.1: :authority takes the place of Host, and handlers know it by that name. */
+/* RFC 9113 §8.3.1: :authority takes the place of Host, and backends know it by that name. */
 static int on_authority(struct fe_h2_stream *stream, struct fe_view value)
 {
     struct fe_request *request = &stream->ex.request;
@@ -201,8 +201,8 @@ void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete)
     }
     stream->state = FE_H2_EXCHANGE;
     server->setup.ops->on_exchange(server->setup.owner, ex);
-    FE_ASSERT(stream->state != FE_H2_EXCHANGE || ex->handler_ops != NULL,
-              "an exchange is answered or has a handler");
+    FE_ASSERT(fe_exchange_is_over(ex) || ex->backend != NULL,
+              "an exchange is answered or has a backend");
 }
 
 /* ---- the body ------------------------------------------------------------------------------- */
@@ -217,17 +217,16 @@ static void give_window(struct fe_h2_stream *stream, size_t n)
     }
 }
 
-/* Hands body to the handler, which may end the exchange meanwhile: then nothing of it was taken. */
+/* Hands body to the backend, which may end the exchange meanwhile: then nothing of it was taken. */
 static size_t offer(struct fe_h2_stream *stream, struct fe_view data)
 {
     size_t n;
 
     stream->body = FE_H2_BODY_PAUSED;
-    n = stream->ex.handler_ops->on_body(&stream->ex, data);
+    n = fe_exchange_deliver_data(&stream->ex, data);
     if (stream->state != FE_H2_EXCHANGE) {
         return 0;
     }
-    FE_ASSERT(n <= data.len, "a handler takes no more than it was given");
     if (n == data.len) {
         stream->body = FE_H2_BODY_FLOWING;
     }
@@ -256,7 +255,7 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
     if (stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_FLOWING &&
         stream->held.len == 0 && stream->is_complete) {
         stream->body = FE_H2_BODY_DONE;
-        ex->handler_ops->on_body_end(ex, &stream->trailers);
+        fe_exchange_deliver_end(ex, &stream->trailers);
     }
 }
 

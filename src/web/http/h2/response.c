@@ -1,4 +1,4 @@
-/* The exchange as the handler sees it: what it says becomes HTTP/2. Nothing is given to nghttp2
+/* The exchange as the backend sees it: what it says becomes HTTP/2. Nothing is given to nghttp2
  * within its calls, so that the frames of one turn are as few as can be. */
 
 #include "ground/base/assert.h"
@@ -176,7 +176,7 @@ static struct fe_h2_stream *stream_of(struct fe_exchange *ex)
 {
     struct fe_h2_stream *stream = FE_CONTAINER_OF(ex, struct fe_h2_stream, ex);
 
-    FE_ASSERT(stream->state == FE_H2_EXCHANGE, "a handler forgets an exchange that is over");
+    FE_ASSERT(stream->state == FE_H2_EXCHANGE, "an exchange that is over has no calls");
     return stream;
 }
 
@@ -185,7 +185,6 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     struct fe_h2_stream *stream = stream_of(ex);
     int code;
 
-    FE_ASSERT(!ex->responded, "a response has one head");
     if (!fe_status_is_valid(response->status)) {
         return FLATEND_EINVAL;
     }
@@ -193,7 +192,6 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     if (code != 0) {
         return code;
     }
-    ex->responded = true;
     stream->has_no_body =
         ex->request.method == FE_METHOD_HEAD || response->status == 204 || response->status == 304;
     stream->has_length = !stream->has_no_body && response->content_length != FE_BODY_UNKNOWN;
@@ -216,7 +214,6 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     size_t room = fe_h2_room(stream);
     size_t n = data.len < room ? data.len : room;
 
-    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (stream->has_no_body) {
         return (ssize_t)data.len;
     }
@@ -238,21 +235,22 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     return (ssize_t)n;
 }
 
-static void abort_response(struct fe_exchange *ex)
+/* RFC 9113 §7: to the client it is its own doing, or ours; more it is not told. */
+static void reset(struct fe_exchange *ex, int code)
 {
     struct fe_h2_stream *stream = stream_of(ex);
 
+    (void)code;
     stream->state = FE_H2_RESET;
-    fe_h2_stream_reset(stream, NGHTTP2_INTERNAL_ERROR);
+    fe_h2_stream_reset(stream, ex->is_failed ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
-static void end(struct fe_exchange *ex, const struct fe_fields *trailers)
+static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fe_h2_stream *stream = stream_of(ex);
 
-    FE_ASSERT(ex->responded, "a body comes behind its head");
     if (stream->left > 0 || (trailers != NULL && build_trailers(stream, trailers) != 0)) {
-        abort_response(ex);
+        reset(ex, FLATEND_EINVAL);
         return;
     }
     stream->state = FE_H2_ENDED;
@@ -280,7 +278,7 @@ static void resume(struct fe_exchange *ex)
     if (stream->body == FE_H2_BODY_DONE) {
         return;
     }
-    if (stream->owes_continue && !ex->responded) {
+    if (stream->owes_continue && !fe_exchange_has_responded(ex)) {
         send_continue(stream);
     }
     stream->body = FE_H2_BODY_FLOWING;
@@ -291,8 +289,8 @@ static void resume(struct fe_exchange *ex)
 const struct fe_exchange_ops fe_h2_exchange_ops = {
     .respond = respond,
     .write = write_body,
-    .end = end,
-    .abort = abort_response,
+    .finish = finish,
+    .reset = reset,
     .resume = resume,
 };
 
@@ -318,7 +316,7 @@ void fe_h2_submit(struct fe_h2_stream *stream)
 {
     int rv = 0;
 
-    if (stream->state == FE_H2_RESET || !stream->ex.responded) {
+    if (stream->state == FE_H2_RESET || stream->head == NULL) {
         return;
     }
     if (!stream->is_submitted) {

@@ -1,7 +1,7 @@
-/* One HTTP/2 connection: bytes in, through the guard, to nghttp2; what handlers say, at the end of
+/* One HTTP/2 connection: bytes in, through the guard, to nghttp2; what backends say, at the end of
  * the turn, through nghttp2 to the output.
  *
- * Happy path: feed, which dispatches requests and gives bodies to handlers; run, which gives their
+ * Happy path: feed, which dispatches requests and gives bodies to backends; run, which gives their
  * answers to nghttp2 and fills the output; on_drain, the same for what did not fit.
  *
  * Failure modes: the client breaks the protocol: nghttp2 says so to it, and has nothing more to
@@ -21,7 +21,7 @@ static struct fe_h2_server *server_of(struct fe_http_server *base)
 
 /* ---- ends ----------------------------------------------------------------------------------- */
 
-/* Every handler hears that its exchange is over. */
+/* Every backend hears that its exchange is over. */
 static void close_streams(struct fe_h2_server *server)
 {
     while (!fe_list_is_empty(&server->streams)) {
@@ -104,7 +104,7 @@ static void on_session_error(struct fe_h2_server *server, ssize_t rv)
 
 /* ---- output --------------------------------------------------------------------------------- */
 
-/* One stream's turn: what it was told of, then what can be told to its handler. */
+/* One stream's turn: what it was told of, then what can be told to its backend. */
 static void step(struct fe_h2_stream *stream)
 {
     struct fe_exchange *ex = &stream->ex;
@@ -114,7 +114,7 @@ static void step(struct fe_h2_stream *stream)
     if (stream->state == FE_H2_EXCHANGE && stream->is_blocked &&
         stream->output.len <= FE_H2_STREAM_OUT_MAX / 2 && fe_h2_room(stream) > 0) {
         stream->is_blocked = false;
-        ex->handler_ops->on_writable(ex);
+        fe_exchange_deliver_writable(ex);
         fe_h2_submit(stream);
     }
 }
@@ -207,7 +207,7 @@ static void run(struct fe_http_server *base)
 {
     struct fe_h2_server *server = server_of(base);
 
-    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
+    FE_ASSERT(!server->is_running, "the owner does not call from within a backend's call");
     if (!fe_h2_is_gone(server)) {
         server->is_running = true;
         run_rounds(server);
@@ -318,7 +318,7 @@ static void server_free(struct fe_http_server *base)
 {
     struct fe_h2_server *server = server_of(base);
 
-    FE_ASSERT(!server->is_running, "the owner does not call from within a handler's call");
+    FE_ASSERT(!server->is_running, "the owner does not call from within a backend's call");
     server->phase = FE_H2_CLOSED;
     close_streams(server);
     fe_h2_streams_trim(server);

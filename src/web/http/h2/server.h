@@ -1,8 +1,8 @@
 /* The server's side of HTTP/2 (RFC 9113), over nghttp2, which no other room includes.
  *
- * Each stream is an exchange. Handlers are called from feed, run, on_drain, on_eof, free and
+ * Each stream is an exchange. Backends are called from feed, run, on_drain, on_eof, free and
  * timers; what they say is put together in run. A client that does not take its share of a response
- * holds up that stream only, a handler that does not take a body holds up that body only, and both
+ * holds up that stream only, a backend that does not take a body holds up that body only, and both
  * for a bounded number of bytes: web/http/h2/limits.h, where the floods are too for which a client
  * is told ENHANCE_YOUR_CALM and left. */
 #ifndef FE_WEB_HTTP_H2_SERVER_H

@@ -41,6 +41,7 @@ struct fe_h2_stream *fe_h2_stream_new(struct fe_h2_server *server, int32_t id)
                .request = {.scheme = server->setup.scheme,
                            .content_length = FE_BODY_UNKNOWN,
                            .version = 20},
+               .remote = server->setup.remote,
                .body_max = server->setup.limits->body_max},
         .server = server,
         .id = id,
@@ -65,7 +66,7 @@ void fe_h2_stream_close(struct fe_h2_stream *stream)
 
     if (stream->state == FE_H2_EXCHANGE) {
         stream->state = FE_H2_RESET;
-        stream->ex.handler_ops->on_abort(&stream->ex);
+        fe_exchange_deliver_reset(&stream->ex, FLATEND_ECLOSED);
     }
     if (server->receiving == stream) {
         server->receiving = NULL;
@@ -130,11 +131,5 @@ void fe_h2_answer(struct fe_h2_stream *stream, int status, const char *reason)
 
 void fe_h2_fail(struct fe_h2_stream *stream, int status, const char *reason)
 {
-    stream->state = FE_H2_RESET;
-    stream->ex.handler_ops->on_abort(&stream->ex);
-    if (stream->ex.responded) {
-        fe_h2_stream_reset(stream, NGHTTP2_CANCEL);
-    } else {
-        fe_h2_answer(stream, status, reason);
-    }
+    fe_problem_fail(&stream->ex, status, reason);
 }

@@ -52,14 +52,14 @@ static void check_stream(struct fe_h2_stream *stream, uint64_t now)
     struct fe_h2_server *server = stream->server;
 
     if (now >= stream->write_ms && is_stalled(stream, now)) {
-        bool has_handler = stream->state == FE_H2_EXCHANGE;
+        bool has_backend = stream->state == FE_H2_EXCHANGE;
 
         stream->write_ms = FE_TIME_NEVER;
         stream->read_ms = FE_TIME_NEVER;
         stream->state = FE_H2_RESET;
         server->counters->stalled++;
-        if (has_handler) {
-            stream->ex.handler_ops->on_abort(&stream->ex);
+        if (has_backend) {
+            fe_exchange_deliver_reset(&stream->ex, FLATEND_ETIMEDOUT);
         }
         fe_h2_stream_reset(stream, NGHTTP2_CANCEL);
     } else if (now >= stream->read_ms) {
