@@ -106,7 +106,7 @@ static const struct fe_http_owner_ops owner_ops = {
 /* Feeds the bytes in pieces of `piece` and keeps what is answered. */
 static void run(struct client *client, const uint8_t *data, size_t size, size_t piece)
 {
-    const struct fe_http_limits limits = {.header_max = HEADER_MAX, .body_max = UINT64_MAX};
+    const struct fe_http_limits limits = {.header_max = HEADER_MAX};
     struct fe_timers timers;
     struct fe_http_server *server;
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/filters/chains.h"
 #include "gateway/relay/crossing_internal.h"
 
 enum { BLOCKS_MAX = 1024 };
@@ -145,6 +146,7 @@ void crossings_init(struct crossings *crossings, bool is_secure)
     fe_timers_init(&crossings->timers);
     fe_pool_init(&crossings->pool);
     crossings->now_ms = 5000;
+    fe_arena_init(&crossings->filter_arena, 0);
     crossings->mesh = (struct fe_mesh_access){
         .registry = &crossings->registry,
         .timers = &crossings->timers,
@@ -191,6 +193,7 @@ void crossings_deinit(struct crossings *crossings)
     fe_timers_deinit(&crossings->timers);
     fe_pool_deinit(&crossings->pool);
     fake_exchange_deinit(&crossings->fake);
+    fe_arena_deinit(&crossings->filter_arena);
     free(crossings->lent);
 }
 
@@ -233,6 +236,17 @@ static void own(struct fe_exchange *ex, struct fe_view *view)
     }
 }
 
+static const struct fe_filter_chain *make_filters(struct crossings *crossings)
+{
+    const struct fe_config_route *const route = &crossings->route;
+    const struct fe_route_filters filters = {route->body_min, route->body_max, route->no_cache};
+    const struct fe_filter_chain *const listener =
+        fe_filters_of_listener(&crossings->filter_arena, fe_view_of(NULL, 0));
+
+    return listener == NULL ? NULL
+                            : fe_filters_of_route(&crossings->filter_arena, listener, &filters);
+}
+
 void crossings_serve(struct crossings *crossings)
 {
     struct fe_exchange *const ex = &crossings->fake.ex;
@@ -249,6 +263,11 @@ void crossings_serve(struct crossings *crossings)
     }
     crossings->lent->match.route = &crossings->route;
     ex->match = &crossings->lent->match;
+    ex->filters = make_filters(crossings);
+    if (ex->filters == NULL) {
+        crossings->fake.is_over = true;
+        return;
+    }
     ex->remote = fe_view_str(crossings->lent->remote);
     if (crossings->is_direct) {
         fe_backend_start(&crossings->service_backend.backend, ex);
@@ -256,6 +275,7 @@ void crossings_serve(struct crossings *crossings)
     }
     fe_backend_start(&crossings->crossing_backend.backend, ex);
     crossings->crossing = ex->state;
+    crossings->has_crossed = crossings->channel.n_crossings > 0;
     memset(crossings->lent, 'x', sizeof(*crossings->lent)); /* seen without ASan, too */
     free(crossings->lent);
     crossings->lent = NULL;

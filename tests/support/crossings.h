@@ -30,6 +30,7 @@ struct crossings {
     struct fe_crossing_channel channel;
     struct fe_crossing_backend crossing_backend;
     size_t n_others;              /* bytes that other crossings of the line hold */
+    bool has_crossed;             /* no filter has answered before */
     size_t n_empty;               /* calls of on_empty */
     struct fe_crossing *crossing; /* there while line.n_crossings > 0 */
     /* The far side. */
@@ -43,7 +44,8 @@ struct crossings {
     struct fe_service_backend service_backend;
     struct fake_peer provider;
     struct fe_view services[1];
-    struct fe_config_route route;
+    struct fe_config_route route; /* its limits and nocache: by filters, as the gateway has it */
+    struct fe_arena filter_arena;
     struct crossings_lent *lent;
 };
 

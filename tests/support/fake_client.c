@@ -102,7 +102,11 @@ static void resume(struct fe_exchange *ex)
 
 void fake_client_init(struct fake_client *fake, const char *method, const char *path)
 {
-    static const struct fe_exchange_ops ops = {respond, write_body, end_exchange, reset, resume};
+    static const struct fe_exchange_ops ops = {.respond = respond,
+                                               .write = write_body,
+                                               .finish = end_exchange,
+                                               .reset = reset,
+                                               .resume = resume};
     const char *const question = strchr(path, '?');
     struct fe_request *const request = &fake->ex.request;
 

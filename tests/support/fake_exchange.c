@@ -112,12 +112,18 @@ static void resume(struct fe_exchange *ex)
     trace_add(fake->trace, "resume");
 }
 
+static void defer(struct fe_exchange *ex)
+{
+    fake_of(ex)->wants_turn = true;
+}
+
 static const struct fe_exchange_ops exchange_ops = {
     .respond = respond,
     .write = write_body,
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .defer = defer,
 };
 
 void fake_exchange_init(struct fake_exchange *fake, struct trace *trace)
@@ -159,7 +165,7 @@ size_t fake_exchange_body_view(struct fake_exchange *fake, struct fe_view data)
 
 void fake_exchange_body_end(struct fake_exchange *fake)
 {
-    const struct fe_fields none = {0};
+    static const struct fe_fields none; /* as long as the exchange */
 
     fake_exchange_body_end_with(fake, &none);
 }
@@ -184,4 +190,11 @@ void fake_exchange_abort(struct fake_exchange *fake)
     assert_false(fake->is_over);
     fake->is_over = true;
     fe_exchange_deliver_reset(&fake->ex, FLATEND_ECLOSED);
+}
+
+void fake_exchange_turn(struct fake_exchange *fake)
+{
+    assert_true(fake->wants_turn && !fake->is_over);
+    fake->wants_turn = false;
+    fe_exchange_deliver_turn(&fake->ex);
 }

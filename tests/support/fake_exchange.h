@@ -20,6 +20,7 @@ struct fake_exchange {
     int status;     /* of the response */
     size_t n_trailers;
     bool wants_body; /* resume was called, and since then everything offered was taken */
+    bool wants_turn; /* defer was called */
     bool is_blocked; /* a write took less than it was given: on_writable is owed */
     /* Sees the bytes that a write takes. May be NULL. */
     void (*on_written)(struct fake_exchange *fake, struct fe_view data);
@@ -38,5 +39,6 @@ void fake_exchange_body_end(struct fake_exchange *fake);
 void fake_exchange_body_end_with(struct fake_exchange *fake, const struct fe_fields *trailers);
 void fake_exchange_writable(struct fake_exchange *fake, size_t room);
 void fake_exchange_abort(struct fake_exchange *fake);
+void fake_exchange_turn(struct fake_exchange *fake); /* that a filter has asked for */
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/filters/error_page.h"
 #include "support/trace_http.h"
 #include "web/http/h1/server.h"
 
@@ -121,15 +122,15 @@ static bool is_path(const struct fe_exchange *ex, const char *path)
     return fe_view_equal(ex->request.path, fe_view_str(path));
 }
 
-static void on_exchange(void *owner, struct fe_exchange *ex)
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
-    struct h1_rig *rig = owner;
+    struct h1_rig *rig = ex->state;
 
+    (void)backend;
     assert_null(rig->ex); /* one at a time */
     rig->ex = ex;
     rig->n_exchanges++;
     ex->snapshot = fe_refcount_ref(rig->snapshot);
-    ex->state = rig;
     ex->backend = &hold_backend;
     trace_add(&rig->trace, "exchange(%.*s)", (int)ex->request.path.len,
               (const char *)ex->request.path.ptr);
@@ -151,6 +152,15 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
             give_up(rig);
         }
     }
+}
+
+static void on_exchange(void *owner, struct fe_exchange *ex)
+{
+    static const struct fe_backend_ops ops = {.start = start};
+    static const struct fe_backend dispatch = {&ops};
+
+    ex->state = owner;
+    fe_backend_start(&dispatch, ex);
 }
 
 /* ---- the owner ------------------------------------------------------------------------------ */
@@ -204,16 +214,28 @@ static const struct fe_http_owner_ops owner_ops = {
     .date = date,
 };
 
+static bool make_filters(struct h1_rig *rig)
+{
+    const struct fe_filter *const own[] = {&fe_error_page_filter, &rig->body_limits.filter};
+
+    fe_arena_init(&rig->filter_arena, 0);
+    rig->body_limits = fe_body_limits_filter(0, 1024 * 1024);
+    rig->filters = fe_filter_chain_new(&rig->filter_arena, NULL, own, 2);
+    return rig->filters != NULL;
+}
+
 bool h1_rig_init(struct h1_rig *rig)
 {
     *rig = (struct h1_rig){.limits = {.header_max = 4096,
-                                      .body_max = 1024 * 1024,
                                       .read_header_ms = 2000,
                                       .read_ms = 3000,
                                       .write_ms = 4000,
                                       .idle_ms = 60000},
                            .now_ms = START_MS,
                            .appetite = SIZE_MAX};
+    if (!make_filters(rig)) {
+        return false;
+    }
     fe_timers_init(&rig->timers);
     fe_pool_init(&rig->pool);
     fe_chain_init(&rig->out, &rig->pool);
@@ -223,6 +245,7 @@ bool h1_rig_init(struct h1_rig *rig)
         .timers = &rig->timers,
         .out = &rig->out,
         .scheme = FE_VIEW_LIT("http"),
+        .filters = rig->filters,
         .ops = &owner_ops,
         .owner = rig,
     });
@@ -235,6 +258,7 @@ void h1_rig_deinit(struct h1_rig *rig)
     fe_chain_deinit(&rig->out);
     fe_pool_deinit(&rig->pool);
     fe_timers_deinit(&rig->timers);
+    fe_arena_deinit(&rig->filter_arena);
     free(rig->output);
 }
 

@@ -10,6 +10,7 @@
 #ifndef TESTS_SUPPORT_H1_RIG_H
 #define TESTS_SUPPORT_H1_RIG_H
 
+#include "gateway/filters/body_limits.h"
 #include "support/trace.h"
 #include "web/http/server.h"
 
@@ -23,6 +24,9 @@ enum { H1_RIG_OUTPUT_MAX = 4 * 1024 * 1024 };
 struct h1_rig {
     struct trace trace;
     struct fe_http_limits limits;
+    struct fe_arena filter_arena;
+    struct fe_body_limits_filter body_limits; /* of all exchanges */
+    const struct fe_filter_chain *filters;    /* that limit, and error pages */
     struct fe_timers timers;
     struct fe_pool pool;
     struct fe_chain out;

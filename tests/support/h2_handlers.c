@@ -108,20 +108,21 @@ static void echo_on_writable(struct fe_exchange *ex)
     fe_exchange_resume(ex);
 }
 
-/* Its length is in the path; what is left is where the handler would keep its state: the limit. */
+/* Its length is in the path; what is left is where nobody looks: the length of the request. */
 static void big_on_writable(struct fe_exchange *ex)
 {
     static const uint8_t zeros[PIECE];
 
-    while (ex->body_max > 0) {
-        size_t want = ex->body_max < PIECE ? (size_t)ex->body_max : PIECE;
+    while (ex->request.content_length > 0) {
+        size_t want =
+            ex->request.content_length < PIECE ? (size_t)ex->request.content_length : PIECE;
         ssize_t n = fe_exchange_write(ex, fe_view_of(zeros, want));
 
         if (n < 0) {
             give_up(ex);
             return;
         }
-        ex->body_max -= (uint64_t)n;
+        ex->request.content_length -= (uint64_t)n;
         if ((size_t)n < want) {
             return;
         }
@@ -182,8 +183,8 @@ static void dispatch(struct h2_rig *rig, struct fe_exchange *ex, const char *pat
         }
     } else if (strncmp(path, "/big/", 5) == 0) {
         ex->backend = &big_backend;
-        ex->body_max = strtoull(path + 5, NULL, 10);
-        if (respond(ex, 200, ex->body_max) != 0) {
+        ex->request.content_length = strtoull(path + 5, NULL, 10);
+        if (respond(ex, 200, ex->request.content_length) != 0) {
             give_up(ex);
         } else {
             big_on_writable(ex);
@@ -197,18 +198,27 @@ static void dispatch(struct h2_rig *rig, struct fe_exchange *ex, const char *pat
     }
 }
 
-void h2_rig_on_exchange(void *owner, struct fe_exchange *ex)
+static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
-    struct h2_rig *rig = owner;
+    struct h2_rig *rig = rig_of(ex);
     char path[64];
 
+    (void)backend;
     (void)snprintf(path, sizeof(path), "%.*s", (int)ex->request.path.len,
                    (const char *)ex->request.path.ptr);
     assert_int_equal(ex->request.version, 20);
     trace_add(&rig->trace, "exchange(%s)", path);
     rig->n_running++;
     ex->snapshot = fe_refcount_ref(rig->snapshot);
-    ex->state = rig;
     ex->backend = &hold_backend;
     dispatch(rig, ex, path);
+}
+
+void h2_rig_on_exchange(void *owner, struct fe_exchange *ex)
+{
+    static const struct fe_backend_ops ops = {.start = start};
+    static const struct fe_backend by_path = {&ops};
+
+    ex->state = owner;
+    fe_backend_start(&by_path, ex);
 }

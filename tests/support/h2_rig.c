@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "gateway/filters/error_page.h"
+
 enum { START_MS = 1000000, LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4, PIECE = 16384 };
 
 /* ---- the owner ------------------------------------------------------------------------------ */
@@ -273,16 +275,28 @@ int32_t h2_rig_request(struct h2_rig *rig, const char *method, const char *path,
 
 /* ---- both sides ----------------------------------------------------------------------------- */
 
+static bool make_filters(struct h2_rig *rig)
+{
+    const struct fe_filter *const own[] = {&fe_error_page_filter, &rig->body_limits.filter};
+
+    fe_arena_init(&rig->filter_arena, 0);
+    rig->body_limits = fe_body_limits_filter(0, 16 * 1024 * 1024);
+    rig->filters = fe_filter_chain_new(&rig->filter_arena, NULL, own, 2);
+    return rig->filters != NULL;
+}
+
 bool h2_rig_init(struct h2_rig *rig, bool has_client)
 {
     *rig = (struct h2_rig){.limits = {.header_max = 4096,
-                                      .body_max = 16 * 1024 * 1024,
                                       .read_header_ms = 2000,
                                       .read_ms = 3000,
                                       .write_ms = 4000,
                                       .idle_ms = 60000},
                            .now_ms = START_MS,
                            .appetite = SIZE_MAX};
+    if (!make_filters(rig)) {
+        return false;
+    }
     fe_timers_init(&rig->timers);
     fe_pool_init(&rig->pool);
     fe_chain_init(&rig->out, &rig->pool);
@@ -290,6 +304,7 @@ bool h2_rig_init(struct h2_rig *rig, bool has_client)
                                                            .timers = &rig->timers,
                                                            .out = &rig->out,
                                                            .scheme = FE_VIEW_LIT("http"),
+                                                           .filters = rig->filters,
                                                            .ops = &owner_ops,
                                                            .owner = rig},
                                    &rig->counters);
@@ -311,6 +326,7 @@ void h2_rig_deinit(struct h2_rig *rig)
     fe_chain_deinit(&rig->out);
     fe_pool_deinit(&rig->pool);
     fe_timers_deinit(&rig->timers);
+    fe_arena_deinit(&rig->filter_arena);
     free(rig->replies);
 }
 

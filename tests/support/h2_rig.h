@@ -14,6 +14,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "gateway/filters/body_limits.h"
 #include "support/trace.h"
 #include "web/http/h2/server.h"
 
@@ -33,6 +34,9 @@ struct h2_rig {
     struct trace trace;
     struct trace frames;
     struct fe_http_limits limits;
+    struct fe_arena filter_arena;
+    struct fe_body_limits_filter body_limits; /* of all exchanges */
+    const struct fe_filter_chain *filters;    /* that limit, and error pages */
     struct fe_h2_counters counters;
     struct fe_timers timers;
     struct fe_pool pool;

@@ -446,7 +446,7 @@ static void test_body_too_large(void **state)
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, POST("/hold", "Transfer-Encoding: chunked\r\n"));
-    rig->ex->body_max = 4;
+    rig->body_limits.max = 4;
     fe_exchange_resume(rig->ex);
     h1_rig_feed(rig, "3\r\nabc\r\n");
     h1_rig_feed(rig, "2\r\nde\r\n");

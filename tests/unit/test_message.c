@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/filters/error_page.h"
 #include "web/http/date.h"
 #include "web/http/problem.h"
 #include "web/http/syntax.h"
@@ -151,9 +152,13 @@ static const struct fe_exchange_ops recorder_ops = {.respond = record_respond,
                                                     .finish = record_finish,
                                                     .reset = record_reset};
 
+static const struct fe_filter_stage stage = {.filter = &fe_error_page_filter};
+static const struct fe_filter_chain chain = {
+    .stages = &stage, .n = 1, .first = {[FE_FILTER_problem] = &stage}};
+
 static void recorder_init(struct recorder *r, struct fe_field *accept)
 {
-    *r = (struct recorder){.ex = {.ops = &recorder_ops}, .accept = SIZE_MAX};
+    *r = (struct recorder){.ex = {.ops = &recorder_ops, .filters = &chain}, .accept = SIZE_MAX};
     r->ex.state = r;
     r->ex.request.fields = (struct fe_fields){accept, accept != NULL, 1};
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/filters/chains.h"
 #include "gateway/relay/service.h"
 #include "support/fake_exchange.h"
 #include "support/fake_peer.h"
@@ -34,6 +35,7 @@ struct world {
     struct fe_config_route route;
     struct fe_match match;
     struct fe_service_backend backend;
+    struct fe_arena filter_arena;
 };
 
 static uint64_t now_ms(void *arg)
@@ -88,6 +90,7 @@ static int teardown(void **state)
     fe_timers_deinit(&world->timers);
     fe_pool_deinit(&world->pool);
     fake_exchange_deinit(&world->fake);
+    fe_arena_deinit(&world->filter_arena);
     return 0;
 }
 
@@ -102,11 +105,24 @@ static void provide(struct world *world, unsigned n)
     }
 }
 
+/* The route's limits are filters', with which the gateway uses the backend. */
+static const struct fe_filter_chain *make_filters(struct world *world)
+{
+    const struct fe_route_filters filters = {.body_min = world->route.body_min,
+                                             .body_max = world->route.body_max,
+                                             .no_cache = world->route.no_cache};
+
+    return fe_filters_of_route(&world->filter_arena,
+                               fe_filters_of_listener(&world->filter_arena, fe_view_of(NULL, 0)),
+                               &filters);
+}
+
 static void serve(struct world *world)
 {
     world->backend = fe_service_backend(&world->mesh);
     world->match.route = &world->route;
     world->fake.ex.match = &world->match;
+    world->fake.ex.filters = make_filters(world);
     world->fake.ex.remote = FE_VIEW_LIT("192.0.2.1:5000");
     fe_backend_start(&world->backend.backend, &world->fake.ex);
 }
@@ -338,8 +354,20 @@ static void test_announced_lengths(void **state)
     fake_exchange_init(&world->fake, &world->trace);
     serve_post(world, 20);
     trace_expect(&world->trace, "request(100,echo) resume");
-    assert_int_equal(world->fake.ex.body_max, 20);
     fake_exchange_abort(&world->fake);
+}
+
+static void test_unannounced_body_that_is_too_large(void **state)
+{
+    struct world *world = *state;
+
+    provide(world, 1);
+    world->route.body_max = 4;
+    serve_post(world, FE_BODY_UNKNOWN);
+    assert_int_equal(fake_exchange_body(&world->fake, "abcd"), 4);
+    (void)fake_exchange_body(&world->fake, "e");
+    trace_expect(&world->trace, "request(100,echo) resume data(100,abcd) end(100) " PROBLEM(
+                                    "413", "23", "request body too large"));
 }
 
 static void test_unannounced_body_that_is_too_small(void **state)
@@ -513,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_head_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_parameters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announced_lengths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unannounced_body_that_is_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unannounced_body_that_is_too_small, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_heads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_announced, setup, teardown),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "gateway/files/files.h"
+#include "gateway/filters/chains.h"
 #include "support/fake_client.h"
 #include "support/temp_dir.h"
 
@@ -72,7 +73,12 @@ static void start(struct fake_client *fake, const struct fe_config_route *route,
 {
     struct fe_match match = {.params = {{.value = rest}}, .n_params = 1};
 
+    const struct fe_route_filters filters = {.body_max = UINT64_MAX, .no_cache = route->no_cache};
+    struct fe_arena *const arena = &fake->ex.arena;
+
     match.route = (void *)(uintptr_t)route;
+    fake->ex.filters =
+        fe_filters_of_route(arena, fe_filters_of_listener(arena, fe_view_of(NULL, 0)), &filters);
     fake->ex.match = &match;
     fe_backend_start(&fe_files_backend, &fake->ex);
     fake->ex.match = NULL; /* a transfer looks at it no more */

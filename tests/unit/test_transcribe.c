@@ -236,12 +236,12 @@ static void encode(struct encoded *to, const char *name, const char *value)
     to->n++;
 }
 
-static int respond(struct world *world, const struct encoded *encoded, bool no_cache)
+static int respond(struct world *world, const struct encoded *encoded)
 {
     struct fe_headers headers = {fe_view_of(encoded->bytes, encoded->len), encoded->n};
     struct fe_response response;
     const char *why = NULL;
-    int code = fe_transcribe_response(headers, no_cache, &world->arena, &response, &why);
+    int code = fe_transcribe_response(headers, &world->arena, &response, &why);
 
     if (code != 0) {
         trace_add(&world->trace, "%s", why);
@@ -265,7 +265,7 @@ static void test_response(void **state)
     struct world *world = *state;
     struct encoded encoded = {.n = 0};
 
-    assert_int_equal(respond(world, &encoded, false), 0);
+    assert_int_equal(respond(world, &encoded), 0);
     trace_expect(&world->trace, "200");
 
     encode(&encoded, "Content-Type", "text/plain");
@@ -274,22 +274,8 @@ static void test_response(void **state)
     encode(&encoded, "Set-Cookie", "b=2");
     encode(&encoded, ":unknown", "1");
     encode(&encoded, "Content-Length", "12");
-    assert_int_equal(respond(world, &encoded, false), 0);
+    assert_int_equal(respond(world, &encoded), 0);
     trace_expect(&world->trace, "201 #12 content-type=text/plain set-cookie=a=1 set-cookie=b=2");
-}
-
-static void test_no_cache_overrides(void **state)
-{
-    struct world *world = *state;
-    struct encoded encoded = {.n = 0};
-
-    encode(&encoded, "Cache-Control", "public");
-    encode(&encoded, "expires", "never");
-    encode(&encoded, "etag", "\"1\"");
-    assert_int_equal(respond(world, &encoded, true), 0);
-    trace_expect(&world->trace, "200 etag=\"1\" cache-control=no-cache, no-store, no-transform, "
-                                "must-revalidate, private, max-age=0 "
-                                "expires=Thu, 01 Jan 1970 00:00:00 GMT pragma=no-cache");
 }
 
 static void test_statuses(void **state)
@@ -302,7 +288,7 @@ static void test_statuses(void **state)
         struct encoded encoded = {.n = 0};
 
         encode(&encoded, ":status", invalid[i]);
-        assert_int_equal(respond(world, &encoded, false), FLATEND_EPROTO);
+        assert_int_equal(respond(world, &encoded), FLATEND_EPROTO);
         trace_expect(&world->trace, "invalid :status");
     }
 }
@@ -318,16 +304,16 @@ static void test_lengths(void **state)
         struct encoded encoded = {.n = 0};
 
         encode(&encoded, "content-length", invalid[i]);
-        assert_int_equal(respond(world, &encoded, false), FLATEND_EPROTO);
+        assert_int_equal(respond(world, &encoded), FLATEND_EPROTO);
         trace_expect(&world->trace, "invalid content-length");
     }
     encode(&equal, "content-length", "5");
     encode(&equal, "Content-Length", "05");
-    assert_int_equal(respond(world, &equal, false), 0);
+    assert_int_equal(respond(world, &equal), 0);
     trace_expect(&world->trace, "200 #5");
     encode(&different, "content-length", "5");
     encode(&different, "content-length", "6");
-    assert_int_equal(respond(world, &different, false), FLATEND_EPROTO);
+    assert_int_equal(respond(world, &different), FLATEND_EPROTO);
     trace_expect(&world->trace, "invalid content-length");
 }
 
@@ -339,10 +325,10 @@ static void test_too_many_response_fields(void **state)
     for (size_t i = 0; i < FE_RESPONSE_FIELDS_MAX; i++) {
         encode(&encoded, "", "");
     }
-    assert_int_equal(respond(world, &encoded, false), 0);
+    assert_int_equal(respond(world, &encoded), 0);
     world->trace.len = 0;
     encode(&encoded, "", "");
-    assert_int_equal(respond(world, &encoded, false), FLATEND_EPROTO);
+    assert_int_equal(respond(world, &encoded), FLATEND_EPROTO);
     trace_expect(&world->trace, "too many header fields");
 }
 
@@ -382,7 +368,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_query, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_response, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_cache_overrides, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_response_fields, setup, teardown),

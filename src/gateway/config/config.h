@@ -29,7 +29,8 @@ struct fe_config_route {
     bool static_is_dir;
     struct fe_view rest;         /* of a directory: the parameter that holds the path below it */
     struct fe_view timeout_text; /* `timeout_ms` in digits, for the service */
-    struct fe_toml_pos pos;      /* of `path` */
+    const struct fe_filter_chain *filters; /* the listener's, then its own */
+    struct fe_toml_pos pos;                /* of `path` */
 };
 
 enum fe_https_mode {
@@ -57,7 +58,8 @@ struct fe_config_http {
     size_t n_targets;
     struct fe_config_route *routes;
     size_t n_routes;
-    struct fe_router *router; /* its routes are the `struct fe_config_route` above */
+    const struct fe_filter_chain *filters; /* of all its exchanges */
+    struct fe_router *router;              /* its routes are the `struct fe_config_route` above */
 };
 
 struct fe_config_acme {

@@ -2,6 +2,7 @@
 #include "gateway/config/http.h"
 
 #include "gateway/config/https.h"
+#include "gateway/filters/chains.h"
 
 /* Where to serve if the file does not say: the standard port of all addresses. */
 static int finalize_addrs(const struct fe_config_reader *r, const struct fe_toml_value *table,
@@ -20,6 +21,21 @@ static int finalize_addrs(const struct fe_config_reader *r, const struct fe_toml
     return fe_addr_parse(http->addrs, http->https != FE_HTTPS_OFF ? ":443" : ":80", NULL);
 }
 
+/* Files have no use for a request's body, and ask for none. */
+static int add_filters(const struct fe_config_reader *r, const struct fe_config_http *http,
+                       struct fe_config_route *route)
+{
+    const bool has_body = route->kind == FE_ROUTE_SERVICE;
+    const struct fe_route_filters filters = {
+        .body_min = has_body ? route->body_min : 0,
+        .body_max = has_body ? route->body_max : UINT64_MAX,
+        .no_cache = route->no_cache,
+    };
+
+    route->filters = fe_filters_of_route(r->arena, http->filters, &filters);
+    return route->filters != NULL ? FLATEND_OK : fe_config_no_memory(r);
+}
+
 static int finalize_routes(const struct fe_config_reader *r, const struct fe_toml_value *tables,
                            struct fe_config_http *http)
 {
@@ -28,13 +44,17 @@ static int finalize_routes(const struct fe_config_reader *r, const struct fe_tom
     const size_t n = tables != NULL ? tables->n : 0;
     int code = FLATEND_OK;
 
+    http->filters = fe_filters_of_listener(r->arena, http->hsts);
     http->routes = fe_arena_alloc(r->arena, (n + 1) * sizeof(*http->routes));
     http->router = fe_router_new(&options);
-    if (http->routes == NULL || http->router == NULL) {
+    if (http->filters == NULL || http->routes == NULL || http->router == NULL) {
         return fe_config_no_memory(r);
     }
     for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
         code = fe_config_read_route(r, &tables->items[i], http, &http->routes[i]);
+        if (code == FLATEND_OK) {
+            code = add_filters(r, http, &http->routes[i]);
+        }
         if (code == FLATEND_OK) {
             http->n_routes++;
             code = fe_config_add_route(r, http, i);

@@ -52,6 +52,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     /* Held by the exchange, and given back with it: the listener may be given another one. */
     ex->snapshot = fe_refcount_ref(&client->listener->snapshot->refs);
     client->listener->setup.stats->exchanges++;
+    ex->filters = client->listener->config->filters;
     fe_backend_start(backend_for(client, &ex->request), ex);
 }
 
@@ -154,7 +155,7 @@ static struct fe_http_setup setup_of(struct fe_client *client)
         .out = is_tls ? &client->plain : fe_conn_out(client->conn),
         .remote = fe_view_str(client->remote),
         .scheme = is_tls ? FE_VIEW_LIT("https") : FE_VIEW_LIT("http"),
-        .hsts = is_tls ? client->hsts : fe_view_of(NULL, 0),
+        .filters = client->filters,
         .ops = &server_ops,
         .owner = client,
     };
@@ -436,7 +437,7 @@ int fe_client_open(struct fe_http_listener *listener, struct fe_conn *conn)
     fe_timer_init(&client->handshake, on_handshake_timeout);
     client->snapshot = fe_snapshot_ref(listener->snapshot);
     client->limits = &client->snapshot->http[listener->setup.http].limits;
-    client->hsts = listener->config->hsts;
+    client->filters = listener->config->filters;
     if (start(client) != 0) {
         fe_snapshot_unref(client->snapshot);
         free(client);

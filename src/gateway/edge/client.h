@@ -9,9 +9,9 @@
 struct fe_client {
     struct fe_list link; /* in the listener's clients */
     struct fe_http_listener *listener;
-    struct fe_snapshot *snapshot;        /* that it began with */
-    const struct fe_http_limits *limits; /* in there */
-    struct fe_view hsts;                 /* in there, too */
+    struct fe_snapshot *snapshot;          /* that it began with */
+    const struct fe_http_limits *limits;   /* in there */
+    const struct fe_filter_chain *filters; /* likewise; of what no exchange has begun for */
     struct fe_conn *conn;
     struct fe_http_server *server; /* NULL: until the TLS handshake is complete */
     struct fe_http_detect detect;

@@ -61,14 +61,16 @@ static const struct fe_backend answers = {&answer_ops};
 
 /* ---- routes --------------------------------------------------------------------------------- */
 
-static const struct fe_backend *backend_of(const struct fe_dispatch_backend *dispatch,
-                                           const struct fe_match *match)
+/* What was found, and the filters that stand before it. */
+static const struct fe_backend *enter(const struct fe_dispatch_backend *dispatch,
+                                      struct fe_exchange *ex)
 {
-    const struct fe_config_route *route = match->route;
+    const struct fe_config_route *route = ex->match->route;
 
-    if (match->result != FE_MATCH_FOUND) {
+    if (ex->match->result != FE_MATCH_FOUND) {
         return &answers;
     }
+    ex->filters = route->filters;
     return route->kind == FE_ROUTE_SERVICE ? dispatch->services : &fe_files_backend;
 }
 
@@ -84,7 +86,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
         return;
     }
     ex->match = match;
-    fe_backend_start(backend_of(dispatch, match), ex);
+    fe_backend_start(enter(dispatch, ex), ex);
 }
 
 static const struct fe_backend_ops dispatch_ops = {.start = start};

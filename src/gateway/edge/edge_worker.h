@@ -13,8 +13,8 @@
 
 /* What an edge worker stands on; all of it outlives the edge worker. */
 struct fe_edge_worker_setup {
-    struct fe_worker *main_worker; /* the gateway's worker */
-    struct fe_config *config;      /* that it begins with */
+    struct fe_worker *main_worker;     /* the gateway's worker */
+    struct fe_config *config;          /* that it begins with */
     const struct fe_backend *services; /* of routes to services; on the gateway's worker */
     const struct fe_https *https;      /* by [[http]] */
     struct fe_acme_answers *answers;

@@ -27,8 +27,8 @@ struct fe_http_listener_setup {
     struct fe_snapshot *snapshot;
     size_t http; /* the index of its [[http]] in the snapshot */
     struct fe_worker *worker;
-    struct fe_tls_store *store;        /* NULL: clear text */
-    struct fe_acme_answers *answers;   /* to a CA's challenges */
+    struct fe_tls_store *store;      /* NULL: clear text */
+    struct fe_acme_answers *answers; /* to a CA's challenges */
     const struct fe_log *log;
     atomic_size_t *load;         /* the worker's clients, each counted before it is taken */
     struct fe_edge_stats *stats; /* the worker's */
@@ -55,7 +55,7 @@ void fe_http_listener_init(struct fe_http_listener *listener,
 
 /* From here on clients and exchanges begin with `snapshot`, of which the listener takes a
  * reference: new clients have its limits, and new requests of all clients its routes and filters.
- * Whoever has begun goes on with what it began with: clients with their limits and their `hsts`,
+ * Whoever has begun goes on with what it began with: clients with their limits,
  * exchanges with their route. `http` is the index of the listener in there. Addresses, certificates
  * and the mesh are not the listener's, and stay. */
 void fe_http_listener_replace(struct fe_http_listener *listener, struct fe_snapshot *snapshot,

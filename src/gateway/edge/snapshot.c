@@ -25,7 +25,6 @@ struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
 
         snapshot->http[i].limits = (struct fe_http_limits){
             .header_max = http->header_max,
-            .body_max = UINT64_MAX, /* each route has its own */
             .read_header_ms = http->read_header_ms,
             .read_ms = http->read_ms,
             .write_ms = http->write_ms,

@@ -6,7 +6,7 @@
  * last of them gives back is gone, and with the last worker's the configuration.
  *
  *     config ◀── atomic ── snapshot ◀── plain ── listener, until it is given another one
- *       ▲                     ▲◀─────────────── client: limits, hsts
+ *       ▲                     ▲◀─────────────── client: limits
  *       │                     ▲◀─────────────── exchange: route, names of parameters, filters
  *       │                     ▲◀─────────────── crossing: what the far side borrows of these
  *       └───── atomic ── snapshot of another worker ... */
@@ -39,7 +39,8 @@ struct fe_snapshot {
  * only one. NULL: out of memory. */
 struct fe_snapshot *fe_snapshot_new(struct fe_config *config) FE_MUST_USE;
 
-/* On the worker, before it is served by: how services are reached from there, until the worker ends. */
+/* On the worker, before it is served by: how services are reached from there, until the worker
+ * ends. */
 void fe_snapshot_set_services(struct fe_snapshot *snapshot, const struct fe_backend *services);
 
 static inline struct fe_snapshot *fe_snapshot_ref(struct fe_snapshot *snapshot)

@@ -9,7 +9,6 @@
 #include "gateway/files/precondition.h"
 #include "gateway/files/range.h"
 #include "gateway/files/transfer.h"
-#include "gateway/filters/no_cache.h"
 #include "web/http/date.h"
 #include "web/http/problem.h"
 
@@ -43,12 +42,6 @@ static void reply_init(struct reply *reply, int status, uint64_t len)
 static void add_field(struct reply *reply, struct fe_view name, struct fe_view value)
 {
     reply->fields[reply->response.fields.n++] = (struct fe_field){name, value};
-}
-
-static void add_no_cache(struct reply *reply)
-{
-    fe_no_cache_fields(&reply->fields[reply->response.fields.n]);
-    reply->response.fields.n += FE_NO_CACHE_FIELDS;
 }
 
 static void respond_with_code(struct fe_exchange *ex, int code)
@@ -162,9 +155,7 @@ static void send_file(struct fe_exchange *ex, const struct fe_config_route *rout
     }
     add_field(reply, FE_VIEW_LIT("content-type"), fe_mime_type(name));
     add_field(reply, FE_VIEW_LIT("accept-ranges"), FE_VIEW_LIT("bytes"));
-    if (route->no_cache) {
-        add_no_cache(reply);
-    } else {
+    if (!route->no_cache) {
         add_validators(reply);
     }
     fe_transfer_send(ex, &reply->response, transfer);
@@ -235,8 +226,7 @@ static void redirect_to_slash(struct fe_exchange *ex)
 
 /* What the page shows can change without the directory's own time: it has no validators. Takes
  * over `fd`. */
-static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *route,
-                          struct fe_view rest, int fd)
+static void serve_listing(struct fe_exchange *ex, struct fe_view rest, int fd)
 {
     struct fe_transfer *const transfer = fe_transfer_new(-1);
     struct reply reply;
@@ -256,9 +246,6 @@ static void serve_listing(struct fe_exchange *ex, const struct fe_config_route *
     transfer->left = transfer->page.len;
     reply_init(&reply, 200, transfer->page.len);
     add_field(&reply, FE_VIEW_LIT("content-type"), FE_VIEW_LIT("text/html; charset=utf-8"));
-    if (route->no_cache) {
-        add_no_cache(&reply);
-    }
     fe_transfer_send(ex, &reply.response, transfer);
 }
 
@@ -291,7 +278,7 @@ static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *rout
         code = FLATEND_ENOENT;
     }
     if (code == FLATEND_ENOENT && route->browse) {
-        serve_listing(ex, route, rest, fd);
+        serve_listing(ex, rest, fd);
         return;
     }
     fe_fd_close(fd);

@@ -1,12 +1,11 @@
-/* The fields of a response that no cache may store (`nocache` of a route). */
+/* `nocache` of a route: no cache may store its responses. */
 #ifndef FE_GATEWAY_FILTERS_NO_CACHE_H
 #define FE_GATEWAY_FILTERS_NO_CACHE_H
 
-#include "web/http/message.h"
+#include "web/http/filter.h"
 
-enum { FE_NO_CACHE_FIELDS = 3 };
-
-/* cache-control, and for what is older than it, expires and pragma. The text is static. */
-void fe_no_cache_fields(struct fe_field fields[FE_NO_CACHE_FIELDS]);
+/* Cache-Control, and for what is older than it, Expires and Pragma, replace what the response says
+ * about caches. The gateway's own errors stay as they are. */
+extern const struct fe_filter fe_no_cache_filter;
 
 #endif

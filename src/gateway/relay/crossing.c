@@ -20,6 +20,7 @@ static void batch_move(struct fe_crossing_batch *to, struct fe_crossing_batch *f
     fe_chain_move(&to->bytes, &from->bytes);
     to->n_taken += from->n_taken;
     to->head = from->head != NULL ? from->head : to->head;
+    to->problem = from->problem != NULL ? from->problem : to->problem;
     to->trailers = from->trailers != NULL ? from->trailers : to->trailers;
     to->wants_body |= from->wants_body;
     to->is_end |= from->is_end;
@@ -93,8 +94,8 @@ bool fe_crossing_is_dirty(const struct fe_crossing_side *side)
 {
     const struct fe_crossing_batch *const out = &side->out;
 
-    return out->bytes.len > 0 || out->head != NULL || out->wants_body || out->is_end ||
-           out->is_abort || out->n_taken >= TAKEN_MIN;
+    return out->bytes.len > 0 || out->head != NULL || out->problem != NULL || out->wants_body ||
+           out->is_end || out->is_abort || out->n_taken >= TAKEN_MIN;
 }
 
 void fe_crossing_send(struct fe_crossing *crossing, struct fe_crossing_side *side,

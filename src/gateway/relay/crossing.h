@@ -43,8 +43,8 @@ struct fe_crossing_channel {
     void *arg;
 };
 
-/* Lets the far side of `channel` answer. The exchange's snapshot is held as long as the far side may
- * use the route, which can be longer than the exchange lives. */
+/* Lets the far side of `channel` answer. The exchange's snapshot is held as long as the far side
+ * may use the route, which can be longer than the exchange lives. */
 struct fe_crossing_backend {
     struct fe_backend backend;
     struct fe_crossing_channel *channel;

@@ -5,6 +5,7 @@
  *
  * Failure modes: the client is gone: the backend is told, and the last batch says that it was. */
 #include "gateway/relay/crossing_internal.h"
+#include "web/http/problem.h"
 
 static struct fe_crossing *crossing_of(struct fe_exchange *ex)
 {
@@ -85,6 +86,38 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
     leave(crossing);
 }
 
+/* What it looks like is for the near side to say, which has the filters. */
+static int copy_problem(struct fe_exchange *ex, const struct fe_problem *from,
+                        struct fe_problem **copy)
+{
+    struct fe_problem *const to = fe_arena_alloc(&ex->arena, sizeof(*to));
+    const struct fe_fields extra = {(struct fe_field *)(uintptr_t)from->extra,
+                                    from->extra != NULL ? 1 : 0, 1};
+    struct fe_fields own;
+
+    if (to == NULL || fe_crossing_copy_fields(&own, &extra, &ex->arena) != FLATEND_OK) {
+        return FLATEND_ENOMEM;
+    }
+    to->status = from->status;
+    to->reason = fe_arena_copy(&ex->arena, fe_view_str(from->reason));
+    to->extra = own.n > 0 ? own.items : NULL;
+    *copy = to;
+    return to->reason != NULL ? FLATEND_OK : FLATEND_ENOMEM;
+}
+
+static void show_problem(struct fe_exchange *ex, const struct fe_problem *problem)
+{
+    struct fe_crossing *const crossing = crossing_of(ex);
+    struct fe_problem *copy;
+
+    if (copy_problem(ex, problem, &copy) != FLATEND_OK) {
+        abandon(crossing);
+        return;
+    }
+    crossing->far.out.problem = copy;
+    leave(crossing);
+}
+
 /* The body is handed over from the end of the turn, never from within the backend's call. */
 static void resume(struct fe_exchange *ex)
 {
@@ -102,6 +135,7 @@ const struct fe_exchange_ops fe_crossing_far_ops = {
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .problem = show_problem,
 };
 
 /* ---- what comes ----------------------------------------------------------------------------- */

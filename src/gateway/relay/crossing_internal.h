@@ -20,6 +20,7 @@ struct fe_crossing_batch {
     struct fe_chain bytes;
     size_t n_taken;                   /* bytes of the other side's that are taken */
     const struct fe_response *head;   /* from the far side */
+    const struct fe_problem *problem; /* from the far side, in place of a response */
     const struct fe_fields *trailers; /* with `is_end` */
     bool wants_body;                  /* from the far side: its backend has asked for the body */
     bool is_end;                      /* of the bytes */

@@ -164,6 +164,12 @@ static void use(struct fe_crossing *crossing)
 
     in->head = NULL;
     ask_for_body(crossing);
+    if (in->problem != NULL) {
+        fe_problem_answer(ex, in->problem);
+        crossing->ex = NULL;
+        leave_if_over(crossing);
+        return;
+    }
     if (head != NULL && fe_exchange_respond(ex, head) != 0) {
         fail(crossing, FLATEND_ENOMEM);
         return;
@@ -184,7 +190,8 @@ static void on_task(struct fe_task *task)
     struct fe_crossing *const crossing = FE_CONTAINER_OF(task, struct fe_crossing, far.task);
 
     fe_crossing_receive(crossing, &crossing->near, &crossing->far);
-    crossing->far_is_done |= crossing->near.in.is_end || crossing->near.in.is_abort;
+    crossing->far_is_done |=
+        crossing->near.in.is_end || crossing->near.in.is_abort || crossing->near.in.problem != NULL;
     if (crossing->ex != NULL) {
         use(crossing);
     } else {
@@ -259,7 +266,6 @@ static struct fe_crossing *crossing_new(struct fe_crossing_channel *channel, str
 
 static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
-    const struct fe_config_route *const route = ex->match->route;
     struct fe_crossing_channel *const channel =
         FE_CONTAINER_OF(backend, const struct fe_crossing_backend, backend)->channel;
     struct fe_crossing *const crossing = crossing_new(channel, ex);
@@ -274,7 +280,6 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     crossing->snapshot = fe_refcount_ref(ex->snapshot);
     channel->n_crossings++;
     ex->state = crossing;
-    ex->body_max = route->body_max;
     defer_send(crossing);
 }
 

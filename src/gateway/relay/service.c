@@ -13,7 +13,6 @@
  * of the protocol's read timeout. */
 #include "gateway/relay/service.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "gateway/relay/transcribe.h"
@@ -29,7 +28,6 @@ struct relay {
     const struct fe_mesh_access *mesh;
     struct fe_call call;
     struct fe_timer deadline; /* armed while it is the service's turn to answer */
-    uint64_t n_body;          /* bytes of the request that the call has taken */
 };
 
 /* ---- failures ------------------------------------------------------------------------------- */
@@ -181,7 +179,6 @@ static size_t on_data(struct fe_exchange *ex, struct fe_view data)
         fail(relay, (int)n);
         return 0;
     }
-    relay->n_body += (uint64_t)n;
     if ((size_t)n < data.len) {
         code = start_deadline(relay);
     }
@@ -199,28 +196,9 @@ static void call_on_writable(struct fe_call *call)
     fe_exchange_resume(relay->ex);
 }
 
-static void respond_too_small(struct fe_exchange *ex, const struct fe_config_route *route)
-{
-    char reason[REASON_MAX];
-
-    (void)snprintf(reason, sizeof(reason), "request body smaller than %" PRIu64 " bytes",
-                   route->body_min);
-    fe_problem_respond(ex, 400, reason);
-}
-
-/* Of a body whose length was not announced this is the first moment at which it can be too small.
- * A response that has begun is let go on: the service had what it needed. */
 static void on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    struct relay *relay = ex->state;
-
-    if (relay->n_body < relay->route->body_min && !fe_exchange_has_responded(ex)) {
-        stop_deadline(relay);
-        fe_call_cancel(&relay->call);
-        respond_too_small(ex, relay->route);
-        return;
-    }
-    finish(relay, trailers);
+    finish(ex->state, trailers);
 }
 
 static void on_reset(struct fe_exchange *ex, int code)
@@ -243,7 +221,7 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
     int code;
 
     stop_deadline(relay);
-    code = fe_transcribe_response(headers, relay->route->no_cache, &ex->arena, &response, &why);
+    code = fe_transcribe_response(headers, &ex->arena, &response, &why);
     if (code == 0) {
         code = fe_exchange_respond(ex, &response);
     }
@@ -313,25 +291,6 @@ static const struct fe_call_ops call_ops = {
     .on_fail = call_on_fail,
 };
 
-/* A known length outside the route's limits: answered without asking anybody. */
-static bool check_length(struct fe_exchange *ex, const struct fe_config_route *route)
-{
-    uint64_t length = ex->request.content_length;
-
-    if (length == FE_BODY_UNKNOWN) {
-        return true;
-    }
-    if (length < route->body_min) {
-        respond_too_small(ex, route);
-        return false;
-    }
-    if (length > route->body_max) {
-        fe_problem_respond(ex, 413, "request body too large");
-        return false;
-    }
-    return true;
-}
-
 /* How long the service has; with a body to come nobody knows yet when that begins. */
 static void add_timeout(const struct fe_config_route *route, struct fe_transcript *transcript)
 {
@@ -375,9 +334,6 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     struct relay *relay;
     int code;
 
-    if (!check_length(ex, route)) {
-        return;
-    }
     relay = fe_arena_alloc(&ex->arena, sizeof(*relay));
     if (relay == NULL) {
         respond_with_code(ex, route, FLATEND_ENOMEM);
@@ -386,7 +342,6 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     relay->ex = ex;
     relay->route = route;
     relay->mesh = FE_CONTAINER_OF(backend, const struct fe_service_backend, backend)->mesh;
-    relay->n_body = 0;
     fe_timer_init(&relay->deadline, on_deadline);
     code = start_call(relay);
     if (code != 0) {
@@ -394,7 +349,6 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
         return;
     }
     ex->state = relay;
-    ex->body_max = route->body_max;
     if (ex->request.content_length == 0) {
         finish(relay, &none);
     } else {

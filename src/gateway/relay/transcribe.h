@@ -42,7 +42,7 @@ int fe_transcribe_response_trailers(struct fe_headers headers, struct fe_arena *
 /* What the service says to HTTP; borrows from `headers` and the arena. FLATEND_EPROTO: an invalid
  * `:status` or content-length, or too many fields; `*why` says which, static text. Names and values
  * are checked where they are written. FLATEND_ENOMEM. */
-int fe_transcribe_response(struct fe_headers headers, bool no_cache, struct fe_arena *arena,
+int fe_transcribe_response(struct fe_headers headers, struct fe_arena *arena,
                            struct fe_response *response, const char **why) FE_MUST_USE;
 
 #endif

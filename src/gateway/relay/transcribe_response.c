@@ -1,4 +1,3 @@
-#include "gateway/filters/no_cache.h"
 #include "gateway/relay/transcribe.h"
 #include "web/http/syntax.h"
 
@@ -56,21 +55,7 @@ static int lower_name(struct fe_view *name, struct fe_arena *arena)
     return 0;
 }
 
-/* The operator's `nocache` overrides what the service says about caches. */
-static bool is_overridden(struct fe_view name)
-{
-    struct fe_field fields[FE_NO_CACHE_FIELDS];
-
-    fe_no_cache_fields(fields);
-    for (size_t i = 0; i < FE_NO_CACHE_FIELDS; i++) {
-        if (fe_view_equal(name, fields[i].name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int read_header(struct fe_header header, bool no_cache, struct fe_arena *arena,
+static int read_header(struct fe_header header, struct fe_arena *arena,
                        struct fe_response *response, const char **why)
 {
     int code;
@@ -88,17 +73,14 @@ static int read_header(struct fe_header header, bool no_cache, struct fe_arena *
     if (fe_view_equal(header.name, FE_VIEW_LIT("content-length"))) {
         return read_length(header.value, response, why);
     }
-    if (no_cache && is_overridden(header.name)) {
-        return 0;
-    }
     response->fields.items[response->fields.n++] = (struct fe_field){header.name, header.value};
     return 0;
 }
 
-int fe_transcribe_response(struct fe_headers headers, bool no_cache, struct fe_arena *arena,
+int fe_transcribe_response(struct fe_headers headers, struct fe_arena *arena,
                            struct fe_response *response, const char **why)
 {
-    size_t cap = (size_t)headers.n + FE_NO_CACHE_FIELDS;
+    size_t cap = headers.n;
     struct fe_header header;
 
     *response = (struct fe_response){.status = 200, .content_length = FE_BODY_UNKNOWN};
@@ -112,15 +94,11 @@ int fe_transcribe_response(struct fe_headers headers, bool no_cache, struct fe_a
         return FLATEND_ENOMEM;
     }
     while (fe_headers_next(&headers, &header)) {
-        int code = read_header(header, no_cache, arena, response, why);
+        int code = read_header(header, arena, response, why);
 
         if (code != 0) {
             return code;
         }
-    }
-    if (no_cache) {
-        fe_no_cache_fields(&response->fields.items[response->fields.n]);
-        response->fields.n += FE_NO_CACHE_FIELDS;
     }
     return 0;
 }

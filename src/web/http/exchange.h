@@ -3,7 +3,7 @@
  * Between the two sides stand two vtables: the protocol (HTTP/1.1, HTTP/2, a crossing from another
  * worker) implements `struct fe_exchange_ops`, whatever can answer implements
  * `struct fe_backend_ops`. Bodies flow by the contract of ground/base/flow.h, in both directions.
- * Nobody calls either vtable but the inline functions below, which keep the phase:
+ * Only the inline functions below call the vtables; they keep the phase:
  *
  *     OPEN ── respond ──▶ RESPONDED ── finish ──▶ OVER
  *       └──────────────────────┴── reset, on_reset ──▶ OVER
@@ -12,17 +12,23 @@
  * fe_backend_start. The backend answers at once or takes the exchange's events. The exchange is
  * over when the backend has finished or reset the response, after which it forgets the exchange; or
  * when the client is gone, and on_reset is the last event. Events never come from within the
- * backend's calls. One thread's. */
+ * backend's calls. One thread's.
+ *
+ * Filters (web/http/filter.h) stand between the two. One that holds something makes the exchange
+ * two: `phase` is the backend's, who may have finished a response that is still being sent; `sent`
+ * is the protocol's, which is never ahead. */
 #ifndef FE_WEB_HTTP_EXCHANGE_H
 #define FE_WEB_HTTP_EXCHANGE_H
 
 #include "ground/base/flow.h"
 #include "ground/base/refcount.h"
-#include "web/http/message.h"
+#include "web/http/filter.h"
 
 struct fe_backend;
 struct fe_exchange;
 struct fe_match;
+struct fe_problem;
+struct fe_problem_page;
 
 /* What the protocol does. */
 struct fe_exchange_ops {
@@ -31,6 +37,12 @@ struct fe_exchange_ops {
     void (*finish)(struct fe_exchange *ex, const struct fe_fields *trailers);
     void (*reset)(struct fe_exchange *ex, int code);
     void (*resume)(struct fe_exchange *ex);
+    /* For filters: has fe_exchange_deliver_turn called, soon, not from within. NULL where there are
+     * no filters. */
+    void (*defer)(struct fe_exchange *ex);
+    /* A problem that is told to the other end of the protocol, to be shown there, and ends the
+     * exchange. NULL: it is shown here. */
+    void (*problem)(struct fe_exchange *ex, const struct fe_problem *problem);
 };
 
 /* What a backend does: upstreams, files, redirects, fixed answers. */
@@ -64,20 +76,79 @@ enum fe_exchange_phase {
 
 struct fe_exchange {
     const struct fe_exchange_ops *ops;
-    const struct fe_backend *backend; /* NULL: not started */
-    void *state;                      /* the backend's */
-    enum fe_exchange_phase phase;
+    const struct fe_backend *backend;      /* NULL: not started */
+    void *state;                           /* the backend's */
+    const struct fe_filter_chain *filters; /* NULL: none */
+    enum fe_exchange_phase phase;          /* as the backend sees it */
+    enum fe_exchange_phase sent;           /* as the protocol does */
+    bool is_problem;                       /* the response is one of web/http/problem.h */
     bool is_failed;               /* fe_problem_fail: the rest of the request is not read */
     struct fe_request request;    /* lives in `arena` */
     struct fe_arena arena;        /* for whatever lives as long as the exchange */
     struct fe_view remote;        /* the client's address, as text; outlives the exchange */
     const struct fe_match *match; /* the route and its parameters, in `arena`; NULL: no route yet */
-    /* What the request is served by: kept, if on_exchange sets it, until nobody is within a call
+    /* What the request is served by: kept, if on_exchange sets it, until no call is running
      * about the exchange any more, and then given back by the protocol. */
     struct fe_refcount *snapshot;
-    /* Limits of the route, set by whatever chose it, read by the protocol. */
-    uint64_t body_max;
+    /* web/http/filter.c's */
+    const struct fe_backend *next_backend; /* starts behind the last filter */
+    void **filter_states;
+    size_t n_filter_states;
+    size_t n_entered; /* filters that have had the request */
+    bool is_deferred;
 };
+
+/* ---- filter.c: into the chain ------------------------------------------------------------------
+ */
+
+void fe_filters_start(struct fe_exchange *ex, const struct fe_backend *backend);
+size_t fe_filters_on_data(const struct fe_filter_stage *stage, struct fe_exchange *ex,
+                          struct fe_view data) FE_MUST_USE;
+void fe_filters_on_end(const struct fe_filter_stage *stage, struct fe_exchange *ex,
+                       const struct fe_fields *trailers);
+void fe_filters_on_writable(const struct fe_filter_stage *stage, struct fe_exchange *ex);
+int fe_filters_respond(const struct fe_filter_stage *stage, struct fe_exchange *ex,
+                       const struct fe_response *response) FE_MUST_USE;
+void fe_filters_problem(const struct fe_filter_stage *stage, struct fe_exchange *ex,
+                        const struct fe_problem *problem, struct fe_problem_page *page);
+void fe_filters_on_over(struct fe_exchange *ex, int code);
+
+/* The first filter that has the hook; NULL: none. */
+static inline const struct fe_filter_stage *fe_exchange_stage(const struct fe_exchange *ex,
+                                                              enum fe_filter_hook hook)
+{
+    return ex->filters != NULL ? ex->filters->first[hook] : NULL;
+}
+
+/* ---- the protocol's end of the chain -------------------------------------------------------- */
+
+static inline int fe_exchange_send_head(struct fe_exchange *ex, const struct fe_response *response)
+{
+    int code;
+
+    FE_ASSERT(ex->sent == FE_EXCHANGE_OPEN, "a response has one head");
+    code = ex->ops->respond(ex, response);
+    if (code == 0) {
+        ex->sent = FE_EXCHANGE_RESPONDED;
+    }
+    return code;
+}
+
+/* Nothing of the exchange is looked at after this, but by the protocol. */
+static inline void fe_exchange_leave(struct fe_exchange *ex, int code)
+{
+    FE_ASSERT(ex->sent != FE_EXCHANGE_OVER, "an exchange ends once");
+    ex->sent = FE_EXCHANGE_OVER;
+    if (fe_exchange_stage(ex, FE_FILTER_on_over) != NULL) {
+        fe_filters_on_over(ex, code);
+    }
+}
+
+static inline void fe_exchange_send_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    fe_exchange_leave(ex, FLATEND_OK);
+    ex->ops->finish(ex, trailers);
+}
 
 /* ---- the backend's calls -------------------------------------------------------------------- */
 
@@ -98,10 +169,12 @@ static inline bool fe_exchange_is_over(const struct fe_exchange *ex)
 FE_MUST_USE static inline int fe_exchange_respond(struct fe_exchange *ex,
                                                   const struct fe_response *response)
 {
+    const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_respond);
     int code;
 
     FE_ASSERT(ex->phase == FE_EXCHANGE_OPEN, "a response has one head");
-    code = ex->ops->respond(ex, response);
+    code = stage != NULL ? stage->filter->ops->respond(stage, ex, response)
+                         : fe_exchange_send_head(ex, response);
     if (code == 0) {
         ex->phase = FE_EXCHANGE_RESPONDED;
     }
@@ -112,8 +185,10 @@ FE_MUST_USE static inline int fe_exchange_respond(struct fe_exchange *ex,
  * body goes out (HEAD, 204, 304) everything is accepted and dropped. */
 FE_MUST_USE static inline ssize_t fe_exchange_write(struct fe_exchange *ex, struct fe_view data)
 {
+    const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_write);
+
     FE_ASSERT(fe_exchange_has_responded(ex), "a body comes behind its head");
-    return ex->ops->write(ex, data);
+    return stage != NULL ? stage->filter->ops->write(stage, ex, data) : ex->ops->write(ex, data);
 }
 
 /* The response is complete. The exchange is the protocol's again. With less than the announced
@@ -123,9 +198,15 @@ FE_MUST_USE static inline ssize_t fe_exchange_write(struct fe_exchange *ex, stru
  */
 static inline void fe_exchange_finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
+    const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_finish);
+
     FE_ASSERT(fe_exchange_has_responded(ex), "a body comes behind its head");
     ex->phase = FE_EXCHANGE_OVER;
-    ex->ops->finish(ex, trailers);
+    if (stage != NULL) {
+        stage->filter->ops->finish(stage, ex, trailers);
+    } else {
+        fe_exchange_send_end(ex, trailers);
+    }
 }
 
 /* The response cannot be completed: the client must see that it is not whole. `code` says why:
@@ -134,6 +215,7 @@ static inline void fe_exchange_reset(struct fe_exchange *ex, int code)
 {
     FE_ASSERT(!fe_exchange_is_over(ex), "a backend forgets an exchange that is over");
     ex->phase = FE_EXCHANGE_OVER;
+    fe_exchange_leave(ex, code);
     ex->ops->reset(ex, code);
 }
 
@@ -142,60 +224,92 @@ static inline void fe_exchange_reset(struct fe_exchange *ex, int code)
  * calls it before it responds, else a request with much body is the connection's last. */
 static inline void fe_exchange_resume(struct fe_exchange *ex)
 {
+    const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_resume);
+
     FE_ASSERT(!fe_exchange_is_over(ex), "a backend forgets an exchange that is over");
-    ex->ops->resume(ex);
+    if (stage != NULL) {
+        stage->filter->ops->resume(stage, ex);
+    } else {
+        ex->ops->resume(ex);
+    }
 }
 
 /* ---- the protocol's calls ------------------------------------------------------------------- */
 
-/* Before each request, and before the request is filled in: what is left of the one before is
- * forgotten, but for the request and the arena. */
-static inline void fe_exchange_begin(struct fe_exchange *ex)
+/* Before each request; the request and the arena are the caller's to fill in. `filters` are those
+ * of the listener, and live as long as the exchange. */
+static inline void fe_exchange_begin(struct fe_exchange *ex, const struct fe_filter_chain *filters)
 {
     ex->backend = NULL;
     ex->state = NULL;
-    ex->match = NULL;
+    ex->filters = filters;
     ex->phase = FE_EXCHANGE_OPEN;
+    ex->sent = FE_EXCHANGE_OPEN;
+    ex->is_problem = false;
     ex->is_failed = false;
+    ex->next_backend = NULL;
+    ex->match = NULL;
+    ex->n_filter_states = 0;
+    ex->n_entered = 0;
+    ex->is_deferred = false;
 }
 
-/* The request is `backend`'s to answer. Not from within an event. */
+/* The request is `backend`'s to answer, behind the filters that it has not passed yet. Not from
+ * within an event. */
 static inline void fe_backend_start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
     FE_ASSERT(ex->phase == FE_EXCHANGE_OPEN,
               "a backend starts with a request that is not answered");
-    ex->backend = backend;
-    backend->ops->start(backend, ex);
+    if (ex->filters != NULL && ex->filters->has_start) {
+        fe_filters_start(ex, backend);
+    } else {
+        ex->backend = backend;
+        backend->ops->start(backend, ex);
+    }
 }
 
-/* How many bytes the backend took; nothing of them if it has ended the exchange. */
+/* The head of the response has been sent; not only given by the backend. */
+static inline bool fe_exchange_has_sent_head(const struct fe_exchange *ex)
+{
+    return ex->sent == FE_EXCHANGE_RESPONDED;
+}
+
+/* How many bytes were taken; nothing of them if the exchange has ended meanwhile. */
 FE_MUST_USE static inline size_t fe_exchange_deliver_data(struct fe_exchange *ex,
                                                           struct fe_view data)
 {
+    const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_on_data);
     size_t n;
 
-    FE_ASSERT(!fe_exchange_is_over(ex), "an exchange that is over has no events");
-    n = ex->backend->ops->on_data(ex, data);
-    return fe_exchange_is_over(ex) ? 0 : fe_flow_taken(data, n);
+    FE_ASSERT(ex->sent != FE_EXCHANGE_OVER, "an exchange that is over has no events");
+    n = fe_filters_on_data(stage, ex, data);
+    return ex->sent == FE_EXCHANGE_OVER ? 0 : n;
 }
 
 static inline void fe_exchange_deliver_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    FE_ASSERT(!fe_exchange_is_over(ex), "an exchange that is over has no events");
-    ex->backend->ops->on_end(ex, trailers);
+    FE_ASSERT(ex->sent != FE_EXCHANGE_OVER, "an exchange that is over has no events");
+    fe_filters_on_end(fe_exchange_stage(ex, FE_FILTER_on_end), ex, trailers);
 }
 
 static inline void fe_exchange_deliver_writable(struct fe_exchange *ex)
 {
-    FE_ASSERT(fe_exchange_has_responded(ex), "only a response is held back");
-    ex->backend->ops->on_writable(ex);
+    FE_ASSERT(fe_exchange_has_sent_head(ex), "only a response is held back");
+    fe_filters_on_writable(fe_exchange_stage(ex, FE_FILTER_on_writable), ex);
 }
+
+/* As fe_filter_defer has asked for. */
+void fe_exchange_deliver_turn(struct fe_exchange *ex);
 
 static inline void fe_exchange_deliver_reset(struct fe_exchange *ex, int code)
 {
-    FE_ASSERT(!fe_exchange_is_over(ex), "an exchange that is over has no events");
+    const bool is_over = fe_exchange_is_over(ex);
+
     ex->phase = FE_EXCHANGE_OVER;
-    ex->backend->ops->on_reset(ex, code);
+    if (!is_over && ex->backend != NULL) {
+        ex->backend->ops->on_reset(ex, code);
+    }
+    fe_exchange_leave(ex, code);
 }
 
 #endif

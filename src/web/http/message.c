@@ -28,6 +28,23 @@ int fe_fields_add(struct fe_fields *fields, struct fe_arena *arena, struct fe_vi
     return 0;
 }
 
+int fe_response_extend(struct fe_response *copy, const struct fe_response *response, size_t n_extra,
+                       struct fe_arena *arena)
+{
+    const size_t n = response->fields.n;
+    struct fe_field *const items = fe_arena_alloc(arena, (n + n_extra) * sizeof(*items));
+
+    if (items == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    if (n > 0) {
+        memcpy(items, response->fields.items, n * sizeof(*items));
+    }
+    *copy = *response;
+    copy->fields = (struct fe_fields){items, n, n + n_extra};
+    return FLATEND_OK;
+}
+
 const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_view name)
 {
     for (size_t i = 0; i < fields->n; i++) {

@@ -64,6 +64,11 @@ struct fe_response {
     uint64_t content_length; /* FE_BODY_UNKNOWN: the protocol frames the body */
 };
 
+/* A copy of the head with room for `n_extra` more fields; names and values are borrowed.
+ * FLATEND_ENOMEM. */
+int fe_response_extend(struct fe_response *copy, const struct fe_response *response, size_t n_extra,
+                       struct fe_arena *arena) FE_MUST_USE;
+
 /* What any version of HTTP can say: a name that is a token, a value without control characters; a
  * final status; both. */
 bool fe_field_is_valid(const struct fe_field *field);

@@ -21,7 +21,6 @@ enum {
 /* A time of 0 means: no limit. */
 struct fe_http_limits {
     size_t header_max; /* request line and header section, bytes */
-    uint64_t body_max; /* bytes; the route may lower or raise it */
     uint64_t
         read_header_ms; /* absolute, from the first byte (or the accept) to the end of the head */
     uint64_t read_ms;   /* between two bytes of a body that we are ready to read */
@@ -57,9 +56,9 @@ struct fe_http_setup {
     const struct fe_http_limits *limits;
     struct fe_timers *timers;
     struct fe_chain *out;
-    struct fe_view scheme; /* of the requests: "http" or "https" */
-    struct fe_view remote; /* the client's address, as text */
-    struct fe_view hsts;   /* Strict-Transport-Security of all responses; empty: none */
+    struct fe_view scheme;                 /* of the requests: "http" or "https" */
+    struct fe_view remote;                 /* the client's address, as text */
+    const struct fe_filter_chain *filters; /* of each exchange until its route is known, or NULL */
     const struct fe_http_owner_ops *ops;
     void *owner;
 };

@@ -62,19 +62,18 @@ struct fe_h1_server {
     struct fe_chain *out;
     struct fe_h1_decoder decoder;
     struct fe_exchange ex;
+    const struct fe_filter_chain *filters; /* that each exchange begins with */
     enum fe_h1_phase phase;
 
     /* input */
     struct fe_chain held; /* what came and waits */
     struct fe_view fed;   /* what is being fed, behind it */
     enum fe_h1_body body;
-    uint64_t n_body;    /* bytes of this request's body that were taken */
     uint64_t n_dropped; /* in DISCARD and LINGER */
     bool is_running;    /* within fe_h1_run: what a backend causes is done there */
     bool is_paused;     /* reading, by us */
 
     /* the response */
-    struct fe_view hsts;
     enum fe_h1_framing framing;
     uint64_t left;      /* of the announced length */
     bool is_blocked;    /* a write took less than it was given */

@@ -13,8 +13,6 @@ enum {
     HEAD_MAX = 1024 * 1024, /* more than any client takes, and far from overflow */
 };
 
-#define HSTS FE_VIEW_LIT("strict-transport-security") /* RFC 6797 §6.1 */
-
 struct writer {
     uint8_t *at;
 };
@@ -52,7 +50,6 @@ struct survey {
     size_t size;
     bool has_connection;
     bool has_date;
-    bool has_hsts;
 };
 
 static int survey_fields(const struct fe_fields *fields, struct survey *survey)
@@ -70,7 +67,6 @@ static int survey_fields(const struct fe_fields *fields, struct survey *survey)
         }
         survey->has_connection |= is_name(field->name, FE_VIEW_LIT("connection"));
         survey->has_date |= is_name(field->name, FE_VIEW_LIT("date"));
-        survey->has_hsts |= is_name(field->name, HSTS);
     }
     return 0;
 }
@@ -121,9 +117,6 @@ static void put_head(struct writer *w, const struct fe_h1_response *response,
     if (!survey->has_date) { /* RFC 9110 §6.6.1 */
         put_field(w, FE_VIEW_LIT("date"), response->date);
     }
-    if (response->hsts.len > 0 && !survey->has_hsts) {
-        put_field(w, HSTS, response->hsts);
-    }
     put_framing(w, response);
     if (response->close) {
         put(w, FE_VIEW_LIT("connection: close\r\n"));
@@ -152,7 +145,7 @@ static int encode_large(struct fe_chain *out, const struct fe_h1_response *respo
 
 int fe_h1_encode_head(struct fe_chain *out, const struct fe_h1_response *response)
 {
-    struct survey survey = {.size = FIXED_MAX + response->date.len + response->hsts.len};
+    struct survey survey = {.size = FIXED_MAX + response->date.len};
     int status = response->message->status;
     struct writer w;
     uint8_t *head;

@@ -21,7 +21,6 @@ struct fe_h1_response {
     bool close;                 /* Connection: close */
     bool keep_alive;            /* Connection: keep-alive, for HTTP/1.0 */
     struct fe_view date;        /* left out if the message has one */
-    struct fe_view hsts;        /* Strict-Transport-Security: the same; empty: none */
 };
 
 /* The head. Hop-by-hop fields (RFC 9110 §7.6.1) and those that frame the body are skipped.

@@ -50,8 +50,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
                                   .framing = announced,
                                   .close = must_close,
                                   .keep_alive = !must_close && ex->request.version == 10,
-                                  .date = server->ops->date(server->owner),
-                                  .hsts = server->hsts};
+                                  .date = server->ops->date(server->owner)};
     int code;
 
     code = fe_h1_encode_head(server->out, &head);
@@ -154,7 +153,7 @@ static void resume(struct fe_exchange *ex)
         return;
     }
     /* Without memory for it the client goes on by itself, after a while (RFC 9110 §10.1.1). */
-    if (server->owes_continue && !fe_exchange_has_responded(ex) &&
+    if (server->owes_continue && !fe_exchange_has_sent_head(ex) &&
         fe_h1_encode_continue(server->out) == 0) {
         server->owes_continue = false;
     }
@@ -165,10 +164,19 @@ static void resume(struct fe_exchange *ex)
     fe_h1_update(server);
 }
 
+static void defer(struct fe_exchange *ex)
+{
+    struct fe_h1_server *server = server_of(ex);
+
+    fe_h1_schedule_run(server);
+    fe_h1_update(server);
+}
+
 const struct fe_exchange_ops fe_h1_exchange_ops = {
     .respond = respond,
     .write = write_body,
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .defer = defer,
 };

@@ -80,11 +80,9 @@ static void exchange_init(struct fe_h1_server *server)
 {
     struct fe_exchange *ex = &server->ex;
 
-    fe_exchange_begin(ex);
-    ex->body_max = server->limits->body_max;
+    fe_exchange_begin(ex, server->filters);
     server->phase = FE_H1_EXCHANGE;
     server->body = FE_H1_BODY_NOT_STARTED;
-    server->n_body = 0;
     server->is_blocked = false;
     server->must_close = false;
     server->had_request = true;
@@ -134,7 +132,8 @@ static bool step_wait(struct fe_h1_server *server)
     case FE_H1_ON_HEAD:
         exchange_init(server);
         server->ops->on_exchange(server->owner, &server->ex);
-        FE_ASSERT(fe_exchange_is_over(&server->ex) || server->ex.backend != NULL,
+        FE_ASSERT(server->phase != FE_H1_EXCHANGE || server->ex.backend != NULL ||
+                      server->ex.next_backend != NULL,
                   "an exchange is answered or has a backend");
         return true;
     case FE_H1_ON_FAULT:
@@ -153,22 +152,28 @@ static bool deliver_body(struct fe_h1_server *server)
     struct fe_view data = server->decoder.body;
     size_t n;
 
-    if (data.len > ex->body_max || server->n_body > ex->body_max - data.len) {
-        fe_h1_fail(server, 413, "request body too large");
-        return true;
-    }
     server->body = FE_H1_BODY_PAUSED;
     n = fe_exchange_deliver_data(ex, data);
     if (server->phase != FE_H1_EXCHANGE) {
         return true;
     }
     take(server, n);
-    server->n_body += n;
     fe_h1_timeout_restart(server);
     if (n == data.len) {
         server->body = FE_H1_BODY_FLOWING;
     } else if (server->body == FE_H1_BODY_FLOWING) {
         server->run_ms = server->ops->now_ms(server->owner); /* asked from within: no circles */
+        return false;
+    }
+    return true;
+}
+
+/* False: it is to be done again, but not in a circle. */
+static bool deliver_turn(struct fe_h1_server *server)
+{
+    fe_exchange_deliver_turn(&server->ex);
+    if (server->phase == FE_H1_EXCHANGE && server->ex.is_deferred) {
+        server->run_ms = server->ops->now_ms(server->owner);
         return false;
     }
     return true;
@@ -181,6 +186,12 @@ static bool step_exchange(struct fe_h1_server *server)
     if (server->is_blocked && server->out->len <= FE_HTTP_OUT_HIGH_WATER) {
         server->is_blocked = false;
         fe_exchange_deliver_writable(ex);
+        return true;
+    }
+    if (ex->is_deferred && !deliver_turn(server)) {
+        return false;
+    }
+    if (server->phase != FE_H1_EXCHANGE) {
         return true;
     }
     if (server->body != FE_H1_BODY_FLOWING) {
@@ -325,7 +336,7 @@ static void on_eof(struct fe_http_server *base)
         fe_h1_finish(server);
         break;
     case FE_H1_EXCHANGE:
-        has_responded = fe_exchange_has_responded(&server->ex);
+        has_responded = fe_exchange_has_sent_head(&server->ex);
         end_exchange(server, FE_H1_LINGER);
         if (has_responded) {
             fe_h1_reset(server);
@@ -402,7 +413,7 @@ struct fe_http_server *fe_h1_server_new(const struct fe_http_setup *setup)
     server->ex.ops = &fe_h1_exchange_ops;
     server->ex.request.scheme = setup->scheme;
     server->ex.remote = setup->remote;
-    server->hsts = setup->hsts;
+    server->filters = setup->filters;
     fe_arena_init(&server->ex.arena, 0);
     fe_chain_init(&server->held, setup->out->pool);
     fe_h1_decoder_init(&server->decoder, setup->limits->header_max, &server->ex.arena,

@@ -76,8 +76,7 @@ struct fe_h2_stream {
     size_t n_fields; /* that were seen */
     struct fe_http_fault fault;
     struct fe_fields trailers;
-    struct fe_chain held; /* body bytes that the handler has not consumed yet */
-    uint64_t n_body;      /* bytes of it that came */
+    struct fe_chain held; /* body bytes that the backend has not consumed yet */
     uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: not awaited */
     bool is_complete;     /* the client has ended it */
     bool expects_continue;

@@ -201,7 +201,7 @@ void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete)
     }
     stream->state = FE_H2_EXCHANGE;
     server->setup.ops->on_exchange(server->setup.owner, ex);
-    FE_ASSERT(fe_exchange_is_over(ex) || ex->backend != NULL,
+    FE_ASSERT(stream->state != FE_H2_EXCHANGE || ex->backend != NULL || ex->next_backend != NULL,
               "an exchange is answered or has a backend");
 }
 
@@ -275,11 +275,6 @@ void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data)
 {
     if (stream->state != FE_H2_EXCHANGE) {
         return; /* not needed, and the client has been or will be notified */
-    }
-    stream->n_body += data.len;
-    if (stream->n_body > stream->ex.body_max) {
-        fe_h2_fail(stream, 413, "request body too large");
-        return;
     }
     if (stream->body == FE_H2_BODY_FLOWING && stream->held.len == 0) {
         data = fe_view_skip(data, offer(stream, data));

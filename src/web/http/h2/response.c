@@ -7,8 +7,6 @@
 #include "web/http/syntax.h"
 #include "web/http/trailers.h"
 
-#define HSTS FE_VIEW_LIT("strict-transport-security") /* RFC 6797 §6.1 */
-
 /* ---- fields --------------------------------------------------------------------------------- */
 
 /* Fields as nghttp2 takes them without copying: name and value stay in the arena. */
@@ -113,12 +111,10 @@ static int build_head(struct fe_h2_stream *stream, const struct fe_response *res
 {
     const struct fe_fields *fields = &response->fields;
     struct fe_view date = stream->server->setup.ops->date(stream->server->setup.owner);
-    struct fe_view hsts = stream->server->setup.hsts;
     bool has_connection = false;
     bool has_date = false;
-    bool has_hsts = false;
     struct nv_list list;
-    int code = list_init(&list, &stream->ex.arena, fields, 4, 20 + 20 + date.len);
+    int code = list_init(&list, &stream->ex.arena, fields, 3, 20 + 20 + date.len);
 
     if (code != 0) {
         return code;
@@ -135,14 +131,10 @@ static int build_head(struct fe_h2_stream *stream, const struct fe_response *res
             continue; /* RFC 9113 §8.2.2 */
         }
         has_date |= fe_view_equal_nocase(field->name, FE_VIEW_LIT("date"));
-        has_hsts |= fe_view_equal_nocase(field->name, HSTS);
         add_copied(&list, field->name, field->value);
     }
     if (!has_date) { /* RFC 9110 §6.6.1 */
         add(&list, FE_VIEW_LIT("date"), copy_value(&list, date));
-    }
-    if (hsts.len > 0 && !has_hsts) {
-        add(&list, HSTS, hsts); /* outlives the server */
     }
     if (has_length_field(response)) {
         add(&list, FE_VIEW_LIT("content-length"), print_number(&list, response->content_length));
@@ -278,12 +270,17 @@ static void resume(struct fe_exchange *ex)
     if (stream->body == FE_H2_BODY_DONE) {
         return;
     }
-    if (stream->owes_continue && !fe_exchange_has_responded(ex)) {
+    if (stream->owes_continue && !fe_exchange_has_sent_head(ex)) {
         send_continue(stream);
     }
     stream->body = FE_H2_BODY_FLOWING;
     fe_h2_timeout_read(stream);
     fe_h2_schedule(stream);
+}
+
+static void defer(struct fe_exchange *ex)
+{
+    fe_h2_schedule(stream_of(ex));
 }
 
 const struct fe_exchange_ops fe_h2_exchange_ops = {
@@ -292,6 +289,7 @@ const struct fe_exchange_ops fe_h2_exchange_ops = {
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .defer = defer,
 };
 
 /* ---- to nghttp2 ----------------------------------------------------------------------------- */

@@ -110,6 +110,9 @@ static void step(struct fe_h2_stream *stream)
     struct fe_exchange *ex = &stream->ex;
 
     fe_h2_submit(stream);
+    if (stream->state == FE_H2_EXCHANGE && ex->is_deferred) {
+        fe_exchange_deliver_turn(ex);
+    }
     fe_h2_deliver(stream);
     if (stream->state == FE_H2_EXCHANGE && stream->is_blocked &&
         stream->output.len <= FE_H2_STREAM_OUT_MAX / 2 && fe_h2_room(stream) > 0) {
