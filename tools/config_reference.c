@@ -28,7 +28,7 @@ struct page {
 
 static void must(int code)
 {
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fprintf(stderr, "config_reference: %s\n", flatend_strerror(code));
         exit(2);
     }

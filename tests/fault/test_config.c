@@ -58,25 +58,25 @@ static const char CLASH[] = "[[http]]\n"
 
 static const char BROKEN[] = "addr = \n";
 
-/* `code` is what comes without a fault. */
-static void parse_with_faults(const char *text, int code)
+/* `expected` is what comes without a fault. */
+static void parse_with_faults(const char *text, int expected)
 {
     size_t n_faults = 0;
 
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         struct fe_config *config;
         struct flatend_error err = {0};
-        const int rv = fe_config_parse("config.toml", fe_view_str(text), &config, &err);
+        const int code = fe_config_parse("config.toml", fe_view_str(text), &config, &err);
         const bool has_failed = fe_fault_disarm();
 
         n_faults += has_failed ? 1 : 0;
         if (has_failed) {
-            assert_int_equal(rv, FLATEND_ENOMEM);
+            assert_int_equal(code, FLATEND_ENOMEM);
             assert_string_equal(err.text, "config.toml: out of memory");
         } else {
-            assert_int_equal(rv, code);
+            assert_int_equal(code, expected);
         }
-        assert_int_equal(config == NULL, rv != FLATEND_OK);
+        assert_int_equal(config == NULL, code != FLATEND_OK);
         fe_config_unref(config);
     }
     assert_true(n_faults > 2);

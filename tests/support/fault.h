@@ -1,9 +1,9 @@
 /* Makes the n-th allocation fail, for the fault layer.
  *
  *     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
- *         int rv = scenario();
+ *         int code = scenario();
  *         if (fe_fault_disarm()) {
- *             assert_int_equal(rv, FLATEND_ENOMEM);
+ *             assert_int_equal(code, FLATEND_ENOMEM);
  *         }
  *     }
  *

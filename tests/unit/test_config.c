@@ -18,7 +18,7 @@ static struct fe_config *parse(const char *text)
     struct flatend_error err = {0};
     const int code = fe_config_parse("config.toml", fe_view_str(text), &config, &err);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fail_msg("%s", err.text);
     }
     return config;
@@ -47,7 +47,7 @@ static const struct fe_config_route *match(const struct fe_config_http *http, co
         .path = fe_view_str(path),
         .version = 11,
     };
-    assert_int_equal(fe_router_match(http->router, &request, arena, result), FLATEND_OK);
+    assert_int_equal(fe_router_match(http->router, &request, arena, result), 0);
     return result->result == FE_MATCH_FOUND ? result->route : NULL;
 }
 
@@ -267,7 +267,7 @@ static void test_free_ports(void **state)
 
     (void)state;
     assert_int_equal(config->n_http, 2);
-    assert_int_equal(fe_config_finalize(config, "x", &config->addr, NULL, NULL), FLATEND_OK);
+    assert_int_equal(fe_config_finalize(config, "x", &config->addr, NULL, NULL), 0);
     assert_int_equal(config->http[0].n_addrs, 1);
     fe_config_unref(config);
 }
@@ -332,8 +332,8 @@ static void test_settle_leaves_out_the_nodes_address(void **state)
     const struct fe_log log = {count_warning, &n_warnings, FLATEND_LOG_WARN};
 
     (void)state;
-    assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:3000", NULL), FLATEND_OK);
-    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, &log, NULL), FLATEND_OK);
+    assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:3000", NULL), 0);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, &log, NULL), 0);
     assert_addr(&config->addr, "127.0.0.1:9000"); /* the file's wins over the flags' */
     assert_int_equal(n_warnings, 1);
     assert_int_equal(http->n_addrs, 2);
@@ -348,13 +348,13 @@ static void test_settle_takes_flags(void **state)
     struct flatend_error err;
 
     (void)state;
-    assert_int_equal(fe_addr_parse(&flags, "[::1]:7", NULL), FLATEND_OK);
-    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, NULL), FLATEND_OK);
+    assert_int_equal(fe_addr_parse(&flags, "[::1]:7", NULL), 0);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, NULL), 0);
     assert_addr(&config->addr, "[::1]:7");
     fe_config_unref(config);
 
     config = parse("[[http]]\naddr = \"127.0.0.1:7\"\n");
-    assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:7", NULL), FLATEND_OK);
+    assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:7", NULL), 0);
     assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, &err), FLATEND_EEXIST);
     assert_string_equal(err.text, "config.toml:2:8: 127.0.0.1:7 is the node's own address");
     fe_config_unref(config);
@@ -385,7 +385,7 @@ static void test_load(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, EXAMPLE, sizeof(EXAMPLE) - 1), sizeof(EXAMPLE) - 1);
     close(fd);
-    assert_int_equal(fe_config_load(path, &config, &err), FLATEND_OK);
+    assert_int_equal(fe_config_load(path, &config, &err), 0);
     assert_int_equal(config->http[0].n_routes, 2);
     fe_config_unref(config);
     unlink(path);

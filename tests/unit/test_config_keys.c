@@ -48,7 +48,7 @@ static void complain(size_t table, const char *name, const char *value, char mes
     code = fe_config_parse("x", fe_view_str(text), &config, &err);
     fe_config_unref(config);
     message[0] = '\0';
-    if (code != FLATEND_OK && strncmp(err.text, place, strlen(place)) == 0) {
+    if (code != 0 && strncmp(err.text, place, strlen(place)) == 0) {
         snprintf(message, TEXT_MAX, "%s", err.text + strlen(place));
     }
 }

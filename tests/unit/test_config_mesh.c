@@ -21,7 +21,7 @@ static struct fe_config *parse(const char *text)
     struct fe_config *config;
     struct flatend_error err = {0};
 
-    if (fe_config_parse("config.toml", fe_view_str(text), &config, &err) != FLATEND_OK) {
+    if (fe_config_parse("config.toml", fe_view_str(text), &config, &err) != 0) {
         fail_msg("%s", err.text);
     }
     return config;

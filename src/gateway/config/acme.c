@@ -30,7 +30,7 @@ static int finalize_directory(const struct fe_config_reader *r,
                               "expected the https URL of an ACME directory, such as "
                               "\"" FE_CONFIG_LETS_ENCRYPT "\"");
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* The file is read again when it is needed; this finds mistakes early. */
@@ -43,17 +43,17 @@ static int finalize_ca_file(const struct fe_config_reader *r,
     int code;
 
     if (given->ca_file == NULL) {
-        return FLATEND_OK;
+        return 0;
     }
     code = fe_tls_trust_new(acme->ca_file, &trust, &err);
     if (code == FLATEND_ENOMEM) {
         return fe_config_no_memory(r);
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_config_fail(r, FLATEND_EINVAL, given->ca_file->pos, "%s", err.text);
     }
     fe_tls_trust_free(trust);
-    return FLATEND_OK;
+    return 0;
 }
 
 /* "you@example.org" is what people write, "mailto:you@example.org" what RFC 8555 §7.3 wants. */
@@ -74,7 +74,7 @@ static int finalize_contacts(const struct fe_config_reader *r, struct fe_config_
             return fe_config_no_memory(r);
         }
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* ---- external account binding --------------------------------------------------------------- */
@@ -101,7 +101,7 @@ static int decode_key(const struct fe_config_reader *r, struct fe_view text, str
                               "expected the HMAC key as the CA gave it, in base64url without '='");
     }
     acme->eab_hmac_key = fe_view_of(key, len);
-    return FLATEND_OK;
+    return 0;
 }
 
 static int read_key_file(const struct fe_config_reader *r, struct fe_toml_pos pos,
@@ -115,7 +115,7 @@ static int read_key_file(const struct fe_config_reader *r, struct fe_toml_pos po
     code = fe_file_read(acme->eab_hmac_key_file, &text, NULL, &err);
     if (code == FLATEND_ENOMEM) {
         code = fe_config_no_memory(r);
-    } else if (code != FLATEND_OK) {
+    } else if (code != 0) {
         code = fe_config_fail(r, FLATEND_EINVAL, pos, "%s", err.text);
     } else {
         code = decode_key(r, fe_buf_view(&text), pos, acme);
@@ -138,7 +138,7 @@ static int check_key_id(const struct fe_config_reader *r, const struct fe_toml_v
         return fe_config_fail(r, FLATEND_EINVAL, id->pos, "expected an id of at most %d characters",
                               FE_ACME_EAB_KEY_ID_MAX);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int finalize_eab(const struct fe_config_reader *r, const struct fe_config_acme_given *given,
@@ -161,10 +161,10 @@ static int finalize_eab(const struct fe_config_reader *r, const struct fe_config
                               "an external account needs both 'eab_key_id' and 'eab_hmac_key'");
     }
     if (id == NULL) {
-        return FLATEND_OK;
+        return 0;
     }
     code = check_key_id(r, id);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     return key != NULL ? decode_key(r, fe_view_str(acme->eab_hmac_key_text), key->pos, acme)
@@ -177,14 +177,14 @@ int fe_config_read_acme(const struct fe_config_reader *r, const struct fe_toml_v
     struct fe_config_acme_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_ACME], table, acme, &given);
 
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = finalize_directory(r, &given, acme);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = finalize_ca_file(r, &given, acme);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = finalize_contacts(r, acme);
     }
-    return code != FLATEND_OK ? code : finalize_eab(r, &given, acme);
+    return code != 0 ? code : finalize_eab(r, &given, acme);
 }

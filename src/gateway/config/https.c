@@ -21,7 +21,7 @@ static int check_domain(const struct fe_config_reader *r, const struct fe_config
     const bool is_address = fe_name_is_address(domain);
 
     if (http->https == FE_HTTPS_LOCAL && fe_local_ca_permits(domain)) {
-        return FLATEND_OK;
+        return 0;
     }
     if (http->https == FE_HTTPS_LOCAL) {
         return fe_config_fail(
@@ -41,7 +41,7 @@ static int check_domain(const struct fe_config_reader *r, const struct fe_config
                               "expected a domain name such as \"example.com\", found \"%.60s\"",
                               text);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* What https = "local" is good for if no names are given. */
@@ -56,17 +56,17 @@ static int set_local_domains(const struct fe_config_reader *r, struct fe_config_
     for (; http->n_domains < COUNT(local); http->n_domains++) {
         http->domains[http->n_domains] = fe_view_str(local[http->n_domains]);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int finalize_domains(const struct fe_config_reader *r, struct fe_config_http *http)
 {
-    int code = FLATEND_OK;
+    int code = 0;
 
     if (http->https == FE_HTTPS_LOCAL && http->n_domains == 0) {
         return set_local_domains(r, http);
     }
-    for (size_t i = 0; code == FLATEND_OK && i < http->n_domains; i++) {
+    for (size_t i = 0; code == 0 && i < http->n_domains; i++) {
         code = check_domain(r, http, i);
     }
     return code;
@@ -87,14 +87,14 @@ static int load_pair(const struct fe_config_reader *r, const struct fe_config_ce
     if (code == FLATEND_ENOMEM) {
         return fe_config_no_memory(r);
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_config_fail(r, FLATEND_EINVAL,
                               part == FE_CERT_PART_KEY ? given->key_path->pos
                                                        : given->chain_path->pos,
                               "%s", err.text);
     }
     http->certs[http->n_certs++] = *cert;
-    return FLATEND_OK;
+    return 0;
 }
 
 /* A certificate's two files, of which one alone is no good. */
@@ -102,7 +102,7 @@ static int check_pair(const struct fe_config_reader *r, const struct fe_config_c
                       struct fe_toml_pos table)
 {
     if (given->chain_path != NULL && given->key_path != NULL) {
-        return FLATEND_OK;
+        return 0;
     }
     return fe_config_fail(r, FLATEND_EINVAL,
                           given->chain_path != NULL ? given->chain_path->pos
@@ -118,10 +118,10 @@ static int read_pair(const struct fe_config_reader *r, const struct fe_toml_valu
     struct fe_config_cert_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_CERT], table, &cert, &given);
 
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = check_pair(r, &given, table->pos);
     }
-    return code != FLATEND_OK ? code : load_pair(r, &given, &cert, http);
+    return code != 0 ? code : load_pair(r, &given, &cert, http);
 }
 
 static int finalize_certificates(const struct fe_config_reader *r,
@@ -131,7 +131,7 @@ static int finalize_certificates(const struct fe_config_reader *r,
     const struct fe_toml_value *const tables = given->certificates;
     const struct fe_config_cert_given pair = {given->chain_path, given->key_path};
     const size_t n = tables != NULL ? tables->n : 0;
-    int code = FLATEND_OK;
+    int code = 0;
 
     http->certs = fe_arena_alloc(r->arena, (n + 1) * sizeof(*http->certs));
     if (http->certs == NULL) {
@@ -141,9 +141,9 @@ static int finalize_certificates(const struct fe_config_reader *r,
         struct fe_config_cert cert = {.chain_path = http->chain_path, .key_path = http->key_path};
 
         code = check_pair(r, &pair, (struct fe_toml_pos){0, 0});
-        code = code != FLATEND_OK ? code : load_pair(r, &pair, &cert, http);
+        code = code != 0 ? code : load_pair(r, &pair, &cert, http);
     }
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         code = read_pair(r, &tables->items[i], http);
     }
     return code;
@@ -165,7 +165,7 @@ static int check_unused(const struct fe_config_reader *r, const struct fe_config
                                   "'%s' needs https: set https = true", key->name);
         }
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int finalize_hsts(const struct fe_config_reader *r, const struct fe_config_http_given *given,
@@ -174,14 +174,14 @@ static int finalize_hsts(const struct fe_config_reader *r, const struct fe_confi
     const char *text;
 
     if (given->hsts_ms == NULL) {
-        return FLATEND_OK;
+        return 0;
     }
     text = fe_arena_printf(r->arena, "max-age=%llu", (unsigned long long)(http->hsts_ms / 1000));
     if (text == NULL) {
         return fe_config_no_memory(r);
     }
     http->hsts = fe_view_str(text);
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_config_finalize_https(const struct fe_config_reader *r,
@@ -194,7 +194,7 @@ int fe_config_finalize_https(const struct fe_config_reader *r,
         return check_unused(r, given);
     }
     code = finalize_certificates(r, given, http);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     if (http->https == FE_HTTPS_LOCAL && http->n_certs > 0) {
@@ -206,5 +206,5 @@ int fe_config_finalize_https(const struct fe_config_reader *r,
         return fe_config_fail(r, FLATEND_EINVAL, http->https_pos, NEEDS_A_NAME);
     }
     code = finalize_domains(r, http);
-    return code != FLATEND_OK ? code : finalize_hsts(r, given, http);
+    return code != 0 ? code : finalize_hsts(r, given, http);
 }

@@ -68,7 +68,7 @@ static int add_redirect(const struct fe_config_reader *r, struct fe_config *conf
     http->n_targets = 1;
     config->n_http++;
     config->n_redirects++;
-    return FLATEND_OK;
+    return 0;
 }
 
 static int redirect_from(const struct fe_config_reader *r, struct fe_config *config,
@@ -81,7 +81,7 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
 
     if (find_listener(config, n_listeners, addr, &pos) != NULL) {
         if (!target->redirect.has_addr) {
-            return FLATEND_OK; /* a default, not configured: the address is used otherwise */
+            return 0; /* a default, not configured: the address is used otherwise */
         }
         return fe_config_fail(r, FLATEND_EEXIST, target->redirect.pos,
                               "%s is already used by the [[http]] at %u:%u",
@@ -93,7 +93,7 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
     if (same->targets[same->n_targets - 1] != target) {
         same->targets[same->n_targets++] = target;
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* Room behind the listeners for as many as may be wanted: one for each of their addresses. */
@@ -106,7 +106,7 @@ static int make_room(const struct fe_config_reader *r, struct fe_config *config)
         n += config->http[i].https != FE_HTTPS_OFF ? config->http[i].n_addrs : 0;
     }
     if (n == config->n_http) {
-        return FLATEND_OK;
+        return 0;
     }
     larger = fe_arena_alloc(r->arena, n * sizeof(*larger));
     if (larger == NULL) {
@@ -114,7 +114,7 @@ static int make_room(const struct fe_config_reader *r, struct fe_config *config)
     }
     memcpy(larger, config->http, config->n_http * sizeof(*larger));
     config->http = larger;
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_config_add_redirects(const struct fe_config_reader *r, struct fe_config *config)
@@ -122,7 +122,7 @@ int fe_config_add_redirects(const struct fe_config_reader *r, struct fe_config *
     const size_t n = config->n_http;
     int code = make_room(r, config);
 
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         const struct fe_config_http *const http = &config->http[i];
 
         if (http->https == FE_HTTPS_OFF || http->redirect.is_off) {
@@ -132,7 +132,7 @@ int fe_config_add_redirects(const struct fe_config_reader *r, struct fe_config *
             code = redirect_from(r, config, n, http, &http->redirect.addr);
             continue;
         }
-        for (size_t k = 0; code == FLATEND_OK && k < http->n_addrs; k++) {
+        for (size_t k = 0; code == 0 && k < http->n_addrs; k++) {
             struct fe_addr addr = http->addrs[k];
 
             if (addr.port == HTTPS_PORT) {

@@ -73,7 +73,7 @@ static int finalize_path(const struct fe_config_reader *r, const struct fe_toml_
     if (route->pattern.ptr[0] != '/') {
         return fe_config_fail(r, FLATEND_EINVAL, path->pos, "a route's path begins with '/'");
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int finalize_services(const struct fe_config_reader *r,
@@ -92,7 +92,7 @@ static int finalize_services(const struct fe_config_reader *r,
         return fe_config_fail(r, FLATEND_EINVAL, given->browse->pos,
                               "'browse' needs a route that serves a directory");
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int finalize_static(const struct fe_config_reader *r,
@@ -111,7 +111,7 @@ static int finalize_static(const struct fe_config_reader *r,
         return fe_config_fail(r, FLATEND_EINVAL, given->timeout_ms->pos,
                               "'timeout' needs a route to a service");
     }
-    if (fe_path_info(path, &info) != FLATEND_OK) {
+    if (fe_path_info(path, &info) != 0) {
         return fe_config_fail(r, FLATEND_EINVAL, pos, "cannot serve '%s': %s", path,
                               fe_os_last_reason());
     }
@@ -127,7 +127,7 @@ static int finalize_static(const struct fe_config_reader *r,
     if (route->static_is_dir) {
         route->rest = fe_config_rest_of(route->pattern);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* The listener's minimum is meant for uploads: it is taken over by services whose method has a body
@@ -155,7 +155,7 @@ static int finalize_limits(const struct fe_config_reader *r,
             fe_config_pos(given->body_min != NULL ? given->body_min : given->body_max),
             "min.body_size is larger than max.body_size");
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int finalize_target(const struct fe_config_reader *r, const struct fe_toml_value *table,
@@ -184,13 +184,13 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
 
     memset(route, 0, sizeof(*route));
     code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_ROUTE], table, route, &given);
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = finalize_path(r, table, given.path, route);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = finalize_target(r, table, &given, route);
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     timeout_text = fe_arena_printf(r->arena, "%llu", (unsigned long long)route->timeout_ms);

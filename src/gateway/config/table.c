@@ -210,13 +210,13 @@ static int read_group(const struct walk *outer, const struct fe_toml_entry *entr
 
 static int read_entries(const struct walk *w, const struct fe_toml_value *value)
 {
-    int code = FLATEND_OK;
+    int code = 0;
 
     if (value->type != FE_TOML_TABLE) {
         return fe_config_fail(w->r, FLATEND_EINVAL, value->pos, "expected a table, found %s",
                               fe_toml_type_name(value->type));
     }
-    for (size_t i = 0; code == FLATEND_OK && i < value->n; i++) {
+    for (size_t i = 0; code == 0 && i < value->n; i++) {
         const struct fe_toml_entry *const entry = &value->entries[i];
         const struct fe_config_key *const key = find_key(w, entry->key);
 

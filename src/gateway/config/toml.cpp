@@ -127,7 +127,7 @@ extern "C" int fe_toml_parse(struct fe_view text, struct fe_arena *arena,
     const std::string_view source(reinterpret_cast<const char *>(text.ptr), text.len);
     const int code = fe_toml_scan(text, pos, err);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     try {
@@ -140,7 +140,7 @@ extern "C" int fe_toml_parse(struct fe_view text, struct fe_arena *arena,
         }
         *root = fe_toml_value();
         convert(result.table(), arena, root);
-        return FLATEND_OK;
+        return 0;
     } catch (const std::bad_alloc &) {
         return fe_err_code(err, FLATEND_ENOMEM);
     } catch (const std::exception &error) {

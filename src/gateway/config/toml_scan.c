@@ -117,5 +117,5 @@ int fe_toml_scan(struct fe_view text, struct fe_toml_pos *pos, struct flatend_er
             return fe_err_set(err, FLATEND_ESYNTAX, "%s", complaint);
         }
     }
-    return FLATEND_OK;
+    return 0;
 }

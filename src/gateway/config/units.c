@@ -41,7 +41,7 @@ static int take_digits(struct fe_view *text, uint64_t max, uint64_t *number)
         n++;
     }
     *text = fe_view_skip(*text, n);
-    return n == 0 ? FLATEND_ESYNTAX : FLATEND_OK;
+    return n == 0 ? FLATEND_ESYNTAX : 0;
 }
 
 static int take_unit(struct fe_view *text, const struct unit *units, size_t n_units,
@@ -52,7 +52,7 @@ static int take_unit(struct fe_view *text, const struct unit *units, size_t n_un
         if (fe_view_has_prefix(*text, name)) {
             *text = fe_view_skip(*text, name.len);
             *factor = units[i].factor;
-            return FLATEND_OK;
+            return 0;
         }
     }
     return FLATEND_ESYNTAX;
@@ -68,18 +68,18 @@ static int take_fraction(struct fe_view *text, uint64_t *number, uint64_t *scale
     *number = 0;
     *scale = 1;
     if (text->len == 0 || text->ptr[0] != '.') {
-        return FLATEND_OK;
+        return 0;
     }
     digits = fe_view_skip(*text, 1);
     *text = digits;
     code = take_digits(text, 999999, number);
-    if (code != FLATEND_OK || digits.len - text->len > DIGITS_MAX) {
+    if (code != 0 || digits.len - text->len > DIGITS_MAX) {
         return FLATEND_ESYNTAX;
     }
     for (size_t i = text->len; i < digits.len; i++) {
         *scale *= 10;
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* One number with its unit, added to `*sum_ms`. */
@@ -90,11 +90,11 @@ static int take_part(struct fe_view *text, uint64_t max_ms, uint64_t *sum_ms)
     uint64_t scale;
     uint64_t factor;
     int code = take_digits(text, max_ms, &number);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
-    if (take_fraction(text, &fraction, &scale) != FLATEND_OK ||
-        take_unit(text, DURATION_UNITS, COUNT(DURATION_UNITS), &factor) != FLATEND_OK) {
+    if (take_fraction(text, &fraction, &scale) != 0 ||
+        take_unit(text, DURATION_UNITS, COUNT(DURATION_UNITS), &factor) != 0) {
         return FLATEND_ESYNTAX;
     }
     if (number > (max_ms - *sum_ms) / factor) {
@@ -106,7 +106,7 @@ static int take_part(struct fe_view *text, uint64_t max_ms, uint64_t *sum_ms)
         return FLATEND_ETOOBIG;
     }
     *sum_ms += fraction;
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_duration_parse(struct fe_view text, uint64_t max_ms, uint64_t *ms)
@@ -115,16 +115,16 @@ int fe_duration_parse(struct fe_view text, uint64_t max_ms, uint64_t *ms)
 
     if (fe_view_equal(text, FE_VIEW_LIT("0"))) {
         *ms = 0;
-        return FLATEND_OK;
+        return 0;
     }
     do {
         const int code = take_part(&text, max_ms, &sum_ms);
-        if (code != FLATEND_OK) {
+        if (code != 0) {
             return code;
         }
     } while (text.len > 0);
     *ms = sum_ms;
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_size_parse(struct fe_view text, uint64_t max, uint64_t *bytes)
@@ -132,18 +132,18 @@ int fe_size_parse(struct fe_view text, uint64_t max, uint64_t *bytes)
     uint64_t number;
     uint64_t factor = 1;
     const int code = take_digits(&text, max, &number);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     if (text.len > 0 &&
-        (take_unit(&text, SIZE_UNITS, COUNT(SIZE_UNITS), &factor) != FLATEND_OK || text.len > 0)) {
+        (take_unit(&text, SIZE_UNITS, COUNT(SIZE_UNITS), &factor) != 0 || text.len > 0)) {
         return FLATEND_ESYNTAX;
     }
     if (number > max / factor) {
         return FLATEND_ETOOBIG;
     }
     *bytes = number * factor;
-    return FLATEND_OK;
+    return 0;
 }
 
 const char *fe_duration_format(uint64_t ms, char text[FE_DURATION_TEXT_MAX])
