@@ -79,16 +79,16 @@ static int add_one(struct fe_kad_lookup *lookup, const struct fe_id *id)
 {
     static const uint8_t zero_key[FE_KEY_LEN];
     size_t at = position_of(lookup, id->public_key);
-    int rv;
+    int code;
 
     if (lookup->n == FE_KAD_LOOKUP_MAX || has_key_at(lookup, at, id->public_key) ||
         memcmp(id->public_key, lookup->self, FE_KEY_LEN) == 0 ||
         memcmp(id->public_key, zero_key, FE_KEY_LEN) == 0) {
         return 0;
     }
-    rv = reserve_one(lookup);
-    if (rv != 0) {
-        return rv;
+    code = reserve_one(lookup);
+    if (code != 0) {
+        return code;
     }
     memmove(&lookup->candidates[at + 1], &lookup->candidates[at],
             (lookup->n - at) * sizeof(lookup->candidates[0]));
@@ -102,12 +102,12 @@ int fe_kad_lookup_add(struct fe_kad_lookup *lookup, const struct fe_id *ids, siz
     int n_new = 0;
 
     for (size_t i = 0; i < n; i++) {
-        int rv = add_one(lookup, &ids[i]);
+        int code = add_one(lookup, &ids[i]);
 
-        if (rv < 0) {
-            return rv;
+        if (code < 0) {
+            return code;
         }
-        n_new += rv;
+        n_new += code;
     }
     return n_new;
 }

@@ -161,15 +161,15 @@ static struct fe_dial *dial_alloc(struct fe_mesh *mesh, const struct fe_addr *ad
 int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr, struct fe_dial **dial_out)
 {
     struct fe_dial *dial = dial_alloc(mesh, addr);
-    int rv;
+    int code;
 
     if (dial == NULL) {
         return FLATEND_ENOMEM;
     }
-    rv = fe_link_dial(dial);
-    if (rv != 0) {
+    code = fe_link_dial(dial);
+    if (code != 0) {
         fe_dial_free(dial);
-        return rv;
+        return code;
     }
     *dial_out = dial;
     return 0;

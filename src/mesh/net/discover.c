@@ -48,16 +48,16 @@ static int query_send(struct fe_discovery_query *query)
 {
     struct fe_mesh *mesh = query->mesh;
     struct fe_sender *sender = &query->link->session.sender;
-    int rv = fe_mesh_start_timer(mesh, &query->timer, FE_MESH_ANSWER_MS);
+    int code = fe_mesh_start_timer(mesh, &query->timer, FE_MESH_ANSWER_MS);
 
-    if (rv == 0) {
-        rv = sender->ops->find_node(sender, fe_mesh_key(mesh), &query->token);
+    if (code == 0) {
+        code = sender->ops->find_node(sender, fe_mesh_key(mesh), &query->token);
     }
-    if (rv == 0) {
+    if (code == 0) {
         query->is_sent = true;
         mesh->transport.ops->flush(query->link->io);
     }
-    return rv;
+    return code;
 }
 
 /* The link over which the node is to be asked, in whatever state; NULL: it cannot be reached. */

@@ -28,15 +28,15 @@ static void send_goaway(struct fe_link *link)
 {
     struct fe_sender *sender = &link->session.sender;
     struct flatend_error err = {0};
-    int rv;
+    int code;
 
     link->goaway = FE_GOAWAY_SENT;
-    rv = sender->ops->goaway(sender, UINT32_MAX, FE_REASON_NONE, FE_VIEW_LIT("shutting down"));
-    if (rv == 0) {
-        rv = sender->ops->ping(sender, FE_PING_GOAWAY);
+    code = sender->ops->goaway(sender, UINT32_MAX, FE_REASON_NONE, FE_VIEW_LIT("shutting down"));
+    if (code == 0) {
+        code = sender->ops->ping(sender, FE_PING_GOAWAY);
     }
-    if (rv != 0) {
-        fe_link_fail(link, rv, &err);
+    if (code != 0) {
+        fe_link_fail(link, code, &err);
         return;
     }
     fe_rtt_on_ping(&link->rtt, link->mesh->now_ms(link->mesh->now_arg));

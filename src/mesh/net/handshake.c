@@ -128,15 +128,15 @@ static void adopt_identity(struct fe_link *link, const struct fe_id *id, bool is
 static int enter(struct fe_link *link, struct fe_names services, struct flatend_error *err)
 {
     struct fe_mesh *mesh = link->mesh;
-    int rv = link->has_goaway ? 0 : fe_registry_offer(&mesh->registry, &link->peer, services);
+    int code = link->has_goaway ? 0 : fe_registry_offer(&mesh->registry, &link->peer, services);
 
-    if (rv != 0) {
-        return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
+    if (code != 0) {
+        return fe_err_set(err, code, "services: %s", flatend_strerror(code));
     }
     if (!link->peer.is_anonymous) {
-        rv = fe_kad_table_update(&mesh->table, &link->peer.id);
-        if (rv < 0) {
-            return fe_err_set(err, rv, "routing table: %s", flatend_strerror(rv));
+        code = fe_kad_table_update(&mesh->table, &link->peer.id);
+        if (code < 0) {
+            return fe_err_set(err, code, "routing table: %s", flatend_strerror(code));
         }
     }
     note_services(link, services);
@@ -156,14 +156,14 @@ static void note_offers(struct fe_link *link, struct fe_offers offers)
 int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct flatend_error *err)
 {
     char name[FE_PEER_NAME_MAX];
-    int rv;
+    int code;
 
     if (link->has_goaway) {
         return 0;
     }
-    rv = fe_registry_replace(&link->mesh->registry, &link->peer, offers);
-    if (rv != 0) {
-        return fe_err_set(err, rv, "services: %s", flatend_strerror(rv));
+    code = fe_registry_replace(&link->mesh->registry, &link->peer, offers);
+    if (code != 0) {
+        return fe_err_set(err, code, "services: %s", flatend_strerror(code));
     }
     note_offers(link, offers);
     fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s has updated its services. Services: [%.*s]",
@@ -176,7 +176,7 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
                          struct flatend_error *err)
 {
     const struct fe_id *id = event->u.handshake.id;
-    int rv;
+    int code;
 
     if (link->state == FE_LINK_READY) {
         return enter(link, event->u.handshake.services, err); /* the session saw to the identity */
@@ -193,12 +193,12 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     link->state = FE_LINK_READY;
     link->mesh->stats.handshakes++;
     fe_timer_stop(link->mesh->timers, &link->timer);
-    rv = fe_peer_on_event(&link->peer, event, err);
-    if (rv == 0) {
-        rv = enter(link, event->u.handshake.services, err);
+    code = fe_peer_on_event(&link->peer, event, err);
+    if (code == 0) {
+        code = enter(link, event->u.handshake.services, err);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_keepalive_start(link);
     log_ready(link);

@@ -46,11 +46,11 @@ int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n)
     mesh->join =
         (struct fe_join){.state = FE_JOIN_RUNNING, .n_addrs = n, .n_untried = n, .n_unresolved = n};
     for (size_t i = 0; i < n; i++) {
-        int rv = fe_dial_seed(mesh, &seeds[i]);
+        int code = fe_dial_seed(mesh, &seeds[i]);
 
-        if (rv != 0) {
+        if (code != 0) {
             undo(mesh);
-            return rv;
+            return code;
         }
     }
     advance(mesh);

@@ -27,10 +27,10 @@ static void send_ping(struct fe_link *link, uint64_t now_ms)
 {
     struct fe_sender *sender = &link->session.sender;
     struct flatend_error err = {0};
-    int rv = sender->ops->ping(sender, FE_PING_KEEPALIVE);
+    int code = sender->ops->ping(sender, FE_PING_KEEPALIVE);
 
-    if (rv != 0) {
-        fe_link_fail(link, rv, &err);
+    if (code != 0) {
+        fe_link_fail(link, code, &err);
         return;
     }
     fe_rtt_on_ping(&link->rtt, now_ms);

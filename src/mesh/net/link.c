@@ -164,12 +164,12 @@ static const struct fe_peer_ops peer_ops = {
 void fe_link_settle(struct fe_link *link)
 {
     struct flatend_error err = {0};
-    int rv;
+    int code;
 
     link->is_in_peer_call = true;
-    rv = fe_peer_settle(&link->peer);
+    code = fe_peer_settle(&link->peer);
     link->is_in_peer_call = false;
-    if ((rv != 0 || link->is_broken) && is_open(link)) {
+    if ((code != 0 || link->is_broken) && is_open(link)) {
         fe_link_fail(link, FLATEND_ENOMEM, &err);
     }
 }
@@ -217,11 +217,11 @@ static void link_free(struct fe_link *link)
 static int start_session(struct fe_link *link, bool is_initiator)
 {
     struct fe_mesh *mesh = link->mesh;
-    int rv = fe_session_init(&link->session, is_initiator, &mesh->config.self, &mesh->rng,
-                             mesh->transport.ops->out(link->io));
+    int code = fe_session_init(&link->session, is_initiator, &mesh->config.self, &mesh->rng,
+                               mesh->transport.ops->out(link->io));
 
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (link->dial != NULL && link->dial->is_pinned) {
         fe_session_pin(&link->session, link->dial->key);
@@ -237,7 +237,7 @@ int fe_link_dial(struct fe_dial *dial)
 {
     struct fe_mesh *mesh = dial->mesh;
     struct fe_link *link;
-    int rv;
+    int code;
 
     if (mesh->n_links >= FE_MESH_LINKS_MAX) {
         return FLATEND_ELIMIT;
@@ -247,10 +247,10 @@ int fe_link_dial(struct fe_dial *dial)
         return FLATEND_ENOMEM;
     }
     link->addr = dial->addr;
-    rv = mesh->transport.ops->dial(mesh->transport.arg, link, &dial->addr, &link->io);
-    if (rv != 0) {
+    code = mesh->transport.ops->dial(mesh->transport.arg, link, &dial->addr, &link->io);
+    if (code != 0) {
         link_free(link);
-        return rv;
+        return code;
     }
     link->dial = dial;
     dial->link = link;
@@ -310,18 +310,17 @@ struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
 void fe_link_on_open(struct fe_link *link, int code)
 {
     struct flatend_error err = {0};
-    int rv;
 
     if (code != 0 || link->state != FE_LINK_DIALING) {
         return; /* on_close follows, with the same code */
     }
     link->opened_ms = link->mesh->now_ms(link->mesh->now_arg);
-    rv = start_session(link, true);
-    if (rv == 0) {
-        rv = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
+    code = start_session(link, true);
+    if (code == 0) {
+        code = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
     }
-    if (rv != 0) {
-        fe_link_fail(link, rv, &err);
+    if (code != 0) {
+        fe_link_fail(link, code, &err);
         return;
     }
     fe_link_flush(link);
@@ -368,22 +367,22 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
 static int run_events(struct fe_link *link, struct flatend_error *err)
 {
     struct fe_event event;
-    int rv = 0;
+    int code = 0;
 
-    while (rv == 0 && is_open(link)) {
-        rv = fe_session_next(&link->session, &event, err);
-        if (rv <= 0) {
-            return rv;
+    while (code == 0 && is_open(link)) {
+        code = fe_session_next(&link->session, &event, err);
+        if (code <= 0) {
+            return code;
         }
-        rv = on_event(link, &event, err);
+        code = on_event(link, &event, err);
     }
-    return rv;
+    return code;
 }
 
 void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
 {
     struct flatend_error err = {0};
-    int rv;
+    int code;
 
     if (!is_open(link)) {
         return;
@@ -393,16 +392,16 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
     link->n_received += len;
     fe_session_feed(&link->session, data, len);
     link->is_in_peer_call = true;
-    rv = run_events(link, &err);
+    code = run_events(link, &err);
     link->is_in_peer_call = false;
     if (!is_open(link)) {
         return;
     }
-    if (rv == 0 && link->session.out->len > FE_MESH_OUT_MAX) {
-        rv = fe_err_set(&err, FLATEND_EPROTO, "output limit exceeded: peer does not read");
+    if (code == 0 && link->session.out->len > FE_MESH_OUT_MAX) {
+        code = fe_err_set(&err, FLATEND_EPROTO, "output limit exceeded: peer does not read");
     }
-    if (rv != 0) {
-        fe_link_fail(link, rv, &err);
+    if (code != 0) {
+        fe_link_fail(link, code, &err);
         return;
     }
     fe_link_flush(link);

@@ -11,11 +11,11 @@
 static void on_wakeup(struct fe_timer *timer)
 {
     struct fe_mesh *mesh = FE_CONTAINER_OF(timer, struct fe_mesh, wakeup);
-    int rv = fe_timer_start(mesh->timers, timer, FAR_AHEAD_MS);
+    int code = fe_timer_start(mesh->timers, timer, FAR_AHEAD_MS);
     struct fe_list *node;
 
-    FE_ASSERT(rv == 0, "a timer that has just fired has a place in the heap");
-    (void)rv;
+    FE_ASSERT(code == 0, "a timer that has just fired has a place in the heap");
+    (void)code;
     while ((node = fe_list_pop_front(&mesh->unsettled)) != NULL) {
         fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
     }
@@ -114,7 +114,7 @@ static void tell_services(struct fe_link *link)
     struct fe_sender *sender = &link->session.sender;
     struct fe_offer offers[FE_SERVICES_MAX];
     struct flatend_error err = {0};
-    int rv;
+    int code;
 
     if (link->state != FE_LINK_READY || !fe_sender_is_secure(sender)) {
         return;
@@ -122,9 +122,9 @@ static void tell_services(struct fe_link *link)
     for (size_t i = 0; i < self->n_services; i++) {
         offers[i] = (struct fe_offer){self->services[i], FE_WEIGHT_DEFAULT};
     }
-    rv = sender->ops->services(sender, offers, self->n_services);
-    if (rv != 0) {
-        fe_link_fail(link, rv, &err);
+    code = sender->ops->services(sender, offers, self->n_services);
+    if (code != 0) {
+        fe_link_fail(link, code, &err);
     } else {
         fe_link_flush(link);
     }
@@ -178,10 +178,10 @@ const uint8_t *fe_mesh_key(const struct fe_mesh *mesh)
 
 void fe_mesh_wake(struct fe_mesh *mesh)
 {
-    int rv = fe_mesh_start_timer(mesh, &mesh->wakeup, 0);
+    int code = fe_mesh_start_timer(mesh, &mesh->wakeup, 0);
 
-    FE_ASSERT(rv == 0, "a timer that is always armed keeps its place in the heap");
-    (void)rv;
+    FE_ASSERT(code == 0, "a timer that is always armed keeps its place in the heap");
+    (void)code;
 }
 
 int fe_mesh_start_timer(struct fe_mesh *mesh, struct fe_timer *timer, uint64_t delay_ms)

@@ -146,7 +146,7 @@ int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     char *text = stack;
     va_list args;
     int len;
-    int rv;
+    int code;
 
     va_start(args, format);
     len = vsnprintf(stack, sizeof(stack), format, args);
@@ -163,11 +163,11 @@ int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
         (void)vsnprintf(text, (size_t)len + 1, format, args);
         va_end(args);
     }
-    rv = flatend_context_write(ctx, text, (size_t)len);
+    code = flatend_context_write(ctx, text, (size_t)len);
     if (text != stack) {
         free(text);
     }
-    return rv;
+    return code;
 }
 
 /* Writes `text` as the inside of a JSON string (RFC 8259 §7); returns its length. `out` has room
@@ -214,7 +214,7 @@ static int respond_error(struct flatend_context *ctx, int status, const char *me
     static const char after[] = "\"}";
     char body[sizeof(before) + 6 * FAIL_MESSAGE_MAX + sizeof(after)];
     size_t len = sizeof(before) - 1;
-    int rv;
+    int code;
 
     memcpy(body, before, len);
     len += escape_json(body + len, message);
@@ -222,8 +222,8 @@ static int respond_error(struct flatend_context *ctx, int status, const char *me
     len += sizeof(after) - 1;
     fe_response_head_clear(&ctx->head);
     ctx->head.status = status;
-    rv = fe_response_head_add(&ctx->head, "content-type", "application/json");
-    return rv != 0 ? rv : write_body(ctx, body, len);
+    code = fe_response_head_add(&ctx->head, "content-type", "application/json");
+    return code != 0 ? code : write_body(ctx, body, len);
 }
 
 int flatend_context_fail(struct flatend_context *ctx, int status, const char *format, ...)

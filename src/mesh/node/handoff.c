@@ -109,27 +109,27 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
 static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t len)
 {
     size_t n = len;
-    int rv = 0;
+    int code = 0;
 
     lock(handoff);
     while (handoff->n_unsent >= FE_HANDOFF_OUT_MAX && handoff->code == 0) {
         fe_cond_wait(&handoff->changed, &handoff->lock);
     }
     if (handoff->code != 0) {
-        rv = handoff->code;
+        code = handoff->code;
     } else if (!handoff->is_discarding) {
         if (n > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
             n = FE_HANDOFF_OUT_MAX - handoff->n_unsent;
         }
-        rv = fe_chain_append(&handoff->out, data, n);
-        if (rv == 0) {
+        code = fe_chain_append(&handoff->out, data, n);
+        if (code == 0) {
             handoff->n_unsent += n;
             handoff->commands |= FE_HANDOFF_SEND_HEAD;
             post(handoff);
         }
     }
     unlock(handoff);
-    return rv != 0 ? rv : (ssize_t)n;
+    return code != 0 ? code : (ssize_t)n;
 }
 
 int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len)
@@ -232,14 +232,14 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
                     void *to)
 {
     size_t n_sent = 0;
-    int rv = 0;
+    int code = 0;
 
     while (handoff->sending.len > 0) {
         struct fe_view front = fe_chain_front(&handoff->sending);
         ssize_t n = write(to, front);
 
         if (n < 0) {
-            rv = (int)n;
+            code = (int)n;
             break;
         }
         fe_chain_consume(&handoff->sending, (size_t)n);
@@ -254,7 +254,7 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
         wake(handoff);
         unlock(handoff);
     }
-    return rv;
+    return code;
 }
 
 static void on_turn_end(struct fe_deferred *deferred)

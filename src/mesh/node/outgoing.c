@@ -34,10 +34,10 @@ static void set_over(struct flatend_stream *stream)
 static void on_response(struct fe_call *call, struct fe_headers headers)
 {
     struct flatend_stream *stream = call->owner;
-    int rv = fe_received_head_init(&stream->response, &stream->arena, headers);
+    int code = fe_received_head_init(&stream->response, &stream->arena, headers);
 
-    if (rv != 0) {
-        fe_handoff_fail(&stream->io, rv);
+    if (code != 0) {
+        fe_handoff_fail(&stream->io, code);
         return;
     }
     fe_mutex_lock(&stream->io.lock);
@@ -56,11 +56,11 @@ static size_t on_data(struct fe_call *call, struct fe_view data)
 static void on_end(struct fe_call *call)
 {
     struct flatend_stream *stream = call->owner;
-    int rv =
+    int code =
         fe_received_head_init(&stream->response_trailers, &stream->arena, fe_call_trailers(call));
 
-    if (rv != 0) {
-        fe_handoff_fail(&stream->io, rv);
+    if (code != 0) {
+        fe_handoff_fail(&stream->io, code);
     }
     fe_handoff_complete(&stream->io);
     fe_handoff_discard(&stream->io);
@@ -84,20 +84,20 @@ static ssize_t write_call(void *call, struct fe_view data)
 /* Sends what the owner has written, and the end once it has said so. */
 static void pump(struct flatend_stream *stream, unsigned commands)
 {
-    int rv;
+    int code;
 
     if (stream->state != FE_OUTGOING_RUNNING) {
         return;
     }
-    rv = fe_handoff_send(&stream->io, write_call, &stream->call);
-    if (rv == 0 && (commands & FE_HANDOFF_FINISH) != 0 && stream->io.sending.len == 0 &&
+    code = fe_handoff_send(&stream->io, write_call, &stream->call);
+    if (code == 0 && (commands & FE_HANDOFF_FINISH) != 0 && stream->io.sending.len == 0 &&
         !stream->is_finished) {
         stream->is_finished = true;
-        rv = fe_call_finish_with(&stream->call, stream->trailers.headers, stream->trailers.n);
+        code = fe_call_finish_with(&stream->call, stream->trailers.headers, stream->trailers.n);
     }
-    if (rv != 0) {
+    if (code != 0) {
         fe_call_cancel(&stream->call);
-        fe_handoff_fail(&stream->io, rv);
+        fe_handoff_fail(&stream->io, code);
         set_over(stream);
     }
 }
@@ -140,19 +140,19 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
     struct flatend_node *node = stream->node;
     struct fe_worker *worker = node->worker;
     uint64_t now_ms = fe_worker_now(worker);
-    int rv;
+    int code;
 
     stream->request.started_ms = now_ms;
     stream->request.deadline_ms =
         stream->timeout_ms > 0 ? now_ms + stream->timeout_ms : FE_TIME_NEVER;
-    rv = parent_code(stream);
-    if (rv != 0) {
-        set_started(stream, rv);
+    code = parent_code(stream);
+    if (code != 0) {
+        set_started(stream, code);
         return;
     }
-    rv = fe_call_start(&stream->call, fe_mesh_registry(node->mesh), fe_worker_timers(worker),
-                       fe_worker_pool(worker), &stream->request, &call_ops, stream);
-    if (rv == 0) {
+    code = fe_call_start(&stream->call, fe_mesh_registry(node->mesh), fe_worker_timers(worker),
+                         fe_worker_pool(worker), &stream->request, &call_ops, stream);
+    if (code == 0) {
         stream->state = FE_OUTGOING_RUNNING;
         node->n_calls++;
         fe_list_push_back(&node->calls, &stream->link);
@@ -161,7 +161,7 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
         }
         pump(stream, commands);
     }
-    set_started(stream, rv);
+    set_started(stream, code);
 }
 
 static void leave(struct flatend_stream *stream)

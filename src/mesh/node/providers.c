@@ -50,7 +50,7 @@ ssize_t flatend_node_providers(struct flatend_node *node, const char *const *ser
                           .n_services = n_services,
                           .providers = providers,
                           .cap = cap};
-    int rv = FLATEND_ENOMEM;
+    int code = FLATEND_ENOMEM;
 
     query.services = calloc(n_services + 1, sizeof(*query.services));
     query.peers = calloc(cap + 1, sizeof(*query.peers));
@@ -58,9 +58,9 @@ ssize_t flatend_node_providers(struct flatend_node *node, const char *const *ser
         for (size_t i = 0; i < n_services; i++) {
             query.services[i] = fe_view_str(services[i]);
         }
-        rv = fe_node_run(node, &query.sync_task);
+        code = fe_node_run(node, &query.sync_task);
     }
     free(query.services);
     free(query.peers);
-    return rv != 0 ? rv : (ssize_t)query.n;
+    return code != 0 ? code : (ssize_t)query.n;
 }

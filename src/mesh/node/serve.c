@@ -151,18 +151,18 @@ static ssize_t write_stream(void *stream, struct fe_view data)
 
 static int send_head(struct flatend_context *ctx)
 {
-    int rv;
+    int code;
 
     if (ctx->is_head_sent) {
         return 0;
     }
-    rv = fe_response_head_finish(&ctx->head);
-    if (rv == 0) {
-        rv = fe_stream_respond(ctx->stream, ctx->head.headers, ctx->head.n);
+    code = fe_response_head_finish(&ctx->head);
+    if (code == 0) {
+        code = fe_stream_respond(ctx->stream, ctx->head.headers, ctx->head.n);
     }
-    ctx->is_head_sent = rv == 0;
+    ctx->is_head_sent = code == 0;
     fe_timer_stop(fe_worker_timers(ctx->node->worker), &ctx->deadline);
-    return rv;
+    return code;
 }
 
 void fe_context_give_up(struct flatend_context *ctx, int code)
@@ -185,20 +185,20 @@ static void abort_response(struct flatend_context *ctx, unsigned commands)
 
 static int send_response(struct flatend_context *ctx, unsigned commands)
 {
-    int rv = send_head(ctx);
+    int code = send_head(ctx);
 
-    if (rv == 0) {
-        rv = fe_handoff_send(&ctx->io, write_stream, ctx->stream);
+    if (code == 0) {
+        code = fe_handoff_send(&ctx->io, write_stream, ctx->stream);
     }
-    if (rv == 0 && (commands & FE_HANDOFF_FINISH) != 0 && ctx->io.sending.len == 0) {
-        rv = fe_stream_end_with(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
-        if (rv == 0) {
+    if (code == 0 && (commands & FE_HANDOFF_FINISH) != 0 && ctx->io.sending.len == 0) {
+        code = fe_stream_end_with(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
+        if (code == 0) {
             /* Nothing that may still come is of interest. */
             fe_stream_reset(ctx->stream, FE_REASON_NONE);
             ctx->stream = NULL;
         }
     }
-    return rv;
+    return code;
 }
 
 /* Does what the handler commanded for so far, and frees the context when it has left and everything
@@ -209,10 +209,10 @@ static void pump(struct flatend_context *ctx, unsigned commands)
         abort_response(ctx, commands);
     }
     if (ctx->stream != NULL && (commands & FE_HANDOFF_SEND_HEAD) != 0) {
-        int rv = send_response(ctx, commands);
+        int code = send_response(ctx, commands);
 
-        if (rv != 0) {
-            fe_context_give_up(ctx, rv);
+        if (code != 0) {
+            fe_context_give_up(ctx, code);
         }
     }
     if (ctx->stream == NULL && (commands & FE_HANDOFF_RELEASE) != 0) {
@@ -279,10 +279,10 @@ static int take_trailers(struct flatend_context *ctx, const struct fe_stream *st
 static void on_pooled_end(struct fe_stream *stream)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
-    int rv = take_trailers(ctx, stream);
+    int code = take_trailers(ctx, stream);
 
-    if (rv != 0) {
-        fe_handoff_fail(&ctx->io, rv);
+    if (code != 0) {
+        fe_handoff_fail(&ctx->io, code);
     }
     fe_handoff_complete(&ctx->io);
 }

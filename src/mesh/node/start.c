@@ -262,18 +262,18 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
                      void (*on_started)(void *arg, int code), void *arg,
                      struct flatend_error *error)
 {
-    int rv;
+    int code;
 
     begin(node);
-    rv = fe_node_listen(node, error);
-    if (rv == 0) {
-        rv = make_mesh(node, error);
+    code = fe_node_listen(node, error);
+    if (code == 0) {
+        code = make_mesh(node, error);
     }
-    if (rv == 0) {
-        rv = look_up(node, addrs, n_addrs, error);
+    if (code == 0) {
+        code = look_up(node, addrs, n_addrs, error);
     }
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     fe_mutex_lock(&node->lock);
     node->n_listening = node->n_listeners;

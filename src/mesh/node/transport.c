@@ -101,16 +101,16 @@ static int transport_dial(void *arg, struct fe_link *link, const struct fe_addr 
 {
     struct flatend_node *node = arg;
     struct io *io = io_new(node);
-    int rv;
+    int code;
 
     if (io == NULL) {
         return FLATEND_ENOMEM;
     }
     io->link = link;
-    rv = fe_conn_dial(node->worker, addr, &conn_ops, io, &io->conn);
-    if (rv != 0) {
+    code = fe_conn_dial(node->worker, addr, &conn_ops, io, &io->conn);
+    if (code != 0) {
         free(io);
-        return rv;
+        return code;
     }
     *out = io;
     return 0;
@@ -222,13 +222,13 @@ int fe_node_listen(struct flatend_node *node, struct flatend_error *error)
     }
     for (size_t i = 0; i < settings->n_bind_addrs; i++) {
         struct fe_node_listener *listener = &node->listeners[i];
-        int rv;
+        int code;
 
         listener->node = node;
-        rv = fe_listener_open(node->worker, &settings->bind_addrs[i], &listener_ops, listener,
-                              &listener->listener, error);
-        if (rv != 0) {
-            return rv;
+        code = fe_listener_open(node->worker, &settings->bind_addrs[i], &listener_ops, listener,
+                                &listener->listener, error);
+        if (code != 0) {
+            return code;
         }
         node->n_listeners++;
         fe_listener_addr(listener->listener, &listener->addr);

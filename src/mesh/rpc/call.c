@@ -71,15 +71,15 @@ static int open_stream(struct fe_call *call)
     struct fe_peer *peer;
 
     while ((peer = next_provider(call)) != NULL) {
-        int rc;
+        int code;
 
         call->tried[call->n_tried++] = peer->handle;
-        rc = fe_stream_open(peer, request->services, request->n_services, request->headers,
-                            request->n_headers, &stream_ops, call, &call->stream);
-        if (rc == 0) {
+        code = fe_stream_open(peer, request->services, request->n_services, request->headers,
+                              request->n_headers, &stream_ops, call, &call->stream);
+        if (code == 0) {
             return 0;
         }
-        note_failure(call, rc);
+        note_failure(call, code);
     }
     return call->code;
 }
@@ -126,11 +126,11 @@ static void on_writable(struct fe_stream *stream)
     struct fe_call *call = fe_stream_owner(stream);
 
     if (is_replaying(call)) {
-        int rc = replay(call);
+        int code = replay(call);
 
-        if (rc != 0) {
+        if (code != 0) {
             fe_stream_cancel(stream);
-            fail(call, rc);
+            fail(call, code);
             return;
         }
         if (is_replaying(call)) {
@@ -148,19 +148,19 @@ static void on_writable(struct fe_stream *stream)
 
 static void retry(struct fe_call *call)
 {
-    int rc;
+    int code;
 
     call->stream = NULL;
     call->n_replayed = 0;
-    rc = open_stream(call);
-    if (rc != 0) {
-        fail(call, rc);
+    code = open_stream(call);
+    if (code != 0) {
+        fail(call, code);
         return;
     }
-    rc = replay(call);
-    if (rc != 0) {
+    code = replay(call);
+    if (code != 0) {
         fe_stream_cancel(call->stream);
-        fail(call, rc);
+        fail(call, code);
         return;
     }
     if (!is_replaying(call) && call->body == FE_CALL_BODY_BLOCKED) {
@@ -251,7 +251,7 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
                   struct fe_pool *pool, const struct fe_call_request *request,
                   const struct fe_call_ops *ops, void *owner)
 {
-    int rc = 0;
+    int code = 0;
 
     *call = (struct fe_call){
         .ops = ops,
@@ -268,14 +268,14 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
     fe_timer_init(&call->timer, on_deadline);
     fe_chain_init(&call->replay, pool);
     if (request->deadline_ms != FE_TIME_NEVER) {
-        rc = fe_timer_start(timers, &call->timer, request->deadline_ms);
+        code = fe_timer_start(timers, &call->timer, request->deadline_ms);
     }
-    if (rc == 0) {
-        rc = open_stream(call);
+    if (code == 0) {
+        code = open_stream(call);
     }
-    if (rc != 0) {
+    if (code != 0) {
         end(call);
-        return rc;
+        return code;
     }
     enlist(call);
     return 0;
@@ -320,21 +320,21 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
 
 int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
 {
-    int rc = 0;
+    int code = 0;
 
     if (call->state == FE_CALL_ENDED) {
         return 0;
     }
     FE_ASSERT(call->body != FE_CALL_BODY_FINISHED, "nothing is written behind the end of a body");
     if (!is_replaying(call)) {
-        rc = fe_stream_end_with(call->stream, trailers, n_trailers);
+        code = fe_stream_end_with(call->stream, trailers, n_trailers);
     }
-    if (rc == 0) {
+    if (code == 0) {
         call->body = FE_CALL_BODY_FINISHED;
         call->trailers = trailers;
         call->n_trailers = n_trailers;
     }
-    return rc;
+    return code;
 }
 
 int fe_call_finish(struct fe_call *call)

@@ -55,7 +55,7 @@ static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct f
 {
     struct fe_stream *stream = fe_stream_find(peer, event->stream);
     bool has_responded;
-    int rc;
+    int code;
 
     if (stream == NULL) {
         return fe_peer_on_unknown(peer, event, "reset", err);
@@ -63,9 +63,9 @@ static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct f
     if (!stream->is_remote && stream->in != FE_HALF_HEAD && stream->in != FE_HALF_BODY) {
         return 0; /* the response is complete; it only waits for its reader */
     }
-    rc = count_rapid_reset(stream, err);
-    if (rc != 0) {
-        return rc;
+    code = count_rapid_reset(stream, err);
+    if (code != 0) {
+        return code;
     }
     has_responded = stream->is_remote || stream->in != FE_HALF_HEAD;
     fe_stream_end_both(stream);
@@ -75,22 +75,22 @@ static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct f
 
 static int on_window(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
-    int rc;
+    int code;
 
     if (event->stream == 0) {
-        rc = fe_peer_grow_window(peer, event->u.increment, err);
+        code = fe_peer_grow_window(peer, event->u.increment, err);
     } else {
         struct fe_stream *stream = fe_stream_find(peer, event->stream);
 
         if (stream == NULL) {
             return fe_peer_on_unknown(peer, event, "window", err);
         }
-        rc = fe_stream_grow_window(stream, event->u.increment, err);
+        code = fe_stream_grow_window(stream, event->u.increment, err);
     }
-    if (rc == 0) {
+    if (code == 0) {
         fe_peer_run_blocked(peer);
     }
-    return rc;
+    return code;
 }
 
 /* Requests behind the last one that was accepted may go elsewhere: nothing was done. The largest id

@@ -8,16 +8,16 @@
 /* The request was not accepted, or exceeds the limit: its body may still arrive. */
 static int refuse(struct fe_peer *peer, struct fe_stream *stream)
 {
-    int rc = 0;
+    int code = 0;
 
     if (!peer->is_closed) {
-        rc = peer->sender->ops->response(peer->sender, stream->id, false, NULL, 0);
+        code = peer->sender->ops->response(peer->sender, stream->id, false, NULL, 0);
         peer->ops->on_output(peer);
     } else {
         fe_stream_end_both(stream);
     }
     fe_stream_drop(stream);
-    return rc;
+    return code;
 }
 
 /* The id of a new stream of the peer's. Old peers choose any that is free. */
@@ -40,10 +40,10 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
 {
     bool is_welcome = peer->n_remote < FE_PEER_STREAMS_MAX;
     struct fe_stream *stream;
-    int rc = check_new_id(peer, event->stream, err);
+    int code = check_new_id(peer, event->stream, err);
 
-    if (rc != 0) {
-        return rc;
+    if (code != 0) {
+        return code;
     }
     if (fe_peer_count_head(peer) != 0) {
         return fe_err_set(err, FLATEND_ELIMIT, "too many queued responses: peer does not read");
@@ -71,11 +71,11 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
  * peer keeps its stream until our end comes. */
 static int on_unhandled(struct fe_stream *stream)
 {
-    int code = stream->in == FE_HALF_HEAD ? FLATEND_EUNHANDLED : FLATEND_ERESET;
-    int rc = stream->peer->has_windows ? 0 : fe_stream_send_end(stream);
+    bool is_refused = stream->in == FE_HALF_HEAD;
+    int code = stream->peer->has_windows ? 0 : fe_stream_send_end(stream);
 
-    if (rc != 0) {
-        return rc;
+    if (code != 0) {
+        return code;
     }
     if (stream->out == FE_HALF_BODY) {
         stream->out = FE_HALF_CLOSING;
@@ -139,28 +139,29 @@ static int on_response(struct fe_peer *peer, const struct fe_event *event,
 
 /* ---- DATA and END ---- */
 
-/* The stream that a DATA or an END is for; NULL if there is nothing to do, or `*rc` says what is
+/* The stream that a DATA or an END is for; NULL if there is nothing to do, or `*code` says what is
  * wrong. Both old peers send the head of a response before its body. */
 static struct fe_stream *find_body(struct fe_peer *peer, const struct fe_event *event,
-                                   const char *what, struct flatend_error *err, int *rc)
+                                   const char *what, struct flatend_error *err, int *code)
 {
     struct fe_stream *stream = fe_stream_find(peer, event->stream);
 
-    *rc = 0;
+    *code = 0;
     if (stream == NULL) {
-        *rc = fe_peer_on_unknown(peer, event, what, err);
+        *code = fe_peer_on_unknown(peer, event, what, err);
         return NULL;
     }
     if (stream->state != FE_STREAM_ACTIVE) {
         return stream;
     }
     if (stream->in == FE_HALF_HEAD) {
-        *rc = fe_err_set(err, FLATEND_EPROTO, "%s before the response of stream %u", what,
-                         event->stream);
+        *code = fe_err_set(err, FLATEND_EPROTO, "%s before the response of stream %u", what,
+                           event->stream);
         return NULL;
     }
     if (stream->in != FE_HALF_BODY) {
-        *rc = fe_err_set(err, FLATEND_EPROTO, "%s after the end of stream %u", what, event->stream);
+        *code =
+            fe_err_set(err, FLATEND_EPROTO, "%s after the end of stream %u", what, event->stream);
         return NULL;
     }
     return stream;
@@ -171,23 +172,23 @@ static struct fe_stream *find_body(struct fe_peer *peer, const struct fe_event *
 static int on_data(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
     size_t len = event->u.data.len;
-    int rc = fe_peer_charge(peer, len, err);
+    int code = fe_peer_charge(peer, len, err);
     struct fe_stream *stream;
 
-    if (rc != 0) {
-        return rc;
+    if (code != 0) {
+        return code;
     }
-    stream = find_body(peer, event, "data", err, &rc);
-    if (rc != 0) {
-        return rc;
+    stream = find_body(peer, event, "data", err, &code);
+    if (code != 0) {
+        return code;
     }
     if (stream == NULL || stream->state != FE_STREAM_ACTIVE) {
         fe_peer_return_credit(peer, len);
         return 0;
     }
     stream->n_received += len;
-    rc = fe_stream_charge(stream, len, err);
-    return rc != 0 || len == 0 ? rc : fe_stream_receive(stream, event->u.data);
+    code = fe_stream_charge(stream, len, err);
+    return code != 0 || len == 0 ? code : fe_stream_receive(stream, event->u.data);
 }
 
 /* The peer wants no more of our request: no body may be sent. An old peer has to be sent the end,
@@ -195,15 +196,15 @@ static int on_data(struct fe_peer *peer, const struct fe_event *event, struct fl
 static int stop_request_body(struct fe_stream *stream)
 {
     bool was_blocked = fe_stream_is_blocked(stream);
-    int rc;
+    int code;
 
     if (stream->out != FE_HALF_BODY) {
         return 0;
     }
-    rc = stream->peer->has_windows ? fe_stream_send_reset(stream, FE_REASON_NONE)
-                                   : fe_stream_send_end(stream);
-    if (rc != 0) {
-        return rc;
+    code = stream->peer->has_windows ? fe_stream_send_reset(stream, FE_REASON_NONE)
+                                     : fe_stream_send_end(stream);
+    if (code != 0) {
+        return code;
     }
     stream->out = FE_HALF_CLOSING;
     fe_stream_unblock(stream);
@@ -215,17 +216,17 @@ static int stop_request_body(struct fe_stream *stream)
 
 static int on_end(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
-    int rc;
-    struct fe_stream *stream = find_body(peer, event, "end", err, &rc);
+    int code;
+    struct fe_stream *stream = find_body(peer, event, "end", err, &code);
 
     if (stream == NULL) {
-        return rc;
+        return code;
     }
     if (stream->state == FE_STREAM_ACTIVE && !stream->is_remote) {
-        rc = stop_request_body(stream);
+        code = stop_request_body(stream);
     }
-    if (rc != 0) {
-        return rc;
+    if (code != 0) {
+        return code;
     }
     if (stream->state != FE_STREAM_ACTIVE) {
         fe_stream_on_late_end(stream);
@@ -266,18 +267,18 @@ static int check_fault(const struct fe_peer *peer, struct flatend_error *err)
 
 int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
-    int rc;
+    int code;
 
     FE_ASSERT(peer->depth == 0, "events of a peer do not nest");
     if (peer->is_closed) {
         return fe_err_code(err, FLATEND_ECLOSED);
     }
-    rc = check_fault(peer, err);
-    if (rc != 0) {
-        return rc;
+    code = check_fault(peer, err);
+    if (code != 0) {
+        return code;
     }
     fe_peer_enter(peer);
-    rc = on_event(peer, event, err);
+    code = on_event(peer, event, err);
     fe_peer_leave(peer);
-    return rc != 0 ? rc : check_fault(peer, err);
+    return code != 0 ? code : check_fault(peer, err);
 }

@@ -40,10 +40,10 @@ static int append(struct fe_stream *stream, struct fe_view data)
 static int keep(struct fe_stream *stream, struct fe_view data)
 {
     struct fe_peer *peer = stream->peer;
-    int rc = append(stream, data);
+    int code = append(stream, data);
 
-    if (rc != 0) {
-        return rc;
+    if (code != 0) {
+        return code;
     }
     peer->n_waiting += data.len;
     if (!peer->has_windows && (fe_stream_waiting(stream) > FE_STREAM_WAITING_MAX ||
@@ -94,10 +94,10 @@ static void settle_bytes(struct fe_stream *stream, size_t n)
 int fe_stream_receive(struct fe_stream *stream, struct fe_view data)
 {
     size_t n = fe_stream_waiting(stream) == 0 ? offer(stream, data) : 0;
-    int rc = n < data.len ? keep(stream, fe_view_skip(data, n)) : 0;
+    int code = n < data.len ? keep(stream, fe_view_skip(data, n)) : 0;
 
     settle_bytes(stream, n);
-    return rc;
+    return code;
 }
 
 /* Trailers behind a body that still waits: they wait with it. */
@@ -135,7 +135,7 @@ static void end_body(struct fe_stream *stream)
 
 int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
 {
-    int rc;
+    int code;
 
     if (fe_stream_waiting(stream) == 0) {
         stream->trailers = trailers;
@@ -143,15 +143,15 @@ int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
         return 0;
     }
     stream->in = FE_HALF_CLOSING;
-    rc = keep_trailers(stream, trailers);
-    if (rc != FLATEND_ETOOBIG) {
-        return rc;
+    code = keep_trailers(stream, trailers);
+    if (code != FLATEND_ETOOBIG) {
+        return code;
     }
     /* Of a local stream both directions have ended: the peer needs no RESET. */
-    rc = stream->is_remote ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
+    code = stream->is_remote ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
     fe_stream_end_both(stream);
     fe_stream_finish(stream, FLATEND_ETOOBIG);
-    return rc;
+    return code;
 }
 
 static struct fe_view front_of(const struct fe_stream *stream)

@@ -132,7 +132,7 @@ static int offer_name(struct fe_registry *registry, struct fe_peer *peer, struct
                       uint16_t weight)
 {
     struct fe_service *service = fe_service_find(registry, name);
-    int rc;
+    int code;
 
     if (name.len == 0 || name.len > NAME_MAX_LEN) {
         return FLATEND_EINVAL;
@@ -149,15 +149,15 @@ static int offer_name(struct fe_registry *registry, struct fe_peer *peer, struct
             return FLATEND_ENOMEM;
         }
     }
-    rc = add_entry(service, peer, weight);
+    code = add_entry(service, peer, weight);
     free_service_if_unused(registry, service);
-    return rc;
+    return code;
 }
 
 /* Gives the peer its handle, unless it has one. */
 static int enter(struct fe_registry *registry, struct fe_peer *peer)
 {
-    int rc;
+    int code;
 
     FE_ASSERT(peer->registry == NULL || peer->registry == registry, "a peer is in one registry");
     if (peer->registry != NULL) {
@@ -165,9 +165,9 @@ static int enter(struct fe_registry *registry, struct fe_peer *peer)
     }
     peer->handle = registry->next_handle;
     peer->by_handle.key = fe_view_of(&peer->handle, sizeof(peer->handle));
-    rc = fe_map_insert(&registry->handles, &peer->by_handle);
-    if (rc != 0) {
-        return rc;
+    code = fe_map_insert(&registry->handles, &peer->by_handle);
+    if (code != 0) {
+        return code;
     }
     registry->next_handle++;
     peer->registry = registry;
@@ -178,12 +178,12 @@ static int enter(struct fe_registry *registry, struct fe_peer *peer)
 int fe_registry_offer(struct fe_registry *registry, struct fe_peer *peer, struct fe_names services)
 {
     struct fe_view name;
-    int rc = enter(registry, peer);
+    int code = enter(registry, peer);
 
-    while (rc == 0 && fe_names_next(&services, &name)) {
-        rc = offer_name(registry, peer, name, FE_WEIGHT_DEFAULT);
+    while (code == 0 && fe_names_next(&services, &name)) {
+        code = offer_name(registry, peer, name, FE_WEIGHT_DEFAULT);
     }
-    return rc;
+    return code;
 }
 
 static void withdraw(struct fe_registry *registry, struct fe_offer_entry *entry)
@@ -221,14 +221,14 @@ static void mark(struct fe_registry *registry, struct fe_peer *peer, struct fe_o
 int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer, struct fe_offers offers)
 {
     struct fe_offer offer;
-    int rc;
+    int code;
 
     if (offers.n > PEER_OFFERS_MAX) {
         return FLATEND_ELIMIT;
     }
-    rc = enter(registry, peer);
-    if (rc != 0) {
-        return rc;
+    code = enter(registry, peer);
+    if (code != 0) {
+        return code;
     }
     mark(registry, peer, offers);
     FE_LIST_FOREACH (link, tmp, &peer->offers) {
@@ -238,10 +238,10 @@ int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer, stru
             withdraw(registry, entry);
         }
     }
-    while (rc == 0 && fe_offers_next(&offers, &offer)) {
-        rc = offer_name(registry, peer, offer.name, offer.weight);
+    while (code == 0 && fe_offers_next(&offers, &offer)) {
+        code = offer_name(registry, peer, offer.name, offer.weight);
     }
-    return rc;
+    return code;
 }
 
 void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)

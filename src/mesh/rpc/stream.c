@@ -25,25 +25,25 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
 {
     struct fe_sender *sender = peer->sender;
     struct fe_stream *opened;
-    int rc;
+    int code;
 
     if (peer->is_closed) {
         return FLATEND_ECLOSED;
     }
-    rc = has_all_streams(peer) ? FLATEND_ELIMIT : fe_peer_count_head(peer);
-    if (rc != 0) {
-        return rc;
+    code = has_all_streams(peer) ? FLATEND_ELIMIT : fe_peer_count_head(peer);
+    if (code != 0) {
+        return code;
     }
     opened =
         fe_stream_new(peer, peer->has_windows ? peer->next_local : fe_peer_next_id(peer), false);
     if (opened == NULL) {
         return FLATEND_ENOMEM;
     }
-    rc = sender->ops->request(sender, opened->id, services, n_services, headers, n_headers);
-    if (rc != 0) {
+    code = sender->ops->request(sender, opened->id, services, n_services, headers, n_headers);
+    if (code != 0) {
         opened->in = FE_HALF_ENDED; /* the peer never hears of it */
         fe_stream_drop(opened);
-        return rc;
+        return code;
     }
     if (peer->has_windows) {
         peer->next_local = fe_peer_next_id(peer);
@@ -66,16 +66,16 @@ void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops,
 int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers, size_t n_headers)
 {
     struct fe_peer *peer = stream->peer;
-    int rc;
+    int code;
 
     if (stream->out == FE_HALF_CLOSING) {
         return 0;
     }
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD,
               "the head is sent once, first");
-    rc = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
-    if (rc != 0) {
-        return rc;
+    code = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
+    if (code != 0) {
+        return code;
     }
     stream->out = FE_HALF_BODY;
     peer->n_rapid_resets -= peer->n_rapid_resets < FE_PEER_RAPID_RESET_CREDIT
@@ -110,12 +110,12 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
               "bytes are written behind the head and before the end");
     n = allowance(stream, data.len);
     if (n > 0) {
-        int rc = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
+        int code = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
 
         stream->n_sent += n;
         fe_stream_spend(stream, n); /* also when it failed: a part may have been sent */
-        if (rc != 0) {
-            return rc;
+        if (code != 0) {
+            return code;
         }
         peer->quantum -= n < peer->quantum ? n : peer->quantum;
         peer->ops->on_output(peer);
@@ -129,12 +129,12 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
 static int send_end(struct fe_stream *stream, const struct fe_header *trailers, size_t n_trailers)
 {
     struct fe_peer *peer = stream->peer;
-    int rc = peer->sender->ops->end(peer->sender, stream->id, trailers, n_trailers);
+    int code = peer->sender->ops->end(peer->sender, stream->id, trailers, n_trailers);
 
-    if (rc == 0) {
+    if (code == 0) {
         peer->ops->on_output(peer);
     }
-    return rc;
+    return code;
 }
 
 int fe_stream_send_end(struct fe_stream *stream)
@@ -148,12 +148,12 @@ int fe_stream_send_end(struct fe_stream *stream)
 int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason)
 {
     struct fe_peer *peer = stream->peer;
-    int rc = peer->sender->ops->reset(peer->sender, stream->id, reason, (struct fe_view){0});
+    int code = peer->sender->ops->reset(peer->sender, stream->id, reason, (struct fe_view){0});
 
-    if (rc == 0) {
+    if (code == 0) {
         peer->ops->on_output(peer);
     }
-    return rc;
+    return code;
 }
 
 /* The rest of a request that has been answered is not needed. Old peers send all of it. */
@@ -162,10 +162,10 @@ static void complete_response(struct fe_stream *stream)
     struct fe_peer *peer = stream->peer;
 
     if (peer->has_windows && stream->in == FE_HALF_BODY) {
-        int rc = fe_stream_send_reset(stream, FE_REASON_NONE);
+        int code = fe_stream_send_reset(stream, FE_REASON_NONE);
 
-        if (rc != 0) {
-            fe_peer_break(peer, rc);
+        if (code != 0) {
+            fe_peer_break(peer, code);
         }
     }
     fe_stream_finish(stream, 0);
@@ -174,7 +174,7 @@ static void complete_response(struct fe_stream *stream)
 int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
                        size_t n_trailers)
 {
-    int rc;
+    int code;
 
     if (stream->out == FE_HALF_CLOSING) {
         stream->out = FE_HALF_ENDED;
@@ -182,9 +182,9 @@ int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailer
     }
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
               "bytes are written behind the head and before the end");
-    rc = send_end(stream, trailers, n_trailers);
-    if (rc != 0) {
-        return rc;
+    code = send_end(stream, trailers, n_trailers);
+    if (code != 0) {
+        return code;
     }
     fe_stream_unblock(stream);
     stream->out = FE_HALF_ENDED;
@@ -205,13 +205,13 @@ int fe_stream_end(struct fe_stream *stream)
 static int abort_response(struct fe_stream *stream)
 {
     const struct fe_sender_ops *ops = stream->peer->sender->ops;
-    int rc = ops->response(stream->peer->sender, stream->id, false, NULL, 0);
+    int code = ops->response(stream->peer->sender, stream->id, false, NULL, 0);
 
-    if (rc == 0 && stream->out == FE_HALF_BODY) {
-        rc = ops->end(stream->peer->sender, stream->id, NULL, 0);
+    if (code == 0 && stream->out == FE_HALF_BODY) {
+        code = ops->end(stream->peer->sender, stream->id, NULL, 0);
     }
     stream->peer->ops->on_output(stream->peer);
-    return rc;
+    return code;
 }
 
 static int reset_old(struct fe_stream *stream)
@@ -235,17 +235,17 @@ static bool is_open_there(const struct fe_stream *stream)
 
 void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
 {
-    int rc = 0;
+    int code = 0;
 
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE || stream->state == FE_STREAM_CLOSED,
               "a stream that is reset was accepted and is not gone");
     if (!stream->peer->has_windows) {
-        rc = reset_old(stream);
+        code = reset_old(stream);
     } else if (is_open_there(stream)) {
-        rc = fe_stream_send_reset(stream, reason);
+        code = fe_stream_send_reset(stream, reason);
     }
-    if (rc != 0) {
-        fe_peer_break(stream->peer, rc);
+    if (code != 0) {
+        fe_peer_break(stream->peer, code);
     }
     fe_stream_drop(stream);
 }

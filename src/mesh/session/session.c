@@ -27,11 +27,11 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
     fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);
     fe_x25519_keypair(rng, session->ephemeral_secret, session->ephemeral_public);
     if (is_initiator) {
-        int rv = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
+        int code = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
 
-        if (rv != 0) {
+        if (code != 0) {
             fe_session_deinit(session);
-            return rv;
+            return code;
         }
     }
     return 0;
@@ -61,15 +61,15 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
 {
     uint8_t shared[FE_X25519_LEN];
     uint8_t key[FE_AEAD_KEY_LEN];
-    int rv = fe_x25519(session->ephemeral_secret, peer, shared);
+    int code = fe_x25519(session->ephemeral_secret, peer, shared);
 
     /* Our own key comes back only from a mirror, which would answer with our own records. */
-    if (rv == 0 && memcmp(peer, session->ephemeral_public, FE_KEY_LEN) == 0) {
-        rv = FLATEND_EKEY;
+    if (code == 0 && memcmp(peer, session->ephemeral_public, FE_KEY_LEN) == 0) {
+        code = FLATEND_EKEY;
     }
     fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
-    if (rv != 0) {
-        return rv;
+    if (code != 0) {
+        return code;
     }
     if (session->is_initiator) {
         fe_secure_transcript_init(&session->transcript, shared, session->ephemeral_public, peer);
@@ -88,30 +88,30 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
  * reads it with one read. Then the initiator sends first. */
 static int agree(struct fe_session *session, struct flatend_error *err)
 {
-    int rv = fe_record_gather(session, FE_KEY_LEN);
+    int code = fe_record_gather(session, FE_KEY_LEN);
 
-    if (rv == 0) {
+    if (code == 0) {
         return 0;
     }
-    if (rv > 0) {
-        rv = derive_keys(session, session->in.data);
+    if (code > 0) {
+        code = derive_keys(session, session->in.data);
         fe_buf_reset(&session->in);
     }
-    if (rv == 0 && !session->is_initiator) {
-        rv = fe_chain_append(session->out, session->ephemeral_public, FE_KEY_LEN);
+    if (code == 0 && !session->is_initiator) {
+        code = fe_chain_append(session->out, session->ephemeral_public, FE_KEY_LEN);
     }
-    if (rv != 0) {
-        return fe_err_set(err, rv, "key exchange: %s", flatend_strerror(rv));
+    if (code != 0) {
+        return fe_err_set(err, code, "key exchange: %s", flatend_strerror(code));
     }
     session->state = FE_SESSION_HANDSHAKE;
     if (session->self->is_old_only) {
         fe_secure_wipe(session);
     }
     if (session->is_initiator) {
-        rv = session->self->is_old_only ? fe_old_send_handshake(session)
-                                        : fe_secure_send_handshake(session);
-        if (rv != 0) {
-            return fe_err_set(err, rv, "our Handshake: %s", flatend_strerror(rv));
+        code = session->self->is_old_only ? fe_old_send_handshake(session)
+                                          : fe_secure_send_handshake(session);
+        if (code != 0) {
+            return fe_err_set(err, code, "our Handshake: %s", flatend_strerror(code));
         }
     }
     return 1;
@@ -123,23 +123,23 @@ static int first_event(struct fe_session *session, struct fe_event *event,
 {
     uint8_t *record;
     size_t len;
-    int rv = fe_record_take(session, &record, &len, err);
+    int code = fe_record_take(session, &record, &len, err);
 
-    if (rv <= 0) {
-        return rv;
+    if (code <= 0) {
+        return code;
     }
-    rv = session->is_initiator ? fe_secure_on_answer(session, record, len, event, err)
-                               : fe_secure_on_handshake(session, record, len, event, err);
-    return rv == 0 ? 1 : rv;
+    code = session->is_initiator ? fe_secure_on_answer(session, record, len, event, err)
+                                 : fe_secure_on_handshake(session, record, len, event, err);
+    return code == 0 ? 1 : code;
 }
 
 static int next_event(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
 {
     struct fe_view plaintext;
-    int rv = session->state == FE_SESSION_KEYS ? agree(session, err) : 1;
+    int code = session->state == FE_SESSION_KEYS ? agree(session, err) : 1;
 
-    if (rv <= 0) {
-        return rv;
+    if (code <= 0) {
+        return code;
     }
     if (session->state == FE_SESSION_HANDSHAKE && !session->self->is_old_only) {
         return first_event(session, event, err);
@@ -147,27 +147,27 @@ static int next_event(struct fe_session *session, struct fe_event *event, struct
     if (fe_sender_is_secure(&session->sender)) {
         return fe_secure_next(session, event, err);
     }
-    rv = fe_record_next(session, &plaintext, err);
-    if (rv <= 0) {
-        return rv;
+    code = fe_record_next(session, &plaintext, err);
+    if (code <= 0) {
+        return code;
     }
-    rv = fe_old_receive(session, plaintext, event, err);
-    return rv == 0 ? 1 : rv;
+    code = fe_old_receive(session, plaintext, event, err);
+    return code == 0 ? 1 : code;
 }
 
 int fe_session_next(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
 {
     struct flatend_error why = {0};
-    int rv;
+    int code;
 
     if (session->state == FE_SESSION_FAILED) {
         return fe_err_set(err, FLATEND_ESTATE, "session already failed");
     }
-    rv = next_event(session, event, &why);
-    if (rv < 0) {
+    code = next_event(session, event, &why);
+    if (code < 0) {
         if (fe_sender_is_secure(&session->sender) && session->state == FE_SESSION_OPEN &&
             !session->is_refused) {
-            fe_secure_give_up(session, rv, why.text);
+            fe_secure_give_up(session, code, why.text);
         }
         fe_secure_wipe(session);
         session->state = FE_SESSION_FAILED;
@@ -175,7 +175,7 @@ int fe_session_next(struct fe_session *session, struct fe_event *event, struct f
             *err = why;
         }
     }
-    return rv;
+    return code;
 }
 
 void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN])

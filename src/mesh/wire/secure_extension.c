@@ -142,10 +142,10 @@ int fe_secure_extension_decode(struct fe_view rest, struct fe_secure_extension *
         return fe_err_set(err, FLATEND_EPROTO, "extension: length mismatch");
     }
     while (reader.left > 0) {
-        int rv = read_tlv(&reader, &seen, extension, err);
+        int code = read_tlv(&reader, &seen, extension, err);
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
     }
     return check_limits(&seen, extension, err);
