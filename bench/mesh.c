@@ -143,7 +143,7 @@ static void fill(struct call *call)
         ssize_t n;
 
         if (is_over(call->client)) {
-            if (fe_call_finish(&call->call) != 0) {
+            if (fe_call_finish(&call->call, NULL, 0) != 0) {
                 die("finish", FLATEND_ENOMEM);
             }
             return;
@@ -168,11 +168,12 @@ static void on_writable(struct fe_call *fe_call)
     }
 }
 
-static void on_end(struct fe_call *fe_call)
+static void on_end(struct fe_call *fe_call, struct fe_headers trailers)
 {
     struct call *call = fe_call->owner;
     struct client *client = call->client;
 
+    (void)trailers;
     if (!client->is_stream) {
         if (call->n_received != CALL_BYTES) {
             die("echo", FLATEND_EPROTO);
@@ -188,14 +189,13 @@ static void on_end(struct fe_call *fe_call)
     }
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_reset(struct fe_call *call, int code)
 {
     (void)call;
-    (void)responded;
     die("call", code);
 }
 
-static const struct fe_call_ops call_ops = {on_response, on_data, on_writable, on_end, on_fail};
+static const struct fe_call_ops call_ops = {on_response, on_data, on_writable, on_end, on_reset};
 
 static void start_one(struct call *call)
 {
@@ -218,7 +218,7 @@ static void start_one(struct call *call)
         return;
     }
     if (fe_call_write(&call->call, fe_view_of(bytes, CALL_BYTES)) != CALL_BYTES ||
-        fe_call_finish(&call->call) != 0) {
+        fe_call_finish(&call->call, NULL, 0) != 0) {
         die("send", FLATEND_ENOMEM);
     }
 }

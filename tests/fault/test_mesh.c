@@ -21,21 +21,22 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     return data.len;
 }
 
-static void on_end(struct fe_stream *stream)
+static void on_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct rig *rig = fe_stream_owner(stream);
     ssize_t n = -1;
 
+    (void)trailers;
     if (fe_stream_respond(stream, NULL, 0) == 0) {
         n = fe_stream_write(stream, FE_VIEW_LIT("hello"));
     }
-    if (n < 0 || fe_stream_end(stream) != 0) {
-        fe_stream_cancel(stream);
-        ++*(unsigned *)rig->arg;
+    if (n < 0 || fe_stream_finish(stream, NULL, 0) != 0) {
+        fe_stream_reset(stream, FE_REASON_CANCEL);
     }
+    ++*(unsigned *)rig->arg;
 }
 
-static void on_close(struct fe_stream *stream, int code)
+static void on_reset(struct fe_stream *stream, int code)
 {
     struct rig *rig = fe_stream_owner(stream);
 
@@ -46,7 +47,7 @@ static void on_close(struct fe_stream *stream, int code)
 static const struct fe_stream_ops stream_ops = {
     .on_data = on_data,
     .on_end = on_end,
-    .on_close = on_close,
+    .on_reset = on_reset,
 };
 
 static void take(struct rig *rig, struct fe_stream *stream)

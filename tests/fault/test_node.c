@@ -84,18 +84,18 @@ static void on_call_over(struct scenario *scenario, int code)
     close_both(scenario);
 }
 
-static void on_end(struct fe_call *call)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
+    (void)trailers;
     on_call_over(call->owner, 0);
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_reset(struct fe_call *call, int code)
 {
-    (void)responded;
     on_call_over(call->owner, code);
 }
 
-static const struct fe_call_ops call_ops = {on_response, on_data, on_writable, on_end, on_fail};
+static const struct fe_call_ops call_ops = {on_response, on_data, on_writable, on_end, on_reset};
 
 static void start_call(struct scenario *scenario)
 {
@@ -110,9 +110,9 @@ static void start_call(struct scenario *scenario)
                            &request, &call_ops, scenario);
 
     if (rv == 0) {
-        rv = fe_call_finish(&scenario->call);
+        rv = fe_call_finish(&scenario->call, NULL, 0);
         if (rv != 0) {
-            fe_call_cancel(&scenario->call);
+            fe_call_reset(&scenario->call, FE_REASON_CANCEL);
         }
     }
     if (rv != 0) {

@@ -36,7 +36,7 @@ static int streams_of_both_sides(struct fake_peer *fake, struct fake_owner *loca
     TRY(feed_data(fake, 2, "ping"));
     TRY(feed_end(fake, 2));
     TRY(fe_stream_respond(remote->stream, NULL, 0));
-    TRY(fe_stream_end(remote->stream));
+    TRY(fake_finish(remote, NULL, 0));
     local->appetite = SIZE_MAX;
     fe_stream_resume(local->stream);
     TRY(feed_request(fake, 4)); /* nobody takes it */
@@ -92,7 +92,7 @@ static int full_streams_of_both_sides(struct fake_peer *fake, struct fake_owner 
     TRY(feed_end_with(fake, 1, FE_VIEW_LIT("\1a\0\1b"), 1));
     TRY(feed_bytes(fake, 2, 65536));
     TRY(fe_stream_respond(remote->stream, NULL, 0));
-    TRY(fe_stream_end_with(remote->stream, &trailer, 1));
+    TRY(fake_finish(remote, &trailer, 1));
     TRY(feed_bytes(fake, 2, 65536)); /* too late, and given back */
     local->appetite = SIZE_MAX;
     fe_stream_resume(local->stream);
@@ -243,18 +243,18 @@ static void on_writable(struct fe_call *call)
     (void)call;
 }
 
-static void on_end(struct fe_call *call)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
     struct outcome *outcome = call->owner;
 
+    (void)trailers;
     outcome->n_ends++;
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_reset(struct fe_call *call, int code)
 {
     struct outcome *outcome = call->owner;
 
-    assert_false(responded);
     /* Without memory to keep the body, or to send it again. */
     assert_true(code == FLATEND_EUNHANDLED || code == FLATEND_ENOMEM);
     outcome->n_fails++;
@@ -306,7 +306,7 @@ static int call_with_a_retry(struct world *world)
         .on_data = on_data,
         .on_writable = on_writable,
         .on_end = on_end,
-        .on_fail = on_fail,
+        .on_reset = on_reset,
     };
     static const uint8_t body[20000];
     const struct fe_view name = FE_VIEW_LIT("echo");
@@ -318,7 +318,7 @@ static int call_with_a_retry(struct world *world)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(fe_call_write(&world->call, fe_view_of(body, sizeof(body))), sizeof(body));
     }
-    TRY(fe_call_finish(&world->call));
+    TRY(fe_call_finish(&world->call, NULL, 0));
     for (int i = 0; i < 2 && world->outcome.n_fails == 0; i++) {
         if (world->fakes[i].peer.streams.n > 0) {
             TRY(feed_response(&world->fakes[i], 1, i == 1));

@@ -58,6 +58,12 @@ static void on_nothing(struct fe_stream *stream)
     (void)stream;
 }
 
+static void on_body_end(struct fe_stream *stream, struct fe_headers trailers)
+{
+    (void)stream;
+    (void)trailers;
+}
+
 static void on_gone(struct fe_stream *stream, int code)
 {
     struct serving *serving = fe_stream_owner(stream);
@@ -69,9 +75,9 @@ static void on_gone(struct fe_stream *stream, int code)
 
 static const struct fe_stream_ops serving_ops = {
     .on_data = on_body,
-    .on_end = on_nothing,
+    .on_end = on_body_end,
     .on_writable = on_nothing,
-    .on_close = on_gone,
+    .on_reset = on_gone,
 };
 
 static void on_served(struct fe_timer *timer)
@@ -80,8 +86,7 @@ static void on_served(struct fe_timer *timer)
 
     assert_int_equal(fe_stream_respond(serving->stream, NULL, 0), 0);
     assert_int_equal(fe_stream_write(serving->stream, FE_VIEW_LIT("done")), 4);
-    assert_int_equal(fe_stream_end(serving->stream), 0);
-    fe_stream_reset(serving->stream, FE_REASON_NONE);
+    assert_int_equal(fe_stream_finish(serving->stream, NULL, 0), 0);
     free(serving);
 }
 
@@ -133,21 +138,21 @@ static void on_writable(struct fe_call *call)
     (void)call;
 }
 
-static void on_end(struct fe_call *call)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
+    (void)trailers;
     ((struct call *)call->owner)->is_over = true;
 }
 
-static void on_fail(struct fe_call *fe_call, int code, bool responded)
+static void on_reset(struct fe_call *fe_call, int code)
 {
     struct call *call = fe_call->owner;
 
-    (void)responded;
     call->is_over = true;
     call->code = code;
 }
 
-static const struct fe_call_ops call_ops = {on_response, on_data, on_writable, on_end, on_fail};
+static const struct fe_call_ops call_ops = {on_response, on_data, on_writable, on_end, on_reset};
 
 static void ask(struct roll *roll)
 {
@@ -168,7 +173,7 @@ static void ask(struct roll *roll)
     rv = fe_call_start(&call->call, fe_mesh_registry(sim_node(roll->sim, 0)->mesh),
                        sim_timers(roll->sim), sim_pool(roll->sim), &request, &call_ops, call);
     assert_int_equal(rv, 0);
-    assert_int_equal(fe_call_finish(&call->call), 0);
+    assert_int_equal(fe_call_finish(&call->call, NULL, 0), 0);
 }
 
 /* ---- providers come and go ---- */

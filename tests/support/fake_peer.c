@@ -34,10 +34,16 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     return n;
 }
 
-static void on_end(struct fe_stream *stream)
+static void on_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct fake_owner *owner = fe_stream_owner(stream);
 
+    assert_ptr_equal(owner->stream, stream);
+    if (!owner->is_remote) {
+        owner->stream = NULL; /* it was the last event */
+        owner->code = 0;
+    }
+    owner->trailers = trailers;
     trace_add(owner->trace, "on_end(%u)", owner->id);
     run_hook(owner, FAKE_ON_END);
 }
@@ -50,15 +56,15 @@ static void on_writable(struct fe_stream *stream)
     run_hook(owner, FAKE_ON_WRITABLE);
 }
 
-static void on_close(struct fe_stream *stream, int code)
+static void on_reset(struct fe_stream *stream, int code)
 {
     struct fake_owner *owner = fe_stream_owner(stream);
 
     assert_ptr_equal(owner->stream, stream);
     owner->stream = NULL;
     owner->code = code;
-    trace_add(owner->trace, "on_close(%u,%s)", owner->id, flatend_error_name(code));
-    run_hook(owner, FAKE_ON_CLOSE);
+    trace_add(owner->trace, "on_reset(%u,%s)", owner->id, flatend_error_name(code));
+    run_hook(owner, FAKE_ON_RESET);
 }
 
 static const struct fe_stream_ops stream_ops = {
@@ -66,7 +72,7 @@ static const struct fe_stream_ops stream_ops = {
     .on_data = on_data,
     .on_end = on_end,
     .on_writable = on_writable,
-    .on_close = on_close,
+    .on_reset = on_reset,
 };
 
 static void on_request(struct fe_peer *peer, struct fe_stream *stream, struct fe_names services,
@@ -81,6 +87,7 @@ static void on_request(struct fe_peer *peer, struct fe_stream *stream, struct fe
     trace_add(fake->trace, "on_request(%.*s)", (int)name.len, (const char *)name.ptr);
     if (owner != NULL) {
         owner->stream = stream;
+        owner->is_remote = true;
         fe_stream_accept(stream, &stream_ops, owner);
         fake->acceptor = NULL;
     }
@@ -140,6 +147,7 @@ int fake_open(struct fake_peer *fake, struct fake_owner *owner)
 {
     struct fe_view service = FE_VIEW_LIT("echo");
 
+    owner->is_remote = false;
     owner->id = fake->peer.has_windows ? fake->peer.next_local : fake->sender.next_stream;
     return fe_stream_open(&fake->peer, &service, 1, NULL, 0, &stream_ops, owner, &owner->stream);
 }
@@ -154,7 +162,18 @@ void fake_cancel(struct fake_owner *owner)
     struct fe_stream *stream = owner->stream;
 
     owner->stream = NULL;
-    fe_stream_cancel(stream);
+    fe_stream_reset(stream, FE_REASON_CANCEL);
+}
+
+int fake_finish(struct fake_owner *owner, const struct fe_header *trailers, size_t n_trailers)
+{
+    int code = fe_stream_finish(owner->stream, trailers, n_trailers);
+
+    if (code == 0 && owner->is_remote) {
+        owner->stream = NULL;
+        owner->code = 0;
+    }
+    return code;
 }
 
 void fake_reset(struct fake_owner *owner, enum fe_reason reason)

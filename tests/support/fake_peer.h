@@ -1,6 +1,7 @@
 /* A peer on a fake sender, and owners of streams that write down what is called:
  *
- *     on_request(2,echo) on_response(1) on_data(1,hello) on_end(1) on_writable(1) on_close(1,0)
+ *     on_request(2,echo) on_response(1) on_data(1,hello) on_end(1) on_writable(1)
+ *     on_reset(1,ERESET)
  *     want_read(0)
  */
 #ifndef TESTS_SUPPORT_FAKE_PEER_H
@@ -14,7 +15,7 @@ enum fake_callback {
     FAKE_ON_DATA,
     FAKE_ON_END,
     FAKE_ON_WRITABLE,
-    FAKE_ON_CLOSE,
+    FAKE_ON_RESET,
 };
 
 enum { FAKE_OPEN = 1 };
@@ -22,10 +23,12 @@ enum { FAKE_OPEN = 1 };
 /* Owns at most one stream. */
 struct fake_owner {
     struct trace *trace;
-    struct fe_stream *stream; /* NULL: none, or it is closed */
+    struct fe_stream *stream; /* NULL: none, or it is over */
     uint32_t id;
-    int code;        /* of on_close; FAKE_OPEN before it */
-    size_t appetite; /* bytes that on_data takes at most in one call */
+    bool is_remote;
+    int code;                   /* of on_reset, 0 once it is complete; FAKE_OPEN before */
+    struct fe_headers trailers; /* of on_end, within it */
+    size_t appetite;            /* bytes that on_data takes at most in one call */
     /* Runs at the end of each callback, to call back into the stream or others. May be NULL. */
     void (*hook)(struct fake_owner *owner, enum fake_callback callback);
     void *arg;
@@ -57,10 +60,13 @@ void fake_owner_init(struct fake_owner *owner, struct trace *trace);
 /* Opens a stream to the service "echo". */
 int fake_open(struct fake_peer *fake, struct fake_owner *owner);
 
-/* fe_stream_write of text; fe_stream_cancel and fe_stream_reset, after which the owner has none. */
+/* fe_stream_write of text; fe_stream_reset, after which the owner has no stream. */
 ssize_t fake_write(struct fake_owner *owner, const char *text);
 void fake_cancel(struct fake_owner *owner);
 void fake_reset(struct fake_owner *owner, enum fe_reason reason);
+
+/* fe_stream_finish; the owner of a request of the peer's has no stream after it. */
+int fake_finish(struct fake_owner *owner, const struct fe_header *trailers, size_t n_trailers);
 
 /* Events; each returns what fe_peer_on_event does. */
 int feed_request(struct fake_peer *fake, uint32_t stream);

@@ -60,20 +60,21 @@ static void on_writable(struct fe_call *call)
 }
 
 /* The call's memory is the owner's again in its last callback: any later use would be seen. */
-static void on_end(struct fe_call *call)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
     struct world *world = call->owner;
 
+    (void)trailers;
     trace_add(&world->trace, "done");
     memset(call, 0xdd, sizeof(*call));
     run_hook(world);
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_reset(struct fe_call *call, int code)
 {
     struct world *world = call->owner;
 
-    trace_add(&world->trace, "fail:%s%s", flatend_error_name(code), responded ? ",responded" : "");
+    trace_add(&world->trace, "reset:%s", flatend_error_name(code));
     memset(call, 0xdd, sizeof(*call));
     run_hook(world);
 }
@@ -83,7 +84,7 @@ static const struct fe_call_ops call_ops = {
     .on_data = on_data,
     .on_writable = on_writable,
     .on_end = on_end,
-    .on_fail = on_fail,
+    .on_reset = on_reset,
 };
 
 static const struct fe_view echo = {(const uint8_t *)"echo", 4};
@@ -161,7 +162,7 @@ static void a_call_is_answered(void **state)
     provide(world, 1);
     assert_int_equal(start(world), 0);
     assert_int_equal(write_text(world, "ping"), 4);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     trace_expect(&world->trace, "request(100,echo) data(100,ping) end(100)");
     assert_int_equal(feed_response(&world->fakes[0], 100, true), 0);
     assert_int_equal(feed_data(&world->fakes[0], 100, "pong"), 0);
@@ -176,7 +177,7 @@ static void a_slow_reader_resumes(void **state)
     provide(world, 1);
     world->appetite = 1;
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     assert_int_equal(feed_response(&world->fakes[0], 100, true), 0);
     assert_int_equal(feed_data(&world->fakes[0], 100, "abc"), 0);
     assert_int_equal(feed_end(&world->fakes[0], 100), 0);
@@ -200,7 +201,7 @@ static void back_pressure_reaches_the_writer(void **state)
     trace_expect(&world->trace, "writable");
     assert_int_equal(write_text(world, "ng"), 2);
     trace_expect(&world->trace, "data(100,ng)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void a_response_that_ends_early_swallows_the_rest_of_the_body(void **state)
@@ -215,7 +216,7 @@ static void a_response_that_ends_early_swallows_the_rest_of_the_body(void **stat
     assert_int_equal(feed_end(&world->fakes[0], 100), 0);
     trace_expect(&world->trace, "request(100,echo) response data:no end(100)");
     assert_int_equal(write_text(world, "ping"), 4);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     world->appetite = SIZE_MAX;
     fe_call_resume(&world->call);
     trace_expect(&world->trace, "data:no done");
@@ -241,7 +242,7 @@ static void a_given_provider_is_asked(void **state)
     trace_expect(&world->trace, "request(200,echo)");
     /* And no other one after it. */
     assert_int_equal(feed_response(&world->fakes[1], 200, false), 0);
-    trace_expect(&world->trace, "end(200) fail:EUNHANDLED");
+    trace_expect(&world->trace, "end(200) reset:EUNHANDLED");
 }
 
 static void a_given_provider_that_is_gone_is_no_provider(void **state)
@@ -261,7 +262,7 @@ static void a_request_that_cannot_be_sent_goes_elsewhere(void **state)
     world->fakes[0].sender.error = FLATEND_ENOMEM;
     assert_int_equal(start(world), 0);
     trace_expect(&world->trace, "request(200,echo)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void a_request_that_no_provider_can_be_sent_fails_to_start(void **state)
@@ -286,12 +287,12 @@ static void unhandled_is_asked_elsewhere(void **state)
     provide(world, 2);
     assert_int_equal(start(world), 0);
     assert_int_equal(write_text(world, "ping"), 4);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
     trace_expect(&world->trace, "request(100,echo) data(100,ping) end(100) "
                                 "request(200,echo) data(200,ping) end(200)");
     assert_int_equal(feed_response(&world->fakes[1], 200, false), 0);
-    trace_expect(&world->trace, "fail:EUNHANDLED");
+    trace_expect(&world->trace, "reset:EUNHANDLED");
 }
 
 static void a_retried_body_goes_on(void **state)
@@ -303,10 +304,10 @@ static void a_retried_body_goes_on(void **state)
     assert_int_equal(write_text(world, "pi"), 2);
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
     assert_int_equal(write_text(world, "ng"), 2);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     trace_expect(&world->trace, "request(100,echo) data(100,pi) end(100) "
                                 "request(200,echo) data(200,pi) data(200,ng) end(200)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void a_lost_connection_is_retried_when_idempotent(void **state)
@@ -316,7 +317,7 @@ static void a_lost_connection_is_retried_when_idempotent(void **state)
     provide(world, 2);
     world->request.is_idempotent = true;
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     break_off(world, 0);
     trace_expect(&world->trace, "request(100,echo) end(100) request(200,echo) end(200)");
     assert_int_equal(feed_response(&world->fakes[1], 200, true), 0);
@@ -330,9 +331,9 @@ static void a_lost_connection_is_not_retried_otherwise(void **state)
 
     provide(world, 2);
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     break_off(world, 0);
-    trace_expect(&world->trace, "request(100,echo) end(100) fail:ECLOSED");
+    trace_expect(&world->trace, "request(100,echo) end(100) reset:ECLOSED");
 }
 
 static void nothing_is_retried_after_the_head(void **state)
@@ -342,10 +343,10 @@ static void nothing_is_retried_after_the_head(void **state)
     provide(world, 2);
     world->request.is_idempotent = true;
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     assert_int_equal(feed_response(&world->fakes[0], 100, true), 0);
     break_off(world, 0);
-    trace_expect(&world->trace, "request(100,echo) end(100) response fail:ECLOSED,responded");
+    trace_expect(&world->trace, "request(100,echo) end(100) response reset:ECLOSED");
 }
 
 static void an_aborted_response_fails_the_call(void **state)
@@ -357,7 +358,7 @@ static void an_aborted_response_fails_the_call(void **state)
     assert_int_equal(start(world), 0);
     assert_int_equal(feed_response(&world->fakes[0], 100, true), 0);
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
-    trace_expect(&world->trace, "request(100,echo) response end(100) fail:ERESET,responded");
+    trace_expect(&world->trace, "request(100,echo) response end(100) reset:ERESET");
 }
 
 static void a_long_body_is_not_kept(void **state)
@@ -373,7 +374,7 @@ static void a_long_body_is_not_kept(void **state)
     assert_int_equal(world->call.replay.len, 0);
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
     trace_expect(&world->trace, "request(100,echo) data(100,#65536) data(100,x) end(100) "
-                                "fail:EUNHANDLED");
+                                "reset:EUNHANDLED");
 }
 
 static void the_longest_kept_body_is_sent_again(void **state)
@@ -385,7 +386,7 @@ static void the_longest_kept_body_is_sent_again(void **state)
     provide(world, 2);
     assert_int_equal(start(world), 0);
     assert_int_equal(fe_call_write(&world->call, fe_view_of(zeros, sizeof(zeros))), sizeof(zeros));
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     world->fakes[1].sender.space = 1000;
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
     trace_expect(&world->trace, "request(100,echo) data(100,#65536) end(100) "
@@ -420,7 +421,7 @@ static void who_writes_waits_for_the_replay(void **state)
     fe_peer_on_writable(&world->fakes[1].peer);
     assert_int_equal(write_text(world, "more"), 4);
     trace_expect(&world->trace, "data(200,g) writable data(200,more)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 /* The writer was blocked by the first provider, the second has space at once. */
@@ -435,7 +436,7 @@ static void a_blocked_writer_is_called_after_a_retry(void **state)
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
     trace_expect(&world->trace, "request(100,echo) data(100,p) end(100) "
                                 "request(200,echo) data(200,p) writable");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void no_provider_is_asked_twice(void **state)
@@ -458,7 +459,7 @@ static void no_provider_is_asked_twice(void **state)
         }
         assert_int_equal(feed_response(fake, fake->sender.next_stream - 2, false), 0);
     }
-    assert_non_null(strstr(world->trace.text, "fail:EUNHANDLED"));
+    assert_non_null(strstr(world->trace.text, "reset:EUNHANDLED"));
 }
 
 static void the_failure_that_may_have_done_something_is_told(void **state)
@@ -470,7 +471,7 @@ static void the_failure_that_may_have_done_something_is_told(void **state)
     assert_int_equal(start(world), 0);
     break_off(world, 0);
     assert_int_equal(feed_response(&world->fakes[1], 200, false), 0);
-    trace_expect(&world->trace, "request(100,echo) request(200,echo) end(200) fail:ECLOSED");
+    trace_expect(&world->trace, "request(100,echo) request(200,echo) end(200) reset:ECLOSED");
 }
 
 /* ---- the deadline ---- */
@@ -486,7 +487,7 @@ static void the_deadline_cancels(void **state)
     fe_timers_run(&world->timers, 999);
     trace_expect(&world->trace, "request(100,echo)");
     fe_timers_run(&world->timers, 1000);
-    trace_expect(&world->trace, "end(100) fail:ETIMEDOUT");
+    trace_expect(&world->trace, "end(100) reset:ETIMEDOUT");
     assert_int_equal(feed_response(&world->fakes[0], 100, true), 0);
     assert_int_equal(feed_end(&world->fakes[0], 100), 0);
     trace_expect(&world->trace, "");
@@ -515,7 +516,7 @@ static void the_deadline_covers_retries(void **state)
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
     fe_timers_run(&world->timers, 1000);
     trace_expect(&world->trace,
-                 "request(100,echo) end(100) request(200,echo) end(200) fail:ETIMEDOUT");
+                 "request(100,echo) end(100) request(200,echo) end(200) reset:ETIMEDOUT");
 }
 
 /* ---- canceling ---- */
@@ -527,8 +528,8 @@ static void no_callback_follows_a_cancel(void **state)
     provide(world, 1);
     world->request.deadline_ms = 1000;
     assert_int_equal(start(world), 0);
-    fe_call_cancel(&world->call);
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
     memset(&world->call, 0xdd, sizeof(world->call));
     fe_timers_run(&world->timers, 1000);
     assert_int_equal(feed_response(&world->fakes[0], 100, true), 0);
@@ -538,7 +539,7 @@ static void no_callback_follows_a_cancel(void **state)
 
 static void cancel_in_callback(struct world *world)
 {
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
     memset(&world->call, 0xdd, sizeof(world->call));
     world->hook = NULL;
 }
@@ -582,8 +583,8 @@ static void a_call_is_started_from_the_last_callback_of_another(void **state)
     assert_int_equal(start(world), 0);
     world->hook = start_again;
     assert_int_equal(feed_response(&world->fakes[0], 100, false), 0);
-    trace_expect(&world->trace, "request(100,echo) end(100) fail:EUNHANDLED request(102,echo)");
-    fe_call_cancel(&world->call);
+    trace_expect(&world->trace, "request(100,echo) end(100) reset:EUNHANDLED request(102,echo)");
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 int main(void)

@@ -45,21 +45,21 @@ static void on_writable(struct fe_call *call)
     trace_add(&((struct world *)call->owner)->trace, "writable");
 }
 
-static void on_end(struct fe_call *call)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
     struct world *world = call->owner;
     struct fe_view value = FE_VIEW_LIT("");
 
-    (void)fe_headers_find(fe_call_trailers(call), FE_VIEW_LIT("a"), &value);
+    (void)fe_headers_find(trailers, FE_VIEW_LIT("a"), &value);
     trace_add(&world->trace, "done%.*s", (int)value.len, (const char *)value.ptr);
     memset(call, 0xdd, sizeof(*call)); /* it is the owner's again */
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_reset(struct fe_call *call, int code)
 {
     struct world *world = call->owner;
 
-    trace_add(&world->trace, "fail:%s%s", flatend_error_name(code), responded ? ",responded" : "");
+    trace_add(&world->trace, "reset:%s", flatend_error_name(code));
     memset(call, 0xdd, sizeof(*call));
 }
 
@@ -68,7 +68,7 @@ static const struct fe_call_ops call_ops = {
     .on_data = on_data,
     .on_writable = on_writable,
     .on_end = on_end,
-    .on_fail = on_fail,
+    .on_reset = on_reset,
 };
 
 static uint64_t now(void *arg)
@@ -144,7 +144,7 @@ static void trailers_go_both_ways(void **state)
 
     provide(world, 1);
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish_with(&world->call, &trailer, 1), 0);
+    assert_int_equal(fe_call_finish(&world->call, &trailer, 1), 0);
     assert_int_equal(feed_response(&world->fakes[0], 101, true), 0);
     assert_int_equal(feed_end_with(&world->fakes[0], 101, FE_VIEW_LIT("\1a\0\2bc"), 1), 0);
     trace_expect(&world->trace, "request(101,echo) end(101,sum) response donebc");
@@ -157,7 +157,7 @@ static void trailers_wait_for_a_slow_reader(void **state)
     provide(world, 1);
     world->appetite = 1;
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     assert_int_equal(feed_response(&world->fakes[0], 101, true), 0);
     assert_int_equal(feed_data(&world->fakes[0], 101, "xyz"), 0);
     assert_int_equal(feed_end_with(&world->fakes[0], 101, FE_VIEW_LIT("\1a\0\2bc"), 1), 0);
@@ -174,11 +174,11 @@ static void trailers_are_sent_again(void **state)
     provide(world, 2);
     assert_int_equal(start(world), 0);
     assert_int_equal(fe_call_write(&world->call, FE_VIEW_LIT("ping")), 4);
-    assert_int_equal(fe_call_finish_with(&world->call, &trailer, 1), 0);
+    assert_int_equal(fe_call_finish(&world->call, &trailer, 1), 0);
     assert_int_equal(feed_reset(&world->fakes[0], 101, FE_REASON_REFUSED), 0);
     trace_expect(&world->trace, "request(101,echo) data(101,ping) end(101,sum) "
                                 "request(201,echo) data(201,ping) end(201,sum)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void a_replay_keeps_to_the_window(void **state)
@@ -191,12 +191,12 @@ static void a_replay_keeps_to_the_window(void **state)
     assert_int_equal(feed_window(&world->fakes[0], 101, 2), 0);
     assert_int_equal(fe_call_write(&world->call, FE_VIEW_LIT("gh")), 2);
     trace_expect(&world->trace, "request(101,echo) data(101,abcdef) writable data(101,gh)");
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     assert_int_equal(feed_reset(&world->fakes[0], 101, FE_REASON_REFUSED), 0);
     trace_expect(&world->trace, "end(101) request(201,echo) data(201,abcdef)");
     assert_int_equal(feed_window(&world->fakes[1], 201, 100), 0);
     trace_expect(&world->trace, "data(201,gh) end(201)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void the_deadline_says_timeout(void **state)
@@ -207,7 +207,7 @@ static void the_deadline_says_timeout(void **state)
     world->request.deadline_ms = 1000;
     assert_int_equal(start(world), 0);
     fe_timers_run(&world->timers, 1000);
-    trace_expect(&world->trace, "request(101,echo) reset(101,TIMEOUT) fail:ETIMEDOUT");
+    trace_expect(&world->trace, "request(101,echo) reset(101,TIMEOUT) reset:ETIMEDOUT");
 }
 
 static void a_call_is_reset_with_a_reason(void **state)
@@ -219,7 +219,7 @@ static void a_call_is_reset_with_a_reason(void **state)
     fe_call_reset(&world->call, FE_REASON_TOO_LARGE);
     fe_call_reset(&world->call, FE_REASON_TOO_LARGE);
     assert_int_equal(start(world), 0);
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
     trace_expect(&world->trace, "request(101,echo) reset(101,TOO_LARGE) "
                                 "request(103,echo) reset(103,CANCEL)");
 }
@@ -232,14 +232,13 @@ static void only_what_was_refused_is_retried(void **state)
     assert_int_equal(start(world), 0);
     assert_int_equal(feed_reset(&world->fakes[0], 101, FE_REASON_REFUSED), 0);
     assert_int_equal(feed_reset(&world->fakes[1], 201, FE_REASON_INTERNAL), 0);
-    trace_expect(&world->trace, "request(101,echo) request(201,echo) fail:ERESET");
+    trace_expect(&world->trace, "request(101,echo) request(201,echo) reset:ERESET");
     world->request.is_idempotent = true;
     assert_int_equal(start(world), 0);
     assert_int_equal(feed_reset(&world->fakes[0], 103, FE_REASON_INTERNAL), 0);
     assert_int_equal(feed_response(&world->fakes[1], 203, true), 0);
     assert_int_equal(feed_reset(&world->fakes[1], 203, FE_REASON_INTERNAL), 0);
-    trace_expect(&world->trace,
-                 "request(103,echo) request(203,echo) response fail:ERESET,responded");
+    trace_expect(&world->trace, "request(103,echo) request(203,echo) response reset:ERESET");
 }
 
 static void what_was_not_accepted_goes_elsewhere(void **state)
@@ -248,10 +247,10 @@ static void what_was_not_accepted_goes_elsewhere(void **state)
 
     provide(world, 2);
     assert_int_equal(start(world), 0);
-    assert_int_equal(fe_call_finish(&world->call), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
     assert_int_equal(feed_goaway(&world->fakes[0], 0), 0);
     trace_expect(&world->trace, "request(101,echo) end(101) request(201,echo) end(201)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 static void a_provider_that_takes_no_more_is_passed_over(void **state)
@@ -268,7 +267,7 @@ static void a_provider_that_takes_no_more_is_passed_over(void **state)
     assert_int_equal(fe_call_start(&second, &world->registry, &world->timers, &world->pool,
                                    &world->request, &call_ops, world),
                      FLATEND_ELIMIT);
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
     fake_cancel(&owner);
 }
 
@@ -314,7 +313,7 @@ static void a_head_is_a_success_and_a_cancel_is_nothing(void **state)
     world->trace.is_off = true;
     health(world)->n_failures = 3;
     assert_int_equal(start(world), 0);
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
     assert_int_equal(health(world)->n_failures, 3);
     assert_int_equal(start(world), 0);
     assert_int_equal(feed_response(&world->fakes[0], 103, true), 0);
@@ -339,7 +338,7 @@ static void who_fails_is_left_out(void **state)
     world->trace.is_off = false;
     assert_int_equal(start(world), 0);
     trace_expect(&world->trace, "request(201,echo)");
-    fe_call_cancel(&world->call);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
 int main(void)

@@ -43,12 +43,18 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     return data.len;
 }
 
+static void on_end(struct fe_stream *stream, struct fe_headers trailers)
+{
+    (void)stream;
+    (void)trailers;
+}
+
 static void on_nothing(struct fe_stream *stream)
 {
     (void)stream;
 }
 
-static void on_close(struct fe_stream *stream, int code)
+static void on_reset(struct fe_stream *stream, int code)
 {
     (void)stream;
     (void)code;
@@ -56,9 +62,9 @@ static void on_close(struct fe_stream *stream, int code)
 
 static const struct fe_stream_ops stream_ops = {
     .on_data = on_data,
-    .on_end = on_nothing,
+    .on_end = on_end,
     .on_writable = on_nothing,
-    .on_close = on_close,
+    .on_reset = on_reset,
 };
 
 static void take(struct rig *rig, struct fe_stream *stream)

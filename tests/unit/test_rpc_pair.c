@@ -336,10 +336,9 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     return n;
 }
 
-static void on_end(struct fe_stream *stream)
+static void on_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct end *end = fe_stream_owner(stream);
-    struct fe_headers trailers = fe_stream_trailers(stream);
     struct fe_header header;
     unsigned n = 0;
 
@@ -352,6 +351,9 @@ static void on_end(struct fe_stream *stream)
     }
     assert_int_equal(n, end->other->n_trailers);
     end->has_end = true;
+    if (end->is_requester) {
+        end->stream = NULL; /* it was the last event */
+    }
     act_inside(end->side->world);
 }
 
@@ -365,15 +367,14 @@ static void on_writable(struct fe_stream *stream)
     act_inside(end->side->world);
 }
 
-static void on_close(struct fe_stream *stream, int code)
+static void on_reset(struct fe_stream *stream, int code)
 {
     struct end *end = fe_stream_owner(stream);
 
     assert_ptr_equal(end->stream, stream);
     end->stream = NULL;
-    if (code == 0) {
-        assert_true(end->is_requester ? end->has_end : end->is_finished);
-    } else if (code != FLATEND_ECLOSED) {
+    assert_false(end->is_requester ? end->has_end : end->is_finished);
+    if (code != FLATEND_ECLOSED) {
         assert_true(end->other->gave_up);
     }
     act_inside(end->side->world);
@@ -384,7 +385,7 @@ static const struct fe_stream_ops stream_ops = {
     .on_data = on_data,
     .on_end = on_end,
     .on_writable = on_writable,
-    .on_close = on_close,
+    .on_reset = on_reset,
 };
 
 static void respond(struct end *end)
@@ -420,7 +421,10 @@ static void finish(struct end *end)
     end->is_finished = true;
     end->is_blocked = false;
     end->n_trailers = below(end->side->world, TRAILERS_MAX + 1);
-    assert_int_equal(fe_stream_end_with(end->stream, trailers, end->n_trailers), 0);
+    assert_int_equal(fe_stream_finish(end->stream, trailers, end->n_trailers), 0);
+    if (!end->is_requester) {
+        end->stream = NULL; /* complete */
+    }
 }
 
 static void resume(struct end *end)

@@ -356,15 +356,41 @@ static void a_closed_peer_sends_and_takes_nothing(void **state)
     assert_int_equal(world->fake.sender.n_sent, n_sent);
 }
 
-static void a_stream_that_had_ended_closes_with_0_all_the_same(void **state)
+static void a_response_that_was_finished_is_not_reset_by_closing(void **state)
 {
     struct world *world = *state;
 
     open_remote(world, 2);
     assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
-    assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
     fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
-    trace_expect(&world->trace, "response(2) end(2) on_close(2,OK)");
+    trace_expect(&world->trace, "response(2) end(2)");
+    assert_int_equal(world->owners[0].code, 0);
+}
+
+static void close_and_finish(struct fake_owner *owner, enum fake_callback callback)
+{
+    struct world *world = owner->arg;
+
+    if (callback == FAKE_ON_DATA) {
+        assert_int_equal(fe_stream_respond(owner->stream, NULL, 0), 0);
+        fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
+        assert_int_equal(fake_write(owner, "pong"), 4); /* accepted, and dropped */
+        assert_int_equal(fake_finish(owner, NULL, 0), 0);
+    }
+}
+
+/* The owner of a response that it has finished may be gone: the reset that was due must not come.
+ */
+static void a_response_is_finished_while_its_reset_is_due(void **state)
+{
+    struct world *world = *state;
+
+    open_remote(world, 2);
+    world->owners[0].hook = close_and_finish;
+    assert_int_equal(feed_data(&world->fake, 2, "x"), 0);
+    trace_expect(&world->trace, "on_data(2,x) response(2)");
+    assert_int_equal(world->fake.peer.streams.n, 0);
 }
 
 static void what_waited_is_not_delivered_after_closing(void **state)
@@ -376,7 +402,7 @@ static void what_waited_is_not_delivered_after_closing(void **state)
     assert_int_equal(feed_data(&world->fake, 2, "x"), 0);
     assert_int_equal(feed_end(&world->fake, 2), 0);
     fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
-    trace_expect(&world->trace, "on_data(2,x) on_close(2,ECLOSED)");
+    trace_expect(&world->trace, "on_data(2,x) on_reset(2,ECLOSED)");
     assert_int_equal(world->fake.peer.n_waiting, 0);
 }
 
@@ -461,8 +487,8 @@ static void a_stream_cancels_another_while_the_peer_closes(void **state)
 {
     struct world *world = *state;
     struct cancellation cancellations[2] = {
-        {.when = FAKE_ON_CLOSE, .victim = &world->owners[1]},
-        {.when = FAKE_ON_CLOSE, .victim = &world->owners[0]},
+        {.when = FAKE_ON_RESET, .victim = &world->owners[1]},
+        {.when = FAKE_ON_RESET, .victim = &world->owners[0]},
     };
 
     open_all(world);
@@ -483,18 +509,18 @@ static void respond_at_end(struct fake_owner *owner, enum fake_callback callback
     if (callback == FAKE_ON_END) {
         assert_int_equal(fe_stream_respond(owner->stream, NULL, 0), 0);
         assert_int_equal(fake_write(owner, "pong"), 4);
-        assert_int_equal(fe_stream_end(owner->stream), 0);
+        assert_int_equal(fake_finish(owner, NULL, 0), 0);
     }
 }
 
-static void a_response_from_within_on_end_closes_at_once(void **state)
+static void a_response_from_within_on_end_is_the_last_event(void **state)
 {
     struct world *world = *state;
 
     open_remote(world, 2);
     world->owners[0].hook = respond_at_end;
     assert_int_equal(feed_end(&world->fake, 2), 0);
-    trace_expect(&world->trace, "on_end(2) response(2) data(2,pong) end(2) on_close(2,OK)");
+    trace_expect(&world->trace, "on_end(2) response(2) data(2,pong) end(2)");
 }
 
 static void close_peer(struct fake_owner *owner, enum fake_callback callback)
@@ -514,7 +540,7 @@ static void the_peer_is_closed_from_within_on_data(void **state)
     world->owners[0].hook = close_peer;
     world->owners[0].appetite = 0;
     assert_int_equal(feed_data(&world->fake, 2, "ab"), 0);
-    trace_expect(&world->trace, "on_data(2,ab) on_close(2,ECANCELED)");
+    trace_expect(&world->trace, "on_data(2,ab) on_reset(2,ECANCELED)");
     assert_int_equal(world->fake.peer.n_waiting, 0);
 }
 
@@ -522,19 +548,19 @@ static void open_another(struct fake_owner *owner, enum fake_callback callback)
 {
     struct world *world = owner->arg;
 
-    if (callback == FAKE_ON_CLOSE) {
+    if (callback == FAKE_ON_RESET) {
         assert_int_equal(fake_open(&world->fake, &world->owners[1]), 0);
     }
 }
 
-static void a_stream_is_opened_from_within_on_close(void **state)
+static void a_stream_is_opened_from_within_on_reset(void **state)
 {
     struct world *world = *state;
 
     assert_int_equal(fake_open(&world->fake, &world->owners[0]), 0);
     world->owners[0].hook = open_another;
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
-    trace_expect(&world->trace, "request(1,echo) end(1) on_close(1,EUNHANDLED) request(3,echo)");
+    trace_expect(&world->trace, "request(1,echo) end(1) on_reset(1,EUNHANDLED) request(3,echo)");
 }
 
 int main(void)
@@ -560,15 +586,16 @@ int main(void)
         TEST(one_turn_does_not_take_all),
         TEST(closing_fails_all_streams),
         TEST(a_closed_peer_sends_and_takes_nothing),
-        TEST(a_stream_that_had_ended_closes_with_0_all_the_same),
+        TEST(a_response_that_was_finished_is_not_reset_by_closing),
+        TEST(a_response_is_finished_while_its_reset_is_due),
         TEST(what_waited_is_not_delivered_after_closing),
         TEST(a_stream_cancels_itself_in_each_callback),
         TEST(a_stream_cancels_itself_while_waiting_bytes_are_delivered),
         TEST(a_stream_cancels_the_next_one_that_is_blocked),
         TEST(a_stream_cancels_another_while_the_peer_closes),
-        TEST(a_response_from_within_on_end_closes_at_once),
+        TEST(a_response_from_within_on_end_is_the_last_event),
         TEST(the_peer_is_closed_from_within_on_data),
-        TEST(a_stream_is_opened_from_within_on_close),
+        TEST(a_stream_is_opened_from_within_on_reset),
     };
 #undef TEST
 

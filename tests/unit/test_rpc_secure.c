@@ -98,7 +98,7 @@ static void a_reason_is_told(void **state)
     struct world *world = *state;
 
     open_local(world);
-    assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     fake_reset(&world->owners[0], FE_REASON_TIMEOUT); /* the response is open */
     trace_expect(&world->trace, "end(1) on_response(1) reset(1,TIMEOUT)");
@@ -118,7 +118,7 @@ static void a_complete_stream_is_not_reset(void **state)
 
     open_local(world);
     world->owners[0].appetite = 0;
-    assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_data(&world->fake, 1, "pong"), 0);
     assert_int_equal(feed_end(&world->fake, 1), 0);
@@ -128,8 +128,7 @@ static void a_complete_stream_is_not_reset(void **state)
     open_remote(world, 2);
     assert_int_equal(feed_end(&world->fake, 2), 0);
     assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
-    assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
-    fake_cancel(&world->owners[0]);
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
     trace_expect(&world->trace, "on_end(2) response(2) end(2)");
     expect_nothing_left(world);
 }
@@ -152,7 +151,7 @@ static void unhandled_needs_no_end(void **state)
 
     open_local(world);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
-    trace_expect(&world->trace, "on_close(1,EUNHANDLED)");
+    trace_expect(&world->trace, "on_reset(1,EUNHANDLED)");
     expect_nothing_left(world);
 }
 
@@ -211,7 +210,7 @@ static void a_reset_of_the_peers_own_request(void **state)
     world->fake.sender.space = 0;
     assert_int_equal(fake_write(&world->owners[0], "pong"), 0);
     assert_int_equal(feed_reset(&world->fake, 2, FE_REASON_CANCEL), 0);
-    trace_expect(&world->trace, "on_end(2) response(2) on_close(2,ERESET)");
+    trace_expect(&world->trace, "on_end(2) response(2) on_reset(2,ERESET)");
     expect_nothing_left(world);
     /* It stood in the row. */
     world->fake.sender.space = 10;
@@ -228,7 +227,7 @@ static void what_waits_is_lost_with_a_reset(void **state)
     assert_int_equal(feed_data(&world->fake, 2, "ping"), 0);
     assert_int_equal(feed_end(&world->fake, 2), 0);
     assert_int_equal(feed_reset(&world->fake, 2, FE_REASON_CANCEL), 0);
-    trace_expect(&world->trace, "on_data(2,ping) on_close(2,ERESET)");
+    trace_expect(&world->trace, "on_data(2,ping) on_reset(2,ERESET)");
     expect_nothing_left(world);
 }
 
@@ -241,9 +240,9 @@ static void who_answers_early_wants_no_more_of_the_request(void **state)
     open_remote(world, 2);
     assert_int_equal(feed_data(&world->fake, 2, "pi"), 0);
     assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
-    assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
     fe_peer_settle(&world->fake.peer);
-    trace_expect(&world->trace, "on_data(2,pi) response(2) end(2) reset(2,NONE) on_close(2,OK)");
+    trace_expect(&world->trace, "on_data(2,pi) response(2) end(2) reset(2,NONE)");
     expect_nothing_left(world);
     assert_int_equal(feed_data(&world->fake, 2, "ng"), 0);
     assert_int_equal(feed_reset(&world->fake, 2, FE_REASON_NONE), 0);
@@ -264,11 +263,11 @@ static void who_is_answered_early_stops_and_succeeds(void **state)
     trace_expect(&world->trace, "on_response(1) on_data(1,pong) reset(1,NONE) on_writable(1)");
     assert_int_equal(feed_reset(&world->fake, 1, FE_REASON_NONE), 0);
     assert_int_equal(fake_write(&world->owners[0], "ping"), 4);
-    assert_int_equal(fe_stream_end(world->owners[0].stream), 0);
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
     trace_expect(&world->trace, "");
     world->owners[0].appetite = SIZE_MAX;
     fe_stream_resume(world->owners[0].stream);
-    trace_expect(&world->trace, "on_data(1,pong) on_end(1) on_close(1,OK)");
+    trace_expect(&world->trace, "on_data(1,pong) on_end(1)");
     expect_nothing_left(world);
 }
 
@@ -302,8 +301,8 @@ static void trailers_are_sent(void **state)
     assert_int_equal(feed_end(&world->fake, 2), 0);
     assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
     world->fake.sender.error = FLATEND_ETOOBIG;
-    assert_int_equal(fe_stream_end_with(world->owners[0].stream, &status, 1), FLATEND_ETOOBIG);
-    assert_int_equal(fe_stream_end_with(world->owners[0].stream, &status, 1), 0);
+    assert_int_equal(fake_finish(&world->owners[0], &status, 1), FLATEND_ETOOBIG);
+    assert_int_equal(fake_finish(&world->owners[0], &status, 1), 0);
     trace_expect(&world->trace, "on_end(2) response(2) end(2,grpc-status)");
 }
 
@@ -312,7 +311,7 @@ static void look_at_trailers(struct fake_owner *owner, enum fake_callback callba
     if (callback == FAKE_ON_END) {
         struct fe_view value = FE_VIEW_LIT("none");
 
-        (void)fe_headers_find(fe_stream_trailers(owner->stream), FE_VIEW_LIT("a"), &value);
+        (void)fe_headers_find(owner->trailers, FE_VIEW_LIT("a"), &value);
         trace_add(owner->trace, "trailer(%.*s)", (int)value.len, (const char *)value.ptr);
     }
 }
@@ -354,7 +353,7 @@ static void trailers_wait_with_the_body(void **state)
     trace_expect(&world->trace, "on_response(1) on_data(1,xyz) reset(1,NONE)");
     world->owners[0].appetite = SIZE_MAX;
     fe_stream_resume(world->owners[0].stream);
-    trace_expect(&world->trace, "on_data(1,yz) on_end(1) trailer(bc) on_close(1,OK)");
+    trace_expect(&world->trace, "on_data(1,yz) on_end(1) trailer(bc)");
     assert_int_equal(world->fake.peer.n_trailers, 0);
 }
 
@@ -376,7 +375,7 @@ static void trailers_that_wait_are_bounded(void **state)
         assert_int_equal(
             feed_end_with(&world->fake, 2 + 2 * i, fe_view_of(trailers, sizeof(trailers)), 1), 0);
     }
-    trace_expect(&world->trace, "reset(34,TOO_LARGE) on_close(34,ETOOBIG)");
+    trace_expect(&world->trace, "reset(34,TOO_LARGE) on_reset(34,ETOOBIG)");
     assert_int_equal(world->fake.peer.n_trailers, (N - 1) * sizeof(trailers));
     world->trace.is_off = true;
     fake_cancel(&owners[0]);
@@ -526,11 +525,11 @@ static void goaway_gives_back_what_was_not_accepted(void **state)
     assert_int_equal(fake_write(&world->owners[2], "ping"), 0);
     assert_int_equal(feed_goaway(&world->fake, 1), 0);
     trace_expect(&world->trace, "request(1,echo) request(3,echo) request(5,echo) "
-                                "on_close(3,EUNHANDLED) on_close(5,EUNHANDLED)");
+                                "on_reset(3,EUNHANDLED) on_reset(5,EUNHANDLED)");
     assert_int_equal(world->fake.peer.n_streams, 1);
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_end(&world->fake, 1), 0);
-    trace_expect(&world->trace, "on_response(1) reset(1,NONE) on_end(1) on_close(1,OK)");
+    trace_expect(&world->trace, "on_response(1) reset(1,NONE) on_end(1)");
 }
 
 static void goaway_may_accept_all_that_is_on_its_way(void **state)
@@ -555,8 +554,9 @@ static void close_inside(struct fake_owner *owner, enum fake_callback callback)
 
 static void reset_inside(struct fake_owner *owner, enum fake_callback callback)
 {
+    (void)callback;
     owner->hook = NULL;
-    if (callback != FAKE_ON_CLOSE) {
+    if (owner->stream != NULL) {
         fake_reset(owner, FE_REASON_INTERNAL);
     }
 }
@@ -573,9 +573,9 @@ static void reset_another_inside(struct fake_owner *owner, enum fake_callback ca
 static void finish_inside(struct fake_owner *owner, enum fake_callback callback)
 {
     owner->hook = NULL;
-    if (callback != FAKE_ON_CLOSE && owner->stream->is_remote) {
+    if (callback != FAKE_ON_RESET && owner->is_remote) {
         assert_int_equal(fe_stream_respond(owner->stream, NULL, 0), 0);
-        assert_int_equal(fe_stream_end(owner->stream), 0);
+        assert_int_equal(fake_finish(owner, NULL, 0), 0);
     }
 }
 
@@ -611,7 +611,7 @@ static void provoke(struct world *world, enum fake_callback callback, bool is_re
         assert_int_equal(fe_stream_write(owner->stream, fe_view_of(zeros, sizeof(zeros))), 1000000);
         assert_int_equal(feed_window(&world->fake, owner->id, 1), 0);
         break;
-    case FAKE_ON_CLOSE:
+    case FAKE_ON_RESET:
         assert_int_equal(feed_reset(&world->fake, owner->id, FE_REASON_CANCEL), 0);
         break;
     }
@@ -624,7 +624,7 @@ static void anything_may_happen_in_each_callback(void **state)
     struct world *world = *state;
 
     for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-        for (int callback = FAKE_ON_RESPONSE; callback <= FAKE_ON_CLOSE; callback++) {
+        for (int callback = FAKE_ON_RESPONSE; callback <= FAKE_ON_RESET; callback++) {
             for (int is_remote = 0; is_remote < 2; is_remote++) {
                 struct fake_owner *other = &world->owners[1];
 

@@ -55,12 +55,12 @@ static void request_and_response(void **state)
     open_local(world);
     assert_int_equal(world->fake.peer.n_streams, 1);
     assert_int_equal(fake_write(&world->owner, "ping"), 4);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     trace_expect(&world->trace, "data(1,ping) end(1)");
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_data(&world->fake, 1, "pong"), 0);
     assert_int_equal(feed_end(&world->fake, 1), 0);
-    trace_expect(&world->trace, "on_response(1) on_data(1,pong) on_end(1) on_close(1,OK)");
+    trace_expect(&world->trace, "on_response(1) on_data(1,pong) on_end(1)");
     assert_int_equal(world->fake.peer.n_streams, 0);
     assert_int_equal(world->fake.n_outputs, 3);
 }
@@ -75,23 +75,25 @@ static void a_request_of_the_peer_is_answered(void **state)
     trace_expect(&world->trace, "on_data(2,ping) on_end(2)");
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
     assert_int_equal(fake_write(&world->owner, "pong"), 4);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     trace_expect(&world->trace, "response(2) data(2,pong) end(2)");
     assert_int_equal(world->fake.peer.n_streams, 0);
-    fe_peer_settle(&world->fake.peer);
-    trace_expect(&world->trace, "on_close(2,OK)");
+    assert_int_equal(world->fake.peer.streams.n, 0);
+    assert_int_equal(world->fake.peer.n_free_streams, 1);
 }
 
-static void the_next_event_settles_too(void **state)
+static void nothing_comes_after_a_response_is_finished(void **state)
 {
     struct world *world = *state;
 
     open_remote(world);
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     trace_expect(&world->trace, "response(2) end(2)");
+    assert_int_equal(world->fake.peer.n_late, 1);
     assert_int_equal(feed_end(&world->fake, 2), 0);
-    trace_expect(&world->trace, "on_close(2,OK)");
+    trace_expect(&world->trace, "");
+    assert_int_equal(world->fake.peer.n_late, 0);
 }
 
 static void a_late_request_body_is_swallowed(void **state)
@@ -100,9 +102,9 @@ static void a_late_request_body_is_swallowed(void **state)
 
     open_remote(world);
     assert_int_equal(fe_stream_respond(world->owner.stream, NULL, 0), 0);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     fe_peer_settle(&world->fake.peer);
-    trace_expect(&world->trace, "response(2) end(2) on_close(2,OK)");
+    trace_expect(&world->trace, "response(2) end(2)");
     for (int i = 0; i < 100; i++) {
         assert_int_equal(feed_bytes(&world->fake, 2, 65536), 0);
     }
@@ -119,9 +121,9 @@ static void unhandled_closes(void **state)
     struct world *world = *state;
 
     open_local(world);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
-    trace_expect(&world->trace, "end(1) on_close(1,EUNHANDLED)");
+    trace_expect(&world->trace, "end(1) on_reset(1,EUNHANDLED)");
     assert_int_equal(world->fake.peer.streams.n, 0);
 }
 
@@ -132,7 +134,7 @@ static void unhandled_ends_the_request(void **state)
 
     open_local(world);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
-    trace_expect(&world->trace, "end(1) on_close(1,EUNHANDLED)");
+    trace_expect(&world->trace, "end(1) on_reset(1,EUNHANDLED)");
 }
 
 static void the_end_of_the_response_ends_the_request(void **state)
@@ -147,11 +149,11 @@ static void the_end_of_the_response_ends_the_request(void **state)
     trace_expect(&world->trace, "on_response(1) on_data(1,pong) end(1)");
     /* The reader is slow; what is written meanwhile goes nowhere. */
     assert_int_equal(fake_write(&world->owner, "more"), 4);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     trace_expect(&world->trace, "");
     world->owner.appetite = SIZE_MAX;
     fe_stream_resume(world->owner.stream);
-    trace_expect(&world->trace, "on_data(1,pong) on_end(1) on_close(1,OK)");
+    trace_expect(&world->trace, "on_data(1,pong) on_end(1)");
 }
 
 static void a_blocked_writer_hears_that_the_response_has_ended(void **state)
@@ -313,7 +315,7 @@ static void a_canceled_request_that_is_not_handled_is_over(void **state)
     struct world *world = *state;
 
     open_local(world);
-    assert_int_equal(fe_stream_end(world->owner.stream), 0);
+    assert_int_equal(fake_finish(&world->owner, NULL, 0), 0);
     fake_cancel(&world->owner);
     trace_expect(&world->trace, "end(1)");
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
@@ -365,7 +367,7 @@ static void an_aborted_response_is_a_reset(void **state)
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_data(&world->fake, 1, "po"), 0);
     assert_int_equal(feed_response(&world->fake, 1, false), 0);
-    trace_expect(&world->trace, "on_response(1) on_data(1,po) end(1) on_close(1,ERESET)");
+    trace_expect(&world->trace, "on_response(1) on_data(1,po) end(1) on_reset(1,ERESET)");
     assert_int_equal(feed_end(&world->fake, 1), 0);
     assert_int_equal(world->fake.peer.streams.n, 0);
 }
@@ -388,7 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(request_and_response),
         TEST(a_request_of_the_peer_is_answered),
-        TEST(the_next_event_settles_too),
+        TEST(nothing_comes_after_a_response_is_finished),
         TEST(a_late_request_body_is_swallowed),
         TEST(unhandled_closes),
         TEST(unhandled_ends_the_request),

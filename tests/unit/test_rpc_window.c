@@ -432,7 +432,7 @@ static void bytes_come_back_when_the_peer_resets(void **state)
     world->owners[0].appetite = 0;
     assert_int_equal(feed_data(&world->fake, 2, "abcdefgh"), 0);
     assert_int_equal(feed_reset(&world->fake, 2, FE_REASON_CANCEL), 0);
-    trace_expect(&world->trace, "on_data(2,abcdefgh) on_close(2,ERESET)");
+    trace_expect(&world->trace, "on_data(2,abcdefgh) on_reset(2,ERESET)");
     assert_int_equal(world->fake.peer.returned, 8);
 }
 

@@ -128,7 +128,7 @@ static void fail_response(struct relay *relay, const char *why)
 
     fe_log(relay->mesh->log, FLATEND_LOG_WARN, "Invalid response from %s: %s.",
            list_services(relay->route, services), why);
-    fe_call_cancel(&relay->call);
+    fe_call_reset(&relay->call, FE_REASON_CANCEL);
     fe_problem_respond(ex, 502, why);
 }
 
@@ -159,7 +159,7 @@ static void finish(struct relay *relay, const struct fe_fields *trailers)
     int code = fe_transcribe_trailers(trailers, &relay->ex->arena, &transcript);
 
     if (code == 0) {
-        code = fe_call_finish_with(&relay->call, transcript.headers, transcript.n);
+        code = fe_call_finish(&relay->call, transcript.headers, transcript.n);
     }
     if (code == 0) {
         code = start_deadline(relay);
@@ -207,7 +207,7 @@ static void on_reset(struct fe_exchange *ex, int code)
 
     (void)code;
     stop_deadline(relay);
-    fe_call_cancel(&relay->call);
+    fe_call_reset(&relay->call, FE_REASON_CANCEL);
 }
 
 /* ---- the response: from the call to the exchange -------------------------------------------- */
@@ -230,7 +230,7 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
     } else if (code != 0) {
         fail(relay, code);
     } else if (ex->request.method == FE_METHOD_HEAD) {
-        fe_call_cancel(call); /* the rest is for nobody, and it may be endless */
+        fe_call_reset(call, FE_REASON_CANCEL); /* the rest is not wanted, and may be endless */
         fe_exchange_finish(ex, NULL);
     }
 }
@@ -254,13 +254,12 @@ static void on_writable(struct fe_exchange *ex)
     fe_call_resume(&relay->call);
 }
 
-static void call_on_end(struct fe_call *call)
+static void call_on_end(struct fe_call *call, struct fe_headers received)
 {
     struct relay *relay = call->owner;
     struct fe_fields trailers = {0};
 
-    if (fe_transcribe_response_trailers(fe_call_trailers(call), &relay->ex->arena, &trailers) !=
-        0) {
+    if (fe_transcribe_response_trailers(received, &relay->ex->arena, &trailers) != 0) {
         fail(relay, FLATEND_ENOMEM);
         return;
     }
@@ -268,11 +267,10 @@ static void call_on_end(struct fe_call *call)
     fe_exchange_finish(relay->ex, &trailers);
 }
 
-static void call_on_fail(struct fe_call *call, int code, bool responded)
+static void call_on_reset(struct fe_call *call, int code)
 {
     struct relay *relay = call->owner;
 
-    (void)responded; /* the exchange knows better whether the client has seen anything */
     if (code == FLATEND_ETOOBIG && !fe_exchange_has_responded(relay->ex)) {
         stop_deadline(relay);
         fe_problem_respond(relay->ex, 413, "request too large for the service");
@@ -288,7 +286,7 @@ static const struct fe_call_ops call_ops = {
     .on_data = call_on_data,
     .on_writable = call_on_writable,
     .on_end = call_on_end,
-    .on_fail = call_on_fail,
+    .on_reset = call_on_reset,
 };
 
 /* How long the service has; with a body to come nobody knows yet when that begins. */
@@ -305,6 +303,7 @@ static int start_call(struct relay *relay)
     struct fe_exchange *ex = relay->ex;
     const struct fe_request *http = &ex->request;
     const struct fe_mesh_access *mesh = relay->mesh;
+    const struct fe_call_env env = {mesh->registry, mesh->timers, mesh->pool};
     struct fe_call_request request = {
         .services = relay->route->services,
         .n_services = relay->route->n_services,
@@ -323,8 +322,7 @@ static int start_call(struct relay *relay)
     }
     request.headers = transcript.headers;
     request.n_headers = transcript.n;
-    return fe_call_start(&relay->call, mesh->registry, mesh->timers, mesh->pool, &request,
-                         &call_ops, relay);
+    return fe_call_start(&relay->call, &env, &request, &call_ops, relay);
 }
 
 static void start(const struct fe_backend *backend, struct fe_exchange *ex)

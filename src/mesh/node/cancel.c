@@ -23,7 +23,7 @@ void fe_context_on_deadline(struct fe_timer *timer)
     }
     /* Without a head an old peer would see a request that was not handled, and might ask another
      * node: but the handler has run. It has its own clock. */
-    fe_handoff_fail(&ctx->io, FLATEND_ETIMEDOUT);
+    fe_handoff_on_reset(&ctx->io, FLATEND_ETIMEDOUT);
     fe_context_cancel_children(ctx);
 }
 

@@ -248,9 +248,9 @@ int flatend_context_fail(struct flatend_context *ctx, int status, const char *fo
         return respond_error(ctx, status, message);
     }
     if (ctx->service->is_inline) {
-        ctx->io.commands |= FE_HANDOFF_ABORT;
+        ctx->io.commands |= FE_HANDOFF_RESET;
     } else {
-        fe_handoff_command(&ctx->io, FE_HANDOFF_ABORT);
+        fe_handoff_command(&ctx->io, FE_HANDOFF_RESET);
     }
     return 0;
 }

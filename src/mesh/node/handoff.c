@@ -22,7 +22,7 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
     return 0;
 }
 
-void fe_handoff_reset(struct fe_handoff *handoff)
+void fe_handoff_clear(struct fe_handoff *handoff)
 {
     fe_deferred_cancel(&handoff->wake);
     fe_chain_deinit(&handoff->in);
@@ -48,7 +48,7 @@ void fe_handoff_set_pool(struct fe_handoff *handoff, struct fe_pool *pool)
 
 void fe_handoff_deinit(struct fe_handoff *handoff)
 {
-    fe_handoff_reset(handoff);
+    fe_handoff_clear(handoff);
     fe_cond_deinit(&handoff->changed);
     fe_mutex_deinit(&handoff->lock);
 }
@@ -266,7 +266,7 @@ static void on_turn_end(struct fe_deferred *deferred)
     unlock(handoff);
 }
 
-size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data)
+size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data)
 {
     size_t n = data.len;
 
@@ -287,7 +287,7 @@ size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data)
     return n;
 }
 
-void fe_handoff_complete(struct fe_handoff *handoff)
+void fe_handoff_on_end(struct fe_handoff *handoff)
 {
     lock(handoff);
     /* After a failure something is missing: the reader must not take it for the whole. */
@@ -307,7 +307,7 @@ void fe_handoff_discard(struct fe_handoff *handoff)
     unlock(handoff);
 }
 
-void fe_handoff_fail(struct fe_handoff *handoff, int code)
+void fe_handoff_on_reset(struct fe_handoff *handoff, int code)
 {
     lock(handoff);
     if (handoff->code == 0) {

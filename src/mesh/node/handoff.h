@@ -1,6 +1,17 @@
 /* Two bodies between a thread that may block (a handler, a caller of flatend_push) and the node's
  * thread, which never waits. Both directions are bounded: the blocking side waits when the other
- * does not keep up, the node's side takes less and is told to resume.
+ * does not keep up, the node's side takes less and is told to resume. The words are those of
+ * ground/base/flow.h: the node's side passes on the events of a stream or a
+ * call, the blocking side's calls become commands that the node's thread carries out.
+ *
+ *     blocking side                                  node's side           stream or call
+ *     write ───────▶ out ──────▶ sending ──────────▶ send ───────────────▶ write
+ *      waits ◀────── n_unsent < FE_HANDOFF_OUT_MAX ◀─┘ ◀────────────────── on_writable
+ *     FINISH, RESET ───────────▶ commands ─────────▶ receive, collect ───▶ finish, reset
+ *     read ◀──────── in ◀────────────────────────── on_data ◀──────────── on_data
+ *      0, code ◀──── is_complete, code ◀──────────── on_end, on_reset ◀─── on_end, on_reset
+ *     RESUME ──────────────────▶ commands ─────────▶ receive ────────────▶ resume
+ *     RELEASE: the last one. Once it was received, and the stream is gone, all is freed.
  *
  * The blocking side posts one task: at most one is in flight, however many commands it carries, and
  * the node's thread collects all of them together. */
@@ -26,7 +37,7 @@ enum {
 enum fe_handoff_command {
     FE_HANDOFF_SEND_HEAD = 1 << 0, /* send the head */
     FE_HANDOFF_FINISH = 1 << 1,    /* the outgoing body is complete */
-    FE_HANDOFF_ABORT = 1 << 2,     /* give the stream up */
+    FE_HANDOFF_RESET = 1 << 2,     /* give the stream up, in both directions */
     FE_HANDOFF_RELEASE = 1 << 3,   /* the blocking side has gone: free everything */
     FE_HANDOFF_RESUME = 1 << 4,    /* there is space for incoming bytes again */
 };
@@ -45,9 +56,9 @@ struct fe_handoff {
     int code;           /* why the stream is gone, once it is */
     bool is_complete;   /* everything incoming is in `in` */
     bool owes_resume;   /* bytes were refused: RESUME is due when there is space */
-    bool is_discarding; /* writes are discarded */
-    bool is_posted;     /* the task is in flight */
-    bool is_detached;   /* the node is closed: no tasks are posted */
+    bool is_discarding; /* what is written is not wanted: it is dropped */
+    bool is_posted;     /* the task is under way */
+    bool is_detached;   /* the node is closed: nothing can be posted */
     /* the node's thread only */
     struct fe_deferred wake; /* of a reader, for what has come in this turn */
     struct fe_chain sending;
@@ -58,8 +69,8 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
                     void (*on_task)(struct fe_task *task)) FE_MUST_USE;
 void fe_handoff_deinit(struct fe_handoff *handoff);
 
-/* As after init, for reuse. No other thread may use it. */
-void fe_handoff_reset(struct fe_handoff *handoff);
+/* As after init, to be used again. Only while no other thread has it. */
+void fe_handoff_clear(struct fe_handoff *handoff);
 
 /* Both sides are the node's thread: blocks may come from its pool. Only while nothing is in it. */
 void fe_handoff_set_pool(struct fe_handoff *handoff, struct fe_pool *pool);
@@ -74,8 +85,8 @@ int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len) F
 
 void fe_handoff_command(struct fe_handoff *handoff, unsigned commands);
 
-/* The blocking side's last call: commands LEAVE, and the node's thread frees everything. False: the
- * node is closed, and the caller frees. */
+/* The blocking side's last call: commands RELEASE, and the node's thread frees everything. False:
+ * the node is closed, the caller frees. */
 bool fe_handoff_release(struct fe_handoff *handoff) FE_MUST_USE;
 
 int fe_handoff_code(struct fe_handoff *handoff);
@@ -90,7 +101,7 @@ bool fe_handoff_is_read(struct fe_handoff *handoff);
 unsigned fe_handoff_receive(struct fe_handoff *handoff);
 
 /* The same when something else has happened. RESUME is left for the task that brings it, and so is
- * LEAVE while a task is under way: the task is part of what LEAVE frees. */
+ * RELEASE while a task is under way: the task is part of what RELEASE frees. */
 unsigned fe_handoff_collect(struct fe_handoff *handoff);
 
 /* Sends what it can of `sending` through `write`, which returns how much it accepted or a code.
@@ -98,18 +109,18 @@ unsigned fe_handoff_collect(struct fe_handoff *handoff);
 int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
                     void *to) FE_MUST_USE;
 
-/* Incoming bytes: returns how many were taken. Without memory the handoff has failed, and they are
- * dropped, as they are after any failure. */
-size_t fe_handoff_offer(struct fe_handoff *handoff, struct fe_view data);
+/* Incoming bytes: returns how many were taken. Fewer than all: the command RESUME follows. Without
+ * memory it is as if the stream were reset: they are dropped, as they are after any reset. */
+size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data);
 
-/* Nothing more comes in. */
-void fe_handoff_complete(struct fe_handoff *handoff);
+/* The incoming body is complete. After a reset nothing changes: something is missing. */
+void fe_handoff_on_end(struct fe_handoff *handoff);
 
-/* Discards everything written from now on. */
+/* What is written from now on is not wanted: accepted and dropped. */
 void fe_handoff_discard(struct fe_handoff *handoff);
 
-/* The stream is gone; the first reason stays. Wakes the waiting thread. */
-void fe_handoff_fail(struct fe_handoff *handoff, int code);
+/* The stream is over before it was complete; the first code stays. Wakes the waiting side. */
+void fe_handoff_on_reset(struct fe_handoff *handoff, int code);
 
 /* No task can be posted from now on; what was posted will still be received. */
 void fe_handoff_detach(struct fe_handoff *handoff);

@@ -37,7 +37,7 @@ static void on_response(struct fe_call *call, struct fe_headers headers)
     int code = fe_received_head_init(&stream->response, &stream->arena, headers);
 
     if (code != 0) {
-        fe_handoff_fail(&stream->io, code);
+        fe_handoff_on_reset(&stream->io, code);
         return;
     }
     fe_mutex_lock(&stream->io.lock);
@@ -50,29 +50,27 @@ static size_t on_data(struct fe_call *call, struct fe_view data)
 {
     struct flatend_stream *stream = call->owner;
 
-    return fe_handoff_offer(&stream->io, data);
+    return fe_handoff_on_data(&stream->io, data);
 }
 
-static void on_end(struct fe_call *call)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
     struct flatend_stream *stream = call->owner;
-    int code =
-        fe_received_head_init(&stream->response_trailers, &stream->arena, fe_call_trailers(call));
+    int code = fe_received_head_init(&stream->response_trailers, &stream->arena, trailers);
 
     if (code != 0) {
-        fe_handoff_fail(&stream->io, code);
+        fe_handoff_on_reset(&stream->io, code);
     }
-    fe_handoff_complete(&stream->io);
+    fe_handoff_on_end(&stream->io);
     fe_handoff_discard(&stream->io);
     set_over(stream);
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_reset(struct fe_call *call, int code)
 {
     struct flatend_stream *stream = call->owner;
 
-    (void)responded;
-    fe_handoff_fail(&stream->io, code);
+    fe_handoff_on_reset(&stream->io, code);
     set_over(stream);
 }
 
@@ -93,11 +91,11 @@ static void pump(struct flatend_stream *stream, unsigned commands)
     if (code == 0 && (commands & FE_HANDOFF_FINISH) != 0 && stream->io.sending.len == 0 &&
         !stream->is_finished) {
         stream->is_finished = true;
-        code = fe_call_finish_with(&stream->call, stream->trailers.headers, stream->trailers.n);
+        code = fe_call_finish(&stream->call, stream->trailers.headers, stream->trailers.n);
     }
     if (code != 0) {
-        fe_call_cancel(&stream->call);
-        fe_handoff_fail(&stream->io, code);
+        fe_call_reset(&stream->call, FE_REASON_CANCEL);
+        fe_handoff_on_reset(&stream->io, code);
         set_over(stream);
     }
 }
@@ -114,7 +112,7 @@ static const struct fe_call_ops call_ops = {
     .on_data = on_data,
     .on_writable = on_writable,
     .on_end = on_end,
-    .on_fail = on_fail,
+    .on_reset = on_reset,
 };
 
 /* Reports the code to the owner, which frees the stream if it is not zero. */
@@ -168,7 +166,7 @@ static void leave(struct flatend_stream *stream)
 {
     fe_list_remove(&stream->link);
     if (stream->state == FE_OUTGOING_RUNNING) {
-        fe_call_cancel(&stream->call);
+        fe_call_reset(&stream->call, FE_REASON_CANCEL);
         set_over(stream);
     }
     fe_outgoing_free(stream);
@@ -177,8 +175,8 @@ static void leave(struct flatend_stream *stream)
 void fe_outgoing_cancel(struct flatend_stream *stream)
 {
     if (stream->state == FE_OUTGOING_RUNNING) {
-        fe_call_cancel(&stream->call);
-        fe_handoff_fail(&stream->io, FLATEND_ECANCELED);
+        fe_call_reset(&stream->call, FE_REASON_CANCEL);
+        fe_handoff_on_reset(&stream->io, FLATEND_ECANCELED);
         set_over(stream);
     }
 }
@@ -210,7 +208,7 @@ void fe_node_cancel_calls(struct flatend_node *node)
         struct flatend_stream *stream = FE_CONTAINER_OF(link, struct flatend_stream, link);
 
         if (stream->state == FE_OUTGOING_RUNNING) {
-            fe_call_cancel(&stream->call);
+            fe_call_reset(&stream->call, FE_REASON_CANCEL);
             set_over(stream);
         }
         fe_handoff_detach(&stream->io);

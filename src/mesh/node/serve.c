@@ -65,7 +65,7 @@ static void context_release(struct flatend_context *ctx)
     fe_service_unref(ctx->service);
     fe_list_remove(&ctx->link);
     if (node->n_free_contexts < FREE_CONTEXTS_MAX) {
-        fe_handoff_reset(&ctx->io);
+        fe_handoff_clear(&ctx->io);
         fe_buf_deinit(&ctx->body);
         fe_arena_reset(&ctx->arena);
         fe_arena_reset(&ctx->trailer_arena);
@@ -169,7 +169,7 @@ void fe_context_give_up(struct flatend_context *ctx, int code)
 {
     fe_stream_reset(ctx->stream, fe_context_reason(code));
     ctx->stream = NULL;
-    fe_handoff_fail(&ctx->io, code);
+    fe_handoff_on_reset(&ctx->io, code);
     fe_context_cancel_children(ctx);
 }
 
@@ -191,10 +191,8 @@ static int send_response(struct flatend_context *ctx, unsigned commands)
         code = fe_handoff_send(&ctx->io, write_stream, ctx->stream);
     }
     if (code == 0 && (commands & FE_HANDOFF_FINISH) != 0 && ctx->io.sending.len == 0) {
-        code = fe_stream_end_with(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
+        code = fe_stream_finish(ctx->stream, ctx->trailers.headers, ctx->trailers.n);
         if (code == 0) {
-            /* Nothing that may still come is of interest. */
-            fe_stream_reset(ctx->stream, FE_REASON_NONE);
             ctx->stream = NULL;
         }
     }
@@ -205,7 +203,7 @@ static int send_response(struct flatend_context *ctx, unsigned commands)
  * is sent. */
 static void pump(struct flatend_context *ctx, unsigned commands)
 {
-    if (ctx->stream != NULL && (commands & FE_HANDOFF_ABORT) != 0) {
+    if (ctx->stream != NULL && (commands & FE_HANDOFF_RESET) != 0) {
         abort_response(ctx, commands);
     }
     if (ctx->stream != NULL && (commands & FE_HANDOFF_SEND_HEAD) != 0) {
@@ -253,7 +251,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
 static void run_job(struct fe_job *job)
 {
     struct flatend_context *ctx = FE_CONTAINER_OF(job, struct flatend_context, job);
-    unsigned commands = FE_HANDOFF_ABORT;
+    unsigned commands = FE_HANDOFF_RESET;
 
     /* One whose requester has gone while it was queued need not run. */
     if (!flatend_context_is_canceled(ctx)) {
@@ -266,36 +264,33 @@ static size_t on_pooled_data(struct fe_stream *stream, struct fe_view data)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
-    return fe_handoff_offer(&ctx->io, data);
+    return fe_handoff_on_data(&ctx->io, data);
 }
 
 /* What came behind the body. */
-static int take_trailers(struct flatend_context *ctx, const struct fe_stream *stream)
+static int copy_trailers(struct flatend_context *ctx, struct fe_headers trailers)
 {
-    return fe_received_head_init(&ctx->request_trailers, &ctx->trailer_arena,
-                                 fe_stream_trailers(stream));
+    return fe_received_head_init(&ctx->request_trailers, &ctx->trailer_arena, trailers);
 }
 
-static void on_pooled_end(struct fe_stream *stream)
+static void on_pooled_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
-    int code = take_trailers(ctx, stream);
+    int code = copy_trailers(ctx, trailers);
 
     if (code != 0) {
-        fe_handoff_fail(&ctx->io, code);
+        fe_handoff_on_reset(&ctx->io, code);
     }
-    fe_handoff_complete(&ctx->io);
+    fe_handoff_on_end(&ctx->io);
 }
 
-static void on_pooled_close(struct fe_stream *stream, int code)
+static void on_pooled_reset(struct fe_stream *stream, int code)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
     ctx->stream = NULL;
-    fe_handoff_fail(&ctx->io, code != 0 ? code : FLATEND_ECLOSED);
-    if (code != 0) {
-        fe_context_cancel_children(ctx);
-    }
+    fe_handoff_on_reset(&ctx->io, code);
+    fe_context_cancel_children(ctx);
     pump(ctx, fe_handoff_collect(&ctx->io));
 }
 
@@ -304,7 +299,7 @@ static const struct fe_stream_ops pooled_ops = {
     .on_data = on_pooled_data,
     .on_end = on_pooled_end,
     .on_writable = on_writable,
-    .on_close = on_pooled_close,
+    .on_reset = on_pooled_reset,
 };
 
 /* ---- inline handlers ---- */
@@ -336,22 +331,22 @@ static size_t on_inline_data(struct fe_stream *stream, struct fe_view data)
 
         if (flatend_context_fail(ctx, 413, "request body larger than %d bytes",
                                  FLATEND_INLINE_BODY_MAX) != 0) {
-            commands = FE_HANDOFF_ABORT;
+            commands = FE_HANDOFF_RESET;
         }
         finish_inline(ctx, commands);
     } else if (fe_chain_append(&ctx->io.in, data.ptr, data.len) != 0) {
-        finish_inline(ctx, FE_HANDOFF_ABORT);
+        finish_inline(ctx, FE_HANDOFF_RESET);
     }
     return data.len;
 }
 
-static void on_inline_end(struct fe_stream *stream)
+static void on_inline_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
     if ((ctx->io.commands & FE_HANDOFF_RELEASE) == 0) {
         finish_inline(ctx,
-                      take_trailers(ctx, stream) == 0 ? fe_context_run(ctx) : FE_HANDOFF_ABORT);
+                      copy_trailers(ctx, trailers) == 0 ? fe_context_run(ctx) : FE_HANDOFF_RESET);
     }
 }
 
@@ -362,7 +357,7 @@ static void on_inline_writable(struct fe_stream *stream)
     pump(ctx, ctx->io.commands);
 }
 
-static void on_inline_close(struct fe_stream *stream, int code)
+static void on_inline_reset(struct fe_stream *stream, int code)
 {
     struct flatend_context *ctx = fe_stream_owner(stream);
 
@@ -376,7 +371,7 @@ static const struct fe_stream_ops inline_ops = {
     .on_data = on_inline_data,
     .on_end = on_inline_end,
     .on_writable = on_inline_writable,
-    .on_close = on_inline_close,
+    .on_reset = on_inline_reset,
 };
 
 /* ---- requests ---- */

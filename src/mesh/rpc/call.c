@@ -28,10 +28,8 @@ static void end(struct fe_call *call)
 
 static void fail(struct fe_call *call, int code)
 {
-    bool responded = call->state == FE_CALL_RESPONDED;
-
     end(call);
-    call->ops->on_fail(call, code, responded);
+    call->ops->on_reset(call, code);
 }
 
 /* What the present attempt tells about its provider: once for each, before the response's body. */
@@ -116,7 +114,7 @@ static int replay(struct fe_call *call)
         }
     }
     if (call->body == FE_CALL_BODY_FINISHED) {
-        return fe_stream_end_with(call->stream, call->trailers, call->n_trailers);
+        return fe_stream_finish(call->stream, call->trailers, call->n_trailers);
     }
     return 0;
 }
@@ -129,7 +127,7 @@ static void on_writable(struct fe_stream *stream)
         int code = replay(call);
 
         if (code != 0) {
-            fe_stream_cancel(stream);
+            fe_stream_reset(stream, FE_REASON_CANCEL);
             fail(call, code);
             return;
         }
@@ -159,7 +157,7 @@ static void retry(struct fe_call *call)
     }
     code = replay(call);
     if (code != 0) {
-        fe_stream_cancel(call->stream);
+        fe_stream_reset(call->stream, FE_REASON_CANCEL);
         fail(call, code);
         return;
     }
@@ -189,12 +187,14 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     return call->ops->on_data(call, data);
 }
 
-/* on_close follows at once, and is where the call ends: the owner may free it there. */
-static void on_end(struct fe_stream *stream)
+/* The stream is gone, and so is the call: its owner may free it in here. */
+static void on_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct fe_call *call = fe_stream_owner(stream);
 
-    call->received = fe_stream_trailers(stream);
+    FE_ASSERT(call->state == FE_CALL_RESPONDED, "a response has a head");
+    end(call);
+    call->ops->on_end(call, trailers);
 }
 
 static bool may_retry(const struct fe_call *call, int code)
@@ -203,15 +203,10 @@ static bool may_retry(const struct fe_call *call, int code)
            (code == FLATEND_EUNHANDLED || call->request.is_idempotent);
 }
 
-static void on_close(struct fe_stream *stream, int code)
+static void on_reset(struct fe_stream *stream, int code)
 {
     struct fe_call *call = fe_stream_owner(stream);
 
-    if (code == 0) {
-        end(call);
-        call->ops->on_end(call);
-        return;
-    }
     report(call, code);
     note_failure(call, code);
     if (may_retry(call, code)) {
@@ -226,7 +221,7 @@ static const struct fe_stream_ops stream_ops = {
     .on_data = on_data,
     .on_end = on_end,
     .on_writable = on_writable,
-    .on_close = on_close,
+    .on_reset = on_reset,
 };
 
 static void on_deadline(struct fe_timer *timer)
@@ -318,7 +313,7 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
     return n;
 }
 
-int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
+int fe_call_finish(struct fe_call *call, const struct fe_header *trailers, size_t n_trailers)
 {
     int code = 0;
 
@@ -327,7 +322,7 @@ int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, 
     }
     FE_ASSERT(call->body != FE_CALL_BODY_FINISHED, "nothing is written behind the end of a body");
     if (!is_replaying(call)) {
-        code = fe_stream_end_with(call->stream, trailers, n_trailers);
+        code = fe_stream_finish(call->stream, trailers, n_trailers);
     }
     if (code == 0) {
         call->body = FE_CALL_BODY_FINISHED;
@@ -335,16 +330,6 @@ int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers, 
         call->n_trailers = n_trailers;
     }
     return code;
-}
-
-int fe_call_finish(struct fe_call *call)
-{
-    return fe_call_finish_with(call, NULL, 0);
-}
-
-struct fe_headers fe_call_trailers(const struct fe_call *call)
-{
-    return call->received;
 }
 
 void fe_call_resume(struct fe_call *call)
@@ -361,9 +346,4 @@ void fe_call_reset(struct fe_call *call, enum fe_reason reason)
     }
     fe_stream_reset(call->stream, reason);
     end(call);
-}
-
-void fe_call_cancel(struct fe_call *call)
-{
-    fe_call_reset(call, FE_REASON_CANCEL);
 }

@@ -11,11 +11,12 @@
  *        provider failed │ │ │ no retry, deadline      │ provider failed
  *         and retry safe └─┘ └────────────┬────────────┘
  *                                         ▼
- *                                  ENDED: on_fail
+ *                                  ENDED: on_reset(code)
  *
- * Callbacks come from within the events of a peer, from within fe_timers_run and fe_call_resume,
- * never from within the other calls below. Exactly one of on_end and on_fail is the last one,
- * unless the owner calls fe_call_cancel. */
+ * Its two bodies flow as ground/base/flow.h says. Events come from within those
+ * of a peer, from within fe_timers_run and fe_call_resume, never from within the other calls below.
+ * Exactly one of on_end and on_reset is the last one, unless the owner calls fe_call_reset; in it,
+ * and from then on, the memory is the owner's again. */
 #ifndef FE_MESH_RPC_CALL_H
 #define FE_MESH_RPC_CALL_H
 
@@ -33,13 +34,13 @@ struct fe_call_ops {
     void (*on_response)(struct fe_call *call, struct fe_headers headers);
     size_t (*on_data)(struct fe_call *call, struct fe_view data); /* returns how many were taken */
     void (*on_writable)(struct fe_call *call);
-    void (*on_end)(struct fe_call *call); /* fe_call_trailers tells what came behind the body */
+    /* The response is complete, with what came behind its body, which lives until this returns. */
+    void (*on_end)(struct fe_call *call, struct fe_headers trailers);
     /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, another that the
      * provider's reason for a RESET stands for (fe_reason_code), or what the connection
      * was closed with (FLATEND_ECLOSED, FLATEND_EPROTO ...). When several providers were tried, the
-     * code is that of the one that may have acted on the request. `responded`: the head of the
-     * response had been delivered. */
-    void (*on_fail)(struct fe_call *call, int code, bool responded);
+     * one that may have done something speaks. */
+    void (*on_reset)(struct fe_call *call, int code);
 };
 
 /* The request; `services` and `headers` with all they look at live as long as the call. */
@@ -78,13 +79,12 @@ struct fe_call {
     struct fe_stream *stream;
     const struct fe_header *trailers; /* behind the body, once that is finished */
     size_t n_trailers;
-    struct fe_headers received; /* trailers of the response, from its end to on_end */
-    struct fe_chain replay;     /* the body so far, while `is_replayable` */
-    size_t n_replayed;          /* bytes of it that the present stream has taken */
-    bool is_replayable;         /* a retry can begin from the start */
+    struct fe_chain replay; /* the body so far, while `is_replayable` */
+    size_t n_replayed;      /* bytes of it that the present stream has taken */
+    bool is_replayable;     /* a retry can begin from the start */
     uint64_t tried[FE_CALL_ATTEMPTS_MAX];
     unsigned n_tried;
-    int code; /* why there is no response yet, for on_fail */
+    int code; /* why there is no response yet, for on_reset */
     enum fe_call_state state;
     enum fe_call_body body;
 };
@@ -99,21 +99,16 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
  * the response has ended everything is accepted and dropped. */
 ssize_t fe_call_write(struct fe_call *call, struct fe_view data) FE_MUST_USE;
 
-/* The body is complete. FLATEND_ENOMEM. The trailers, with all they look at, live as long as the
- * call. FLATEND_ETOOBIG: they do not fit a packet. */
-int fe_call_finish(struct fe_call *call) FE_MUST_USE;
-int fe_call_finish_with(struct fe_call *call, const struct fe_header *trailers,
-                        size_t n_trailers) FE_MUST_USE;
-
-/* Within on_end. */
-struct fe_headers fe_call_trailers(const struct fe_call *call);
+/* The body is complete. The trailers (NULL if there are none), with all they look at, live as long
+ * as the call. FLATEND_ENOMEM. FLATEND_ETOOBIG: they do not fit a packet. */
+int fe_call_finish(struct fe_call *call, const struct fe_header *trailers,
+                   size_t n_trailers) FE_MUST_USE;
 
 /* Ready for more on_data. */
 void fe_call_resume(struct fe_call *call);
 
-/* Gives up: no callback follows, and the memory is the owner's again, as it is after the last
- * callback. */
-void fe_call_cancel(struct fe_call *call);
-void fe_call_reset(struct fe_call *call, enum fe_reason reason); /* the same, saying why */
+/* Gives up, and says why: no event follows, and the memory is the owner's again. Nothing happens to
+ * a call that has ended. */
+void fe_call_reset(struct fe_call *call, enum fe_reason reason);
 
 #endif

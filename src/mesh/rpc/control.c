@@ -69,7 +69,7 @@ static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct f
     }
     has_responded = stream->is_remote || stream->in != FE_HALF_HEAD;
     fe_stream_end_both(stream);
-    fe_stream_finish(stream, fe_reason_code(event->u.reset.reason, has_responded));
+    fe_stream_close(stream, fe_reason_code(event->u.reset.reason, has_responded));
     return 0;
 }
 
@@ -121,7 +121,7 @@ static void on_goaway(struct fe_peer *peer, uint32_t last)
         struct fe_stream *stream = FE_CONTAINER_OF(link, struct fe_stream, link);
 
         fe_stream_end_both(stream);
-        fe_stream_finish(stream, FLATEND_EUNHANDLED);
+        fe_stream_close(stream, FLATEND_EUNHANDLED);
     }
 }
 

@@ -60,7 +60,7 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
     }
     if (stream->state == FE_STREAM_ACTIVE && peer->is_closed) {
         fe_stream_end_both(stream); /* accepted after the peer was closed, by the same callback */
-        fe_stream_finish(stream, FLATEND_ECLOSED);
+        fe_stream_close(stream, FLATEND_ECLOSED);
     }
     return 0;
 }
@@ -80,10 +80,10 @@ static int on_unhandled(struct fe_stream *stream)
     if (stream->out == FE_HALF_BODY) {
         stream->out = FE_HALF_CLOSING;
     }
-    if (code == FLATEND_EUNHANDLED) {
+    if (is_refused) {
         stream->in = FE_HALF_ENDED;
     }
-    fe_stream_finish(stream, code);
+    fe_stream_close(stream, is_refused ? FLATEND_EUNHANDLED : FLATEND_ERESET);
     return 0;
 }
 

@@ -9,10 +9,11 @@
  *
  *   REQUEST arrives       fe_stream_open
  *        │                      │
- *        ▼   fe_stream_accept   ▼      complete, failed           on_close
+ *        ▼   fe_stream_accept   ▼          failed                 on_reset
  *     OFFERED ───────────────▶ ACTIVE ─────────────────▶ CLOSED ────────────┐
- *        │                      │                           │ cancel        │
- *        │ not accepted         │ fe_stream_cancel          │               │
+ *        │                      │                           │               │
+ *        │ not accepted         │ complete,                 │ reset,        │
+ *        │                      │ fe_stream_reset           │ finish        │
  *        └──────────────────────┴───────────┬───────────────┴───────────────┘
  *                                           ▼
  *                        the peer's end is still to come?
@@ -54,7 +55,7 @@ struct fe_stream {
     const struct fe_stream_ops *ops;
     void *owner;
     uint32_t id;
-    int code;               /* for on_close */
+    int code;               /* for on_reset */
     bool is_remote;         /* opened by the peer */
     bool is_backlogged;     /* counted in peer->n_backlogged */
     bool is_window_blocked; /* the owner waits for this stream's window, and is on no list */
@@ -71,8 +72,8 @@ struct fe_stream {
     /* Bytes that the reader has not taken yet: the first few, and all others. */
     struct fe_buf small;
     struct fe_chain waiting;
-    struct fe_headers trailers;
-    uint8_t *kept_trailers; /* what `trailers` looks at, when they had to wait; else NULL */
+    struct fe_headers trailers; /* that wait for the reader behind these bytes */
+    uint8_t *kept_trailers;     /* what `trailers` looks at, or NULL */
     size_t n_kept_trailers;
 };
 
@@ -95,16 +96,16 @@ struct fe_stream *fe_stream_new(struct fe_peer *peer, uint32_t id, bool is_remot
 /* The stream with this id in any state of life, or NULL. */
 struct fe_stream *fe_stream_find(struct fe_peer *peer, uint32_t id);
 
-/* ACTIVE becomes CLOSED: on_close(code) is due, nothing else comes. */
-void fe_stream_finish(struct fe_stream *stream, int code);
+/* ACTIVE becomes CLOSED: on_reset(code) is due, nothing else comes. */
+void fe_stream_close(struct fe_stream *stream, int code);
 
-/* OFFERED, ACTIVE or CLOSED becomes LATE or GONE; no callback. */
+/* OFFERED, ACTIVE or CLOSED becomes LATE or GONE; no event. */
 void fe_stream_drop(struct fe_stream *stream);
 
 /* The peer's direction is over: a LATE stream becomes GONE. */
 void fe_stream_on_late_end(struct fe_stream *stream);
 
-/* Brackets every call in which callbacks are made. The outermost leave delivers what is due. */
+/* Brackets every call in which events come. The outermost leave delivers those that are due. */
 void fe_peer_enter(struct fe_peer *peer);
 void fe_peer_leave(struct fe_peer *peer);
 

@@ -150,9 +150,10 @@ static void release(struct fe_stream *stream)
     }
 }
 
-void fe_stream_finish(struct fe_stream *stream, int code)
+void fe_stream_close(struct fe_stream *stream, int code)
 {
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE, "a stream is closed once");
+    FE_ASSERT(code < 0, "a stream that is complete is not reset");
     release(stream);
     stream->state = FE_STREAM_CLOSED;
     stream->code = code;
@@ -203,7 +204,7 @@ void fe_peer_leave(struct fe_peer *peer)
         if (stream->state == FE_STREAM_CLOSED) {
             retire(stream); /* the memory stays: what is buried now comes later on this list */
             /* Nor is it freed: the analyzer takes the list for unchanged. */
-            ops->on_close(stream, stream->code); /* NOLINT(clang-analyzer-unix.Malloc) */
+            ops->on_reset(stream, stream->code); /* NOLINT(clang-analyzer-unix.Malloc) */
         } else {
             put_on_free_list(stream);
         }

@@ -84,10 +84,10 @@ void fe_peer_on_writable(struct fe_peer *peer)
     fe_peer_leave(peer);
 }
 
-int fe_peer_settle(struct fe_peer *peer)
+int fe_peer_settle(const struct fe_peer *peer)
 {
-    fe_peer_enter(peer);
-    fe_peer_leave(peer);
+    FE_ASSERT(peer->depth > 0 || fe_list_is_empty(&peer->done),
+              "whatever is due has come when the outermost call returns");
     return peer->fault;
 }
 
@@ -129,7 +129,7 @@ static void end_all(struct fe_peer *peer, int code)
             fe_stream_on_late_end(stream);
         } else {
             fe_stream_end_both(stream);
-            fe_stream_finish(stream, code);
+            fe_stream_close(stream, code);
         }
     }
 }

@@ -72,10 +72,10 @@ struct fe_peer {
     /* The reason to send to the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
     enum fe_reason fault_reason;
     /* private to src/rpc */
-    struct fe_map streams;  /* by id: ours and the peer's, open, closed or late */
-    struct fe_list blocked; /* streams that wait for space */
-    struct fe_list done;    /* streams whose on_close, or whose memory, is due: fe_peer_settle */
-    struct fe_list late;    /* given up, oldest first */
+    struct fe_map streams;       /* by id: ours and the peer's, open, closed or late */
+    struct fe_list blocked;      /* streams that wait for space */
+    struct fe_list done;         /* streams whose on_reset, or whose memory, is due */
+    struct fe_list late;         /* given up, oldest first */
     struct fe_list free_streams; /* memory for the next streams */
     size_t quantum;    /* bytes that the stream whose turn it is may write while others wait */
     unsigned depth;    /* nesting of callbacks: what ends there is freed later */
@@ -118,17 +118,17 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event,
 /* The output has drained: lets blocked streams write, in turn. */
 void fe_peer_on_writable(struct fe_peer *peer);
 
-/* Delivers the on_close of streams whose owner ended them outside of any callback. All other calls
- * above do the same on their way out. FLATEND_ENOMEM: something could not be sent, and the peer
- * waits for it; the connection is to be closed. So says the next event, but it may never come. */
-int fe_peer_settle(struct fe_peer *peer);
+/* To be asked at the end of each turn with output. FLATEND_ENOMEM: something could not be sent, and
+ * the peer waits for it; the connection is to be closed. So says the next event, but it may never
+ * come. */
+int fe_peer_settle(const struct fe_peer *peer);
 
 /* False while a reader that does not keep up makes us stop reading the connection: of old peers
  * only. */
 bool fe_peer_want_read(const struct fe_peer *peer);
 
 /* Ends every stream with `code`, and takes the peer out of the registry. Sends nothing. When called
- * from within a callback of this peer, the on_close come after that callback. */
+ * from within an event of this peer, the on_reset come after that event. */
 void fe_peer_close(struct fe_peer *peer, int code);
 
 /* After fe_peer_close, and not from within a callback of this peer. */

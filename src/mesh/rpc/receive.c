@@ -124,13 +124,16 @@ static int keep_trailers(struct fe_stream *stream, struct fe_headers trailers)
     return 0;
 }
 
-static void end_body(struct fe_stream *stream)
+/* A stream of ours is complete, and gone before its owner hears of it: the memory stays until the
+ * outermost call into the peer returns, with the trailers. */
+static void end_body(struct fe_stream *stream, struct fe_headers trailers)
 {
+    FE_ASSERT(stream->peer->depth > 0, "events come from within a call into the peer");
     stream->in = FE_HALF_ENDED;
-    stream->ops->on_end(stream);
-    if (stream->state == FE_STREAM_ACTIVE && !stream->is_remote) {
-        fe_stream_finish(stream, 0);
+    if (!stream->is_remote) {
+        fe_stream_drop(stream);
     }
+    stream->ops->on_end(stream, trailers);
 }
 
 int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
@@ -138,8 +141,7 @@ int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
     int code;
 
     if (fe_stream_waiting(stream) == 0) {
-        stream->trailers = trailers;
-        end_body(stream);
+        end_body(stream, trailers);
         return 0;
     }
     stream->in = FE_HALF_CLOSING;
@@ -150,7 +152,7 @@ int fe_stream_receive_end(struct fe_stream *stream, struct fe_headers trailers)
     /* Of a local stream both directions have ended: the peer needs no RESET. */
     code = stream->is_remote ? fe_stream_send_reset(stream, FE_REASON_TOO_LARGE) : 0;
     fe_stream_end_both(stream);
-    fe_stream_finish(stream, FLATEND_ETOOBIG);
+    fe_stream_close(stream, FLATEND_ETOOBIG);
     return code;
 }
 
@@ -190,7 +192,7 @@ static void deliver(struct fe_stream *stream)
         set_backlogged(stream, false);
     }
     if (stream->in == FE_HALF_CLOSING && fe_stream_waiting(stream) == 0) {
-        end_body(stream);
+        end_body(stream, stream->trailers);
     }
 }
 
@@ -220,9 +222,4 @@ void fe_stream_discard(struct fe_stream *stream)
     }
     set_backlogged(stream, false);
     fe_peer_return_credit(stream->peer, n);
-}
-
-struct fe_headers fe_stream_trailers(const struct fe_stream *stream)
-{
-    return stream->trailers;
 }

@@ -156,7 +156,7 @@ int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason)
     return code;
 }
 
-/* The rest of a request that has been answered is not needed. Old peers send all of it. */
+/* Nothing of a request is wanted once it has been answered. Old peers send it all. */
 static void complete_response(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
@@ -168,16 +168,27 @@ static void complete_response(struct fe_stream *stream)
             fe_peer_break(peer, code);
         }
     }
-    fe_stream_finish(stream, 0);
+    fe_stream_drop(stream);
 }
 
-int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
-                       size_t n_trailers)
+/* The peer wants no more of our body. A response whose reset is due is over all the same. */
+static void finish_unwanted(struct fe_stream *stream)
+{
+    FE_ASSERT(stream->state == FE_STREAM_CLOSED ||
+                  (stream->state == FE_STREAM_ACTIVE && !stream->is_remote),
+              "a response is unwanted only when its stream is over");
+    stream->out = FE_HALF_ENDED;
+    if (stream->is_remote) {
+        fe_stream_drop(stream);
+    }
+}
+
+int fe_stream_finish(struct fe_stream *stream, const struct fe_header *trailers, size_t n_trailers)
 {
     int code;
 
     if (stream->out == FE_HALF_CLOSING) {
-        stream->out = FE_HALF_ENDED;
+        finish_unwanted(stream);
         return 0;
     }
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
@@ -192,11 +203,6 @@ int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailer
         complete_response(stream);
     }
     return 0;
-}
-
-int fe_stream_end(struct fe_stream *stream)
-{
-    return fe_stream_end_with(stream, NULL, 0);
 }
 
 /* `handled` 0 ends a stream at once (docs/PROTOCOL.md §1.2), so it is the means to abort a response
@@ -248,11 +254,6 @@ void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
         fe_peer_break(stream->peer, code);
     }
     fe_stream_drop(stream);
-}
-
-void fe_stream_cancel(struct fe_stream *stream)
-{
-    fe_stream_reset(stream, FE_REASON_CANCEL);
 }
 
 uint64_t fe_stream_n_received(const struct fe_stream *stream)

@@ -1,26 +1,31 @@
-/* A stream: one request and its response over a peer connection, each a body of bytes.
+/* A stream: one request and its response over a peer connection, each a body of bytes that flows as
+ * ground/base/flow.h says.
  *
- * Both directions are pull-driven. The receiver returns how many bytes it consumed; the rest waits
- * in the stream, and the peer is held back until fe_stream_resume. The sender learns how many bytes
- * were accepted, and gets `on_writable` when there is space again.
+ *                 open/accept                both directions are complete
+ *     (none) ───────────────────▶  ACTIVE  ─────────────────────────────────▶ (none)
+ *                                    │     fe_stream_reset
+ *                                    ├───────────────────────────────────────▶ (none)
+ *                                    │     connection lost, reset by the peer,
+ *                                    └──── protocol fault, `handled` 0 ──────▶ on_reset(code)
  *
- *                 open/accept                     both directions ended
- *     (none) ───────────────────▶  ACTIVE  ─────────────────────────────▶ on_close(0)
- *                                    │   connection lost, reset, protocol fault,
- *                                    └── handled 0 ─────────────────────▶ on_close(code)
+ * A stream of ours is complete with the end of its response: what is left of the request is not
+ * sent, and on_end is the last event. A stream of the peer's is complete with the end of our
+ * response: what is left of the request is discarded, and no event comes after fe_stream_finish.
+ * So exactly one of these is the last thing that happens to a stream, and none of them follows
+ * another: on_end (of ours) or fe_stream_finish (of the peer's), on_reset, fe_stream_reset. After
+ * it, and within on_end and on_reset too, the stream is gone; its owner and its peer can still be
+ * asked for until the event returns.
  *
- * on_close comes exactly once and last, unless the owner itself called fe_stream_cancel; after
- * either the stream is gone. All callbacks come from within fe_peer_on_event, fe_peer_on_writable,
- * fe_peer_settle, fe_peer_close or fe_stream_resume, never from within the calls that send. Every
- * call below may be made from within a callback, of this stream or another.
+ * All events come from within fe_peer_on_event, fe_peer_on_writable, fe_peer_close or
+ * fe_stream_resume, never from within the calls that send. (A reader that resumes is the one
+ * that is called: it has to expect on_data and on_end, and to find its stream gone.) Every call
+ * below may be made from within an event, of this stream or another.
  *
- * A local stream is complete with the end of its response: the rest of the request is not sent. A
- * remote stream is complete with the end of our response: the rest of the request is discarded.
- *
- * With a secure peer each direction has a window, which consumed bytes open again, and a canceled
- * stream is RESET. The side that ends a response while the request is open, and the side that
- * receives it, send RESET with FE_REASON_NONE, which is no failure then. The old dialect has
- * neither: a slow reader holds back the whole connection. */
+ * Towards a secure peer each direction has a window of its own, which the reader's taking opens
+ * again, and a stream that is given up says so (RESET). The side that ends a response while the
+ * request is open, and the side that sees it, say RESET with FE_REASON_NONE, which is no failure
+ * then. An old peer knows neither: what a slow reader leaves there holds back the whole
+ * connection. */
 #ifndef FE_MESH_RPC_STREAM_H
 #define FE_MESH_RPC_STREAM_H
 
@@ -33,19 +38,20 @@ struct fe_peer;
 struct fe_stream;
 
 struct fe_stream_ops {
-    /* The response's head (local streams; `handled` 0 arrives as on_close(FLATEND_EUNHANDLED)).
+    /* The response's head (streams of ours; `handled` 0 arrives as on_reset(FLATEND_EUNHANDLED)).
      */
     void (*on_response)(struct fe_stream *stream, struct fe_headers headers);
     /* Body bytes; returns how many were taken. Fewer than all: nothing more comes until resume,
      * which may be called from in here. The view lives until this returns, also if the stream is
      * canceled in here. */
     size_t (*on_data)(struct fe_stream *stream, struct fe_view data);
-    /* The peer's body is complete; comes after all of it was taken. fe_stream_trailers tells what
-     * came behind it. */
-    void (*on_end)(struct fe_stream *stream);
-    /* Space again after fe_stream_write took less than it was given. */
+    /* The peer's body is complete, with what came behind it, which lives until this returns; comes
+     * after all of it was taken. */
+    void (*on_end)(struct fe_stream *stream, struct fe_headers trailers);
+    /* Once, when there is space again after fe_stream_write took less than it was given. */
     void (*on_writable)(struct fe_stream *stream);
-    void (*on_close)(struct fe_stream *stream, int code);
+    /* Both directions are over before they were complete; `code` is never 0. */
+    void (*on_reset)(struct fe_stream *stream, int code);
 };
 
 /* Sends a request on `peer` and returns its stream. FLATEND_ETOOBIG: the headers do not fit the
@@ -68,32 +74,28 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
  * response has ended everything is accepted and dropped. */
 ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_USE;
 
-/* Our body is complete. Nothing may be written after it. FLATEND_ETOOBIG: the trailers do not fit
- * the dialect; nothing was sent. Old peers get none. */
-int fe_stream_end(struct fe_stream *stream) FE_MUST_USE;
-int fe_stream_end_with(struct fe_stream *stream, const struct fe_header *trailers,
-                       size_t n_trailers) FE_MUST_USE;
-
-/* Within on_end, and the on_close(0) of a local stream that follows it: the peer's trailers; mostly
+/* Our body is complete; trailers may be NULL if there are none. Nothing may be written after it. Of
+ * a stream of the peer's this is the end: with 0 it is gone, and on_reset does not follow even if
+ * it was due. FLATEND_ETOOBIG: the trailers do not fit the dialect; nothing was sent. Old peers get
  * none. */
-struct fe_headers fe_stream_trailers(const struct fe_stream *stream);
+int fe_stream_finish(struct fe_stream *stream, const struct fe_header *trailers,
+                     size_t n_trailers) FE_MUST_USE;
 
 /* Ready to take more: delivers what waits (from within this call). */
 void fe_stream_resume(struct fe_stream *stream);
 
-/* Resets the stream in both directions, as far as the dialect can express that; late packets of the
- * peer are discarded. No callback follows; the stream is gone.
+/* Gives the stream up, in both directions, with the means the dialect has; late packets of the peer
+ * are discarded. No event follows; the stream is gone.
  *
  * A secure peer receives the reason, unless both directions had ended, and its owner gets
  * fe_reason_code of it: only FE_REASON_REFUSED, before the head, means that nothing was done and
  * that the request may go elsewhere.
  *
- * An old peer does not receive the reason. A request's body just ends, since the old dialect has no
- * reset. A response becomes `handled` 0, which the requester sees as a failure (in this
- * implementation also after the head: on_close(FLATEND_ERESET)). Before the head that means that
- * nothing was done, and the request may go elsewhere: respond first if something was. */
+ * Towards an old peer the reason is lost. A request's body just ends: old peers know no abort. A
+ * response becomes `handled` 0, which the requester sees as a failure (if it is one of us, also
+ * after the head: on_reset(FLATEND_ERESET)). Before the head that means that nothing was done, and
+ * the request may go elsewhere: respond first if something was. */
 void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
-void fe_stream_cancel(struct fe_stream *stream); /* FE_REASON_CANCEL */
 
 /* Body bytes so far. */
 uint64_t fe_stream_n_received(const struct fe_stream *stream);
