@@ -284,7 +284,7 @@ static void world_init(struct world *world)
     for (int i = 0; i < 2; i++) {
         fake_peer_init(&world->fakes[i], &world->trace, 1);
         world->fakes[i].peer.is_anonymous = true;
-        world->fakes[i].peer.n_streams = (unsigned)i; /* the first is asked first */
+        fake_load(&world->fakes[i], (unsigned)i); /* the first is asked first */
     }
 }
 

@@ -152,6 +152,30 @@ int fake_open(struct fake_peer *fake, struct fake_owner *owner)
     return fe_stream_open(&fake->peer, &service, 1, NULL, 0, &stream_ops, owner, &owner->stream);
 }
 
+static void on_idle_reset(struct fe_stream *stream, int code)
+{
+    (void)stream;
+    (void)code;
+}
+
+void fake_load(struct fake_peer *fake, unsigned n)
+{
+    static const struct fe_stream_ops idle_ops = {.on_reset = on_idle_reset};
+    const struct fe_view service = FE_VIEW_LIT("load");
+    uint32_t next_stream = fake->sender.next_stream;
+    bool is_off = fake->trace->is_off;
+    struct fe_stream *stream;
+
+    fake->trace->is_off = true;
+    fake->sender.next_stream = 0x10000001;
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(
+            fe_stream_open(&fake->peer, &service, 1, NULL, 0, &idle_ops, NULL, &stream), 0);
+    }
+    fake->trace->is_off = is_off;
+    fake->sender.next_stream = next_stream;
+}
+
 ssize_t fake_write(struct fake_owner *owner, const char *text)
 {
     return fe_stream_write(owner->stream, fe_view_str(text));

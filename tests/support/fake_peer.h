@@ -60,6 +60,10 @@ void fake_owner_init(struct fake_owner *owner, struct trace *trace);
 /* Opens a stream to the service "echo". */
 int fake_open(struct fake_peer *fake, struct fake_owner *owner);
 
+/* Opens streams that nothing happens to, so that the peer has load. The trace does not show them,
+ * and the next id is the one that it would have been. */
+void fake_load(struct fake_peer *fake, unsigned n);
+
 /* fe_stream_write of text; fe_stream_reset, after which the owner has no stream. */
 ssize_t fake_write(struct fake_owner *owner, const char *text);
 void fake_cancel(struct fake_owner *owner);

@@ -101,7 +101,7 @@ static void provide(struct world *world, unsigned n)
         assert_int_equal(fe_registry_offer(&world->registry, &world->providers[i].peer,
                                            (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
                          0);
-        world->providers[i].peer.n_streams = 100 * i;
+        fake_load(&world->providers[i], 100 * i);
     }
 }
 

@@ -7,8 +7,9 @@
  *        │                                        └──── for twice as long ──┤
  *        └───────────── FE_EJECT_AFTER successes in a row ──────────────────┘
  *
- * No timer is needed: the next selection readmits an ejected provider, and no clock is read while
- * none is ejected. */
+ * Nothing here is done by a timer: an ejected one is taken back by whoever looks for a provider,
+ * and no clock is read while all are well. */
+#include "ground/base/assert.h"
 #include "mesh/rpc/providers.h"
 
 /* Which providers may be drawn. A tier is considered only if the one before is empty, so that the
@@ -193,6 +194,17 @@ static void on_success(struct fe_health *health)
     health->n_failures = 0;
 }
 
+static void on_failure(struct fe_registry *registry, struct fe_health *health)
+{
+    health->n_successes = 0;
+    if (health->n_failures < FE_EJECT_AFTER) {
+        health->n_failures++;
+    }
+    if (health->n_failures == FE_EJECT_AFTER) {
+        eject(registry, health);
+    }
+}
+
 void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int code)
 {
     struct fe_health *health = &peer->health;
@@ -202,16 +214,8 @@ void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int 
     }
     if (code == 0) {
         on_success(health);
-        return;
+    } else if (is_failure(code)) {
+        on_failure(registry, health);
     }
-    if (!is_failure(code)) {
-        return;
-    }
-    health->n_successes = 0;
-    if (health->n_failures < FE_EJECT_AFTER) {
-        health->n_failures++;
-    }
-    if (health->n_failures == FE_EJECT_AFTER) {
-        eject(registry, health);
-    }
+    FE_CHECK(fe_registry_check_peer(registry, peer));
 }

@@ -24,6 +24,7 @@ static void end(struct fe_call *call)
     drop_replay(call);
     call->stream = NULL;
     call->state = FE_CALL_ENDED;
+    FE_CHECK(fe_call_check(call));
 }
 
 static void fail(struct fe_call *call, int code)
@@ -177,6 +178,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
     if (!is_replaying(call)) {
         drop_replay(call);
     }
+    FE_CHECK(fe_call_check(call));
     call->ops->on_response(call, headers);
 }
 
@@ -184,6 +186,8 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
 {
     struct fe_call *call = fe_stream_owner(stream);
 
+    FE_ASSERT(call->state == FE_CALL_RESPONDED, "a body comes behind its head");
+    FE_CHECK(fe_call_check(call));
     return call->ops->on_data(call, data);
 }
 
@@ -273,6 +277,7 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
         return code;
     }
     enlist(call);
+    FE_CHECK(fe_call_check(call));
     return 0;
 }
 
@@ -310,6 +315,7 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
     if ((size_t)n < data.len) {
         call->body = FE_CALL_BODY_BLOCKED;
     }
+    FE_CHECK(fe_call_check(call));
     return n;
 }
 
@@ -329,6 +335,7 @@ int fe_call_finish(struct fe_call *call, const struct fe_header *trailers, size_
         call->trailers = trailers;
         call->n_trailers = n_trailers;
     }
+    FE_CHECK(fe_call_check(call));
     return code;
 }
 

@@ -111,4 +111,7 @@ void fe_call_resume(struct fe_call *call);
  * a call that has ended. */
 void fe_call_reset(struct fe_call *call, enum fe_reason reason);
 
+/* Every invariant; between events. */
+void fe_call_check(const struct fe_call *call);
+
 #endif

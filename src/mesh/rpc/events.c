@@ -279,6 +279,7 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct 
     }
     fe_peer_enter(peer);
     code = on_event(peer, event, err);
+    peer->has_failed |= code != 0;
     fe_peer_leave(peer);
     return code != 0 ? code : check_fault(peer, err);
 }

@@ -198,4 +198,9 @@ int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason) FE_MUS
 /* Counts a head that is sent while the output is full: FLATEND_ELIMIT when there are too many. */
 int fe_peer_count_head(struct fe_peer *peer) FE_MUST_USE;
 
+/* ---- stream_check.c ---- */
+
+/* Every invariant of the stream, whatever its state. */
+void fe_stream_check(const struct fe_stream *stream);
+
 #endif

@@ -193,6 +193,7 @@ void fe_peer_leave(struct fe_peer *peer)
 {
     struct fe_list *link;
 
+    FE_ASSERT(peer->depth > 0, "what is left was entered");
     if (peer->depth > 1) {
         peer->depth--;
         return;
@@ -210,4 +211,5 @@ void fe_peer_leave(struct fe_peer *peer)
         }
     }
     peer->depth--;
+    FE_CHECK(fe_peer_check(peer));
 }

@@ -95,7 +95,8 @@ struct fe_peer {
     uint32_t next_local;      /* the id of our next request */
     struct fe_stream *recent; /* the last one found by its id: packets come in rows. Or NULL */
     uint64_t n_forgotten;
-    int fault; /* something could not be sent: the next fe_peer_on_event returns this */
+    int fault;       /* something could not be sent: the next fe_peer_on_event returns this */
+    bool has_failed; /* an event has: the connection is to be closed, its windows do not add up */
     bool is_closed;
     struct fe_registry *registry; /* NULL: in none */
     struct fe_map_node by_handle;
@@ -130,6 +131,9 @@ bool fe_peer_want_read(const struct fe_peer *peer);
 /* Ends every stream with `code`, and takes the peer out of the registry. Sends nothing. When called
  * from within an event of this peer, the on_reset come after that event. */
 void fe_peer_close(struct fe_peer *peer, int code);
+
+/* Every invariant of the peer and its streams; between events. */
+void fe_peer_check(const struct fe_peer *peer);
 
 /* After fe_peer_close, and not from within a callback of this peer. */
 void fe_peer_deinit(struct fe_peer *peer);

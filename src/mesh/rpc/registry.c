@@ -183,6 +183,7 @@ int fe_registry_offer(struct fe_registry *registry, struct fe_peer *peer, struct
     while (code == 0 && fe_names_next(&services, &name)) {
         code = offer_name(registry, peer, name, FE_WEIGHT_DEFAULT);
     }
+    FE_CHECK(fe_registry_check(registry));
     return code;
 }
 
@@ -241,6 +242,7 @@ int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer, stru
     while (code == 0 && fe_offers_next(&offers, &offer)) {
         code = offer_name(registry, peer, offer.name, offer.weight);
     }
+    FE_CHECK(fe_registry_check(registry));
     return code;
 }
 
@@ -257,6 +259,7 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)
     peer->health.is_ejected = false;
     fe_map_remove(&registry->handles, &peer->by_handle);
     peer->registry = NULL;
+    FE_CHECK(fe_registry_check(registry));
 }
 
 struct fe_peer *fe_registry_find(struct fe_registry *registry, uint64_t handle)

@@ -68,4 +68,8 @@ struct fe_peer *fe_registry_find(struct fe_registry *registry, uint64_t handle);
 size_t fe_registry_list(struct fe_registry *registry, const struct fe_view *services,
                         size_t n_services, struct fe_peer **peers, size_t cap);
 
+/* Every invariant: of all providers, and of one. */
+void fe_registry_check(const struct fe_registry *registry);
+void fe_registry_check_peer(const struct fe_registry *registry, const struct fe_peer *peer);
+
 #endif

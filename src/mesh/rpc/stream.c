@@ -52,6 +52,7 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
     opened->owner = owner;
     *stream = opened;
     peer->ops->on_output(peer);
+    FE_CHECK(fe_stream_check(opened));
     return 0;
 }
 
@@ -123,6 +124,7 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
     if (n < data.len) {
         fe_stream_block(stream);
     }
+    FE_CHECK(fe_stream_check(stream));
     return (ssize_t)n;
 }
 
