@@ -590,10 +590,10 @@ static void test_limit_of_links(void **state)
 
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
-    rig.mesh->n_links += FE_MESH_LINKS_MAX;
+    rig.mesh->links_max = 0;
     assert_int_equal(join_addrs(rig.mesh, &addr, 1), 0);
     assert_int_equal(rig.n_conns, 0);
-    rig.mesh->n_links -= FE_MESH_LINKS_MAX;
+    rig.mesh->links_max = 1;
     rig_run(&rig, 500);
     assert_int_equal(rig.n_conns, 1);
     rig_deinit(&rig);

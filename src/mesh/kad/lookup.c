@@ -3,23 +3,14 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "mesh/kad/internal.h"
 
 enum { CANDIDATES_MIN = 32 };
-
-enum candidate_state {
-    CANDIDATE_NEW,
-    CANDIDATE_ASKED,
-    CANDIDATE_DONE,
-};
-
-struct fe_kad_candidate {
-    struct fe_id id;
-    enum candidate_state state;
-};
 
 void fe_kad_lookup_init(struct fe_kad_lookup *lookup, const uint8_t self[FE_KEY_LEN],
                         const uint8_t target[FE_KEY_LEN], size_t max_asked)
 {
+    FE_ASSERT(max_asked > 0, "a lookup asks");
     *lookup = (struct fe_kad_lookup){.max_asked = max_asked};
     memcpy(lookup->self, self, FE_KEY_LEN);
     memcpy(lookup->target, target, FE_KEY_LEN);
@@ -90,9 +81,10 @@ static int add_one(struct fe_kad_lookup *lookup, const struct fe_id *id)
     if (code != 0) {
         return code;
     }
+    FE_ASSERT(at <= lookup->n && lookup->n < lookup->cap, "a candidate has room");
     memmove(&lookup->candidates[at + 1], &lookup->candidates[at],
             (lookup->n - at) * sizeof(lookup->candidates[0]));
-    lookup->candidates[at] = (struct fe_kad_candidate){*id, CANDIDATE_NEW};
+    lookup->candidates[at] = (struct fe_kad_candidate){*id, FE_KAD_CANDIDATE_NEW};
     lookup->n++;
     return 1;
 }
@@ -109,13 +101,14 @@ int fe_kad_lookup_add(struct fe_kad_lookup *lookup, const struct fe_id *ids, siz
         }
         n_new += code;
     }
+    FE_CHECK(fe_kad_lookup_check(lookup));
     return n_new;
 }
 
 static struct fe_kad_candidate *find_unasked(const struct fe_kad_lookup *lookup)
 {
     for (size_t i = 0; i < lookup->n; i++) {
-        if (lookup->candidates[i].state == CANDIDATE_NEW) {
+        if (lookup->candidates[i].state == FE_KAD_CANDIDATE_NEW) {
             return &lookup->candidates[i];
         }
     }
@@ -129,9 +122,11 @@ bool fe_kad_lookup_next(struct fe_kad_lookup *lookup, struct fe_id *id)
     if (candidate == NULL || lookup->n_asked == lookup->max_asked) {
         return false;
     }
-    candidate->state = CANDIDATE_ASKED;
+    FE_ASSERT(lookup->n_asked < lookup->max_asked, "questions at once are bounded");
+    candidate->state = FE_KAD_CANDIDATE_ASKED;
     lookup->n_asked++;
     *id = candidate->id;
+    FE_CHECK(fe_kad_lookup_check(lookup));
     return true;
 }
 
@@ -139,11 +134,12 @@ void fe_kad_lookup_done(struct fe_kad_lookup *lookup, const uint8_t key[FE_KEY_L
 {
     size_t at = position_of(lookup, key);
 
-    if (has_key_at(lookup, at, key) && lookup->candidates[at].state == CANDIDATE_ASKED) {
-        lookup->candidates[at].state = CANDIDATE_DONE;
+    if (has_key_at(lookup, at, key) && lookup->candidates[at].state == FE_KAD_CANDIDATE_ASKED) {
+        lookup->candidates[at].state = FE_KAD_CANDIDATE_DONE;
         FE_ASSERT(lookup->n_asked > 0, "an answer belongs to a question");
         lookup->n_asked--;
     }
+    FE_CHECK(fe_kad_lookup_check(lookup));
 }
 
 bool fe_kad_lookup_is_finished(const struct fe_kad_lookup *lookup)

@@ -51,4 +51,7 @@ void fe_kad_lookup_done(struct fe_kad_lookup *lookup, const uint8_t key[FE_KEY_L
 /* No query is in flight and no candidate is left. */
 bool fe_kad_lookup_is_finished(const struct fe_kad_lookup *lookup);
 
+/* Every invariant; between calls. */
+void fe_kad_lookup_check(const struct fe_kad_lookup *lookup);
+
 #endif

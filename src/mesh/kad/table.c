@@ -72,6 +72,7 @@ static unsigned position_of(const struct fe_kad_bucket *bucket, const uint8_t ke
 /* Puts `id` first, over the gap at `gap`. */
 static void put_first(struct fe_kad_bucket *bucket, unsigned gap, const struct fe_id *id)
 {
+    FE_ASSERT(gap < FE_KAD_BUCKET_SIZE, "a bucket holds k nodes");
     memmove(&bucket->ids[1], &bucket->ids[0], gap * sizeof(bucket->ids[0]));
     bucket->ids[0] = *id;
 }
@@ -96,6 +97,7 @@ int fe_kad_table_update(struct fe_kad_table *table, const struct fe_id *id)
     at = position_of(bucket, id->public_key);
     if (at < bucket->n) {
         put_first(bucket, at, id);
+        FE_CHECK(fe_kad_table_check(table));
         return FE_KAD_MOVED;
     }
     if (bucket->n == FE_KAD_BUCKET_SIZE) {
@@ -103,6 +105,7 @@ int fe_kad_table_update(struct fe_kad_table *table, const struct fe_id *id)
     }
     put_first(bucket, bucket->n++, id);
     table->n++;
+    FE_CHECK(fe_kad_table_check(table));
     return FE_KAD_INSERTED;
 }
 
@@ -118,9 +121,11 @@ void fe_kad_table_remove(struct fe_kad_table *table, const uint8_t key[FE_KEY_LE
     if (at == bucket->n) {
         return;
     }
+    FE_ASSERT(table->n > 0 && bucket->n > 0, "nodes are counted");
     bucket->n--;
     memmove(&bucket->ids[at], &bucket->ids[at + 1], (bucket->n - at) * sizeof(bucket->ids[0]));
     table->n--;
+    FE_CHECK(fe_kad_table_check(table));
 }
 
 const struct fe_id *fe_kad_table_find(const struct fe_kad_table *table,
@@ -145,6 +150,7 @@ static size_t insert_sorted(struct fe_id *ids, size_t n, size_t k, const uint8_t
     while (at > 0 && fe_kad_compare(target, id->public_key, ids[at - 1].public_key) < 0) {
         at--;
     }
+    FE_ASSERT(n <= k && at <= n, "no more is kept than was asked for");
     if (at == k) {
         return n;
     }

@@ -55,4 +55,7 @@ int fe_kad_shared_prefix(const uint8_t a[FE_KEY_LEN], const uint8_t b[FE_KEY_LEN
 int fe_kad_compare(const uint8_t target[FE_KEY_LEN], const uint8_t a[FE_KEY_LEN],
                    const uint8_t b[FE_KEY_LEN]);
 
+/* Every invariant; between calls. */
+void fe_kad_table_check(const struct fe_kad_table *table);
+
 #endif

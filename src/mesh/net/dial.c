@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
 enum {
@@ -62,6 +63,7 @@ static unsigned delay_before(struct fe_mesh *mesh, unsigned n_attempts)
     if (delay > max) {
         delay = max;
     }
+    FE_ASSERT(delay >= min, "a delay grows");
     return min + fe_rng_below(&mesh->rng, (unsigned)delay - min + 1);
 }
 
@@ -111,6 +113,7 @@ static void retry(struct fe_dial *dial)
         fe_dial_give_up(dial);
         return;
     }
+    FE_ASSERT(dial->link == NULL, "a dial has a link, or waits for the next");
     delay_ms = dial->is_refused ? FE_MESH_REFUSED_MS : delay_before(mesh, dial->n_attempts);
     fe_log(&mesh->log, FLATEND_LOG_INFO,
            dial->is_refused ? "Rejected by %s: not allowed; retrying in %s."
@@ -133,6 +136,7 @@ static void retry(struct fe_dial *dial)
 static void on_timer(struct fe_timer *timer)
 {
     struct fe_dial *dial = FE_CONTAINER_OF(timer, struct fe_dial, timer);
+    struct fe_mesh *mesh = dial->mesh;
 
     /* A rejection is a reply: the count of attempts starts again. */
     dial->n_attempts = dial->is_refused ? 0 : dial->n_attempts + 1;
@@ -141,6 +145,7 @@ static void on_timer(struct fe_timer *timer)
     if (fe_link_dial(dial) != 0) {
         retry(dial);
     }
+    FE_CHECK(fe_mesh_check(mesh));
 }
 
 static struct fe_dial *dial_alloc(struct fe_mesh *mesh, const struct fe_addr *addr)
@@ -194,6 +199,7 @@ int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed)
 
 void fe_dial_on_ready(struct fe_dial *dial)
 {
+    FE_ASSERT(dial->link != NULL && dial->state == FE_DIAL_DIALING, "a dial connects once");
     dial->state = FE_DIAL_CONNECTED;
     dial->is_persistent = true;
     dial->n_attempts = 0;
@@ -202,6 +208,7 @@ void fe_dial_on_ready(struct fe_dial *dial)
 
 void fe_dial_on_lost(struct fe_dial *dial)
 {
+    FE_ASSERT(dial->state != FE_DIAL_WAITING, "only what was connected is lost");
     dial->link = NULL;
     retry(dial);
 }

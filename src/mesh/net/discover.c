@@ -6,6 +6,7 @@
  *
  * Failure modes: a node cannot be dialed, is lost, or does not answer in time: it is skipped. Peers
  * that invent nodes are bounded by the lookup, peers that take their time by the deadline. */
+#include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
 static void pump(struct fe_mesh *mesh);
@@ -42,6 +43,7 @@ static void on_query_timer(struct fe_timer *timer)
 
     query_done(query);
     pump(query->mesh);
+    FE_CHECK(fe_mesh_check(query->mesh));
 }
 
 static int query_send(struct fe_discovery_query *query)
@@ -50,6 +52,8 @@ static int query_send(struct fe_discovery_query *query)
     struct fe_sender *sender = &query->link->session.sender;
     int code = fe_mesh_start_timer(mesh, &query->timer, FE_MESH_ANSWER_MS);
 
+    FE_ASSERT(query->link->state == FE_LINK_READY && !query->is_sent,
+              "a peer that is ready is asked once");
     if (code == 0) {
         code = sender->ops->find_node(sender, fe_mesh_key(mesh), &query->token);
     }
@@ -211,6 +215,7 @@ void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t 
     }
     query_done(query);
     pump(mesh);
+    FE_CHECK(fe_mesh_check(mesh));
 }
 
 void fe_discovery_on_lost(struct fe_mesh *mesh, struct fe_link *link)

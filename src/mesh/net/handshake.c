@@ -2,6 +2,7 @@
  * makes the link ready; an old peer may repeat it, a secure one sends SERVICES instead. */
 #include <stdio.h>
 
+#include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
 const struct fe_addr *fe_link_addr(const struct fe_link *link)
@@ -189,6 +190,8 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
         fe_link_close(link, false);
         return 0;
     }
+    FE_ASSERT(link->state == FE_LINK_HANDSHAKE, "a link is ready once");
+    FE_ASSERT(id != NULL || !event->u.handshake.is_proven, "only an identity is proven");
     adopt_identity(link, id, event->u.handshake.is_proven);
     link->state = FE_LINK_READY;
     link->mesh->stats.handshakes++;

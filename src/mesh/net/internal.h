@@ -8,8 +8,9 @@
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
  *     discover.c   asking the mesh for the nodes nearest to this one
- *     peer_info.c       what is known of peers, as plain values; what was counted
+ *     peer_info.c  what is known of peers, as plain values; what was counted
  *     rtt.c        the round-trip time of a link
+ *     check.c      the invariants of all these
  *
  * A link points to its dial and a dial to its link while both are alive. Links die in
  * fe_link_on_close and nowhere else; dials in dial.c. Whatever completes for the application
@@ -328,6 +329,7 @@ struct fe_mesh {
     enum fe_drain drain;
     struct fe_list links;
     size_t n_links;
+    size_t links_max; /* FE_MESH_LINKS_MAX; fewer in tests */
     struct fe_list dials;
     struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
     struct fe_registry registry;
@@ -355,5 +357,11 @@ void fe_mesh_forget(struct fe_mesh *mesh, const struct fe_link *link);
 
 /* A ready link to the node with this key, or NULL. */
 struct fe_link *fe_mesh_find_link(struct fe_mesh *mesh, const uint8_t key[FE_KEY_LEN]);
+
+/* ---- check.c -------------------------------------------------------------------------------- */
+
+/* Every invariant of a link, and of what the mesh holds; between events. */
+void fe_link_check(const struct fe_link *link);
+void fe_mesh_check(const struct fe_mesh *mesh);
 
 #endif

@@ -54,11 +54,13 @@ int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n)
         }
     }
     advance(mesh);
+    FE_CHECK(fe_mesh_check(mesh));
     return 0;
 }
 
 void fe_join_on_tried(struct fe_mesh *mesh)
 {
+    FE_ASSERT(mesh->join.n_untried > 0, "addresses that were not tried are counted");
     mesh->join.n_untried--;
     advance(mesh);
 }
@@ -68,6 +70,7 @@ void fe_join_on_resolved(struct fe_mesh *mesh, bool is_first, bool is_connected)
     struct fe_join *join = &mesh->join;
 
     FE_ASSERT(join->n_unresolved > 0, "each address settles once");
+    FE_ASSERT(!is_first || join->n_untried > 0, "addresses that were not tried are counted");
     join->n_unresolved--;
     join->n_untried -= is_first;
     join->n_connected += is_connected;
@@ -91,6 +94,7 @@ void fe_join_abort(struct fe_mesh *mesh)
 void fe_join_report(struct fe_mesh *mesh)
 {
     if (mesh->join.state == FE_JOIN_COMPLETE) {
+        FE_ASSERT(mesh->join.n_connected <= mesh->join.n_addrs, "an address is resolved once");
         mesh->join.state = FE_JOIN_REPORTED;
         mesh->ops->on_joined(mesh->arg, mesh->join.n_connected, mesh->join.n_addrs);
     }

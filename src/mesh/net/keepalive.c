@@ -5,6 +5,7 @@
  *
  * Failure modes: nothing comes for the other half either: the link is lost. A process that was
  * stopped itself finds all its deadlines passed: it asks again before it believes that. */
+#include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
 static void on_timer(struct fe_timer *timer);
@@ -46,6 +47,8 @@ static void on_timer(struct fe_timer *timer)
     uint64_t now_ms = mesh->now_ms(mesh->now_arg);
     struct flatend_error err = {0};
 
+    FE_ASSERT(link->state == FE_LINK_READY, "only a peer that is ready is watched");
+    FE_ASSERT(link->last_read_ms <= now_ms && link->last_ping_ms <= now_ms, "time goes forward");
     if (now_ms < link->last_read_ms + half_interval(link)) {
         check_peer(link, link->last_read_ms + half_interval(link));
     } else if (link->last_ping_ms <= link->last_read_ms ||

@@ -33,6 +33,7 @@ void fe_link_close(struct fe_link *link, bool drain)
          * come from within one of their callbacks. */
         fe_registry_remove(&mesh->registry, &link->peer);
     }
+    FE_ASSERT(fe_list_is_linked(&link->node), "a link is its mesh's until it is closed");
     fe_timer_stop(mesh->timers, &link->timer);
     fe_keepalive_stop(link);
     if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
@@ -62,6 +63,7 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
 {
     char name[FE_PEER_NAME_MAX];
 
+    FE_ASSERT(code < 0 && is_open(link), "a link fails once, and for a reason");
     if (code == FLATEND_EDENIED && link->dial != NULL) {
         link->dial->is_refused = true;
     }
@@ -172,6 +174,7 @@ void fe_link_settle(struct fe_link *link)
     if ((code != 0 || link->is_broken) && is_open(link)) {
         fe_link_fail(link, FLATEND_ENOMEM, &err);
     }
+    FE_CHECK(fe_link_check(link));
 }
 
 /* ---- opening ---- */
@@ -205,6 +208,7 @@ static void link_free(struct fe_link *link)
 
     if (fe_list_is_linked(&link->node)) {
         fe_list_remove(&link->node);
+        FE_ASSERT(mesh->n_links > 0, "links are counted");
         mesh->n_links--;
     }
     fe_list_remove(&link->unsettled);
@@ -217,8 +221,11 @@ static void link_free(struct fe_link *link)
 static int start_session(struct fe_link *link, bool is_initiator)
 {
     struct fe_mesh *mesh = link->mesh;
-    int code = fe_session_init(&link->session, is_initiator, &mesh->config.self, &mesh->rng,
-                               mesh->transport.ops->out(link->io));
+    int code;
+
+    FE_ASSERT(link->state == FE_LINK_DIALING && !link->has_session, "a link has one session");
+    code = fe_session_init(&link->session, is_initiator, &mesh->config.self, &mesh->rng,
+                           mesh->transport.ops->out(link->io));
 
     if (code != 0) {
         return code;
@@ -239,7 +246,8 @@ int fe_link_dial(struct fe_dial *dial)
     struct fe_link *link;
     int code;
 
-    if (mesh->n_links >= FE_MESH_LINKS_MAX) {
+    FE_ASSERT(dial->link == NULL && dial->state == FE_DIAL_DIALING, "a dial has one link");
+    if (mesh->n_links >= mesh->links_max) {
         return FLATEND_ELIMIT;
     }
     link = link_new(mesh);
@@ -279,10 +287,10 @@ static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
     char text[FE_ADDR_TEXT_MAX];
 
     mesh->transport.ops->peer_addr(io, &addr);
-    if (mesh->n_links >= FE_MESH_LINKS_MAX && !make_room(mesh)) {
+    if (mesh->n_links >= mesh->links_max && !make_room(mesh)) {
         fe_log(&mesh->log, FLATEND_LOG_WARN,
-               "Refused a connection from %s: limit of %d connections reached.",
-               fe_addr_format(&addr, text), FE_MESH_LINKS_MAX);
+               "Refused a connection from %s: limit of %zu connections reached.",
+               fe_addr_format(&addr, text), mesh->links_max);
         return NULL;
     }
     link = link_new(mesh);
@@ -295,6 +303,8 @@ static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
         link_free(link);
         return NULL;
     }
+    FE_CHECK(fe_link_check(link));
+    FE_CHECK(fe_mesh_check(mesh));
     return link;
 }
 
@@ -324,6 +334,7 @@ void fe_link_on_open(struct fe_link *link, int code)
         return;
     }
     fe_link_flush(link);
+    FE_CHECK(fe_link_check(link));
 }
 
 /* ---- reading ---- */
@@ -379,18 +390,12 @@ static int run_events(struct fe_link *link, struct flatend_error *err)
     return code;
 }
 
-void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
+/* What was fed, event by event. */
+static void receive(struct fe_link *link)
 {
     struct flatend_error err = {0};
     int code;
 
-    if (!is_open(link)) {
-        return;
-    }
-    FE_ASSERT(link->state != FE_LINK_DIALING, "a link without a connection receives nothing");
-    link->last_read_ms = link->mesh->now_ms(link->mesh->now_arg);
-    link->n_received += len;
-    fe_session_feed(&link->session, data, len);
     link->is_in_peer_call = true;
     code = run_events(link, &err);
     link->is_in_peer_call = false;
@@ -405,6 +410,19 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
         return;
     }
     fe_link_flush(link);
+}
+
+void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
+{
+    if (!is_open(link)) {
+        return;
+    }
+    FE_ASSERT(link->state != FE_LINK_DIALING, "a link without a connection receives nothing");
+    link->last_read_ms = link->mesh->now_ms(link->mesh->now_arg);
+    link->n_received += len;
+    fe_session_feed(&link->session, data, len);
+    receive(link);
+    FE_CHECK(fe_link_check(link));
 }
 
 void fe_link_on_flush(struct fe_link *link)
@@ -422,6 +440,7 @@ void fe_link_on_drain(struct fe_link *link)
         link->is_in_peer_call = true;
         fe_peer_on_writable(&link->peer);
         link->is_in_peer_call = false;
+        FE_CHECK(fe_link_check(link));
     }
 }
 
@@ -437,7 +456,9 @@ void fe_link_on_close(struct fe_link *link, int code)
     } else if (is_open(link)) {
         log_unreached(link, code);
     }
-    /* From here on no lookup returns it. The callbacks below may close the mesh. */
+    /* From here on nobody finds it: the callbacks below may close the mesh. */
+    FE_ASSERT(fe_list_is_linked(&link->node) && mesh->n_links > 0, "a link is closed once");
+    FE_ASSERT(!link->is_in_peer_call, "a link dies between two events");
     link->state = FE_LINK_CLOSING;
     fe_list_remove(&link->node);
     mesh->n_links--;
@@ -462,4 +483,5 @@ void fe_link_on_close(struct fe_link *link, int code)
     if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
         fe_mesh_wake(mesh);
     }
+    FE_CHECK(fe_mesh_check(mesh));
 }

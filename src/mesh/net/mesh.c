@@ -21,6 +21,7 @@ static void on_wakeup(struct fe_timer *timer)
     }
     fe_join_report(mesh);
     fe_goaway_report_drained(mesh);
+    FE_CHECK(fe_mesh_check(mesh));
     if (mesh->state == FE_MESH_CLOSING && mesh->n_links == 0) {
         mesh->state = FE_MESH_CLOSED;
         mesh->ops->on_closed(mesh->arg); /* the mesh may be gone after it */
@@ -56,6 +57,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_trans
     }
     fe_rng_fill(rng, mesh->map_seed, sizeof(mesh->map_seed));
     fe_list_init(&mesh->links);
+    mesh->links_max = FE_MESH_LINKS_MAX;
     fe_list_init(&mesh->dials);
     fe_list_init(&mesh->unsettled);
     fe_registry_init(&mesh->registry, &mesh->rng);
@@ -104,6 +106,7 @@ void fe_mesh_drain(struct fe_mesh *mesh)
             fe_goaway_send(FE_CONTAINER_OF(node, struct fe_link, node));
         }
         fe_mesh_wake(mesh);
+        FE_CHECK(fe_mesh_check(mesh));
     }
 }
 
@@ -132,6 +135,7 @@ static void tell_services(struct fe_link *link)
 
 void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, size_t n)
 {
+    FE_ASSERT(n <= FE_SERVICES_MAX, "what a node offers fits its Handshake");
     mesh->config.self.services = services;
     mesh->config.self.n_services = n;
     FE_LIST_FOREACH (node, next, &mesh->links) {
@@ -152,6 +156,7 @@ void fe_mesh_close(struct fe_mesh *mesh, bool drain)
     if (mesh->n_links == 0) {
         fe_mesh_wake(mesh);
     }
+    FE_CHECK(fe_mesh_check(mesh));
 }
 
 struct fe_registry *fe_mesh_registry(struct fe_mesh *mesh)

@@ -1,5 +1,7 @@
 #include "mesh/node/handoff.h"
 
+#include "ground/base/assert.h"
+
 static void on_turn_end(struct fe_deferred *deferred);
 
 int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
@@ -24,6 +26,7 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
 
 void fe_handoff_clear(struct fe_handoff *handoff)
 {
+    FE_ASSERT(!handoff->is_posted, "a task that is under way has its hand-off");
     fe_deferred_cancel(&handoff->wake);
     fe_chain_deinit(&handoff->in);
     fe_chain_deinit(&handoff->out);
@@ -41,6 +44,8 @@ void fe_handoff_clear(struct fe_handoff *handoff)
 
 void fe_handoff_set_pool(struct fe_handoff *handoff, struct fe_pool *pool)
 {
+    FE_ASSERT(handoff->in.len == 0 && handoff->out.len == 0 && handoff->sending.len == 0,
+              "blocks go back to the pool that they are from");
     fe_chain_init(&handoff->in, pool);
     fe_chain_init(&handoff->out, pool);
     fe_chain_init(&handoff->sending, pool);
@@ -118,6 +123,8 @@ static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t l
     if (handoff->code != 0) {
         code = handoff->code;
     } else if (!handoff->is_discarding) {
+        FE_ASSERT(handoff->n_unsent <= FE_HANDOFF_OUT_MAX,
+                  "a writer is held back by what is not sent");
         if (n > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
             n = FE_HANDOFF_OUT_MAX - handoff->n_unsent;
         }
@@ -242,6 +249,7 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
             code = (int)n;
             break;
         }
+        FE_ASSERT((size_t)n <= front.len, "no more is accepted than was written");
         fe_chain_consume(&handoff->sending, (size_t)n);
         n_sent += (size_t)n;
         if ((size_t)n < front.len) {
@@ -250,6 +258,7 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
     }
     if (n_sent > 0) {
         lock(handoff);
+        FE_ASSERT(n_sent <= handoff->n_unsent, "bytes that were written and not sent are counted");
         handoff->n_unsent -= n_sent;
         wake(handoff);
         unlock(handoff);
@@ -272,6 +281,7 @@ size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data)
 
     lock(handoff);
     if (handoff->code == 0) {
+        FE_ASSERT(handoff->in.len <= handoff->in_max, "a peer is held back by what is not read");
         if (n > handoff->in_max - handoff->in.len) {
             n = handoff->in_max - handoff->in.len;
         }
@@ -310,6 +320,7 @@ void fe_handoff_discard(struct fe_handoff *handoff)
 void fe_handoff_on_reset(struct fe_handoff *handoff, int code)
 {
     lock(handoff);
+    FE_ASSERT(code < 0, "a stream is over for a reason");
     if (handoff->code == 0) {
         handoff->code = code;
     }

@@ -122,6 +122,9 @@ void fe_handoff_discard(struct fe_handoff *handoff);
 /* The stream is over before it was complete; the first code stays. Wakes the waiting side. */
 void fe_handoff_on_reset(struct fe_handoff *handoff, int code);
 
+/* Every invariant. To be called by the node's side. */
+void fe_handoff_check(struct fe_handoff *handoff);
+
 /* No task can be posted from now on; what was posted will still be received. */
 void fe_handoff_detach(struct fe_handoff *handoff);
 

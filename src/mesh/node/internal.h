@@ -174,6 +174,11 @@ void fe_node_clear_free_list(struct flatend_node *node);
 /* Cancels and detaches the calls of the application. */
 void fe_node_cancel_calls(struct flatend_node *node);
 
+/* ---- node_check.c ---- */
+
+/* Every invariant; on the node's thread, between events. */
+void fe_node_check(struct flatend_node *node);
+
 /* ---- providers.c ---- */
 
 /* The id of a peer, in the form of the public header. */

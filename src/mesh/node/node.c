@@ -20,6 +20,7 @@ static void notify_waiters(struct flatend_node *node)
 void fe_node_set_state(struct flatend_node *node, enum fe_node_state state)
 {
     fe_mutex_lock(&node->lock);
+    FE_ASSERT(state > node->state, "a node's life goes one way");
     node->state = state;
     fe_cond_broadcast(&node->changed);
     if (state == FE_NODE_CLOSED) {

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/context.h"
 
 void fe_outgoing_free(struct flatend_stream *stream)
@@ -25,9 +26,12 @@ void fe_outgoing_free(struct flatend_stream *stream)
 /* The call has ended, in whatever way. */
 static void set_over(struct flatend_stream *stream)
 {
+    FE_ASSERT(stream->state == FE_OUTGOING_RUNNING && stream->node->n_calls > 0,
+              "a call ends once");
     stream->state = FE_OUTGOING_OVER;
     fe_list_remove(&stream->sibling);
     stream->node->n_calls--;
+    FE_CHECK(fe_node_check(stream->node));
     fe_node_check_drained(stream->node);
 }
 
@@ -41,6 +45,7 @@ static void on_response(struct fe_call *call, struct fe_headers headers)
         return;
     }
     fe_mutex_lock(&stream->io.lock);
+    FE_ASSERT(!stream->has_response, "a response has one head");
     stream->has_response = true;
     fe_cond_broadcast(&stream->io.changed);
     fe_mutex_unlock(&stream->io.lock);
@@ -98,6 +103,7 @@ static void pump(struct flatend_stream *stream, unsigned commands)
         fe_handoff_on_reset(&stream->io, code);
         set_over(stream);
     }
+    FE_CHECK(fe_handoff_check(&stream->io));
 }
 
 static void on_writable(struct fe_call *call)
@@ -119,6 +125,7 @@ static const struct fe_call_ops call_ops = {
 static void set_started(struct flatend_stream *stream, int code)
 {
     fe_mutex_lock(&stream->io.lock);
+    FE_ASSERT(!stream->is_started, "a call is started once");
     stream->is_started = true;
     stream->start_code = code;
     fe_cond_broadcast(&stream->io.changed);

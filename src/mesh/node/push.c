@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/outgoing.h"
 #include "mesh/node/read_all.h"
 
@@ -106,6 +107,7 @@ static ssize_t preload(struct flatend_stream *stream, const struct flatend_reque
     if (n > 0 && fe_chain_append(&stream->io.out, request->body, n) != 0) {
         return FLATEND_ENOMEM;
     }
+    FE_ASSERT(stream->io.n_unsent == 0, "a call begins with its preload");
     stream->io.n_unsent = n;
     stream->io.commands = FE_HANDOFF_SEND_HEAD;
     if (request->body != NULL && n == request->body_len) {
@@ -164,6 +166,7 @@ static int start(struct flatend_stream *stream)
     stream->io.is_posted = true;
     code = fe_node_post(stream->node, &stream->io.task);
     if (code != 0) {
+        stream->io.is_posted = false; /* and never will be */
         return code;
     }
     fe_mutex_lock(&stream->io.lock);

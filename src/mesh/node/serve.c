@@ -60,6 +60,7 @@ static void context_release(struct flatend_context *ctx)
 {
     struct flatend_node *node = ctx->node;
 
+    FE_ASSERT(node->n_contexts > 0, "requests are counted");
     fe_timer_stop(fe_worker_timers(node->worker), &ctx->deadline);
     fe_context_cancel_children(ctx);
     fe_service_unref(ctx->service);
@@ -75,6 +76,7 @@ static void context_release(struct flatend_context *ctx)
         context_free(ctx);
     }
     node->n_contexts--;
+    FE_CHECK(fe_node_check(node));
     fe_node_check_drained(node);
 }
 
@@ -167,6 +169,7 @@ static int send_head(struct flatend_context *ctx)
 
 void fe_context_give_up(struct flatend_context *ctx, int code)
 {
+    FE_ASSERT(code < 0 && ctx->stream != NULL, "a request is given up once, and for a reason");
     fe_stream_reset(ctx->stream, fe_context_reason(code));
     ctx->stream = NULL;
     fe_handoff_on_reset(&ctx->io, code);
@@ -213,6 +216,7 @@ static void pump(struct flatend_context *ctx, unsigned commands)
             fe_context_give_up(ctx, code);
         }
     }
+    FE_CHECK(fe_handoff_check(&ctx->io));
     if (ctx->stream == NULL && (commands & FE_HANDOFF_RELEASE) != 0) {
         context_release(ctx);
     }
@@ -307,6 +311,8 @@ static const struct fe_stream_ops pooled_ops = {
 /* The handler is done, or never ran: the context is the stream's alone. */
 static void finish_inline(struct flatend_context *ctx, unsigned commands)
 {
+    FE_ASSERT(ctx->service->is_inline && (ctx->io.commands & FE_HANDOFF_RELEASE) == 0,
+              "an inline handler answers once");
     ctx->io.commands |= commands | FE_HANDOFF_RELEASE;
     pump(ctx, ctx->io.commands);
 }

@@ -54,6 +54,7 @@ const struct fe_offer_entry *fe_candidate_at(const struct fe_candidates *candida
 {
     size_t i = 0;
 
+    FE_ASSERT(index < candidates->n, "a candidate is one of those that were counted");
     while (i + 1 < candidates->n_services && index >= candidates->services[i]->n_entries) {
         index -= candidates->services[i++]->n_entries;
     }
@@ -81,6 +82,7 @@ static bool is_ejected(const struct drawing *drawing, struct fe_peer *peer)
     if (drawing->now_ms < peer->health.until_ms) {
         return true;
     }
+    FE_ASSERT(drawing->registry->n_ejected > 0, "ejected providers are counted");
     peer->health.is_ejected = false;
     drawing->registry->n_ejected--;
     return false;
@@ -173,6 +175,7 @@ static void eject(struct fe_registry *registry, struct fe_health *health)
     uint64_t now_ms = registry->now_ms(registry->now_arg);
     uint64_t time_ms = FE_EJECT_MIN_MS;
 
+    FE_ASSERT(health->n_failures == FE_EJECT_AFTER, "only what keeps failing is ejected");
     if (health->is_ejected && now_ms < health->until_ms) {
         return; /* what was under way when it was ejected says nothing new */
     }

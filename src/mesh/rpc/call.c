@@ -29,6 +29,7 @@ static void end(struct fe_call *call)
 
 static void fail(struct fe_call *call, int code)
 {
+    FE_ASSERT(code < 0 && call->state != FE_CALL_ENDED, "a call fails once, and for a reason");
     end(call);
     call->ops->on_reset(call, code);
 }
@@ -72,6 +73,7 @@ static int open_stream(struct fe_call *call)
     while ((peer = next_provider(call)) != NULL) {
         int code;
 
+        FE_ASSERT(call->n_tried < FE_CALL_ATTEMPTS_MAX, "attempts are bounded");
         call->tried[call->n_tried++] = peer->handle;
         code = fe_stream_open(peer, request->services, request->n_services, request->headers,
                               request->n_headers, &stream_ops, call, &call->stream);
@@ -95,6 +97,7 @@ static int replay(struct fe_call *call)
     size_t n_views = fe_chain_peek(&call->replay, views, REPLAY_VIEWS);
     size_t skip = call->n_replayed;
 
+    FE_ASSERT(skip <= call->replay.len, "no more is sent again than was kept");
     for (size_t i = 0; i < n_views; i++) {
         struct fe_view rest;
         ssize_t n;
@@ -149,6 +152,8 @@ static void retry(struct fe_call *call)
 {
     int code;
 
+    FE_ASSERT(call->state == FE_CALL_WAITING && call->is_replayable,
+              "a request is repeated only whole, and before its response");
     call->stream = NULL;
     call->n_replayed = 0;
     code = open_stream(call);
@@ -172,6 +177,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
 {
     struct fe_call *call = fe_stream_owner(stream);
 
+    FE_ASSERT(call->state == FE_CALL_WAITING, "a response has one head");
     report(call, 0);
     call->state = FE_CALL_RESPONDED;
     fe_timer_stop(call->timers, &call->timer);
@@ -232,6 +238,7 @@ static void on_deadline(struct fe_timer *timer)
 {
     struct fe_call *call = FE_CONTAINER_OF(timer, struct fe_call, timer);
 
+    FE_ASSERT(call->state == FE_CALL_WAITING, "the deadline is for the head of a response");
     report(call, FLATEND_ETIMEDOUT);
     fe_stream_reset(call->stream, FE_REASON_TIMEOUT);
     fail(call, FLATEND_ETIMEDOUT);
@@ -252,6 +259,8 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
 {
     int code = 0;
 
+    FE_ASSERT(request->n_services > 0, "a request is for a service");
+    FE_ASSERT(ops->on_end != NULL && ops->on_reset != NULL, "a call has an owner");
     *call = (struct fe_call){
         .ops = ops,
         .owner = owner,
@@ -287,6 +296,7 @@ static void keep(struct fe_call *call, struct fe_view sent)
     if (!call->is_replayable || call->state != FE_CALL_WAITING) {
         return;
     }
+    FE_ASSERT(call->n_replayed == call->replay.len, "what is kept was sent");
     if (sent.len > FE_CALL_REPLAY_MAX - call->replay.len ||
         fe_chain_append(&call->replay, sent.ptr, sent.len) != 0) {
         drop_replay(call);

@@ -1,5 +1,6 @@
-/* Packets that only peers with windows send: RESET, WINDOW, GOAWAY; and which of their ids are
- * over. */
+/* What only peers that have windows say about their streams: RESET, WINDOW, GOAWAY; and which of
+ * their ids are over. */
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 #include "mesh/rpc/registry.h"
 
@@ -47,6 +48,7 @@ static int count_rapid_reset(struct fe_stream *stream, struct flatend_error *err
     if (peer->n_rapid_resets == FE_PEER_RAPID_RESETS_MAX) {
         return fe_err_set(err, FLATEND_ELIMIT, "too many requests reset by the peer (rapid reset)");
     }
+    FE_ASSERT(peer->n_rapid_resets < FE_PEER_RAPID_RESETS_MAX, "rapid resets are bounded");
     peer->n_rapid_resets++;
     return 0;
 }

@@ -15,6 +15,7 @@ static struct fe_stream *take_from_free_list(struct fe_peer *peer)
     if (link == NULL) {
         return malloc(sizeof(struct fe_stream));
     }
+    FE_ASSERT(peer->n_free_streams > 0, "free streams are counted");
     peer->n_free_streams--;
     return stream_of(link);
 }
@@ -25,6 +26,7 @@ static void put_on_free_list(struct fe_stream *stream)
 
     free(stream->kept_trailers);
     stream->kept_trailers = NULL;
+    FE_ASSERT(peer->n_trailers >= stream->n_kept_trailers, "trailers that wait are counted");
     peer->n_trailers -= stream->n_kept_trailers;
     if (peer->n_free_streams == FE_PEER_FREE_STREAMS_MAX) {
         free(stream);
@@ -109,6 +111,7 @@ static void forget_oldest(struct fe_peer *peer)
 {
     struct fe_stream *oldest = stream_of(fe_list_pop_front(&peer->late));
 
+    FE_ASSERT(peer->n_late > 0, "late streams are counted");
     peer->n_late--;
     peer->n_forgotten++;
     oldest->in = FE_HALF_ENDED;
@@ -125,6 +128,7 @@ static void retire(struct fe_stream *stream)
         release_memory(stream);
         return;
     }
+    FE_ASSERT(!peer->has_windows, "late packets of a peer with windows need no stream");
     stream->state = FE_STREAM_LATE;
     fe_list_push_back(&peer->late, &stream->link);
     if (++peer->n_late > FE_PEER_LATE_MAX) {
@@ -138,6 +142,8 @@ static void release(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;
 
+    FE_ASSERT(peer->n_streams > 0 && peer->n_remote >= stream->is_remote,
+              "open streams are counted");
     peer->n_streams--;
     peer->n_remote -= stream->is_remote;
     fe_list_remove(&stream->link);
@@ -162,6 +168,7 @@ void fe_stream_close(struct fe_stream *stream, int code)
 
 void fe_stream_drop(struct fe_stream *stream)
 {
+    FE_ASSERT(stream->state <= FE_STREAM_CLOSED, "a stream is dropped by its owner, once");
     if (stream->state == FE_STREAM_CLOSED) {
         fe_list_remove(&stream->link);
     } else {
@@ -179,6 +186,7 @@ void fe_stream_on_late_end(struct fe_stream *stream)
     unmap(stream);
     if (stream->state == FE_STREAM_LATE) {
         fe_list_remove(&stream->link);
+        FE_ASSERT(stream->peer->n_late > 0, "late streams are counted");
         stream->peer->n_late--;
         release_memory(stream);
     }

@@ -13,6 +13,9 @@ enum {
 void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool *pool,
                   const uint8_t map_seed[16], const struct fe_peer_ops *ops, void *owner)
 {
+    FE_ASSERT(sender != NULL, "a peer has a session");
+    FE_ASSERT(ops->on_request != NULL && ops->on_output != NULL && ops->on_want_read != NULL,
+              "a peer has an owner");
     *peer = (struct fe_peer){
         .ops = ops,
         .owner = owner,
@@ -42,6 +45,7 @@ uint32_t fe_peer_next_id(struct fe_peer *peer)
 
 void fe_peer_break(struct fe_peer *peer, int code)
 {
+    FE_ASSERT(code < 0, "a packet is lost for a reason");
     peer->fault = code;
     peer->ops->on_output(peer); /* nothing is there, but the owner comes to fe_peer_settle */
 }
@@ -68,6 +72,8 @@ void fe_peer_run_blocked(struct fe_peer *peer)
            (link = fe_list_pop_front(&peer->blocked)) != NULL) {
         struct fe_stream *stream = FE_CONTAINER_OF(link, struct fe_stream, link);
 
+        FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
+                  "only a body waits to be written");
         peer->quantum = PEER_TURN;
         stream->ops->on_writable(stream);
         peer->quantum = 0;
@@ -139,6 +145,7 @@ void fe_peer_close(struct fe_peer *peer, int code)
     if (peer->is_closed) {
         return;
     }
+    FE_ASSERT(code < 0, "a peer is closed for a reason");
     peer->is_closed = true;
     if (peer->registry != NULL) {
         fe_registry_remove(peer->registry, peer);

@@ -15,6 +15,7 @@ static void set_backlogged(struct fe_stream *stream, bool is_backlogged)
     if (is_backlogged) {
         peer->n_backlogged++;
     } else {
+        FE_ASSERT(peer->n_backlogged > 0, "readers that hold the peer back are counted");
         peer->n_backlogged--;
     }
     if (fe_peer_want_read(peer) != wanted) {
@@ -68,6 +69,7 @@ static size_t offer(struct fe_stream *stream, struct fe_view data)
     do {
         size_t n;
 
+        FE_ASSERT(stream->state == FE_STREAM_ACTIVE, "bytes are for a reader");
         stream->delivery = FE_DELIVERY_RUNNING;
         n = stream->ops->on_data(stream, fe_view_skip(data, n_taken));
         if (stream->state != FE_STREAM_ACTIVE) {
@@ -106,6 +108,7 @@ static int keep_trailers(struct fe_stream *stream, struct fe_headers trailers)
     struct fe_peer *peer = stream->peer;
     size_t len = trailers.bytes.len;
 
+    FE_ASSERT(stream->kept_trailers == NULL, "a body ends once");
     if (len == 0) {
         return 0;
     }
@@ -168,6 +171,7 @@ static void consume(struct fe_stream *stream, size_t n)
     } else {
         fe_chain_consume(&stream->waiting, n);
     }
+    FE_ASSERT(n <= stream->peer->n_waiting, "bytes that wait are counted");
     stream->peer->n_waiting -= n;
     fe_stream_return_credit(stream, n);
 }
@@ -216,6 +220,7 @@ void fe_stream_discard(struct fe_stream *stream)
 {
     size_t n = fe_stream_waiting(stream);
 
+    FE_ASSERT(n <= stream->peer->n_waiting, "bytes that wait are counted");
     stream->peer->n_waiting -= n;
     if (stream->delivery == FE_DELIVERY_IDLE) {
         free_waiting(stream);

@@ -121,6 +121,7 @@ static int add_entry(struct fe_service *service, struct fe_peer *peer, uint16_t 
         .index = service->n_entries,
         .weight = weight,
     };
+    FE_ASSERT(service->n_entries < service->cap, "entries have room");
     service->entries[service->n_entries++] = entry;
     fe_list_push_back(&peer->offers, &entry->link);
     peer->n_offers++;
@@ -190,7 +191,12 @@ int fe_registry_offer(struct fe_registry *registry, struct fe_peer *peer, struct
 static void withdraw(struct fe_registry *registry, struct fe_offer_entry *entry)
 {
     struct fe_service *service = entry->service;
-    struct fe_offer_entry *last = service->entries[--service->n_entries];
+    struct fe_offer_entry *last;
+
+    FE_ASSERT(entry->index < service->n_entries && service->entries[entry->index] == entry,
+              "an entry knows its place");
+    FE_ASSERT(entry->peer->n_offers > 0, "what is offered is counted");
+    last = service->entries[--service->n_entries];
 
     service->entries[entry->index] = last;
     last->index = entry->index;
@@ -255,6 +261,8 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)
     FE_LIST_FOREACH (link, tmp, &peer->offers) {
         withdraw(registry, FE_CONTAINER_OF(link, struct fe_offer_entry, link));
     }
+    FE_ASSERT(peer->n_offers == 0, "a peer that is removed offers nothing");
+    FE_ASSERT(registry->n_ejected >= peer->health.is_ejected, "ejected providers are counted");
     registry->n_ejected -= peer->health.is_ejected;
     peer->health.is_ejected = false;
     fe_map_remove(&registry->handles, &peer->by_handle);

@@ -27,6 +27,8 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
     struct fe_stream *opened;
     int code;
 
+    FE_ASSERT(n_services > 0 && services != NULL, "a request is for a service");
+    FE_ASSERT(ops != NULL && ops->on_reset != NULL, "a stream has an owner");
     if (peer->is_closed) {
         return FLATEND_ECLOSED;
     }
@@ -110,6 +112,7 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_BODY,
               "bytes are written behind the head and before the end");
     n = allowance(stream, data.len);
+    FE_ASSERT(n <= data.len, "no more is sent than was written");
     if (n > 0) {
         int code = peer->sender->ops->data(peer->sender, stream->id, fe_view_of(data.ptr, n));
 

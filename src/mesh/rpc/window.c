@@ -3,6 +3,7 @@
  * Both directions have a window for each stream and one for the connection, and the rule is the
  * same everywhere: granted = may still come + waits for its reader + taken, but not granted again.
  * So a connection never holds more bytes than were granted, whatever its peer does. */
+#include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
 static uint32_t clamp(uint32_t window)
@@ -25,6 +26,7 @@ void fe_peer_start_windows(struct fe_peer *peer)
         .connection_in = clamp(flow->connection_in),
         .streams_out = flow->streams_out,
     };
+    FE_ASSERT(peer->streams.n == 0, "windows count from the first byte");
     peer->window_out = peer->flow.connection_out;
     peer->window_in = peer->flow.connection_in;
     peer->next_local = fe_peer_next_id(peer);
@@ -55,6 +57,8 @@ size_t fe_stream_clip(const struct fe_stream *stream, size_t len)
 void fe_stream_spend(struct fe_stream *stream, size_t n)
 {
     if (stream->peer->has_windows) {
+        FE_ASSERT(n <= stream->window_out && n <= stream->peer->window_out,
+                  "no more is sent than the peer takes");
         stream->window_out -= (uint32_t)n;
         stream->peer->window_out -= (uint32_t)n;
     }
@@ -92,6 +96,7 @@ int fe_stream_grow_window(struct fe_stream *stream, uint32_t increment, struct f
  * behind it would wait for nothing. */
 void fe_stream_block(struct fe_stream *stream)
 {
+    FE_ASSERT(stream->out == FE_HALF_BODY, "only a body waits to be written");
     if (stream->peer->has_windows && stream->window_out == 0) {
         fe_list_remove(&stream->link);
         stream->is_window_blocked = true;
@@ -152,6 +157,7 @@ static void return_credit(struct fe_peer *peer, uint32_t stream, uint32_t whole,
         fe_peer_break(peer, code); /* the peer might wait for ever for what it is owed */
         return;
     }
+    FE_ASSERT(*returned <= whole - *window, "no more is granted than the whole window");
     *window += *returned;
     *returned = 0;
     peer->ops->on_output(peer);
@@ -162,6 +168,8 @@ void fe_peer_return_credit(struct fe_peer *peer, size_t n)
     if (!peer->has_windows || peer->is_closed) {
         return;
     }
+    FE_ASSERT(n <= peer->flow.connection_in - peer->window_in - peer->returned,
+              "no more is given back than was granted");
     peer->returned += (uint32_t)n;
     return_credit(peer, 0, peer->flow.connection_in, &peer->window_in, &peer->returned);
 }
@@ -176,6 +184,7 @@ static void adapt(struct fe_stream *stream)
     uint32_t share = flow->connection_in / FE_STREAM_SHARE;
     uint32_t n;
 
+    FE_ASSERT(stream->target >= flow->stream_in, "a window shrinks to what it began with");
     if (fe_stream_waiting(stream) > 0) {
         n = stream->target - flow->stream_in;
         n = n < stream->returned ? n : stream->returned;
@@ -197,6 +206,8 @@ void fe_stream_return_credit(struct fe_stream *stream, size_t n)
     if (!peer->has_windows || peer->is_closed || stream->in != FE_HALF_BODY) {
         return; /* after its end the peer needs no window */
     }
+    FE_ASSERT(n <= stream->target - stream->window_in - stream->returned,
+              "no more is given back than was granted");
     stream->returned += (uint32_t)n;
     adapt(stream);
     return_credit(peer, stream->id, stream->target, &stream->window_in, &stream->returned);

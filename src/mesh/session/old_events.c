@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/session/old.h"
 #include "mesh/session/pending.h"
 #include "mesh/session/record.h"
@@ -113,6 +114,8 @@ static int on_peer_handshake(struct fe_session *session, struct fe_view body,
     if (session->state == FE_SESSION_OPEN && !is_same_peer(session, &handshake)) {
         return fe_err_set(err, FLATEND_EPROTO, "Handshake: the peer changed its identity");
     }
+    FE_ASSERT(!fe_sender_is_secure(&session->sender),
+              "a secure session has one Handshake each way");
     session->has_peer_id = handshake.has_id;
     session->peer_id = handshake.id;
     session->state = FE_SESSION_OPEN;
@@ -186,6 +189,7 @@ static int on_find_node(uint32_t seq, struct fe_view body, struct fe_event *even
 static int on_nodes(struct fe_session *session, uint32_t *slot, struct fe_view body,
                     struct fe_event *event)
 {
+    FE_ASSERT(*slot != 0, "an answer belongs to a question");
     event->type = FE_EVENT_NODES;
     event->token = *slot;
     event->u.nodes.ids = session->nodes;

@@ -1,3 +1,4 @@
+#include "ground/base/assert.h"
 #include "mesh/session/old.h"
 #include "mesh/session/pending.h"
 #include "mesh/session/record.h"
@@ -57,6 +58,7 @@ static uint32_t take_seq(struct fe_session *session)
 {
     uint32_t seq = session->next_seq;
 
+    FE_ASSERT(seq != 0 && (seq & 1) == parity(session), "each side has numbers of its own");
     session->next_seq += 2;
     if (session->next_seq == 0) {
         session->next_seq = 2;
@@ -69,6 +71,7 @@ static uint32_t next_stream(struct fe_sender *sender)
     struct fe_session *session = fe_session_of(sender);
     uint32_t stream = session->next_stream;
 
+    FE_ASSERT((stream & 1) == parity(session), "each side has ids of its own");
     session->next_stream += 2;
     if (session->next_stream < FE_OLD_STREAM_BASE) {
         session->next_stream = FE_OLD_STREAM_BASE + parity(session);

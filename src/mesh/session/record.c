@@ -23,6 +23,8 @@ int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *re
 {
     struct fe_writer prefix;
 
+    FE_ASSERT(len > 0 && len <= FE_SESSION_RECORD_MAX - FE_AEAD_TAG_LEN,
+              "a record is of a size that peers take");
     record->len = len;
     record->start = fe_chain_reserve(session->out, LENGTH_SIZE + len + FE_AEAD_TAG_LEN);
     if (record->start == NULL) {
@@ -41,6 +43,8 @@ int fe_record_finish(struct fe_session *session, struct fe_record *record)
     const struct fe_view part = fe_view_of(plaintext, record->len);
     int code;
 
+    FE_ASSERT(session->seal != NULL, "nothing is sent in clear");
+    FE_ASSERT(session->sent < UINT64_MAX, "a nonce is used once");
     FE_ASSERT(fe_writer_is_complete(&record->plaintext),
               "the size that was computed is the size that was written");
     make_nonce(session->sent, nonce);
@@ -95,6 +99,9 @@ int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size
     for (size_t i = 0; i < n_parts; i++) {
         len += parts[i].len;
     }
+    FE_ASSERT(session->seal != NULL, "nothing is sent in clear");
+    FE_ASSERT(len > FE_AEAD_TAG_LEN && len <= FE_BLOCK_SIZE - LENGTH_SIZE,
+              "a record lies in one block");
     out = fe_chain_reserve(session->out, LENGTH_SIZE + len);
     if (out == NULL) {
         return FLATEND_ENOMEM;
@@ -102,6 +109,7 @@ int fe_record_seal(struct fe_session *session, const struct fe_view *parts, size
     ad = write_length(out, len);
     code = renew(session->seal, session->seal_key, &session->sent);
     if (code == 0) {
+        FE_ASSERT(session->sent < FE_SECURE_REKEY_RECORDS, "a nonce is used once under a key");
         make_nonce(session->sent, nonce);
         code = fe_aead_seal(session->seal, nonce, ad, parts, n_parts, out + LENGTH_SIZE);
     }
@@ -117,8 +125,10 @@ int fe_record_gather(struct fe_session *session, size_t want)
 {
     size_t missing = want - session->in.len;
     size_t n = missing < session->fed_len ? missing : session->fed_len;
-    int code = fe_buf_append(&session->in, session->fed, n);
+    int code;
 
+    FE_ASSERT(session->in.len <= want, "no more is gathered than a record");
+    code = fe_buf_append(&session->in, session->fed, n);
     if (code != 0) {
         return code;
     }
@@ -229,6 +239,8 @@ static int open_record(struct fe_session *session, bool is_secure, uint8_t *reco
     uint8_t length[LENGTH_SIZE];
     struct fe_view ad = {0};
 
+    FE_ASSERT(session->open != NULL, "nothing is read in clear");
+    FE_ASSERT(len >= FE_AEAD_TAG_LEN, "a record that is opened has a tag");
     if (is_secure) {
         ad = write_length(length, len);
     }

@@ -1,4 +1,5 @@
 /* Packets of the secure session become events (docs/PROTOCOL.md §2.3). */
+#include "ground/base/assert.h"
 #include "mesh/session/pending.h"
 #include "mesh/session/record.h"
 #include "mesh/session/secure.h"
@@ -185,6 +186,7 @@ static int on_packet(struct fe_session *session, const struct fe_secure_packet *
     if (kind->decode != NULL && kind->decode(packet->body, event) != 0) {
         return malformed(kind, err);
     }
+    FE_ASSERT(session->ended == 0, "an END is told before the next packet");
     code = finish(session, packet, event, err);
     if (code >= 0 && has_end(packet, event)) {
         session->ended = packet->stream;

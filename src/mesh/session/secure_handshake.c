@@ -6,9 +6,10 @@
  *                                     <───────── K: Handshake: an old peer
  *                                     <───────── refusal key: why not
  *
- * Failure modes: the peer is old and only secure peers are allowed; it lacks the mesh secret or has
- * another; its key or a service is not allowed; it violates the protocol. The rejecting side sends
- * the reason, in a refusal (responder) or a GOAWAY (initiator), and returns it in `err`. */
+ * Failure modes: the peer is old and only secure ones are welcome, has no mesh secret or another,
+ * has a key or offers a service that is not allowed, or lies. Whoever refuses says why, in a
+ * refusal (the responder) or a GOAWAY (the initiator), and is told by `err`. */
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/session/old.h"
 #include "mesh/session/record.h"
@@ -18,6 +19,8 @@ enum { HANDSHAKE_SEQ = 1, PREFIX_SIZE = 5 };
 
 static int seal_with(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_LEN])
 {
+    FE_ASSERT(session->state == FE_SESSION_HANDSHAKE,
+              "the key of what is sent changes with the handshake");
     session->sent = 0;
     return fe_aead_rekey(session->seal, key);
 }
@@ -112,6 +115,7 @@ static int no_memory(struct flatend_error *err)
 static int go_on_as_old(struct fe_session *session, struct fe_view plaintext,
                         struct fe_event *event, struct flatend_error *err)
 {
+    FE_ASSERT(session->received == 0, "the first record tells what the peer speaks");
     fe_secure_wipe(session);
     session->received = 1;
     return fe_old_receive(session, plaintext, event, err);

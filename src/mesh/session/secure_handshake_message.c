@@ -1,5 +1,6 @@
 /* The Handshake of the secure session: what both sides say, sign and check (docs/PROTOCOL.md §2.1).
  */
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/session/old.h"
 #include "mesh/session/secure.h"
@@ -166,8 +167,13 @@ static size_t min_size(size_t a, size_t b)
 
 int fe_secure_start(struct fe_session *session, const struct fe_secure_extension *peer)
 {
-    int code = fe_aead_rekey(session->seal, session->seal_key);
+    int code;
 
+    FE_ASSERT(session->state == FE_SESSION_HANDSHAKE, "keys are agreed once");
+    FE_ASSERT(peer->record_max >= FE_SECURE_RECORD_MIN, "what the peer takes was checked");
+    FE_ASSERT(memcmp(session->seal_key, session->open_key, FE_AEAD_KEY_LEN) != 0,
+              "each direction has a key of its own");
+    code = fe_aead_rekey(session->seal, session->seal_key);
     if (code == 0) {
         code = fe_aead_rekey(session->open, session->open_key);
     }
@@ -196,6 +202,8 @@ int fe_secure_start(struct fe_session *session, const struct fe_secure_extension
 void fe_secure_open(struct fe_session *session, const struct fe_secure_handshake *peer,
                     struct fe_event *event)
 {
+    FE_ASSERT(session->state == FE_SESSION_HANDSHAKE && fe_sender_is_secure(&session->sender),
+              "a session is opened once");
     session->has_peer_id = peer->handshake.has_id;
     session->peer_id = peer->handshake.id;
     session->state = FE_SESSION_OPEN;

@@ -1,6 +1,7 @@
 /* What is asked of the sender becomes packets (docs/PROTOCOL.md §2.3). A large body is not copied:
  * it is encrypted from where it lies, behind what has gathered in the record that is being filled.
  */
+#include "ground/base/assert.h"
 #include "mesh/session/pending.h"
 #include "mesh/session/record.h"
 #include "mesh/session/secure.h"
@@ -16,6 +17,7 @@ static uint32_t next_stream(struct fe_sender *sender)
     struct fe_session *session = fe_session_of(sender);
     uint32_t stream = session->next_stream;
 
+    FE_ASSERT(stream != 0, "0 is the connection itself");
     session->next_stream += 2;
     if (session->next_stream == 0) {
         session->next_stream = 2; /* 0 is the connection itself */
@@ -77,6 +79,7 @@ static int seal_data(struct fe_session *session, uint32_t stream, struct fe_view
                                     fe_view_of(header, sizeof(header)), fe_view_of(bytes->ptr, n)};
     int code;
 
+    FE_ASSERT(n > 0 && room <= session->plaintext_max, "a record has room for what is put into it");
     fe_secure_header_encode(&writer, FE_SECURE_DATA, 0, stream, n);
     code = fe_record_seal(session, parts, 3);
     if (code == 0) {
@@ -109,6 +112,7 @@ static int send_data(struct fe_sender *sender, uint32_t stream, struct fe_view b
     struct fe_session *session = fe_session_of(sender);
     int code = session->state == FE_SESSION_OPEN ? 0 : FLATEND_ESTATE;
 
+    FE_ASSERT(stream != 0, "a body is a stream's");
     while (code == 0 && bytes.len > 0) {
         code = send_piece(session, stream, &bytes);
     }
@@ -143,6 +147,8 @@ static bool mark_end(struct fe_session *session, uint32_t stream)
         packet.type > FE_SECURE_RESPONSE) {
         return false;
     }
+    FE_ASSERT(session->last_packet + FE_SECURE_HEADER_SIZE <= session->record_len,
+              "a packet lies within its record");
     session->record_buf[session->last_packet + 4] |= FE_SECURE_END;
     return true;
 }
@@ -188,6 +194,7 @@ static int send_window(struct fe_sender *sender, uint32_t stream, uint32_t incre
     if (code != 0) {
         return code;
     }
+    FE_ASSERT(increment > 0, "a window grows");
     fe_write_u32(&writer, increment);
     return fe_secure_end_packet(session, &writer);
 }
@@ -211,6 +218,7 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
         return code;
     }
     *token = session->next_seq;
+    FE_ASSERT(*token != 0, "0 marks a free slot");
     *slot = *token;
     session->next_seq += 2; /* odd: never 0, which marks a free slot */
     fe_write_u32(&writer, *token);

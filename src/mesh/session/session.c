@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/session/old.h"
 #include "mesh/session/record.h"
@@ -15,6 +16,8 @@
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out)
 {
+    FE_ASSERT(self != NULL && out != NULL, "a session has an identity and an output");
+    FE_ASSERT(self->n_services <= FE_SERVICES_MAX, "what a node offers fits its Handshake");
     *session = (struct fe_session){
         .sender.ops = &fe_old_sender_ops,
         .state = FE_SESSION_KEYS,
@@ -34,6 +37,7 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
             return code;
         }
     }
+    FE_CHECK(fe_session_check(session));
     return 0;
 }
 
@@ -52,6 +56,7 @@ void fe_session_deinit(struct fe_session *session)
 
 void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len)
 {
+    FE_ASSERT(session->fed_len == 0, "what was fed is taken before more comes");
     session->fed = data;
     session->fed_len = len;
 }
@@ -63,6 +68,7 @@ static int derive_keys(struct fe_session *session, const uint8_t peer[FE_KEY_LEN
     uint8_t key[FE_AEAD_KEY_LEN];
     int code = fe_x25519(session->ephemeral_secret, peer, shared);
 
+    FE_ASSERT(session->seal == NULL && session->open == NULL, "keys are agreed once");
     /* Our own key comes back only from a mirror, which would answer with our own records. */
     if (code == 0 && memcmp(peer, session->ephemeral_public, FE_KEY_LEN) == 0) {
         code = FLATEND_EKEY;
@@ -169,23 +175,30 @@ int fe_session_next(struct fe_session *session, struct fe_event *event, struct f
             !session->is_refused) {
             fe_secure_give_up(session, code, why.text);
         }
+        fe_wipe(session->ephemeral_secret, sizeof(session->ephemeral_secret));
         fe_secure_wipe(session);
         session->state = FE_SESSION_FAILED;
         if (err != NULL) {
             *err = why;
         }
     }
+    FE_CHECK(fe_session_check(session));
     return code;
 }
 
 void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN])
 {
+    FE_ASSERT(session->state == FE_SESSION_KEYS, "a peer is pinned before it speaks");
     session->pin = key;
 }
 
 int fe_session_flush(struct fe_session *session)
 {
-    return fe_sender_is_secure(&session->sender) && session->state == FE_SESSION_OPEN
-               ? fe_secure_flush(session)
-               : 0;
+    int code = 0;
+
+    if (fe_sender_is_secure(&session->sender) && session->state == FE_SESSION_OPEN) {
+        code = fe_secure_flush(session);
+    }
+    FE_CHECK(fe_session_check(session));
+    return code;
 }

@@ -115,4 +115,7 @@ void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len);
 int fe_session_next(struct fe_session *session, struct fe_event *event,
                     struct flatend_error *err) FE_MUST_USE;
 
+/* Every invariant; between calls. */
+void fe_session_check(const struct fe_session *session);
+
 #endif

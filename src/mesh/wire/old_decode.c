@@ -1,3 +1,4 @@
+#include "ground/base/assert.h"
 #include "mesh/wire/old.h"
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -56,6 +57,7 @@ int fe_old_id_decode(struct fe_reader *reader, struct fe_id *id)
     } else if (is_ipv6) {
         id->addr.family = FE_IPV6;
     }
+    FE_ASSERT(ip.len == 4 || ip.len == 16, "an address is of one family or the other");
     memcpy(id->addr.ip, ip.ptr, ip.len);
     return 0;
 }
@@ -142,5 +144,6 @@ int fe_old_nodes_decode(struct fe_view body, struct fe_id ids[FE_NODES_MAX], siz
             ids[(*n)++] = id;
         }
     }
+    FE_ASSERT(*n <= FE_NODES_MAX, "no more nodes are kept than there is room for");
     return fe_reader_end(&reader);
 }

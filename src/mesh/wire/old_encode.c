@@ -11,6 +11,7 @@ void fe_old_id_encode(struct fe_writer *writer, const struct fe_id *id)
 {
     bool is_ipv4 = id->addr.family == FE_IPV4;
 
+    FE_ASSERT(is_ipv4 || id->addr.family == FE_IPV6, "an ID has an address of the network");
     fe_write_bytes(writer, fe_view_of(id->public_key, FE_KEY_LEN));
     fe_write_u8(writer, is_ipv4 ? 0 : 1);
     fe_write_bytes(writer, fe_view_of(id->addr.ip, is_ipv4 ? 4 : 16));
@@ -35,8 +36,10 @@ size_t fe_old_names_size(const struct fe_view *names, size_t n)
 
 void fe_old_names_encode(struct fe_writer *writer, const struct fe_view *names, size_t n)
 {
+    FE_ASSERT(n <= UINT8_MAX, "names are counted in a byte");
     fe_write_u8(writer, (uint8_t)n);
     for (size_t i = 0; i < n; i++) {
+        FE_ASSERT(names[i].len <= UINT8_MAX, "a name's length is a byte");
         fe_write_u8(writer, (uint8_t)names[i].len);
         fe_write_bytes(writer, names[i]);
     }
@@ -60,8 +63,11 @@ size_t fe_old_headers_size(const struct fe_header *headers, size_t n)
 
 void fe_old_headers_encode(struct fe_writer *writer, const struct fe_header *headers, size_t n)
 {
+    FE_ASSERT(n <= UINT16_MAX, "headers are counted in two bytes");
     fe_write_u16(writer, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
+        FE_ASSERT(headers[i].name.len <= UINT8_MAX && headers[i].value.len <= UINT16_MAX,
+                  "a header's lengths are a byte and two");
         fe_write_u8(writer, (uint8_t)headers[i].name.len);
         fe_write_bytes(writer, headers[i].name);
         fe_write_u16(writer, (uint16_t)headers[i].value.len);
@@ -80,6 +86,7 @@ void fe_old_handshake_encode(struct fe_writer *writer, const struct fe_id *id,
                              const struct fe_view *services, size_t n,
                              const uint8_t signature[FE_SIGNATURE_LEN])
 {
+    FE_ASSERT(id == NULL || signature != NULL, "an ID is signed");
     fe_write_u8(writer, id != NULL ? 1 : 0);
     if (id != NULL) {
         fe_old_id_encode(writer, id);
@@ -147,6 +154,7 @@ size_t fe_old_nodes_size(const struct fe_id *ids, size_t n)
 
 void fe_old_nodes_encode(struct fe_writer *writer, const struct fe_id *ids, size_t n)
 {
+    FE_ASSERT(n <= UINT8_MAX, "nodes are counted in a byte");
     fe_write_u8(writer, (uint8_t)n);
     for (size_t i = 0; i < n; i++) {
         fe_old_id_encode(writer, &ids[i]);

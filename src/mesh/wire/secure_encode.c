@@ -10,6 +10,7 @@ static size_t text_len(struct fe_view text)
 
 static void write_text(struct fe_writer *writer, struct fe_view text)
 {
+    FE_ASSERT(text_len(text) <= UINT8_MAX, "a text's length is a byte");
     fe_write_u8(writer, (uint8_t)text_len(text));
     fe_write_bytes(writer, fe_view_of(text.ptr, text_len(text)));
 }
@@ -108,8 +109,10 @@ size_t fe_secure_services_size(const struct fe_offer *offers, size_t n)
 
 void fe_secure_services_encode(struct fe_writer *writer, const struct fe_offer *offers, size_t n)
 {
+    FE_ASSERT(n <= FE_SERVICES_MAX, "services are as many as a Handshake can name");
     fe_write_u16(writer, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
+        FE_ASSERT(offers[i].name.len <= UINT8_MAX, "a name's length is a byte");
         fe_write_u8(writer, (uint8_t)offers[i].name.len);
         fe_write_bytes(writer, offers[i].name);
         fe_write_u16(writer, offers[i].weight);
@@ -124,6 +127,7 @@ size_t fe_secure_nodes_size(const struct fe_id *ids, size_t n)
 void fe_secure_nodes_encode(struct fe_writer *writer, uint32_t token, const struct fe_id *ids,
                             size_t n)
 {
+    FE_ASSERT(n <= FE_NODES_MAX, "an answer names k nodes");
     fe_write_u32(writer, token);
     fe_old_nodes_encode(writer, ids, n);
 }

@@ -1,4 +1,5 @@
 /* The extension of a Handshake (docs/PROTOCOL.md §2.1): "FLT2", u16 length, TLVs. */
+#include "ground/base/assert.h"
 #include "mesh/wire/secure.h"
 
 #define MAGIC FE_VIEW_LIT("FLT2")
@@ -99,6 +100,7 @@ static int read_tlv(struct fe_reader *tlvs, struct seen *seen,
     if (!fe_reader_is_complete(&value)) {
         return fe_err_set(err, FLATEND_EPROTO, "extension: malformed value of type %u", type);
     }
+    FE_ASSERT(type < KNOWN_MAX, "a type that was read is known");
     if (seen->types[type]) {
         return fe_err_set(err, FLATEND_EPROTO, "extension: duplicate type %u", type);
     }
@@ -177,6 +179,7 @@ size_t fe_secure_extension_size(const struct fe_secure_extension *extension, boo
 
 static void write_header(struct fe_writer *writer, uint8_t type, size_t len)
 {
+    FE_ASSERT(len <= UINT16_MAX, "a value's length is two bytes");
     fe_write_u8(writer, type);
     fe_write_u16(writer, (uint16_t)len);
 }
@@ -184,6 +187,8 @@ static void write_header(struct fe_writer *writer, uint8_t type, size_t len)
 void fe_secure_extension_encode(struct fe_writer *writer,
                                 const struct fe_secure_extension *extension, bool is_signed)
 {
+    FE_ASSERT(extension->agent.len <= FE_SECURE_AGENT_MAX, "an agent that peers take");
+    FE_ASSERT(extension->record_max >= FE_SECURE_RECORD_MIN, "records that peers may send");
     fe_write_bytes(writer, MAGIC);
     fe_write_u16(writer, (uint16_t)tlvs_size(extension, is_signed));
     write_header(writer, TLV_FEATURES, 4);
