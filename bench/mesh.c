@@ -205,9 +205,10 @@ static void start_one(struct call *call)
         .n_services = 1,
         .deadline_ms = FE_TIME_NEVER,
     };
-    int rv =
-        fe_call_start(&call->call, fe_node_registry(client->node), fe_worker_timers(client->worker),
-                      fe_worker_pool(client->worker), &request, &call_ops, call);
+    const struct fe_call_env env = {fe_node_registry(client->node),
+                                    fe_worker_timers(client->worker),
+                                    fe_worker_pool(client->worker)};
+    int rv = fe_call_start(&call->call, &env, &request, &call_ops, call);
 
     call->n_received = 0;
     if (rv != 0) {

@@ -105,9 +105,10 @@ static void start_call(struct scenario *scenario)
         .n_services = 1,
         .deadline_ms = fe_worker_now(scenario->worker) + CALL_DEADLINE_MS,
     };
-    int rv = fe_call_start(&scenario->call, fe_node_registry(scenario->nodes[1]),
-                           fe_worker_timers(scenario->worker), fe_worker_pool(scenario->worker),
-                           &request, &call_ops, scenario);
+    const struct fe_call_env env = {fe_node_registry(scenario->nodes[1]),
+                                    fe_worker_timers(scenario->worker),
+                                    fe_worker_pool(scenario->worker)};
+    int rv = fe_call_start(&scenario->call, &env, &request, &call_ops, scenario);
 
     if (rv == 0) {
         rv = fe_call_finish(&scenario->call, NULL, 0);

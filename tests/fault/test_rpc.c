@@ -312,9 +312,9 @@ static int call_with_a_retry(struct world *world)
     const struct fe_view name = FE_VIEW_LIT("echo");
     const struct fe_call_request request = {
         .services = &name, .n_services = 1, .deadline_ms = 1000};
+    const struct fe_call_env env = {&world->registry, &world->timers, &world->pool};
 
-    TRY(fe_call_start(&world->call, &world->registry, &world->timers, &world->pool, &request, &ops,
-                      &world->outcome));
+    TRY(fe_call_start(&world->call, &env, &request, &ops, &world->outcome));
     for (int i = 0; i < 2; i++) {
         assert_int_equal(fe_call_write(&world->call, fe_view_of(body, sizeof(body))), sizeof(body));
     }

@@ -164,14 +164,16 @@ static void ask(struct roll *roll)
         .n_headers = 1,
         .deadline_ms = FE_TIME_NEVER,
     };
+    struct fe_call_env env;
     int rv;
 
     assert_true(roll->n_calls < CALLS_MAX);
     call->roll = roll;
     (void)snprintf(call->id, sizeof(call->id), "%zu", roll->n_calls++);
     call->header = (struct fe_header){FE_VIEW_LIT("id"), fe_view_str(call->id)};
-    rv = fe_call_start(&call->call, fe_mesh_registry(sim_node(roll->sim, 0)->mesh),
-                       sim_timers(roll->sim), sim_pool(roll->sim), &request, &call_ops, call);
+    env = (struct fe_call_env){fe_mesh_registry(sim_node(roll->sim, 0)->mesh),
+                               sim_timers(roll->sim), sim_pool(roll->sim)};
+    rv = fe_call_start(&call->call, &env, &request, &call_ops, call);
     assert_int_equal(rv, 0);
     assert_int_equal(fe_call_finish(&call->call, NULL, 0), 0);
 }

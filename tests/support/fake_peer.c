@@ -146,10 +146,11 @@ void fake_owner_init(struct fake_owner *owner, struct trace *trace)
 int fake_open(struct fake_peer *fake, struct fake_owner *owner)
 {
     struct fe_view service = FE_VIEW_LIT("echo");
+    const struct fe_stream_request request = {.services = &service, .n_services = 1};
 
     owner->is_remote = false;
     owner->id = fake->peer.has_windows ? fake->peer.next_local : fake->sender.next_stream;
-    return fe_stream_open(&fake->peer, &service, 1, NULL, 0, &stream_ops, owner, &owner->stream);
+    return fe_stream_open(&fake->peer, &request, &stream_ops, owner, &owner->stream);
 }
 
 static void on_idle_reset(struct fe_stream *stream, int code)
@@ -162,6 +163,7 @@ void fake_load(struct fake_peer *fake, unsigned n)
 {
     static const struct fe_stream_ops idle_ops = {.on_reset = on_idle_reset};
     const struct fe_view service = FE_VIEW_LIT("load");
+    const struct fe_stream_request request = {.services = &service, .n_services = 1};
     uint32_t next_stream = fake->sender.next_stream;
     bool is_off = fake->trace->is_off;
     struct fe_stream *stream;
@@ -169,8 +171,7 @@ void fake_load(struct fake_peer *fake, unsigned n)
     fake->trace->is_off = true;
     fake->sender.next_stream = 0x10000001;
     for (unsigned i = 0; i < n; i++) {
-        assert_int_equal(
-            fe_stream_open(&fake->peer, &service, 1, NULL, 0, &idle_ops, NULL, &stream), 0);
+        assert_int_equal(fe_stream_open(&fake->peer, &request, &idle_ops, NULL, &stream), 0);
     }
     fake->trace->is_off = is_off;
     fake->sender.next_stream = next_stream;

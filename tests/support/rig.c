@@ -169,9 +169,16 @@ int rig_start(struct rig *rig)
 {
     struct fe_transport transport = {.ops = &transport_ops, .arg = rig};
     struct fe_log log = {.fn = on_log, .arg = rig, .level = FLATEND_LOG_INFO};
+    const struct fe_mesh_env env = {
+        .transport = transport,
+        .timers = &rig->timers,
+        .now_ms = read_clock,
+        .now_arg = rig,
+        .rng = &rig->rng,
+        .log = &log,
+    };
 
-    rig->mesh = fe_mesh_new(&rig->config, transport, &rig->timers, read_clock, rig, NULL, &rig->rng,
-                            &log, &mesh_ops, rig);
+    rig->mesh = fe_mesh_new(&rig->config, &env, &mesh_ops, rig);
     if (rig->mesh == NULL) {
         fe_timers_deinit(&rig->timers);
         return FLATEND_ENOMEM;

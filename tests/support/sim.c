@@ -475,10 +475,18 @@ void sim_start(struct sim *sim, size_t index)
     };
     struct fe_transport transport = {.ops = &transport_ops, .arg = node};
     struct fe_log log = {.fn = on_log, .arg = node, .level = FLATEND_LOG_INFO};
+    const struct fe_mesh_env env = {
+        .transport = transport,
+        .timers = &sim->timers,
+        .now_ms = read_clock,
+        .now_arg = sim,
+        .pool = &sim->pool,
+        .rng = &sim->rng,
+        .log = &log,
+    };
 
     assert(node->mesh == NULL);
-    node->mesh = fe_mesh_new(&config, transport, &sim->timers, read_clock, sim, &sim->pool,
-                             &sim->rng, &log, &mesh_ops, node);
+    node->mesh = fe_mesh_new(&config, &env, &mesh_ops, node);
     assert(node->mesh != NULL);
     node->n_starts++;
 }

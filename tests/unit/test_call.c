@@ -138,8 +138,9 @@ static void provide(struct world *world, unsigned n)
 
 static int start(struct world *world)
 {
-    return fe_call_start(&world->call, &world->registry, &world->timers, &world->pool,
-                         &world->request, &call_ops, world);
+    const struct fe_call_env env = {&world->registry, &world->timers, &world->pool};
+
+    return fe_call_start(&world->call, &env, &world->request, &call_ops, world);
 }
 
 static ssize_t write_text(struct world *world, const char *text)

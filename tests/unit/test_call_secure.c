@@ -131,8 +131,9 @@ static void provide(struct world *world, unsigned n)
 
 static int start(struct world *world)
 {
-    return fe_call_start(&world->call, &world->registry, &world->timers, &world->pool,
-                         &world->request, &call_ops, world);
+    const struct fe_call_env env = {&world->registry, &world->timers, &world->pool};
+
+    return fe_call_start(&world->call, &env, &world->request, &call_ops, world);
 }
 
 /* ---- the call itself ---- */
@@ -256,6 +257,7 @@ static void what_was_not_accepted_goes_elsewhere(void **state)
 static void a_provider_that_takes_no_more_is_passed_over(void **state)
 {
     struct world *world = *state;
+    const struct fe_call_env env = {&world->registry, &world->timers, &world->pool};
     struct fake_owner owner;
     struct fe_call second;
 
@@ -264,8 +266,7 @@ static void a_provider_that_takes_no_more_is_passed_over(void **state)
     assert_int_equal(fake_open(&world->fakes[0], &owner), 0);
     assert_int_equal(start(world), 0);
     trace_expect(&world->trace, "request(101,echo) request(201,echo)");
-    assert_int_equal(fe_call_start(&second, &world->registry, &world->timers, &world->pool,
-                                   &world->request, &call_ops, world),
+    assert_int_equal(fe_call_start(&second, &env, &world->request, &call_ops, world),
                      FLATEND_ELIMIT);
     fe_call_reset(&world->call, FE_REASON_CANCEL);
     fake_cancel(&owner);

@@ -456,14 +456,14 @@ static void on_nothing(struct fe_peer *peer)
 static void open_one(struct world *world)
 {
     const struct fe_view service = FE_VIEW_LIT("echo");
+    const struct fe_stream_request request = {.services = &service, .n_services = 1};
     struct slot *slot = free_slot(world);
 
     if (slot == NULL) {
         return;
     }
     *slot = (struct slot){.world = world, .id = world->next_local + 2, .remote = REMOTE_HEAD};
-    assert_int_equal(
-        fe_stream_open(&world->peer, &service, 1, NULL, 0, &stream_ops, slot, &slot->stream), 0);
+    assert_int_equal(fe_stream_open(&world->peer, &request, &stream_ops, slot, &slot->stream), 0);
 }
 
 static void act_somewhere(struct world *world)

@@ -493,6 +493,7 @@ static void on_want_read(struct fe_peer *peer)
 static void open_one(struct world *world)
 {
     const struct fe_view service = FE_VIEW_LIT("echo");
+    const struct fe_stream_request request = {.services = &service, .n_services = 1};
     uint32_t from = below(world, 2);
     struct side *side = &world->sides[from];
     struct end *ends = world->talks[world->n_talks];
@@ -514,7 +515,7 @@ static void open_one(struct world *world)
     }
     world->opening = ends;
     world->n_talks++;
-    rc = fe_stream_open(&side->peer, &service, 1, NULL, 0, &stream_ops, &ends[0], &ends[0].stream);
+    rc = fe_stream_open(&side->peer, &request, &stream_ops, &ends[0], &ends[0].stream);
     if (rc != 0) {
         assert_int_equal(rc, FLATEND_ELIMIT);
         assert_int_equal(n_local, side->sender.flow.streams_out);

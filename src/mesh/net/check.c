@@ -9,7 +9,7 @@ static void check_connecting(const struct fe_link *link)
     FE_ASSERT(fe_timer_is_armed(&link->timer), "a connection is waited for until its deadline");
     FE_ASSERT(link->peer.registry == NULL, "a peer provides nothing before its Handshake");
     FE_ASSERT(!fe_timer_is_armed(&link->keepalive), "a peer is watched from its Handshake on");
-    FE_ASSERT(!link->has_goaway, "a peer says goodbye behind its Handshake");
+    FE_ASSERT(!link->has_goaway, "GOAWAY comes behind the Handshake");
 }
 
 static void check_ready(const struct fe_link *link)
@@ -23,7 +23,7 @@ static void check_ready(const struct fe_link *link)
     FE_ASSERT(link->peer.registry == NULL || link->peer.registry == &mesh->registry,
               "a peer is in the registry of its mesh");
     FE_ASSERT(!link->has_goaway || link->peer.registry == NULL,
-              "a peer that has said goodbye is asked nothing");
+              "a peer that has sent GOAWAY is sent no requests");
     FE_ASSERT(link->dial == NULL || link->dial->state == FE_DIAL_CONNECTED,
               "the dial of a link that is ready is connected");
 }
@@ -32,8 +32,8 @@ static void check_ended(const struct fe_link *link)
 {
     FE_ASSERT(fe_timer_is_armed(&link->timer) == (link->state == FE_LINK_DRAINING),
               "what is still sent has a deadline");
-    FE_ASSERT(!fe_timer_is_armed(&link->keepalive), "a peer that was given up is not watched");
-    FE_ASSERT(link->peer.registry == NULL, "a peer that was given up is asked nothing");
+    FE_ASSERT(!fe_timer_is_armed(&link->keepalive), "a peer of a closed link is not watched");
+    FE_ASSERT(link->peer.registry == NULL, "a peer of a closed link is sent no requests");
 }
 
 void fe_link_check(const struct fe_link *link)
@@ -43,7 +43,7 @@ void fe_link_check(const struct fe_link *link)
     FE_ASSERT(link->dial == NULL || link->dial->link == link,
               "a link and its dial know each other");
     FE_ASSERT(link->goaway == FE_GOAWAY_NONE || link->mesh->state != FE_MESH_RUNNING,
-              "a mesh that says goodbye drains");
+              "a mesh that sends GOAWAY drains");
     FE_ASSERT(link->has_session || link->state != FE_LINK_HANDSHAKE, "a Handshake needs a session");
     if (link->has_session) {
         FE_ASSERT(link->state != FE_LINK_DIALING, "a session needs a connection");

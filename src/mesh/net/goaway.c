@@ -3,10 +3,10 @@
  * Happy path: GOAWAY followed by a PING. The peer stops sending requests, and its reply to the PING
  * follows all requests sent before. Then no further request can arrive, and running ones may end.
  *
- * Failure modes: the peer is old: it cannot be told, and is answered with `handled` 0. The link is
- * lost meanwhile: nothing will come over it either. The peer has sent no Handshake: one that dialed
- * us has got no answer, and asks nothing; one that we have dialed may think that we are there, and
- * is told as soon as it has. */
+ * Failure modes: an old peer does not support GOAWAY; its requests are answered with `handled` 0. A
+ * link that is lost meanwhile carries no requests either. No Handshake yet: a peer that dialed has
+ * received none from us and sends no requests; a peer that we dialed may already be open, and gets
+ * GOAWAY as soon as its Handshake arrives. */
 #include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
@@ -32,7 +32,7 @@ static void send_goaway(struct fe_link *link)
     int code;
 
     FE_ASSERT(link->goaway == FE_GOAWAY_NONE && link->mesh->state != FE_MESH_RUNNING,
-              "a mesh that drains says goodbye once");
+              "a mesh that drains sends GOAWAY once");
     link->goaway = FE_GOAWAY_SENT;
     code = sender->ops->goaway(sender, UINT32_MAX, FE_REASON_NONE, FE_VIEW_LIT("shutting down"));
     if (code == 0) {

@@ -456,7 +456,7 @@ void fe_link_on_close(struct fe_link *link, int code)
     } else if (is_open(link)) {
         log_unreached(link, code);
     }
-    /* From here on nobody finds it: the callbacks below may close the mesh. */
+    /* From here on no lookup returns it. The callbacks below may close the mesh. */
     FE_ASSERT(fe_list_is_linked(&link->node) && mesh->n_links > 0, "a link is closed once");
     FE_ASSERT(!link->is_in_peer_call, "a link dies between two events");
     link->state = FE_LINK_CLOSING;

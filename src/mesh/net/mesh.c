@@ -28,10 +28,8 @@ static void on_wakeup(struct fe_timer *timer)
     }
 }
 
-struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_transport transport,
-                            struct fe_timers *timers, uint64_t (*now_ms)(void *arg), void *now_arg,
-                            struct fe_pool *pool, const struct fe_rng *rng,
-                            const struct fe_log *log, const struct fe_mesh_ops *ops, void *arg)
+struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe_mesh_env *env,
+                            const struct fe_mesh_ops *ops, void *arg)
 {
     struct fe_mesh *mesh = calloc(1, sizeof(*mesh));
 
@@ -39,29 +37,29 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_trans
         return NULL;
     }
     mesh->config = *config;
-    mesh->transport = transport;
-    mesh->timers = timers;
-    mesh->now_ms = now_ms;
-    mesh->now_arg = now_arg;
-    mesh->pool = pool;
-    mesh->rng = *rng;
-    if (log != NULL) {
-        mesh->log = *log;
+    mesh->transport = env->transport;
+    mesh->timers = env->timers;
+    mesh->now_ms = env->now_ms;
+    mesh->now_arg = env->now_arg;
+    mesh->pool = env->pool;
+    mesh->rng = *env->rng;
+    if (env->log != NULL) {
+        mesh->log = *env->log;
     }
     mesh->ops = ops;
     mesh->arg = arg;
     fe_timer_init(&mesh->wakeup, on_wakeup);
-    if (fe_timer_start(timers, &mesh->wakeup, FAR_AHEAD_MS) != 0) {
+    if (fe_timer_start(mesh->timers, &mesh->wakeup, FAR_AHEAD_MS) != 0) {
         free(mesh);
         return NULL;
     }
-    fe_rng_fill(rng, mesh->map_seed, sizeof(mesh->map_seed));
+    fe_rng_fill(&mesh->rng, mesh->map_seed, sizeof(mesh->map_seed));
     fe_list_init(&mesh->links);
     mesh->links_max = FE_MESH_LINKS_MAX;
     fe_list_init(&mesh->dials);
     fe_list_init(&mesh->unsettled);
     fe_registry_init(&mesh->registry, &mesh->rng);
-    fe_registry_set_clock(&mesh->registry, now_ms, now_arg);
+    fe_registry_set_clock(&mesh->registry, mesh->now_ms, mesh->now_arg);
     fe_kad_table_init(&mesh->table, fe_mesh_key(mesh));
     fe_discovery_init(mesh);
     return mesh;

@@ -46,15 +46,22 @@ struct fe_mesh_ops {
 
 struct fe_mesh; /* fields in mesh/net/internal.h */
 
-/* `timers` run on the clock that `now_ms` reads. Everything is copied but what pointers in it look
- * at (the names of the services, the timers, the pool, `ops`): that outlives the mesh. The
- * callbacks of `ops` but on_request come from a timer, never from within a call of the mesh. NULL:
- * out of memory. */
-struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, struct fe_transport transport,
-                            struct fe_timers *timers, uint64_t (*now_ms)(void *arg), void *now_arg,
-                            struct fe_pool *pool, const struct fe_rng *rng,
-                            const struct fe_log *log, const struct fe_mesh_ops *ops,
-                            void *arg) FE_MUST_USE;
+/* What a mesh stands on. */
+struct fe_mesh_env {
+    struct fe_transport transport;
+    struct fe_timers *timers; /* run on the clock that `now_ms` reads */
+    uint64_t (*now_ms)(void *arg);
+    void *now_arg;
+    struct fe_pool *pool; /* NULL: none */
+    const struct fe_rng *rng;
+    const struct fe_log *log; /* NULL: none */
+};
+
+/* Everything is copied but what pointers in it look at (the names of the services, the timers, the
+ * pool, `ops`): that outlives the mesh. The callbacks of `ops` but on_request come from a timer,
+ * never from within a call of the mesh. NULL: out of memory. */
+struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe_mesh_env *env,
+                            const struct fe_mesh_ops *ops, void *arg) FE_MUST_USE;
 
 /* After on_closed (also from within it), or before any link. NULL is allowed. */
 void fe_mesh_free(struct fe_mesh *mesh);

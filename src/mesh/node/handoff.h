@@ -1,8 +1,8 @@
 /* Two bodies between a thread that may block (a handler, a caller of flatend_push) and the node's
  * thread, which never waits. Both directions are bounded: the blocking side waits when the other
  * does not keep up, the node's side takes less and is told to resume. The words are those of
- * ground/base/flow.h: the node's side passes on the events of a stream or a
- * call, the blocking side's calls become commands that the node's thread carries out.
+ * ground/base/flow.h: the node's side passes on the events of a stream or call, the blocking side's
+ * calls become commands that the node's thread carries out.
  *
  *     blocking side                                  node's side           stream or call
  *     write ───────▶ out ──────▶ sending ──────────▶ send ───────────────▶ write
@@ -56,9 +56,9 @@ struct fe_handoff {
     int code;           /* why the stream is gone, once it is */
     bool is_complete;   /* everything incoming is in `in` */
     bool owes_resume;   /* bytes were refused: RESUME is due when there is space */
-    bool is_discarding; /* what is written is not wanted: it is dropped */
-    bool is_posted;     /* the task is under way */
-    bool is_detached;   /* the node is closed: nothing can be posted */
+    bool is_discarding; /* writes are discarded */
+    bool is_posted;     /* the task is in flight */
+    bool is_detached;   /* the node is closed: no tasks are posted */
     /* the node's thread only */
     struct fe_deferred wake; /* of a reader, for what has come in this turn */
     struct fe_chain sending;
@@ -69,7 +69,7 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
                     void (*on_task)(struct fe_task *task)) FE_MUST_USE;
 void fe_handoff_deinit(struct fe_handoff *handoff);
 
-/* As after init, to be used again. Only while no other thread has it. */
+/* As after init, for reuse. No other thread may use it. */
 void fe_handoff_clear(struct fe_handoff *handoff);
 
 /* Both sides are the node's thread: blocks may come from its pool. Only while nothing is in it. */
@@ -116,10 +116,11 @@ size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data);
 /* The incoming body is complete. After a reset nothing changes: something is missing. */
 void fe_handoff_on_end(struct fe_handoff *handoff);
 
-/* What is written from now on is not wanted: accepted and dropped. */
+/* Discards everything written from now on. */
 void fe_handoff_discard(struct fe_handoff *handoff);
 
-/* The stream is over before it was complete; the first code stays. Wakes the waiting side. */
+/* The stream is over before it was complete; the first code stays. Wakes the waiting
+ * thread. */
 void fe_handoff_on_reset(struct fe_handoff *handoff, int code);
 
 /* Every invariant. To be called by the node's side. */

@@ -144,6 +144,8 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
 {
     struct flatend_node *node = stream->node;
     struct fe_worker *worker = node->worker;
+    const struct fe_call_env env = {fe_mesh_registry(node->mesh), fe_worker_timers(worker),
+                                    fe_worker_pool(worker)};
     uint64_t now_ms = fe_worker_now(worker);
     int code;
 
@@ -155,8 +157,7 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
         set_started(stream, code);
         return;
     }
-    code = fe_call_start(&stream->call, fe_mesh_registry(node->mesh), fe_worker_timers(worker),
-                         fe_worker_pool(worker), &stream->request, &call_ops, stream);
+    code = fe_call_start(&stream->call, &env, &stream->request, &call_ops, stream);
     if (code == 0) {
         stream->state = FE_OUTGOING_RUNNING;
         node->n_calls++;

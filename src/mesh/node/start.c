@@ -71,6 +71,15 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         .reconnect_backoff_min_ms = settings->reconnect_backoff_min_ms,
         .reconnect_backoff_max_ms = settings->reconnect_backoff_max_ms,
     };
+    const struct fe_mesh_env env = {
+        .transport = fe_node_transport(node),
+        .timers = fe_worker_timers(node->worker),
+        .now_ms = now_ms,
+        .now_arg = node->worker,
+        .pool = fe_worker_pool(node->worker),
+        .rng = &node->rng,
+        .log = &settings->log,
+    };
 
     if (!settings->is_anonymous) {
         config.self.secret = settings->secret_key;
@@ -78,9 +87,7 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         config.self.id.addr =
             settings->has_public_addr ? settings->public_addr : node->listeners[0].addr;
     }
-    node->mesh = fe_mesh_new(&config, fe_node_transport(node), fe_worker_timers(node->worker),
-                             now_ms, node->worker, fe_worker_pool(node->worker), &node->rng,
-                             &settings->log, &mesh_ops, node);
+    node->mesh = fe_mesh_new(&config, &env, &mesh_ops, node);
     fe_wipe(&config.self.secret, sizeof(config.self.secret));
     if (node->mesh == NULL) {
         return fe_err_code(error, FLATEND_ENOMEM);

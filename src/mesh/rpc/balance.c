@@ -7,8 +7,8 @@
  *        │                                        └──── for twice as long ──┤
  *        └───────────── FE_EJECT_AFTER successes in a row ──────────────────┘
  *
- * Nothing here is done by a timer: an ejected one is taken back by whoever looks for a provider,
- * and no clock is read while all are well. */
+ * No timer is needed: the next selection readmits an ejected provider, and no clock is read while
+ * none is ejected. */
 #include "ground/base/assert.h"
 #include "mesh/rpc/providers.h"
 

@@ -68,6 +68,8 @@ static struct fe_peer *next_provider(struct fe_call *call)
 static int open_stream(struct fe_call *call)
 {
     const struct fe_call_request *request = &call->request;
+    const struct fe_stream_request head = {request->services, request->n_services, request->headers,
+                                           request->n_headers};
     struct fe_peer *peer;
 
     while ((peer = next_provider(call)) != NULL) {
@@ -75,8 +77,7 @@ static int open_stream(struct fe_call *call)
 
         FE_ASSERT(call->n_tried < FE_CALL_ATTEMPTS_MAX, "attempts are bounded");
         call->tried[call->n_tried++] = peer->handle;
-        code = fe_stream_open(peer, request->services, request->n_services, request->headers,
-                              request->n_headers, &stream_ops, call, &call->stream);
+        code = fe_stream_open(peer, &head, &stream_ops, call, &call->stream);
         if (code == 0) {
             return 0;
         }
@@ -253,9 +254,8 @@ static void enlist(struct fe_call *call)
     registry->n_calls_started++;
 }
 
-int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_timers *timers,
-                  struct fe_pool *pool, const struct fe_call_request *request,
-                  const struct fe_call_ops *ops, void *owner)
+int fe_call_start(struct fe_call *call, const struct fe_call_env *env,
+                  const struct fe_call_request *request, const struct fe_call_ops *ops, void *owner)
 {
     int code = 0;
 
@@ -265,8 +265,8 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
         .ops = ops,
         .owner = owner,
         .request = *request,
-        .registry = registry,
-        .timers = timers,
+        .registry = env->registry,
+        .timers = env->timers,
         .is_replayable = true,
         .code = FLATEND_ENOPROVIDER,
         .state = FE_CALL_WAITING,
@@ -274,9 +274,9 @@ int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_
     };
     fe_list_init(&call->link);
     fe_timer_init(&call->timer, on_deadline);
-    fe_chain_init(&call->replay, pool);
+    fe_chain_init(&call->replay, env->pool);
     if (request->deadline_ms != FE_TIME_NEVER) {
-        code = fe_timer_start(timers, &call->timer, request->deadline_ms);
+        code = fe_timer_start(env->timers, &call->timer, request->deadline_ms);
     }
     if (code == 0) {
         code = open_stream(call);

@@ -39,7 +39,7 @@ struct fe_call_ops {
     /* FLATEND_EUNHANDLED, FLATEND_ETIMEDOUT, FLATEND_ERESET, FLATEND_ENOMEM, another that the
      * provider's reason for a RESET stands for (fe_reason_code), or what the connection
      * was closed with (FLATEND_ECLOSED, FLATEND_EPROTO ...). When several providers were tried, the
-     * one that may have done something speaks. */
+     * code is that of the one that may have acted on the request. */
     void (*on_reset)(struct fe_call *call, int code);
 };
 
@@ -53,6 +53,13 @@ struct fe_call_request {
     bool is_idempotent;
     uint64_t started_ms;  /* on the owner's clock: for its age, when the node is looked into */
     uint64_t deadline_ms; /* on the owner's clock, for the response head; FE_TIME_NEVER: none */
+};
+
+/* Where a call lives: all of the node's thread, and living longer than the call. */
+struct fe_call_env {
+    struct fe_registry *registry;
+    struct fe_timers *timers;
+    struct fe_pool *pool;
 };
 
 enum fe_call_state {
@@ -91,9 +98,9 @@ struct fe_call {
 
 /* Sends the request. FLATEND_ENOPROVIDER, FLATEND_ETOOBIG, FLATEND_ELIMIT, FLATEND_ENOMEM: nothing
  * was sent, no callback will come, there is nothing to cancel. */
-int fe_call_start(struct fe_call *call, struct fe_registry *registry, struct fe_timers *timers,
-                  struct fe_pool *pool, const struct fe_call_request *request,
-                  const struct fe_call_ops *ops, void *owner) FE_MUST_USE;
+int fe_call_start(struct fe_call *call, const struct fe_call_env *env,
+                  const struct fe_call_request *request, const struct fe_call_ops *ops,
+                  void *owner) FE_MUST_USE;
 
 /* Body bytes: how many were accepted, or FLATEND_ENOMEM. Fewer than all: on_writable follows. After
  * the response has ended everything is accepted and dropped. */

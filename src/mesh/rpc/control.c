@@ -1,5 +1,5 @@
-/* What only peers that have windows say about their streams: RESET, WINDOW, GOAWAY; and which of
- * their ids are over. */
+/* Packets that only peers with windows send: RESET, WINDOW, GOAWAY; and which of their ids are
+ * over. */
 #include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 #include "mesh/rpc/registry.h"

@@ -42,7 +42,7 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
     struct fe_stream *stream;
     int code = check_new_id(peer, event->stream, err);
 
-    FE_ASSERT(peer->n_remote <= FE_PEER_STREAMS_MAX, "the peer's streams are bounded");
+    FE_ASSERT(peer->n_remote <= FE_PEER_STREAMS_MAX, "remote streams are bounded");
     if (code != 0) {
         return code;
     }

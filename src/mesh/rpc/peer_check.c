@@ -61,7 +61,7 @@ static void check_sums(const struct fe_peer *peer)
         add(&sums, stream);
     }
     FE_ASSERT(peer->n_streams == sums.n_streams, "open streams are counted");
-    FE_ASSERT(peer->n_remote == sums.n_remote, "streams of the peer's are counted");
+    FE_ASSERT(peer->n_remote == sums.n_remote, "remote streams are counted");
     FE_ASSERT(peer->n_backlogged == sums.n_backlogged,
               "readers that hold the peer back are counted");
     FE_ASSERT(peer->n_waiting == sums.n_waiting, "bytes that wait are counted");
@@ -73,8 +73,8 @@ static void check_sums(const struct fe_peer *peer)
 
 static void check_bounds(const struct fe_peer *peer)
 {
-    FE_ASSERT(peer->n_remote <= peer->n_streams, "the peer's streams are some of all");
-    FE_ASSERT(peer->n_remote <= FE_PEER_STREAMS_MAX, "the peer's streams are bounded");
+    FE_ASSERT(peer->n_remote <= peer->n_streams, "remote streams are some of all");
+    FE_ASSERT(peer->n_remote <= FE_PEER_STREAMS_MAX, "remote streams are bounded");
     FE_ASSERT(peer->n_late <= FE_PEER_LATE_MAX, "late streams are bounded");
     FE_ASSERT(peer->n_free_streams <= FE_PEER_FREE_STREAMS_MAX, "free streams are bounded");
     FE_ASSERT(peer->n_queued_heads <= FE_PEER_QUEUED_HEADS_MAX, "queued heads are bounded");
@@ -113,7 +113,7 @@ void fe_peer_check(const struct fe_peer *peer)
     FE_ASSERT(peer->depth == 0 && peer->quantum == 0, "no event runs between two events");
     FE_ASSERT(fe_list_is_empty(&peer->done), "what was due has come");
     FE_ASSERT(peer->recent == NULL || (peer->recent->peer == peer && peer->streams.n > 0),
-              "the stream found last is one of the peer's");
+              "the stream found last is one that is open or late");
     FE_ASSERT(peer->registry != NULL || peer->n_offers == 0, "what is offered is in a registry");
     check_bounds(peer);
     check_windows(peer);

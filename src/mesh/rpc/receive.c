@@ -127,8 +127,8 @@ static int keep_trailers(struct fe_stream *stream, struct fe_headers trailers)
     return 0;
 }
 
-/* A stream of ours is complete, and gone before its owner hears of it: the memory stays until the
- * outermost call into the peer returns, with the trailers. */
+/* A local stream is complete, and gone before its owner is told: its memory, with the trailers,
+ * stays until the outermost call into the peer returns. */
 static void end_body(struct fe_stream *stream, struct fe_headers trailers)
 {
     FE_ASSERT(stream->peer->depth > 0, "events come from within a call into the peer");

@@ -19,15 +19,14 @@ static bool has_all_streams(const struct fe_peer *peer)
     return peer->has_windows && peer->n_streams - peer->n_remote >= peer->flow.streams_out;
 }
 
-int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t n_services,
-                   const struct fe_header *headers, size_t n_headers,
+int fe_stream_open(struct fe_peer *peer, const struct fe_stream_request *request,
                    const struct fe_stream_ops *ops, void *owner, struct fe_stream **stream)
 {
     struct fe_sender *sender = peer->sender;
     struct fe_stream *opened;
     int code;
 
-    FE_ASSERT(n_services > 0 && services != NULL, "a request is for a service");
+    FE_ASSERT(request->n_services > 0 && request->services != NULL, "a request is for a service");
     FE_ASSERT(ops != NULL && ops->on_reset != NULL, "a stream has an owner");
     if (peer->is_closed) {
         return FLATEND_ECLOSED;
@@ -41,7 +40,8 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_view *services, size_t 
     if (opened == NULL) {
         return FLATEND_ENOMEM;
     }
-    code = sender->ops->request(sender, opened->id, services, n_services, headers, n_headers);
+    code = sender->ops->request(sender, opened->id, request->services, request->n_services,
+                                request->headers, request->n_headers);
     if (code != 0) {
         opened->in = FE_HALF_ENDED; /* the peer never hears of it */
         fe_stream_drop(opened);
@@ -161,7 +161,7 @@ int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason)
     return code;
 }
 
-/* Nothing of a request is wanted once it has been answered. Old peers send it all. */
+/* The rest of a request that has been answered is not needed. Old peers send all of it. */
 static void complete_response(struct fe_stream *stream)
 {
     struct fe_peer *peer = stream->peer;

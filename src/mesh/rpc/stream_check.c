@@ -15,8 +15,8 @@ static void check_directions(const struct fe_stream *stream)
         FE_ASSERT(is_writable_half(stream->out), "a response that has ended ends its stream");
         return;
     }
-    FE_ASSERT(stream->out != FE_HALF_HEAD, "a request of ours begins with its head");
-    FE_ASSERT(stream->in != FE_HALF_ENDED, "a stream of ours ends with its response");
+    FE_ASSERT(stream->out != FE_HALF_HEAD, "a local stream begins with its request's head");
+    FE_ASSERT(stream->in != FE_HALF_ENDED, "a local stream ends with its response");
     FE_ASSERT(stream->in != FE_HALF_CLOSING || stream->out > FE_HALF_BODY,
               "of a request whose response has ended no body is sent");
 }

@@ -6,9 +6,9 @@
  *                                     <───────── K: Handshake: an old peer
  *                                     <───────── refusal key: why not
  *
- * Failure modes: the peer is old and only secure ones are welcome, has no mesh secret or another,
- * has a key or offers a service that is not allowed, or lies. Whoever refuses says why, in a
- * refusal (the responder) or a GOAWAY (the initiator), and is told by `err`. */
+ * Failure modes: the peer is old and only secure peers are allowed; it lacks the mesh secret or has
+ * another; its key or a service is not allowed; it violates the protocol. The rejecting side sends
+ * the reason, in a refusal (responder) or a GOAWAY (initiator), and returns it in `err`. */
 #include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/session/old.h"
