@@ -123,10 +123,15 @@ static void on_event(struct fe_call *call)
     (void)call;
 }
 
-static void on_fail(struct fe_call *call, int code, bool responded)
+static void on_end(struct fe_call *call, struct fe_headers trailers)
 {
     (void)call;
-    (void)responded;
+    (void)trailers;
+}
+
+static void on_reset(struct fe_call *call, int code)
+{
+    (void)call;
     fail_msg("the call failed: %s", flatend_strerror(code));
 }
 
@@ -134,8 +139,8 @@ static const struct fe_call_ops call_ops = {
     .on_response = on_response,
     .on_data = on_data,
     .on_writable = on_event,
-    .on_end = on_event,
-    .on_fail = on_fail,
+    .on_end = on_end,
+    .on_reset = on_reset,
 };
 
 static void start_call(struct scenario *scenario)
@@ -148,10 +153,11 @@ static void start_call(struct scenario *scenario)
                                             .n_headers = 1,
                                             .deadline_ms = FE_TIME_NEVER};
 
-    assert_int_equal(fe_call_start(&scenario->call, fe_node_registry(scenario->nodes[1]),
-                                   fe_worker_timers(scenario->worker),
-                                   fe_worker_pool(scenario->worker), &request, &call_ops, scenario),
-                     0);
+    const struct fe_call_env env = {.registry = fe_node_registry(scenario->nodes[1]),
+                                    .timers = fe_worker_timers(scenario->worker),
+                                    .pool = fe_worker_pool(scenario->worker)};
+
+    assert_int_equal(fe_call_start(&scenario->call, &env, &request, &call_ops, scenario), 0);
 }
 
 /* ---- the nodes ------------------------------------------------------------------------------ */
@@ -236,7 +242,7 @@ static void test_each_allocation_fails(void **state)
     for (size_t i = 0; i < 2; i++) {
         look_at_once(scenario.nodes[i]);
     }
-    fe_call_cancel(&scenario.call);
+    fe_call_reset(&scenario.call, FE_REASON_CANCEL);
     fe_node_close_on(scenario.nodes[0], on_closed, &scenario);
     fe_node_close_on(scenario.nodes[1], on_closed, &scenario);
     fe_worker_run(scenario.worker);
