@@ -224,15 +224,20 @@ enum { FLATEND_MESH_SECRET_MIN = 16 }; /* bytes */
 struct flatend_options {
     size_t size; /* set by FLATEND_OPTIONS_INIT */
 
-    /* The address at which peers can reach this node, "host:port". NULL: the first bind address. */
+    /* The address at which peers can reach this node, "host:port". NULL: the first bind address
+     * that is no unix socket. */
     const char *public_addr;
 
     /* The node's identity. NULL: the node is anonymous, listens nowhere and cannot be dialed. */
     const struct flatend_secret_key *secret_key;
 
-    /* Addresses to accept peers on, "host:port" or ":port" (all interfaces; port 0: any free one).
-     * None given: `public_addr`, else a free port on all interfaces. Ignored when anonymous. Host
-     * names, here and above, are looked up by flatend_node_new, which may block for that. */
+    /* Addresses to accept peers on: "host:port", ":port" (all interfaces; port 0: any free one), or
+     * "unix:/path", of at most 107 bytes, for peers on this machine. Peers tell each other
+     * host:port only: one of those, or `public_addr`, has to be there. The file of a unix socket
+     * has mode 0660 less the umask, replaces one on which nothing listens, and is removed when the
+     * node closes. None given: `public_addr`, else a free port on all interfaces. Ignored when
+     * anonymous. Host names, here and above, are looked up by flatend_node_new, which may block for
+     * that. */
     const char *const *bind_addrs;
     size_t n_bind_addrs;
 
@@ -299,10 +304,10 @@ struct flatend_options {
 FLATEND_API int flatend_node_new(const struct flatend_options *options, struct flatend_node **node,
                                  struct flatend_error *error) FLATEND_MUST_USE;
 
-/* Listens, connects to `addrs` and discovers the mesh from there. An address is "host:port", or
- * "KEY@host:port", where KEY is the public key (64 hexadecimal digits) that the node there has to
- * prove. Returns when every address was tried: 0 if none was given or at least one answered. An
- * address that does not answer is tried again as a lost peer is. FLATEND_EADDRINUSE,
+/* Listens, connects to `addrs` and discovers the mesh from there. An address is "host:port" or
+ * "unix:/path"; with "KEY@" in front, KEY is the public key (64 hexadecimal digits) that the node
+ * there has to prove. Returns when every address was tried: 0 if none was given or at least one
+ * answered. An address that does not answer is tried again as a lost peer is. FLATEND_EADDRINUSE,
  * FLATEND_EUNREACHABLE, ...; after a failure the node can only be freed. Any thread but the node's
  * own; once a node. */
 FLATEND_API int flatend_node_start(struct flatend_node *node, const char *const *addrs,
@@ -323,7 +328,8 @@ FLATEND_API void flatend_node_shutdown(struct flatend_node *node);
  * in a call with it; its streams may still be closed afterwards. Threads as for shutdown. */
 FLATEND_API void flatend_node_free(struct flatend_node *node);
 
-/* The address that the node's `index`-th listener is bound to, "127.0.0.1:9000", in `buf`: how to
+/* The address that the node's `index`-th listener is bound to, "127.0.0.1:9000" or
+ * "unix:/path", in `buf` (120 bytes are enough): how to
  * learn a port that was asked for as 0. FLATEND_ENOENT: no such listener. FLATEND_EOVERFLOW.
  * Any thread, after start. */
 FLATEND_API int flatend_node_listen_addr(struct flatend_node *node, size_t index, char *buf,

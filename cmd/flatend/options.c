@@ -156,7 +156,7 @@ int fe_options_parse(struct fe_options *options, int argc, char **argv)
     *options = (struct fe_options){
         .verb = FE_VERB_RUN,
         .config_path = "config.toml",
-        .addr = {FE_IPV4, {127, 0, 0, 1}, 9000},
+        .addr = {.family = FE_IPV4, .ip = {127, 0, 0, 1}, .port = 9000},
     };
     while (code == 0 && (option = getopt_long(argc, argv, "c:p:hV", known, NULL)) != -1) {
         code = parse_option(options, option, optarg);

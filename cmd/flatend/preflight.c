@@ -16,7 +16,7 @@ static void preflight_addr(const struct fe_addr *addr, struct fe_toml_pos pos, c
     const int code = fe_listener_try(addr);
 
     fe_addr_format(addr, text);
-    if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
+    if (code == FLATEND_EACCESS && addr->family != FE_UNIX && addr->port < PRIVILEGED_PORT) {
         fe_log(log, FLATEND_LOG_WARN,
                "%s:%u:%u: cannot listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE.",
                path, pos.line, pos.column, text);

@@ -86,7 +86,8 @@ static void step_accept(struct life *life)
 
 static void step_join(struct life *life)
 {
-    struct fe_addr addrs[] = {life->selves[1].id.addr, life->selves[1].id.addr};
+    const struct fe_addr addr = fe_addr_of_ip(&life->selves[1].id.addr);
+    const struct fe_addr addrs[] = {addr, addr};
 
     life->join = join_addrs(life->rig.mesh, addrs, 2);
 }
@@ -293,7 +294,7 @@ static struct rig_conn *open_dialed(struct rig *rig, struct fe_self *self)
     struct rig_conn *conn;
 
     rig_make_self(rig, self, 2);
-    assert_int_equal(join_addrs(rig->mesh, &self->id.addr, 1), 0);
+    assert_int_equal(join_id(rig->mesh, &self->id), 0);
     conn = rig_conn(rig, 0);
     assert_int_equal(rig_open(conn, self), 0);
     assert_int_equal(rig_carry(conn), 0);
@@ -396,8 +397,8 @@ static void test_dial_fails(void **state)
 
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
-    addrs[0] = rig.self.id.addr;
-    addrs[1] = rig.self.id.addr;
+    addrs[0] = fe_addr_of_ip(&rig.self.id.addr);
+    addrs[1] = addrs[0];
     rig.dial_code = FLATEND_ELIMIT;
     assert_int_equal(join_addrs(rig.mesh, addrs, 2), 0);
     rig_run(&rig, 60000);

@@ -118,7 +118,7 @@ static const struct fe_listener_ops listener_ops = {
 static int set_up(void **state)
 {
     static struct fixture f;
-    const struct fe_addr loopback = {FE_IPV4, {127, 0, 0, 1}, 0};
+    const struct fe_addr loopback = {.family = FE_IPV4, .ip = {127, 0, 0, 1}};
     struct fe_addr bound;
     struct flatend_error err;
     struct pem pem;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 #include "ground/base/list.h"
 #include "ground/uv/conn.h"
+#include "support/temp_dir.h"
 
 enum { BIG = 16 * 1024 * 1024, PIECE = 100 * 1000 };
 
@@ -222,7 +224,7 @@ static void world_init(struct world *world, const char *addr, const struct fe_li
     assert_int_equal(fe_addr_parse(&bind, addr, NULL), 0);
     assert_int_equal(fe_listener_open(world->worker, &bind, ops, world, &world->listener, NULL), 0);
     fe_listener_addr(world->listener, &world->addr);
-    assert_true(world->addr.port > 0);
+    assert_int_equal(world->addr.port > 0, world->addr.family != FE_UNIX);
 }
 
 static void world_run(struct world *world)
@@ -242,12 +244,11 @@ static void world_dial(struct world *world)
 
 /* ---- connections ---- */
 
-static void test_both_ways_at_once(void **state)
+static void both_ways_at_once(const char *addr)
 {
     struct world world;
 
-    (void)state;
-    world_init(&world, "127.0.0.1:0", &listener_ops);
+    world_init(&world, addr, &listener_ops);
     world.dialed.n_to_write = BIG;
     world.dialed.finishes = true;
     world.accepted.n_to_write = BIG + 1;
@@ -262,6 +263,24 @@ static void test_both_ways_at_once(void **state)
     assert_true(world.dialed.n_drains > 0);
     assert_int_equal(world.dialed.close_code, 0);
     assert_int_equal(world.accepted.close_code, 0);
+}
+
+static void test_both_ways_at_once(void **state)
+{
+    (void)state;
+    both_ways_at_once("127.0.0.1:0");
+}
+
+static void test_both_ways_over_a_unix_socket(void **state)
+{
+    struct temp_dir dir;
+    char addr[FE_ADDR_TEXT_MAX];
+
+    (void)state;
+    temp_dir_make(&dir);
+    snprintf(addr, sizeof(addr), "unix:%s", temp_dir_path(&dir, "socket"));
+    both_ways_at_once(addr);
+    temp_dir_remove(&dir);
 }
 
 /* Once a turn, however often it was asked for, and early enough to append to what is written. */
@@ -406,11 +425,16 @@ static void test_address_in_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_ways_at_once),      cmocka_unit_test(test_dual_stack),
-        cmocka_unit_test(test_close_while_reading),    cmocka_unit_test(test_abort_resets),
-        cmocka_unit_test(test_not_accepted_is_closed), cmocka_unit_test(test_dial_refused),
-        cmocka_unit_test(test_close_while_dialing),    cmocka_unit_test(test_address_in_use),
+        cmocka_unit_test(test_both_ways_at_once),
+        cmocka_unit_test(test_dual_stack),
+        cmocka_unit_test(test_close_while_reading),
+        cmocka_unit_test(test_abort_resets),
+        cmocka_unit_test(test_not_accepted_is_closed),
+        cmocka_unit_test(test_dial_refused),
+        cmocka_unit_test(test_close_while_dialing),
+        cmocka_unit_test(test_address_in_use),
         cmocka_unit_test(test_flush_is_told),
+        cmocka_unit_test(test_both_ways_over_a_unix_socket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

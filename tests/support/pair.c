@@ -9,7 +9,7 @@ static void init_side(struct pair *pair, struct pair_side *side, uint16_t port)
     fe_chain_init(&side->out, NULL);
     fe_ed25519_keypair(&pair->rng, &self->secret);
     memcpy(self->id.public_key, fe_ed25519_public(&self->secret), FE_KEY_LEN);
-    self->id.addr = (struct fe_addr){.family = FE_IPV4, .ip = {127, 0, 0, 1}, .port = port};
+    self->id.addr = (struct fe_ip_addr){.family = FE_IPV4, .ip = {127, 0, 0, 1}, .port = port};
     self->services = side->services;
 }
 

@@ -144,7 +144,7 @@ void rig_make_self(struct rig *rig, struct fe_self *self, uint8_t number)
     *self = (struct fe_self){0};
     fe_ed25519_keypair(&rig->rng, &self->secret);
     memcpy(self->id.public_key, fe_ed25519_public(&self->secret), FE_KEY_LEN);
-    self->id.addr = (struct fe_addr){.family = FE_IPV4, .ip = {10, 0, 0, number}, .port = 9000};
+    self->id.addr = (struct fe_ip_addr){.family = FE_IPV4, .ip = {10, 0, 0, number}, .port = 9000};
     self->services = rig->services;
     self->n_services = 1;
 }

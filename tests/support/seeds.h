@@ -16,4 +16,12 @@ static inline int join_addrs(struct fe_mesh *mesh, const struct fe_addr *addrs, 
     return fe_mesh_join(mesh, seeds, n);
 }
 
+/* Joins by the address that a node has in its ID. */
+static inline int join_id(struct fe_mesh *mesh, const struct fe_id *id)
+{
+    const struct fe_addr addr = fe_addr_of_ip(&id->addr);
+
+    return join_addrs(mesh, &addr, 1);
+}
+
 #endif

@@ -367,12 +367,13 @@ static uint64_t read_clock(void *arg)
 static void init_node(struct sim *sim, size_t index)
 {
     struct sim_node *node = &sim->nodes[index];
+    const struct fe_addr addr = sim_addr(index);
 
     node->sim = sim;
     node->index = index;
     fe_ed25519_keypair(&sim->rng, &node->self.secret);
     memcpy(node->self.id.public_key, fe_ed25519_public(&node->self.secret), FE_KEY_LEN);
-    node->self.id.addr = sim_addr(index);
+    (void)fe_addr_to_ip(&addr, &node->self.id.addr);
     node->services[0] = FE_VIEW_LIT("node");
     node->self.services = node->services;
     node->self.n_services = 1;

@@ -105,14 +105,18 @@ static void mapped_addresses_are_ipv4(void **state)
     struct fe_addr mapped = parsed("[::ffff:10.0.0.2]:1");
     struct fe_addr other = parsed("10.0.0.2:2");
     struct fe_addr ipv6 = parsed("[a00:2::]:1");
+    struct fe_ip_addr ip;
     char buf[FE_ADDR_TEXT_MAX];
 
     (void)state;
     assert_true(fe_addr_equal(&a, &mapped));
     assert_false(fe_addr_equal(&a, &other));
     assert_false(fe_addr_equal(&a, &ipv6));
-    assert_string_equal(fe_addr_format_host(&mapped, buf), "10.0.0.2");
-    assert_string_equal(fe_addr_format_host(&ipv6, buf), "a00:2::");
+    assert_true(fe_addr_to_ip(&mapped, &ip));
+    assert_string_equal(fe_ip_addr_format_host(&ip, buf), "10.0.0.2");
+    assert_string_equal(fe_ip_addr_format(&ip, buf), "10.0.0.2:1");
+    assert_true(fe_addr_to_ip(&ipv6, &ip));
+    assert_string_equal(fe_ip_addr_format_host(&ip, buf), "a00:2::");
 }
 
 static void addresses_with_a_meaning(void **state)
@@ -142,12 +146,59 @@ static void addresses_with_a_meaning(void **state)
     }
 }
 
+static void unix_sockets_parse_and_format(void **state)
+{
+    char longest[5 + FE_UNIX_PATH_MAX + 2] = "unix:";
+    struct flatend_error err = {0};
+    struct fe_addr addr;
+    char buf[FE_ADDR_TEXT_MAX];
+
+    (void)state;
+    expect_parsed("unix:/run/x.sock", FE_UNIX, "unix:/run/x.sock");
+    expect_parsed("unix:x", FE_UNIX, "unix:x");
+    expect_parsed("unix::80", FE_UNIX, "unix::80"); /* all of it is the path */
+    memset(longest + 5, 'p', FE_UNIX_PATH_MAX);
+    expect_parsed(longest, FE_UNIX, longest);
+    longest[5 + FE_UNIX_PATH_MAX] = 'p';
+    assert_int_equal(fe_addr_parse(&addr, longest, &err), FLATEND_EADDR);
+    assert_non_null(strstr(err.text, "107"));
+    assert_int_equal(fe_addr_parse(&addr, "unix:", &err), FLATEND_EADDR);
+    assert_non_null(strstr(err.text, "no path"));
+    addr = (struct fe_addr){.family = FE_UNIX};
+    assert_string_equal(fe_addr_format(&addr, buf), "unix:");
+}
+
+static void unix_sockets_compare(void **state)
+{
+    const struct fe_addr a = parsed("unix:/a");
+    const struct fe_addr again = parsed("unix:/a");
+    const struct fe_addr b = parsed("unix:/b");
+    const struct fe_addr nothing = parsed(":0");
+    struct fe_ip_addr ip;
+
+    (void)state;
+    assert_true(fe_addr_equal(&a, &again));
+    assert_false(fe_addr_equal(&a, &b));
+    assert_false(fe_addr_equal(&a, &nothing));
+    assert_false(fe_addr_equal(&nothing, &a));
+    assert_false(fe_addr_to_ip(&a, &ip));
+    assert_false(fe_addr_is_unspecified(&a));
+    assert_true(fe_addr_is_loopback(&a));
+    assert_false(fe_addr_has_any_port(&a));
+    assert_true(fe_addr_has_any_port(&nothing));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_parse_and_format), cmocka_unit_test(what_is_no_address),
-        cmocka_unit_test(names_are_for_a_resolver),   cmocka_unit_test(a_host_longer_than_any_name),
-        cmocka_unit_test(mapped_addresses_are_ipv4),  cmocka_unit_test(addresses_with_a_meaning),
+        cmocka_unit_test(addresses_parse_and_format),
+        cmocka_unit_test(what_is_no_address),
+        cmocka_unit_test(names_are_for_a_resolver),
+        cmocka_unit_test(a_host_longer_than_any_name),
+        cmocka_unit_test(mapped_addresses_are_ipv4),
+        cmocka_unit_test(addresses_with_a_meaning),
+        cmocka_unit_test(unix_sockets_parse_and_format),
+        cmocka_unit_test(unix_sockets_compare),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

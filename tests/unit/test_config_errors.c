@@ -200,6 +200,9 @@ static void test_values(void **state)
         {"[[http]]\naddr = \":65536\"\n",
          "2:8: expected an address such as \"127.0.0.1:9000\", \"[::1]:9000\" or \":3000\", "
          "found \":65536\""},
+        {"[[http]]\naddr = \"unix:\"\n", "2:8: 'unix:': no path (expected unix:/path)"},
+        {"addr = \"unix:/run/x\"\n",
+         "1:8: expected \"host:port\": other nodes cannot use a unix socket"},
     };
     (void)state;
     CHECK(FLATEND_EINVAL, mistakes);
@@ -267,6 +270,8 @@ static void test_same_address(void **state)
     static const struct mistake mistakes[] = {
         {"[[http]]\naddr = \":1\"\n[[http]]\naddrs = [\":2\", \":1\"]\n",
          "4:16: [::]:1 is already used by the [[http]] at 2:8"},
+        {"[[http]]\naddr = \"unix:x\"\n[[http]]\naddr = \"unix:x\"\n",
+         "4:8: unix:x is already used by the [[http]] at 2:8"},
         {"[[http]]\n[[http]]\n", "2:1: [::]:80 is already used by the [[http]] at 1:1"},
     };
     (void)state;

@@ -287,7 +287,7 @@ static void test_dial_is_closed_when_draining(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     fe_mesh_drain(rig.mesh);
     assert_int_equal(rig_conn(&rig, 0)->n_closes, 1);
     rig_run(&rig, 0);
@@ -306,7 +306,7 @@ static void test_node_that_is_just_met_is_told(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig.on_request = take;
     rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     for (int i = 0; i < 2; i++) { /* the keys, the hello and its answer, which is on its way */
@@ -340,7 +340,7 @@ static void test_node_that_sends_no_handshake(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     fe_mesh_drain(rig.mesh);
@@ -364,7 +364,7 @@ static void test_old_node_that_is_just_met(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
     self.is_old_only = true;
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     fe_mesh_drain(rig.mesh);

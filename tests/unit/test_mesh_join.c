@@ -413,7 +413,7 @@ static void test_discovered_nodes_are_dialed_and_asked(void **state)
 
     /* One of them answers, and knows one more, which nobody can reach. */
     open_conn(rig_conn(&rig, 1),
-              fe_addr_equal(&rig_conn(&rig, 1)->addr, &ids[0].addr) ? &selves[1] : &selves[2]);
+              rig_conn(&rig, 1)->addr.ip[3] == ids[0].addr.ip[3] ? &selves[1] : &selves[2]);
     answer(rig_conn(&rig, 1), &selves[3].id, 1);
     assert_int_equal(rig.n_conns, 4);
     rig_refuse(rig_conn(&rig, 3));
@@ -438,7 +438,7 @@ static void test_unspecified_address_of_a_discovered_node(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &selves[0], 2);
     rig_make_self(&rig, &selves[1], 0);
-    selves[1].id.addr = (struct fe_addr){.family = FE_IPV6, .port = 9007};
+    selves[1].id.addr = (struct fe_ip_addr){.family = FE_IPV6, .port = 9007};
     join_one(&rig);
     open_conn(rig_conn(&rig, 0), &selves[0]);
     answer(rig_conn(&rig, 0), &selves[1].id, 1);

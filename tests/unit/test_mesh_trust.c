@@ -55,7 +55,7 @@ static void refuse_everybody(struct fe_self *self, struct only *only)
 
 static void join_pinned(struct rig *rig, const struct fe_self *there, const uint8_t key[FE_KEY_LEN])
 {
-    struct fe_seed seed = {.addr = there->id.addr, .is_pinned = true};
+    struct fe_seed seed = {.addr = fe_addr_of_ip(&there->id.addr), .is_pinned = true};
 
     memcpy(seed.key, key, FE_KEY_LEN);
     assert_int_equal(fe_mesh_join(rig->mesh, &seed, 1), 0);
@@ -148,7 +148,7 @@ static void test_refused_node_asks_again_in_a_minute(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
     refuse_everybody(&self, &nobody);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     refuse(rig_conn(&rig, 0), &self);
     assert_string_equal(rig.trace, "Closed the connection to 10.0.0.2:9000: rejected by the peer: "
                                    "key not allowed.\n"
@@ -178,7 +178,7 @@ static void test_forged_refusals_do_not_part_two_nodes(void **state)
     rig_make_self(&rig, &self, 2);
     rig_make_self(&rig, &forger, 2);
     refuse_everybody(&forger, &nobody);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(rig.n_conns, i + 1);
         refuse(rig_conn(&rig, i), &forger);
@@ -204,7 +204,7 @@ static void test_attempts_after_a_refusal(void **state)
     assert_int_equal(rig_start(&rig), 0);
     rig_make_self(&rig, &self, 2);
     refuse_everybody(&self, &nobody);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     rig_refuse(rig_conn(&rig, 0));
     rig_run(&rig, 1000);
     assert_int_equal(rig.n_conns, 2);
@@ -231,7 +231,7 @@ static void test_thrown_out(void **state)
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     assert_int_equal(rig_carry(conn), 0);
@@ -261,7 +261,7 @@ static void test_discovered_node_that_refuses_is_forgotten(void **state)
     rig_make_self(&rig, &selves[0], 2);
     rig_make_self(&rig, &selves[1], 3);
     refuse_everybody(&selves[1], &nobody);
-    assert_int_equal(join_addrs(rig.mesh, &selves[0].id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &selves[0].id), 0);
     conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &selves[0]), 0);
     assert_int_equal(rig_carry(conn), 0);
@@ -409,7 +409,7 @@ static void test_who_makes_room(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
     ready = open_peer(&rig, &self);
-    assert_int_equal(join_addrs(rig.mesh, &self.id.addr, 1), 0);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     dialed = rig_conn(&rig, 1);
     assert_int_equal(rig_open(dialed, &self), 0);
     silent[0] = rig_accept(&rig, &self);

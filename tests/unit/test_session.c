@@ -49,9 +49,9 @@ static void scripted_init(struct scripted *s, bool is_initiator)
     memcpy(s->self.secret.bytes, vector.bytes, sizeof(s->self.secret.bytes));
     memcpy(s->self.id.public_key, fe_ed25519_public(&s->self.secret), FE_KEY_LEN);
     if (is_initiator) {
-        s->self.id.addr = (struct fe_addr){FE_IPV4, {127, 0, 0, 1}, 9000};
+        s->self.id.addr = (struct fe_ip_addr){FE_IPV4, {127, 0, 0, 1}, 9000};
     } else {
-        s->self.id.addr = (struct fe_addr){FE_IPV6, {[15] = 1}, 9001};
+        s->self.id.addr = (struct fe_ip_addr){FE_IPV6, {[15] = 1}, 9001};
         s->service = FE_VIEW_LIT("hello_world");
         s->self.services = &s->service;
         s->self.n_services = 1;

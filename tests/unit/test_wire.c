@@ -129,7 +129,7 @@ static void addresses(void **state)
         assert_int_equal(fe_old_id_decode(&reader, &id), 0);
         assert_true(fe_reader_is_complete(&reader));
         assert_int_equal(id.addr.family, cases[i].family);
-        assert_string_equal(fe_addr_format(&id.addr, text), cases[i].text);
+        assert_string_equal(fe_ip_addr_format(&id.addr, text), cases[i].text);
     }
 }
 

@@ -18,7 +18,8 @@ static struct fe_config *config_new(void)
     struct fe_config *const config = calloc(1, sizeof(*config));
     if (config != NULL) {
         atomic_init(&config->n_refs, 1);
-        config->addr = (struct fe_addr){FE_IPV4, {127, 0, 0, 1}, DEFAULT_PORT};
+        config->addr =
+            (struct fe_addr){.family = FE_IPV4, .ip = {127, 0, 0, 1}, .port = DEFAULT_PORT};
         fe_arena_init(&config->arena, 0);
         fe_config_set_defaults(&FE_CONFIG_TABLES[FE_TABLE_MESH], &config->mesh);
         fe_config_acme_init(&config->acme);
@@ -67,7 +68,8 @@ static int check_addrs(const struct fe_config_reader *r, const struct fe_config 
             const size_t a = i / later->n_addrs;
             const size_t b = i % later->n_addrs;
             char text[FE_ADDR_TEXT_MAX];
-            if (fe_addr_equal(&http->addrs[a], &later->addrs[b]) && later->addrs[b].port != 0) {
+            if (fe_addr_equal(&http->addrs[a], &later->addrs[b]) &&
+                !fe_addr_has_any_port(&later->addrs[b])) {
                 return fe_config_fail(r, FLATEND_EEXIST, later->addrs_pos[b],
                                       "%s is already used by the [[http]] at %u:%u",
                                       fe_addr_format(&later->addrs[b], text),
@@ -107,6 +109,10 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
 
     config->has_addr = given.addr != NULL;
     config->addr_pos = fe_config_pos(given.addr);
+    if (code == FLATEND_OK && config->addr.family == FE_UNIX) {
+        code = fe_config_fail(r, FLATEND_EINVAL, config->addr_pos,
+                              "expected \"host:port\": other nodes cannot use a unix socket");
+    }
     config->has_workers = given.n_workers != NULL;
     config->n_workers = config->has_workers ? config->n_workers : default_workers();
     if (code == FLATEND_OK && given.acme != NULL) {

@@ -94,8 +94,8 @@ enum {
     KEY("allow", PUBLIC_KEYS, allowed, .initial_text = "all",                                      \
         .line = "the public keys of the nodes that may connect")                                   \
     KEY("peers", STRINGS, peers, .initial_text = "none",                                           \
-        .line = "nodes to join at start, `\"host:port\"` or `\"KEY@host:port\"`: then only the "   \
-                "node with that key is accepted")                                                  \
+        .line = "nodes to join at start, `\"host:port\"` or `\"unix:/path\"`; with `\"KEY@\"` in " \
+                "front only the node with that key is accepted")                                   \
     KEY("dead_after", DURATION, dead_after_ms, .initial = 15 * 1000,                               \
         .max = FE_CONFIG_DEAD_AFTER_MAX_MS,                                                        \
         .line =                                                                                    \

@@ -120,17 +120,27 @@ static int read_rules(const struct fe_config_reader *r, const struct fe_toml_val
     return code;
 }
 
+/* "host:port", "unix:/path", or the same behind "KEY@". */
+static bool is_peer_addr(const char *text)
+{
+    const char *const at = fe_addr_is_unix_text(text) ? NULL : strchr(text, '@');
+    const char *const where = at != NULL ? at + 1 : text;
+    struct fe_view host;
+    struct fe_addr addr;
+    uint16_t port;
+
+    if (fe_addr_is_unix_text(where)) {
+        return fe_addr_parse(&addr, where, NULL) == FLATEND_OK;
+    }
+    return fe_addr_split(where, &host, &port, NULL) == FLATEND_OK && port != 0;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 static int check_peers(const struct fe_config_reader *r, const struct fe_config_mesh *mesh)
 {
     for (size_t i = 0; i < mesh->n_peers; i++) {
-        const char *const at = strchr(mesh->peers[i], '@');
-        struct fe_view host;
-        uint16_t port;
-
-        if (fe_addr_split(at == NULL ? mesh->peers[i] : at + 1, &host, &port, NULL) != FLATEND_OK ||
-            port == 0) {
+        if (!is_peer_addr(mesh->peers[i])) {
             return fe_config_fail(r, FLATEND_EINVAL, mesh->peers_pos[i],
                                   "expected the address of a node, \"host:port\" or "
                                   "\"KEY@host:port\"");

@@ -167,9 +167,13 @@ static int read_addr(const struct reading *g, struct fe_addr *addr)
 {
     const char *text = "";
     const int code = read_string(g, &text);
+    struct flatend_error reason;
 
-    if (code != FLATEND_OK || fe_addr_parse(addr, text, NULL) == FLATEND_OK) {
+    if (code != FLATEND_OK || fe_addr_parse(addr, text, &reason) == FLATEND_OK) {
         return code;
+    }
+    if (fe_addr_is_unix_text(text)) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "%s", reason.text);
     }
     return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
                           "expected an address such as \"127.0.0.1:9000\", \"[::1]:9000\" or "

@@ -163,7 +163,7 @@ static int open_socket(struct fe_acceptor *acceptor, size_t http, const struct f
     *socket = (struct fe_listen_socket){.acceptor = acceptor, .http = http, .fd = -1};
     code = fe_listener_open(acceptor->edge->worker, addr, &listener_ops, socket, &socket->listener,
                             err);
-    if (code == FLATEND_EACCESS && addr->port < PRIVILEGED_PORT) {
+    if (code == FLATEND_EACCESS && addr->family != FE_UNIX && addr->port < PRIVILEGED_PORT) {
         const struct flatend_error reason = *err;
 
         (void)fe_err_set(err, code, "%.120s: ports below 1024 need root or CAP_NET_BIND_SERVICE",

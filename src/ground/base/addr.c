@@ -2,9 +2,12 @@
 
 #include <stdio.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/ip.h"
 
 enum { PORT_DIGITS_MAX = 5, HOST_MAX = 253 /* the longest DNS name (RFC 1035 §2.3.4) */ };
+
+#define UNIX_PREFIX FE_VIEW_LIT("unix:")
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -78,80 +81,169 @@ static int parse_host(struct fe_addr *addr, struct fe_view host, bool is_bracket
     return 0;
 }
 
+bool fe_addr_is_unix_text(const char *text)
+{
+    return fe_view_has_prefix(fe_view_str(text), UNIX_PREFIX);
+}
+
+static int parse_path(struct fe_addr *addr, const char *text, struct flatend_error *err)
+{
+    const struct fe_view path = fe_view_skip(fe_view_str(text), UNIX_PREFIX.len);
+
+    if (path.len == 0) {
+        return fe_err_set(err, FLATEND_EADDR, "'%s': no path (expected unix:/path)", text);
+    }
+    if (path.len > FE_UNIX_PATH_MAX) {
+        return fe_err_set(err, FLATEND_EADDR, "the path of a unix socket is longer than %d bytes",
+                          FE_UNIX_PATH_MAX);
+    }
+    *addr = (struct fe_addr){.family = FE_UNIX};
+    memcpy(addr->path, path.ptr, path.len + 1);
+    return 0;
+}
+
 int fe_addr_parse(struct fe_addr *addr, const char *text, struct flatend_error *err)
 {
     struct fe_view host = {0};
-    int rv = fe_addr_split(text, &host, &addr->port, err);
+    int code;
 
-    if (rv != 0) {
-        return rv;
+    if (fe_addr_is_unix_text(text)) {
+        return parse_path(addr, text, err);
     }
-    rv = parse_host(addr, host, text[0] == '[');
-    if (rv == FLATEND_EADDR) {
-        return fe_err_set(err, rv, "'%s': not an IPv6 address between the brackets", text);
+    code = fe_addr_split(text, &host, &addr->port, err);
+    if (code != 0) {
+        return code;
     }
-    if (rv == FLATEND_ENOENT) {
-        return fe_err_set(err, rv, "'%s': a name, not an IP address", text);
+    code = parse_host(addr, host, text[0] == '[');
+    if (code == FLATEND_EADDR) {
+        return fe_err_set(err, code, "'%s': not an IPv6 address between the brackets", text);
     }
-    return rv;
+    if (code == FLATEND_ENOENT) {
+        return fe_err_set(err, code, "'%s': a name, not an IP address", text);
+    }
+    return code;
 }
 
-static bool is_mapped(const struct fe_addr *addr)
+static struct fe_view ip_view(enum fe_family family, const uint8_t ip[FE_IPV6_LEN])
 {
-    return addr->family == FE_IPV6 && memcmp(addr->ip, mapped_prefix, sizeof(mapped_prefix)) == 0;
+    FE_ASSERT(family == FE_IPV4 || family == FE_IPV6, "only an address of TCP has an IP");
+    if (family == FE_IPV4) {
+        return fe_view_of(ip, FE_IPV4_LEN);
+    }
+    if (memcmp(ip, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+        return fe_view_of(ip + sizeof(mapped_prefix), FE_IPV4_LEN);
+    }
+    return fe_view_of(ip, FE_IPV6_LEN);
 }
 
-/* The address with IPv4 told apart from IPv6: 4 or 16 bytes. */
+/* The address with IPv4 told apart from IPv6: 4 or 16 bytes; none of a unix socket. */
 static struct fe_view plain_ip(const struct fe_addr *addr)
 {
-    if (is_mapped(addr)) {
-        return fe_view_of(addr->ip + sizeof(mapped_prefix), 4);
-    }
-    return fe_view_of(addr->ip, addr->family == FE_IPV4 ? 4 : 16);
+    return addr->family == FE_UNIX ? fe_view_of(NULL, 0) : ip_view(addr->family, addr->ip);
 }
 
-const char *fe_addr_format_host(const struct fe_addr *addr, char buf[FE_ADDR_TEXT_MAX])
-{
-    struct fe_view ip = plain_ip(addr);
+/* ---- conversion ----------------------------------------------------------------------------- */
 
+struct fe_addr fe_addr_of_ip(const struct fe_ip_addr *addr)
+{
+    struct fe_addr made = {.family = addr->family, .port = addr->port};
+
+    FE_ASSERT(addr->family != FE_UNIX, "an address of TCP has an IP");
+    memcpy(made.ip, addr->ip, sizeof(addr->ip));
+    return made;
+}
+
+bool fe_addr_to_ip(const struct fe_addr *addr, struct fe_ip_addr *ip)
+{
+    if (addr->family == FE_UNIX) {
+        return false;
+    }
+    *ip = (struct fe_ip_addr){.family = addr->family, .port = addr->port};
+    memcpy(ip->ip, addr->ip, sizeof(ip->ip));
+    return true;
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static const char *format_host(struct fe_view ip, char buf[FE_IP_TEXT_MAX])
+{
     return ip.len == FE_IPV4_LEN ? fe_ipv4_format(ip.ptr, buf) : fe_ipv6_format(ip.ptr, buf);
+}
+
+static const char *format_ip(struct fe_view ip, uint16_t port, char buf[FE_ADDR_TEXT_MAX])
+{
+    const bool is_bracketed = ip.len == FE_IPV6_LEN;
+    char host[FE_IP_TEXT_MAX];
+
+    (void)snprintf(buf, FE_ADDR_TEXT_MAX, "%s%s%s:%u", is_bracketed ? "[" : "",
+                   format_host(ip, host), is_bracketed ? "]" : "", (unsigned)port);
+    return buf;
 }
 
 const char *fe_addr_format(const struct fe_addr *addr, char buf[FE_ADDR_TEXT_MAX])
 {
-    char host[FE_ADDR_TEXT_MAX];
-    bool is_bracketed = plain_ip(addr).len == 16;
-
-    fe_addr_format_host(addr, host);
-    snprintf(buf, FE_ADDR_TEXT_MAX, "%s%.48s%s:%u", is_bracketed ? "[" : "", host,
-             is_bracketed ? "]" : "", (unsigned)addr->port);
-    return buf;
+    if (addr->family == FE_UNIX) {
+        (void)snprintf(buf, FE_ADDR_TEXT_MAX, "unix:%s", addr->path);
+        return buf;
+    }
+    return format_ip(plain_ip(addr), addr->port, buf);
 }
+
+const char *fe_ip_addr_format(const struct fe_ip_addr *addr, char buf[FE_ADDR_TEXT_MAX])
+{
+    return format_ip(ip_view(addr->family, addr->ip), addr->port, buf);
+}
+
+const char *fe_ip_addr_format_host(const struct fe_ip_addr *addr, char buf[FE_ADDR_TEXT_MAX])
+{
+    return format_host(ip_view(addr->family, addr->ip), buf);
+}
+
+/* ---- questions ------------------------------------------------------------------------------ */
 
 bool fe_addr_equal(const struct fe_addr *a, const struct fe_addr *b)
 {
+    if (a->family == FE_UNIX || b->family == FE_UNIX) {
+        return a->family == b->family && strcmp(a->path, b->path) == 0;
+    }
     return a->port == b->port && fe_view_equal(plain_ip(a), plain_ip(b));
 }
 
-bool fe_addr_is_unspecified(const struct fe_addr *addr)
+static bool is_zero(struct fe_view ip)
 {
-    struct fe_view ip = plain_ip(addr);
-
     for (size_t i = 0; i < ip.len; i++) {
         if (ip.ptr[i] != 0) {
             return false;
         }
     }
-    return true;
+    return ip.len > 0;
+}
+
+bool fe_addr_is_unspecified(const struct fe_addr *addr)
+{
+    return is_zero(plain_ip(addr));
+}
+
+bool fe_ip_addr_is_unspecified(const struct fe_ip_addr *addr)
+{
+    return is_zero(ip_view(addr->family, addr->ip));
 }
 
 bool fe_addr_is_loopback(const struct fe_addr *addr)
 {
-    static const uint8_t ipv6_loopback[16] = {[15] = 1};
-    struct fe_view ip = plain_ip(addr);
+    static const uint8_t ipv6_loopback[FE_IPV6_LEN] = {[15] = 1};
+    const struct fe_view ip = plain_ip(addr);
 
-    if (ip.len == 4) {
+    if (addr->family == FE_UNIX) {
+        return true;
+    }
+    if (ip.len == FE_IPV4_LEN) {
         return ip.ptr[0] == 127;
     }
     return memcmp(ip.ptr, ipv6_loopback, sizeof(ipv6_loopback)) == 0;
+}
+
+bool fe_addr_has_any_port(const struct fe_addr *addr)
+{
+    return addr->family != FE_UNIX && addr->port == 0;
 }

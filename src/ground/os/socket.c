@@ -7,10 +7,12 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "ground/base/assert.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
+#include "ground/os/socket_internal.h"
 
 enum { BACKLOG = 1024 /* the system cuts it to its own maximum (somaxconn) */ };
 
@@ -19,6 +21,15 @@ enum { BACKLOG = 1024 /* the system cuts it to its own maximum (somaxconn) */ };
 unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage *storage)
 {
     memset(storage, 0, sizeof(*storage));
+    if (addr->family == FE_UNIX) {
+        struct sockaddr_un *un = (struct sockaddr_un *)storage;
+        const size_t len = strlen(addr->path);
+
+        FE_ASSERT(len < sizeof(un->sun_path), "a path fits into the address of a socket");
+        un->sun_family = AF_UNIX;
+        memcpy(un->sun_path, addr->path, len + 1);
+        return (unsigned)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    }
     if (addr->family == FE_IPV4) {
         struct sockaddr_in *in = (struct sockaddr_in *)storage;
 
@@ -36,9 +47,27 @@ unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage
     return sizeof(*in6);
 }
 
-int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from)
+/* The name of one that has none has no bytes at all, and an abstract one begins with a NUL. */
+static void from_unix(struct fe_addr *addr, const struct sockaddr *from, unsigned len)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)from;
+    const size_t start = offsetof(struct sockaddr_un, sun_path);
+    const size_t n = len > start ? strnlen(un->sun_path, len - start) : 0;
+
+    addr->family = FE_UNIX;
+    memcpy(addr->path, un->sun_path, n < sizeof(addr->path) ? n : sizeof(addr->path) - 1);
+}
+
+int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from, unsigned len)
 {
     memset(addr, 0, sizeof(*addr));
+    if (len < sizeof(from->sa_family)) {
+        return FLATEND_EADDR;
+    }
+    if (from->sa_family == AF_UNIX) {
+        from_unix(addr, from, len);
+        return 0;
+    }
     if (from->sa_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
 
@@ -66,7 +95,18 @@ int fe_socket_addr(int fd, struct fe_addr *addr)
     if (getsockname(fd, (struct sockaddr *)&storage, &len) != 0) {
         return fe_os_last_code();
     }
-    return fe_addr_from_sockaddr(addr, (struct sockaddr *)&storage);
+    return fe_addr_from_sockaddr(addr, (struct sockaddr *)&storage, len);
+}
+
+int fe_socket_peer_addr(int fd, struct fe_addr *addr)
+{
+    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(storage);
+
+    if (getpeername(fd, (struct sockaddr *)&storage, &len) != 0) {
+        return fe_os_last_code();
+    }
+    return fe_addr_from_sockaddr(addr, (struct sockaddr *)&storage, len);
 }
 
 /* ---- listening ------------------------------------------------------------------------------ */
@@ -83,7 +123,7 @@ static int fail(struct flatend_error *err)
     return code;
 }
 
-static int bind_socket(int fd, const struct fe_addr *addr)
+static int bind_ip(int fd, const struct fe_addr *addr)
 {
     struct sockaddr_storage storage;
     const socklen_t len = fe_addr_to_sockaddr(addr, &storage);
@@ -96,22 +136,41 @@ static int bind_socket(int fd, const struct fe_addr *addr)
         bind(fd, (struct sockaddr *)&storage, len) != 0) {
         return -1;
     }
-    return listen(fd, BACKLOG);
+    return 0;
 }
 
-int fe_socket_listen(const struct fe_addr *addr, struct flatend_error *err)
+static int family_of(const struct fe_addr *addr)
+{
+    switch (addr->family) {
+    case FE_UNIX:
+        return AF_UNIX;
+    case FE_IPV4:
+        return AF_INET;
+    case FE_IPV6:
+        break;
+    }
+    return AF_INET6;
+}
+
+int fe_socket_listen(const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file,
+                     struct flatend_error *err)
 {
     const struct fe_addr any_ipv4 = {.family = FE_IPV4, .port = addr->port};
-    const int family = addr->family == FE_IPV4 ? AF_INET : AF_INET6;
+    const int family = family_of(addr);
     const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int code;
+
+    *file = (struct fe_socket_file){0};
 
     if (fd < 0) {
         const bool no_ipv6 = errno == EAFNOSUPPORT && family == AF_INET6;
 
-        return no_ipv6 && fe_addr_is_unspecified(addr) ? fe_socket_listen(&any_ipv4, err)
-                                                       : fail(err);
+        return no_ipv6 && fe_addr_is_unspecified(addr)
+                   ? fe_socket_listen(&any_ipv4, mode, file, err)
+                   : fail(err);
     }
-    if (bind_socket(fd, addr) != 0) {
+    code = family == AF_UNIX ? fe_unix_bind(fd, addr, mode, file) : bind_ip(fd, addr);
+    if (code != 0 || listen(fd, BACKLOG) != 0) {
         fe_fd_close(fd);
         return fail(err);
     }
@@ -120,7 +179,7 @@ int fe_socket_listen(const struct fe_addr *addr, struct flatend_error *err)
 
 int fe_socket_accept(int listening, struct fe_addr *peer)
 {
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(from);
     const int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -131,7 +190,7 @@ int fe_socket_accept(int listening, struct fe_addr *peer)
                    ? code
                    : FLATEND_ECLOSED; /* the one connection was lost before that (accept(2)) */
     }
-    if (fe_addr_from_sockaddr(peer, (struct sockaddr *)&from) != 0) {
+    if (fe_addr_from_sockaddr(peer, (struct sockaddr *)&from, len) != 0) {
         fe_fd_close(fd);
         return FLATEND_ECLOSED;
     }
@@ -168,7 +227,7 @@ int fe_host_lookup(const char *name, struct fe_addr *addr, struct flatend_error 
         return fe_err_set(err, code == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "%s",
                           gai_strerror(code));
     }
-    code = fe_addr_from_sockaddr(addr, found->ai_addr);
+    code = fe_addr_from_sockaddr(addr, found->ai_addr, found->ai_addrlen);
     freeaddrinfo(found);
     addr->port = 0;
     return code == 0 ? 0 : fe_err_set(err, code, "not an IP address");

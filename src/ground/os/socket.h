@@ -7,31 +7,52 @@
 struct sockaddr;
 struct sockaddr_storage;
 
+enum {
+    FE_SOCKET_MODE = 0660, /* of a unix socket, less the umask: its owner and its group connect */
+};
+
+/* Which file a unix socket is: another one of that name is another one's. */
+struct fe_socket_file {
+    uint64_t device;
+    uint64_t inode; /* 0: there is none */
+};
+
 /* Addresses in the form of the system. Returns the length. */
 unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage *storage);
 
-/* FLATEND_EADDR when it is of another family. */
-int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from) FE_MUST_USE;
+/* The reverse, of `len` bytes. A unix socket without a path has an empty one. FLATEND_EADDR when it
+ * is of another family. */
+int fe_addr_from_sockaddr(struct fe_addr *addr, const struct sockaddr *from,
+                          unsigned len) FE_MUST_USE;
 
-/* A socket that listens, not blocking: FLATEND_EADDRINUSE, FLATEND_EACCESS, FLATEND_EADDR; `err`
- * says why, without the address. The unspecified IPv6 address listens on both families, and on IPv4
- * only where there is no IPv6. */
-int fe_socket_listen(const struct fe_addr *addr, struct flatend_error *err) FE_MUST_USE;
+/* A socket that listens, not blocking: FLATEND_EADDRINUSE, FLATEND_EACCESS, FLATEND_ENOENT,
+ * FLATEND_EADDR; `err` says why, without the address. The unspecified IPv6 address listens on both
+ * families, and on IPv4 only where there is no IPv6.
+ * A unix socket's file gets `mode` less the umask, before anything can connect. One that is there
+ * is replaced if nothing listens on it; any other file, and a symbolic link, is FLATEND_EADDRINUSE
+ * and stays. `file` is for fe_socket_unlink. */
+int fe_socket_listen(const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file,
+                     struct flatend_error *err) FE_MUST_USE;
+
+/* Removes the file of a unix socket, unless another one has taken its place. */
+void fe_socket_unlink(const struct fe_addr *addr, const struct fe_socket_file *file);
 
 /* The next client's socket, not blocking, and its address. FLATEND_EAGAIN: no client waits.
  * FLATEND_ELIMIT, FLATEND_ENOMEM: it goes on waiting. FLATEND_ECLOSED: that one was lost, ask
  * again. */
 int fe_socket_accept(int listening, struct fe_addr *peer) FE_MUST_USE;
 
-/* The address that it is bound to. */
+/* The address that it is bound to, or that of its peer. */
 int fe_socket_addr(int fd, struct fe_addr *addr) FE_MUST_USE;
+int fe_socket_peer_addr(int fd, struct fe_addr *addr) FE_MUST_USE;
 
-/* Makes the peer see a reset (RST) when it is closed, and not an ordinary end. Should this fail, it
- * sees the latter. */
+/* Makes the peer see a reset (RST) when it is closed, and not an ordinary end. Should this fail, as
+ * on unix sockets, it sees the latter. */
 void fe_socket_reset_on_close(int fd);
 
-/* Bytes, and the FIN, that the peer's system has not acknowledged. What the system does not say
- * counts as acknowledged. */
+/* Bytes, and the FIN, that the peer's system has not acknowledged; of a unix socket, about as many
+ * as the peer has not read, and 0 only when it has read all. What the system does not say counts as
+ * acknowledged. */
 uint64_t fe_socket_n_unacked(int fd);
 
 /* The first address of a host name, with port 0. Blocks. FLATEND_EADDR, FLATEND_ENOMEM; `err` says

@@ -33,7 +33,12 @@ enum drain {
 };
 
 struct fe_conn {
-    uv_tcp_t tcp;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe; /* over a unix socket */
+    };
     union {
         uv_connect_t connect;
         uv_write_t write;
@@ -42,7 +47,8 @@ struct fe_conn {
     struct fe_worker *worker;
     const struct fe_conn_ops *ops; /* NULL: no owner yet */
     void *owner;
-    struct fe_addr peer;
+    struct fe_ip_addr peer; /* FE_UNIX: the socket knows it, but the one that was dialed */
+    char *dialed_path;
     struct fe_chain out;
     struct fe_list flush; /* in the worker's list */
     size_t high_water;
@@ -63,6 +69,7 @@ static void on_handle_closed(uv_handle_t *handle)
         conn->ops->on_close(conn->owner, conn->close_code);
     }
     fe_chain_deinit(&conn->out);
+    free(conn->dialed_path);
     free(conn);
 }
 
@@ -75,7 +82,7 @@ static void end(struct fe_conn *conn, int code)
     conn->state = CLOSING;
     conn->close_code = code;
     fe_list_remove(&conn->flush);
-    uv_close((uv_handle_t *)&conn->tcp, on_handle_closed);
+    uv_close(&conn->handle, on_handle_closed);
 }
 
 /* ---- reading ---- */
@@ -91,7 +98,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_eof(struct fe_conn *conn)
 {
     conn->is_eof = true;
-    (void)uv_read_stop((uv_stream_t *)&conn->tcp);
+    (void)uv_read_stop(&conn->stream);
     conn->ops->on_eof(conn->owner);
     if (conn->state == FINISHED) {
         end(conn, FLATEND_OK);
@@ -118,7 +125,7 @@ static void start_reading(struct fe_conn *conn)
     if (conn->is_paused || conn->is_eof || conn->state == CONNECTING || conn->state == CLOSING) {
         return;
     }
-    rv = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+    rv = uv_read_start(&conn->stream, on_alloc, on_read);
     if (rv != 0 && rv != UV_EALREADY) {
         end(conn, fe_uv_code(rv));
     }
@@ -128,7 +135,7 @@ void fe_conn_pause(struct fe_conn *conn)
 {
     if (!conn->is_paused) {
         conn->is_paused = true;
-        (void)uv_read_stop((uv_stream_t *)&conn->tcp);
+        (void)uv_read_stop(&conn->stream);
     }
 }
 
@@ -164,7 +171,7 @@ static void send_fin(struct fe_conn *conn)
 
     conn->state = FINISHED;
     conn->request.shutdown.data = conn;
-    rv = uv_shutdown(&conn->request.shutdown, (uv_stream_t *)&conn->tcp, on_shutdown);
+    rv = uv_shutdown(&conn->request.shutdown, &conn->stream, on_shutdown);
     if (rv != 0) {
         end(conn, fe_uv_code(rv));
     }
@@ -206,7 +213,7 @@ static void wait_writable(struct fe_conn *conn)
     }
     conn->request.write.data = conn;
     conn->n_waiting = front.len;
-    rv = uv_write(&conn->request.write, (uv_stream_t *)&conn->tcp, &buf, 1, on_written);
+    rv = uv_write(&conn->request.write, &conn->stream, &buf, 1, on_written);
     if (rv != 0) {
         conn->n_waiting = 0;
         end(conn, fe_uv_code(rv));
@@ -225,7 +232,7 @@ static bool write_now(struct fe_conn *conn)
         for (size_t i = 0; i < n; i++) {
             bufs[i] = uv_buf_init((char *)(uintptr_t)views[i].ptr, (unsigned)views[i].len);
         }
-        rv = uv_try_write((uv_stream_t *)&conn->tcp, bufs, (unsigned)n);
+        rv = uv_try_write(&conn->stream, bufs, (unsigned)n);
         if (rv == UV_EAGAIN) {
             return false;
         }
@@ -320,20 +327,35 @@ void fe_conn_finish(struct fe_conn *conn)
 
 /* ---- opening ---- */
 
+static bool is_unix(const struct fe_conn *conn)
+{
+    return conn->peer.family == FE_UNIX;
+}
+
+static void set_nodelay(struct fe_conn *conn)
+{
+    if (!is_unix(conn)) {
+        (void)uv_tcp_nodelay(&conn->tcp, 1);
+    }
+}
+
 static struct fe_conn *conn_new(struct fe_worker *worker, const struct fe_addr *peer)
 {
+    struct fe_ip_addr address = {.family = FE_UNIX};
     struct fe_conn *conn = calloc(1, sizeof(*conn));
+    const bool is_pipe = !fe_addr_to_ip(peer, &address);
 
     if (conn == NULL) {
         return NULL;
     }
-    if (uv_tcp_init(worker->loop, &conn->tcp) != 0) {
+    if ((is_pipe ? uv_pipe_init(worker->loop, &conn->pipe, 0)
+                 : uv_tcp_init(worker->loop, &conn->tcp)) != 0) {
         free(conn);
         return NULL;
     }
-    conn->tcp.data = conn;
+    conn->handle.data = conn;
     conn->worker = worker;
-    conn->peer = *peer;
+    conn->peer = address;
     conn->high_water = HIGH_WATER;
     fe_chain_init(&conn->out, &worker->pool);
     fe_list_init(&conn->flush);
@@ -355,7 +377,7 @@ static void on_connected(uv_connect_t *request, int status)
         return;
     }
     conn->state = OPEN;
-    (void)uv_tcp_nodelay(&conn->tcp, 1);
+    set_nodelay(conn);
     if (conn->out.len > 0) {
         fe_conn_flush(conn);
     }
@@ -363,24 +385,41 @@ static void on_connected(uv_connect_t *request, int status)
     conn->ops->on_open(conn->owner, FLATEND_OK);
 }
 
+/* What cannot be reached over a unix socket is said by on_connected only. */
+static int connect_unix(struct fe_conn *conn, const struct fe_addr *addr)
+{
+    conn->dialed_path = strdup(addr->path);
+    if (conn->dialed_path == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    uv_pipe_connect(&conn->request.connect, &conn->pipe, addr->path, on_connected);
+    return 0;
+}
+
+static int connect_ip(struct fe_conn *conn, const struct fe_addr *addr)
+{
+    struct sockaddr_storage storage;
+
+    (void)fe_addr_to_sockaddr(addr, &storage);
+    return fe_uv_code(uv_tcp_connect(&conn->request.connect, &conn->tcp,
+                                     (struct sockaddr *)&storage, on_connected));
+}
+
 int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
                  const struct fe_conn_ops *ops, void *owner, struct fe_conn **out)
 {
     struct fe_conn *conn = conn_new(worker, addr);
-    struct sockaddr_storage storage;
     int rv;
 
     *out = NULL;
     if (conn == NULL) {
         return FLATEND_ENOMEM;
     }
-    (void)fe_addr_to_sockaddr(addr, &storage);
     conn->request.connect.data = conn;
-    rv = uv_tcp_connect(&conn->request.connect, &conn->tcp, (struct sockaddr *)&storage,
-                        on_connected);
+    rv = is_unix(conn) ? connect_unix(conn, addr) : connect_ip(conn, addr);
     if (rv != 0) {
         end(conn, FLATEND_OK);
-        return fe_uv_code(rv);
+        return rv;
     }
     conn->ops = ops;
     conn->owner = owner;
@@ -398,13 +437,13 @@ int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
     if (conn == NULL) {
         return FLATEND_ENOMEM;
     }
-    rv = uv_tcp_open(&conn->tcp, fd);
+    rv = is_unix(conn) ? uv_pipe_open(&conn->pipe, fd) : uv_tcp_open(&conn->tcp, fd);
     if (rv != 0) {
         end(conn, FLATEND_OK);
         return fe_uv_code(rv);
     }
     conn->state = OPEN;
-    (void)uv_tcp_nodelay(&conn->tcp, 1);
+    set_nodelay(conn);
     *out = conn;
     return 0;
 }
@@ -434,7 +473,7 @@ void fe_conn_abort(struct fe_conn *conn)
     uv_os_fd_t fd;
 
     /* Not uv_tcp_close_reset, which refuses once a FIN was asked for. */
-    if (conn->state != CLOSING && uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0) {
+    if (conn->state != CLOSING && uv_fileno(&conn->handle, &fd) == 0) {
         fe_socket_reset_on_close(fd);
     }
     end(conn, FLATEND_OK);
@@ -454,19 +493,34 @@ void fe_conn_set_high_water(struct fe_conn *conn, size_t bytes)
 
 void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
 {
-    *addr = conn->peer;
+    uv_os_fd_t fd;
+
+    if (!is_unix(conn)) {
+        *addr = fe_addr_of_ip(&conn->peer);
+        return;
+    }
+    if (conn->dialed_path == NULL && uv_fileno(&conn->handle, &fd) == 0 &&
+        fe_socket_peer_addr(fd, addr) == 0) {
+        return;
+    }
+    *addr = (struct fe_addr){.family = FE_UNIX};
+    if (conn->dialed_path != NULL) {
+        memcpy(addr->path, conn->dialed_path, strlen(conn->dialed_path) + 1);
+    }
 }
 
 static uint64_t n_unacked(const struct fe_conn *conn)
 {
     uv_os_fd_t fd;
 
-    return uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0 ? fe_socket_n_unacked(fd) : 0;
+    return uv_fileno(&conn->handle, &fd) == 0 ? fe_socket_n_unacked(fd) : 0;
 }
 
 uint64_t fe_conn_n_acked(const struct fe_conn *conn)
 {
-    return conn->n_written - n_unacked(conn);
+    const uint64_t n = n_unacked(conn);
+
+    return conn->n_written > n ? conn->n_written - n : 0; /* `n` is about right, or has the FIN */
 }
 
 uint64_t fe_conn_n_written(const struct fe_conn *conn)

@@ -20,7 +20,8 @@ struct fe_listener {
     const struct fe_listener_ops *ops;
     void *owner;
     struct fe_addr addr;
-    struct fe_timer resume; /* armed while accepting is paused */
+    struct fe_socket_file file; /* ours to remove; none of a duplicate */
+    struct fe_timer resume;     /* armed while accepting is paused */
     bool is_closing;
 };
 
@@ -83,13 +84,22 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void remove_file(const struct fe_addr *addr, const struct fe_socket_file *file)
+{
+    if (addr->family == FE_UNIX) {
+        fe_socket_unlink(addr, file);
+    }
+}
+
 int fe_listener_try(const struct fe_addr *addr)
 {
-    const int fd = fe_socket_listen(addr, NULL);
+    struct fe_socket_file file;
+    const int fd = fe_socket_listen(addr, FE_SOCKET_MODE, &file, NULL);
 
     if (fd < 0) {
         return fd;
     }
+    remove_file(addr, &file);
     fe_fd_close(fd);
     return 0;
 }
@@ -138,20 +148,23 @@ int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
                      struct flatend_error *err)
 {
     struct flatend_error reason;
+    struct fe_socket_file file;
     char text[FE_ADDR_TEXT_MAX];
-    const int fd = fe_socket_listen(addr, &reason);
+    const int fd = fe_socket_listen(addr, FE_SOCKET_MODE, &file, &reason);
     int code;
 
     *out = NULL;
     if (fd < 0) {
-        return fe_err_set(err, fd, "listen on %s: %.200s", fe_addr_format(addr, text), reason.text);
+        return fe_err_set(err, fd, "listen on %s: %.100s", fe_addr_format(addr, text), reason.text);
     }
     code = fe_listener_adopt(worker, fd, ops, owner, out);
     if (code != 0) {
+        remove_file(addr, &file);
         fe_fd_close(fd);
         return fe_err_set(err, code, "listen on %s: %s", fe_addr_format(addr, text),
                           flatend_strerror(code));
     }
+    (*out)->file = file;
     return 0;
 }
 
@@ -180,6 +193,8 @@ void fe_listener_close(struct fe_listener *listener)
     }
     listener->is_closing = true;
     fe_timer_stop(&listener->worker->timers, &listener->resume);
+    /* No more clients find it, and those that wait for being accepted see it closed. */
+    remove_file(&listener->addr, &listener->file);
     uv_close((uv_handle_t *)&listener->poll, on_closed);
     /* libuv has stopped watching it: the descriptor's number may be reused from here on. */
     fe_fd_close(listener->fd);

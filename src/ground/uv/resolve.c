@@ -21,7 +21,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     struct flatend_error err = {0};
 
     for (struct addrinfo *info = found; info != NULL && n < FE_RESOLVE_MAX; info = info->ai_next) {
-        if (fe_addr_from_sockaddr(&addrs[n], info->ai_addr) == 0) {
+        if (fe_addr_from_sockaddr(&addrs[n], info->ai_addr, info->ai_addrlen) == 0) {
             addrs[n++].port = resolution->port;
         }
     }

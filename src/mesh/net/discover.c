@@ -68,17 +68,18 @@ static int query_send(struct fe_discovery_query *query)
 static struct fe_link *link_to(struct fe_mesh *mesh, const struct fe_id *id)
 {
     struct fe_link *link = fe_mesh_find_link(mesh, id->public_key);
+    const struct fe_addr addr = fe_addr_of_ip(&id->addr);
     struct fe_dial *dial;
 
     if (link != NULL) {
         return link;
     }
-    dial = fe_dial_find(mesh, &id->addr);
+    dial = fe_dial_find(mesh, &addr);
     if (dial != NULL) {
         /* Connected: it is another node. Waiting: the address does not answer. */
         return dial->state == FE_DIAL_DIALING ? dial->link : NULL;
     }
-    return fe_dial_new(mesh, &id->addr, &dial) == 0 ? dial->link : NULL;
+    return fe_dial_new(mesh, &addr, &dial) == 0 ? dial->link : NULL;
 }
 
 static void query_node(struct fe_mesh *mesh, const struct fe_id *id)
@@ -184,18 +185,6 @@ void fe_discovery_on_ready(struct fe_mesh *mesh, struct fe_link *link)
     }
 }
 
-/* A node that listens on all interfaces has told its neighbour no address. It is then most likely
- * on that neighbour's host, as in a mesh on one machine. */
-static void complete_address(const struct fe_link *link, struct fe_addr *addr)
-{
-    uint16_t port = addr->port;
-
-    if (fe_addr_is_unspecified(addr)) {
-        *addr = link->addr;
-        addr->port = port;
-    }
-}
-
 void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t token,
                            const struct fe_id *ids, size_t n)
 {
@@ -207,7 +196,9 @@ void fe_discovery_on_nodes(struct fe_mesh *mesh, struct fe_link *link, uint32_t 
     for (size_t i = 0; i < n; i++) {
         struct fe_id id = ids[i];
 
-        complete_address(link, &id.addr);
+        /* A node that listens on all interfaces has told its neighbour no address. It is then most
+         * likely on that neighbour's host, as in a mesh on one machine. */
+        fe_link_complete_addr(link, &id.addr);
         if (fe_kad_lookup_add(&mesh->discovery.lookup, &id, 1) < 0) {
             fe_log(&mesh->log, FLATEND_LOG_WARN, "Peer discovery failed: out of memory.");
             break;

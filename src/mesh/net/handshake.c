@@ -5,11 +5,11 @@
 #include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
-const struct fe_addr *fe_link_addr(const struct fe_link *link)
+struct fe_addr fe_link_addr(const struct fe_link *link)
 {
     bool has_come = link->has_session && !link->session.is_initiator;
 
-    return has_come && !link->peer.is_anonymous ? &link->peer.id.addr : &link->addr;
+    return has_come && !link->peer.is_anonymous ? fe_addr_of_ip(&link->peer.id.addr) : link->addr;
 }
 
 const uint8_t *fe_link_proven_key(const struct fe_link *link)
@@ -19,16 +19,18 @@ const uint8_t *fe_link_proven_key(const struct fe_link *link)
 
 const char *fe_link_name(const struct fe_link *link, char buf[FE_PEER_NAME_MAX])
 {
-    return fe_peer_name(fe_link_addr(link), fe_link_proven_key(link), buf);
+    const struct fe_addr addr = fe_link_addr(link);
+
+    return fe_peer_name(&addr, fe_link_proven_key(link), buf);
 }
 
 /* An address that a peer advertises is only what it says: the log keeps where it really came from.
  */
 static bool has_come_from_elsewhere(const struct fe_link *link)
 {
-    struct fe_addr addr = *fe_link_addr(link);
+    struct fe_addr addr = fe_link_addr(link);
 
-    addr.port = link->addr.port;
+    addr.port = link->addr.port; /* 0 of a unix socket */
     return !fe_addr_equal(&addr, &link->addr);
 }
 
@@ -56,11 +58,12 @@ static const char *format_note(const struct fe_link *link, char buf[NOTE_MAX])
 
 void fe_link_log(const struct fe_link *link, const char *before, const char *after)
 {
-    char addr[FE_ADDR_TEXT_MAX];
+    const struct fe_addr addr = fe_link_addr(link);
+    char text[FE_ADDR_TEXT_MAX];
     char note[NOTE_MAX];
 
     fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]%s", before,
-           fe_addr_format(fe_link_addr(link), addr), after, (int)link->services.len,
+           fe_addr_format(&addr, text), after, (int)link->services.len,
            link->services.len > 0 ? (const char *)link->services.data : "",
            format_note(link, note));
 }
@@ -108,8 +111,20 @@ static bool is_our_own(const struct fe_link *link, const struct fe_id *id)
            memcmp(id->public_key, self->id.public_key, FE_KEY_LEN) == 0;
 }
 
-/* A node that listens on all interfaces does not know its address; the connection does
- * (docs/PROTOCOL.md §1.4). */
+void fe_link_complete_addr(const struct fe_link *link, struct fe_ip_addr *addr)
+{
+    static const struct fe_ip_addr loopback = {.family = FE_IPV4, .ip = {127, 0, 0, 1}};
+    const uint16_t port = addr->port;
+
+    if (!fe_ip_addr_is_unspecified(addr)) {
+        return;
+    }
+    if (!fe_addr_to_ip(&link->addr, addr)) {
+        *addr = loopback; /* a unix socket leads to this machine */
+    }
+    addr->port = port;
+}
+
 static void adopt_identity(struct fe_link *link, const struct fe_id *id, bool is_proven)
 {
     if (id == NULL) {
@@ -118,10 +133,7 @@ static void adopt_identity(struct fe_link *link, const struct fe_id *id, bool is
     link->peer.is_anonymous = false;
     link->peer.is_proven = is_proven;
     link->peer.id = *id;
-    if (fe_addr_is_unspecified(&id->addr)) {
-        link->peer.id.addr = link->addr;
-        link->peer.id.addr.port = id->addr.port;
-    }
+    fe_link_complete_addr(link, &link->peer.id.addr);
 }
 
 /* The registry and the table learn of the peer. After a fault fe_link_close and fe_link_on_close

@@ -126,7 +126,11 @@ int fe_link_on_services(struct fe_link *link, struct fe_offers offers,
 
 /* Where the peer is: the address that was dialed, else the one that it advertises, else the one
  * that the connection came from. */
-const struct fe_addr *fe_link_addr(const struct fe_link *link);
+struct fe_addr fe_link_addr(const struct fe_link *link);
+
+/* A node that listens on all interfaces does not know its address; the connection does
+ * (docs/PROTOCOL.md §1.4): completes what such a node says, but for the port. */
+void fe_link_complete_addr(const struct fe_link *link, struct fe_ip_addr *addr);
 
 /* The key that the peer has proven on this link; NULL: none, or not yet. */
 const uint8_t *fe_link_proven_key(const struct fe_link *link);

@@ -106,7 +106,7 @@ static int describe_peer(const struct fe_link *link, uint64_t now_ms, struct fe_
         .is_dialed = link->session.is_initiator,
         .is_leaving = link->has_goaway,
         .dialect = link->session.sender.dialect,
-        .addr = *fe_link_addr(link),
+        .addr = fe_link_addr(link),
         .source = link->addr,
         .n_streams = peer->n_streams,
         .n_streams_opened = peer->n_opened,

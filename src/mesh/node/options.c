@@ -82,15 +82,21 @@ static int copy_key(struct fe_settings *settings, const struct flatend_options *
 static int copy_public_addr(struct fe_settings *settings, const struct flatend_options *options,
                             struct flatend_error *error)
 {
+    struct fe_addr addr;
     int code;
 
     if (options->public_addr == NULL) {
         return 0;
     }
-    code = parse_addr(&settings->public_addr, options->public_addr, error);
+    code = parse_addr(&addr, options->public_addr, error);
     if (code != 0) {
         (void)fe_err_wrap(error, "public_addr");
         return code;
+    }
+    if (!fe_addr_to_ip(&addr, &settings->public_addr)) {
+        return fe_err_set(error, FLATEND_EADDR,
+                          "public_addr: '%s': peers cannot be told a unix socket",
+                          options->public_addr);
     }
     if (settings->public_addr.port == 0) {
         return fe_err_set(error, FLATEND_EADDR, "public_addr: '%s': the port must not be 0",
@@ -104,8 +110,21 @@ static int copy_public_addr(struct fe_settings *settings, const struct flatend_o
 static void bind_default(struct fe_settings *settings)
 {
     settings->n_bind_addrs = 1;
-    settings->bind_addrs[0] =
-        settings->has_public_addr ? settings->public_addr : (struct fe_addr){.family = FE_IPV6};
+    settings->bind_addrs[0] = settings->has_public_addr ? fe_addr_of_ip(&settings->public_addr)
+                                                        : (struct fe_addr){.family = FE_IPV6};
+}
+
+/* Peers tell each other where a node is, and know no other address than host:port for that. */
+static int check_reachable(const struct fe_settings *settings, struct flatend_error *error)
+{
+    bool is_reachable = settings->has_public_addr;
+
+    for (size_t i = 0; i < settings->n_bind_addrs; i++) {
+        is_reachable = is_reachable || settings->bind_addrs[i].family != FE_UNIX;
+    }
+    return is_reachable ? 0
+                        : fe_err_set(error, FLATEND_EADDR,
+                                     "bind_addrs: a node on unix sockets only needs a public_addr");
 }
 
 static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_options *options,
@@ -135,7 +154,7 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
     if (n == 0) {
         bind_default(settings);
     }
-    return 0;
+    return check_reachable(settings, error);
 }
 
 int fe_service_check(const struct flatend_service *service, struct flatend_error *error)

@@ -36,7 +36,7 @@ struct fe_settings {
     bool is_anonymous;
     struct flatend_secret_key secret_key;
     bool has_public_addr;
-    struct fe_addr public_addr;
+    struct fe_ip_addr public_addr;
     struct fe_addr *bind_addrs;
     size_t n_bind_addrs;
     struct fe_service *services;

@@ -23,7 +23,7 @@ void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
         return;
     }
     memcpy(id->public_key, peer->id.public_key, sizeof(id->public_key));
-    fe_addr_format_host(&peer->id.addr, host);
+    fe_ip_addr_format_host(&peer->id.addr, host);
     memcpy(id->host, host, strnlen(host, sizeof(id->host) - 1));
     id->port = peer->id.addr.port;
 }

@@ -8,6 +8,7 @@
  * on_started with the last reason. Whatever fails, closing is the way out. */
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "ground/uv/resolve.h"
 #include "mesh/crypto/crypto.h"
@@ -56,6 +57,20 @@ static const struct fe_mesh_ops mesh_ops = {
     .on_closed = fe_node_on_mesh_closed,
 };
 
+/* What peers are told: the public address, else that of the first listener with an IP; there is
+ * one, fe_settings_init has checked. */
+static struct fe_ip_addr own_addr(const struct flatend_node *node)
+{
+    struct fe_ip_addr addr = node->settings.public_addr;
+    bool is_found = node->settings.has_public_addr;
+
+    for (size_t i = 0; !is_found && i < node->n_listeners; i++) {
+        is_found = fe_addr_to_ip(&node->listeners[i].addr, &addr);
+    }
+    FE_ASSERT(is_found, "a node with an identity has an address");
+    return addr;
+}
+
 /* The node's ID is known only now: the port may have been 0. */
 static int make_mesh(struct flatend_node *node, struct flatend_error *error)
 {
@@ -84,8 +99,7 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
     if (!settings->is_anonymous) {
         config.self.secret = settings->secret_key;
         memcpy(config.self.id.public_key, fe_ed25519_public(&settings->secret_key), FE_KEY_LEN);
-        config.self.id.addr =
-            settings->has_public_addr ? settings->public_addr : node->listeners[0].addr;
+        config.self.id.addr = own_addr(node);
     }
     node->mesh = fe_mesh_new(&config, &env, &mesh_ops, node);
     fe_wipe(&config.self.secret, sizeof(config.self.secret));
@@ -148,14 +162,15 @@ static void add_seed(struct flatend_node *node, const struct fe_addr *addr, stru
     static const struct fe_addr loopback = {.family = FE_IPV4, .ip = {127, 0, 0, 1}};
 
     seed.addr = fe_addr_is_unspecified(addr) ? loopback : *addr;
-    seed.addr.port = addr->port;
+    seed.addr.port = addr->port; /* 0 of a unix socket */
     node->seeds[node->n_seeds++] = seed;
 }
 
-/* "KEY@host:port": what is behind the key, and the key in `seed`. NULL: it is none. */
+/* "KEY@host:port", "KEY@unix:/path": what is behind the key, and the key in `seed`. NULL: it is
+ * none. */
 static const char *take_pin(const char *text, struct fe_seed *seed, struct flatend_error *error)
 {
-    const char *at = strchr(text, '@');
+    const char *at = fe_addr_is_unix_text(text) ? NULL : strchr(text, '@');
     char digits[FLATEND_PUBLIC_KEY_TEXT];
     struct flatend_public_key key;
 

@@ -8,7 +8,7 @@ enum { FE_KEY_LEN = 32, FE_SIGNATURE_LEN = 64 };
 
 struct fe_id {
     uint8_t public_key[FE_KEY_LEN];
-    struct fe_addr addr;
+    struct fe_ip_addr addr; /* the wire knows no other */
 };
 
 #endif

@@ -49,7 +49,7 @@ struct fe_secure_extension {
     uint32_t streams_max;
     uint16_t connections; /* that the node would like to have in parallel */
     bool has_seen;
-    struct fe_addr seen;      /* where the node sees its peer */
+    struct fe_ip_addr seen;   /* where the node sees its peer */
     struct fe_view agent;     /* what it runs */
     struct fe_view signature; /* FE_SIGNATURE_LEN bytes, or empty: an anonymous node */
 };

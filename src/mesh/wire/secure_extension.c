@@ -28,7 +28,7 @@ bool fe_secure_has_extension(struct fe_view rest)
     return fe_view_has_prefix(rest, MAGIC);
 }
 
-static bool read_seen(struct fe_reader *value, struct fe_addr *addr)
+static bool read_seen(struct fe_reader *value, struct fe_ip_addr *addr)
 {
     uint8_t family = fe_read_u8(value);
     struct fe_view ip = fe_read_bytes(value, family == 0 ? 4 : 16);
@@ -155,7 +155,7 @@ int fe_secure_extension_decode(struct fe_view rest, struct fe_secure_extension *
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-static size_t ip_size(const struct fe_addr *addr)
+static size_t ip_size(const struct fe_ip_addr *addr)
 {
     return addr->family == FE_IPV4 ? 4 : 16;
 }

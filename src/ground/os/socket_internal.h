@@ -1,0 +1,10 @@
+/* Private to src/ground/os: listening on unix sockets (socket_unix.c) for socket.c. */
+#ifndef FE_GROUND_OS_SOCKET_INTERNAL_H
+#define FE_GROUND_OS_SOCKET_INTERNAL_H
+
+#include "ground/os/socket.h"
+
+/* Binds `fd` to the address, which is a path: 0, or -1 with errno. */
+int fe_unix_bind(int fd, const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file);
+
+#endif
