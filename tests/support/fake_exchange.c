@@ -88,7 +88,7 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
     struct fake_exchange *fake = fake_of(ex);
     const struct fe_fields none = {0};
 
-    fake->is_over = true;
+    fake->is_over = ex->sent == FE_EXCHANGE_OVER; /* a tunnel may go on */
     fake->has_ended = true;
     fake->n_trailers = trailers != NULL ? trailers->n : 0;
     trace_body_end(fake->trace, trailers != NULL ? trailers : &none);
@@ -112,6 +112,17 @@ static void resume(struct fe_exchange *ex)
     trace_add(fake->trace, "resume");
 }
 
+static int tunnel(struct fe_exchange *ex, const struct fe_response *response)
+{
+    struct fake_exchange *fake = fake_of(ex);
+    int code = take_error(fake);
+
+    if (code == 0) {
+        trace_add(fake->trace, "tunnel(%d)", (int)response->fields.n);
+    }
+    return code;
+}
+
 static void defer(struct fe_exchange *ex)
 {
     fake_of(ex)->wants_turn = true;
@@ -123,6 +134,7 @@ static const struct fe_exchange_ops exchange_ops = {
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .tunnel = tunnel,
     .defer = defer,
 };
 
@@ -175,6 +187,7 @@ void fake_exchange_body_end_with(struct fake_exchange *fake, const struct fe_fie
     assert_true(fake->wants_body && !fake->is_over);
     fake->wants_body = false;
     fe_exchange_deliver_end(&fake->ex, trailers);
+    fake->is_over |= fake->ex.is_tunnel && fake->ex.sent == FE_EXCHANGE_OVER;
 }
 
 void fake_exchange_writable(struct fake_exchange *fake, size_t room)

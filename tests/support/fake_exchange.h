@@ -15,7 +15,7 @@ struct fake_exchange {
     struct trace *trace;
     size_t room;    /* bytes that writes still accept; SIZE_MAX: any number */
     int error;      /* not 0: what the next respond or write returns, once */
-    bool is_over;   /* ended or aborted: the handler may not call again */
+    bool is_over;   /* ended or aborted, a tunnel in both directions: no call may come any more */
     bool has_ended; /* ended, that is */
     int status;     /* of the response */
     size_t n_trailers;

@@ -10,6 +10,7 @@
 
 #include "gateway/filters/error_page.h"
 #include "support/trace_http.h"
+#include "support/tunnels.h"
 #include "web/http/h1/server.h"
 
 enum { LOW_WATER = FE_HTTP_OUT_HIGH_WATER / 4, START_MS = 1000000 };
@@ -146,6 +147,9 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
         if (h1_rig_respond(rig, 200, ex->request.content_length, NULL, NULL) != 0) {
             give_up(rig);
         }
+    } else if (is_path(ex, "/tunnel")) {
+        rig->ex = NULL; /* it does without the rig */
+        fe_backend_start(&tunnel_echo_backend, ex);
     } else if (is_path(ex, "/abort")) {
         if (h1_rig_respond(rig, 200, 10, NULL, NULL) != 0 ||
             fe_exchange_write(ex, FE_VIEW_LIT("hello")) != 0) {
@@ -230,7 +234,8 @@ bool h1_rig_init(struct h1_rig *rig)
                                       .read_header_ms = 2000,
                                       .read_ms = 3000,
                                       .write_ms = 4000,
-                                      .idle_ms = 60000},
+                                      .idle_ms = 60000,
+                                      .tunnel_idle_ms = 10000},
                            .now_ms = START_MS,
                            .appetite = SIZE_MAX};
     if (!make_filters(rig)) {

@@ -4,7 +4,7 @@
  *     /hello   answers "hello" at once, with its length     /chunks  the same, length unknown
  *     /echo    sends the body back                          /early   answers before the body
  *     /hold    answers nothing; the test does               /abort   begins a body and gives up
- *     /none    204
+ *     /none    204                                          /tunnel  echoes, as a tunnel
  *
  * The trace: exchange(/hold) body(abc) end writable abort; close reset pause read. */
 #ifndef TESTS_SUPPORT_H1_RIG_H

@@ -10,6 +10,7 @@
 
 #include "support/h2_rig.h"
 #include "support/trace_http.h"
+#include "support/tunnels.h"
 
 enum { PIECE = 16384 };
 
@@ -189,6 +190,9 @@ static void dispatch(struct h2_rig *rig, struct fe_exchange *ex, const char *pat
         } else {
             big_on_writable(ex);
         }
+    } else if (strcmp(path, "/tunnel") == 0) {
+        forget(rig, ex); /* it does without the rig */
+        fe_backend_start(&tunnel_echo_backend, ex);
     } else if (strcmp(path, "/abort") == 0) {
         if (respond(ex, 200, 10) != 0 || fe_exchange_write(ex, FE_VIEW_LIT("hello")) != 0) {
             give_up(ex);

@@ -285,13 +285,14 @@ static bool make_filters(struct h2_rig *rig)
     return rig->filters != NULL;
 }
 
-bool h2_rig_init(struct h2_rig *rig, bool has_client)
+static bool init(struct h2_rig *rig, bool has_client, bool has_tunnels)
 {
     *rig = (struct h2_rig){.limits = {.header_max = 4096,
                                       .read_header_ms = 2000,
                                       .read_ms = 3000,
                                       .write_ms = 4000,
-                                      .idle_ms = 60000},
+                                      .idle_ms = 60000,
+                                      .tunnel_idle_ms = 10000},
                            .now_ms = START_MS,
                            .appetite = SIZE_MAX};
     if (!make_filters(rig)) {
@@ -305,6 +306,7 @@ bool h2_rig_init(struct h2_rig *rig, bool has_client)
                                                            .out = &rig->out,
                                                            .scheme = FE_VIEW_LIT("http"),
                                                            .filters = rig->filters,
+                                                           .has_tunnels = has_tunnels,
                                                            .ops = &owner_ops,
                                                            .owner = rig},
                                    &rig->counters);
@@ -316,6 +318,16 @@ bool h2_rig_init(struct h2_rig *rig, bool has_client)
         client_init(rig);
     }
     return true;
+}
+
+bool h2_rig_init(struct h2_rig *rig, bool has_client)
+{
+    return init(rig, has_client, false);
+}
+
+bool h2_rig_init_with_tunnels(struct h2_rig *rig)
+{
+    return init(rig, true, true);
 }
 
 void h2_rig_deinit(struct h2_rig *rig)

@@ -5,6 +5,7 @@
  *     /echo    sends body and trailers back                 /early   answers before the body
  *     /hold    answers nothing; the test does               /abort   begins a body and gives up
  *     /none    204                                          /big/N   N bytes, as they are taken
+ *     /tunnel  echoes, as a tunnel
  *
  * The trace says what the handlers see and what is asked of the owner: exchange(/hold) body(abc)
  * end trailer(a=b) writable abort; close reset abuse(too many ...). What the server sends is in
@@ -67,6 +68,7 @@ struct h2_rig {
 
 /* False: out of memory. */
 bool h2_rig_init(struct h2_rig *rig, bool has_client);
+bool h2_rig_init_with_tunnels(struct h2_rig *rig); /* has a client, and tells it of them */
 void h2_rig_deinit(struct h2_rig *rig);
 
 /* Bytes from the client, and whatever follows from them. */

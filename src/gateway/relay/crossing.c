@@ -24,6 +24,8 @@ static void batch_move(struct fe_crossing_batch *to, struct fe_crossing_batch *f
     to->trailers = from->trailers != NULL ? from->trailers : to->trailers;
     to->wants_body |= from->wants_body;
     to->is_end |= from->is_end;
+    to->is_tunnel |= from->is_tunnel;
+    to->is_last |= from->is_last;
     to->is_abort |= from->is_abort;
     batch_init(from);
 }
@@ -95,7 +97,7 @@ bool fe_crossing_is_dirty(const struct fe_crossing_side *side)
     const struct fe_crossing_batch *const out = &side->out;
 
     return out->bytes.len > 0 || out->head != NULL || out->problem != NULL || out->wants_body ||
-           out->is_end || out->is_abort || out->n_taken >= TAKEN_MIN;
+           out->is_end || out->is_last || out->is_abort || out->n_taken >= TAKEN_MIN;
 }
 
 void fe_crossing_send(struct fe_crossing *crossing, struct fe_crossing_side *side,

@@ -19,7 +19,7 @@ static void defer_send(struct fe_crossing *crossing)
 
 /* ---- the exchange's calls ------------------------------------------------------------------- */
 
-static int respond(struct fe_exchange *ex, const struct fe_response *response)
+static int send_head(struct fe_exchange *ex, const struct fe_response *response, bool is_tunnel)
 {
     struct fe_crossing *const crossing = crossing_of(ex);
     struct fe_response *copy;
@@ -36,8 +36,19 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
         return FLATEND_ENOMEM;
     }
     crossing->far.out.head = copy;
+    crossing->far.out.is_tunnel = is_tunnel;
     defer_send(crossing);
     return 0;
+}
+
+static int respond(struct fe_exchange *ex, const struct fe_response *response)
+{
+    return send_head(ex, response, false);
+}
+
+static int tunnel(struct fe_exchange *ex, const struct fe_response *response)
+{
+    return send_head(ex, response, true);
 }
 
 static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
@@ -54,6 +65,7 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
 static void leave(struct fe_crossing *crossing)
 {
     crossing->is_over = true;
+    crossing->far.out.is_last = true;
     defer_send(crossing);
 }
 
@@ -83,7 +95,11 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
     }
     crossing->far.out.trailers = copy;
     crossing->far.out.is_end = true;
-    leave(crossing);
+    if (fe_exchange_is_over(ex)) {
+        leave(crossing);
+    } else { /* a tunnel, whose other direction goes on */
+        defer_send(crossing);
+    }
 }
 
 /* What it looks like is for the near side to say, which has the filters. */
@@ -135,6 +151,7 @@ const struct fe_exchange_ops fe_crossing_far_ops = {
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .tunnel = tunnel,
     .problem = show_problem,
 };
 
@@ -158,6 +175,9 @@ static void pump_body(struct fe_crossing *crossing)
     if (crossing->wants_body && in->is_end && !crossing->is_over) {
         in->is_end = false;
         fe_exchange_deliver_end(ex, in->trailers);
+        if (ex->is_tunnel && fe_exchange_is_over(ex) && !crossing->is_over) {
+            leave(crossing); /* our direction has ended before */
+        }
     }
 }
 
@@ -217,6 +237,27 @@ void fe_crossing_far_on_turn(struct fe_deferred *deferred)
     pump_body(crossing);
     fe_deferred_cancel(&crossing->far.turn);    /* what the backend has asked for leaves now */
     if (fe_crossing_is_dirty(&crossing->far)) { /* such as the end */
+        FE_CHECK(fe_crossing_far_check(crossing));
         fe_crossing_send(crossing, &crossing->far, &crossing->channel->near);
+    }
+}
+
+/* ---- invariants ----------------------------------------------------------------------------- */
+
+void fe_crossing_far_check(const struct fe_crossing *crossing)
+{
+    const struct fe_crossing_batch *const out = &crossing->far.out;
+
+    FE_ASSERT(crossing->is_over == out->is_last, "the last batch says that it is the last");
+    FE_ASSERT(!crossing->has_begun ||
+                  crossing->is_over == (crossing->far_ex.sent == FE_EXCHANGE_OVER),
+              "the far side is over with its exchange");
+    FE_ASSERT(!out->is_abort || crossing->is_over, "what is broken off is over");
+    FE_ASSERT(!out->is_tunnel || out->head != NULL, "a tunnel begins with a head");
+    FE_ASSERT(out->bytes.len <= crossing->far.n_in_flight,
+              "each byte is in flight until it is taken");
+    FE_ASSERT(!out->wants_body || crossing->has_asked, "the body is asked for once");
+    if (crossing->has_begun) {
+        fe_exchange_check(&crossing->far_ex);
     }
 }

@@ -24,6 +24,8 @@ struct fe_crossing_batch {
     const struct fe_fields *trailers; /* with `is_end` */
     bool wants_body;                  /* from the far side: its backend has asked for the body */
     bool is_end;                      /* of the bytes */
+    bool is_tunnel;                   /* from the far side: the head is that of a tunnel */
+    bool is_last;                     /* from the far side, which is over */
     bool is_abort;                    /* the exchange is over before its end */
 };
 
@@ -106,5 +108,9 @@ int fe_crossing_copy_view(struct fe_view *copy, struct fe_view view,
                           struct fe_arena *arena) FE_MUST_USE;
 
 void fe_crossing_free(struct fe_crossing *crossing);
+
+/* FE_CHECK: what holds on each side, on its thread, between two events. */
+void fe_crossing_near_check(const struct fe_crossing *crossing);
+void fe_crossing_far_check(const struct fe_crossing *crossing);
 
 #endif

@@ -42,6 +42,17 @@ static void leave_if_over(struct fe_crossing *crossing)
     }
 }
 
+/* A tunnel's exchange goes on behind the end of one direction. True: the crossing may be gone. */
+static bool forget_if_over(struct fe_crossing *crossing, const struct fe_exchange *ex)
+{
+    if (!fe_exchange_is_over(ex)) {
+        return false;
+    }
+    crossing->ex = NULL;
+    leave_if_over(crossing);
+    return true;
+}
+
 /* The exchange is over; the far side has to be told unless it is over by itself. */
 static void give_up(struct fe_crossing *crossing)
 {
@@ -96,6 +107,7 @@ static void on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
     crossing->near.out.trailers = copy;
     crossing->near.out.is_end = true;
     defer_send(crossing);
+    (void)forget_if_over(crossing, ex);
 }
 
 static void on_reset(struct fe_exchange *ex, int code)
@@ -139,10 +151,11 @@ static void pump(struct fe_crossing *crossing)
         }
     }
     if (in->bytes.len == 0 && in->is_end) {
+        in->is_end = false;
         fe_exchange_finish(ex, in->trailers);
-        crossing->ex = NULL;
-        leave_if_over(crossing);
-        return;
+        if (forget_if_over(crossing, ex)) {
+            return;
+        }
     }
     if (fe_crossing_is_dirty(&crossing->near)) {
         defer_send(crossing);
@@ -154,6 +167,18 @@ static void on_writable(struct fe_exchange *ex)
     pump(ex->state);
 }
 
+/* Before anything is asked for: what comes is the tunnel's then. False: the crossing may be gone.
+ */
+static bool open_tunnel(struct fe_crossing *crossing, const struct fe_response *head)
+{
+    crossing->near.in.is_tunnel = false;
+    if (fe_exchange_tunnel(crossing->ex, head) == 0) {
+        return true;
+    }
+    fail(crossing, FLATEND_ENOMEM);
+    return false;
+}
+
 /* What the far side has sent. Whatever came first: a body that is not asked for before the response
  * is taken for one that nobody will read (web/http/exchange.h). */
 static void use(struct fe_crossing *crossing)
@@ -163,6 +188,9 @@ static void use(struct fe_crossing *crossing)
     const struct fe_response *const head = in->head;
 
     in->head = NULL;
+    if (in->is_tunnel && !open_tunnel(crossing, head)) {
+        return;
+    }
     ask_for_body(crossing);
     if (in->problem != NULL) {
         fe_problem_answer(ex, in->problem);
@@ -170,7 +198,7 @@ static void use(struct fe_crossing *crossing)
         leave_if_over(crossing);
         return;
     }
-    if (head != NULL && fe_exchange_respond(ex, head) != 0) {
+    if (head != NULL && !ex->is_tunnel && fe_exchange_respond(ex, head) != 0) {
         fail(crossing, FLATEND_ENOMEM);
         return;
     }
@@ -190,8 +218,7 @@ static void on_task(struct fe_task *task)
     struct fe_crossing *const crossing = FE_CONTAINER_OF(task, struct fe_crossing, far.task);
 
     fe_crossing_receive(crossing, &crossing->near, &crossing->far);
-    crossing->far_is_done |=
-        crossing->near.in.is_end || crossing->near.in.is_abort || crossing->near.in.problem != NULL;
+    crossing->far_is_done |= crossing->near.in.is_last;
     if (crossing->ex != NULL) {
         use(crossing);
     } else {
@@ -203,6 +230,7 @@ static void on_turn(struct fe_deferred *deferred)
 {
     struct fe_crossing *const crossing = FE_CONTAINER_OF(deferred, struct fe_crossing, near.turn);
 
+    FE_CHECK(fe_crossing_near_check(crossing));
     if (!crossing->far_is_done) { /* else there is nobody to read it */
         fe_crossing_send(crossing, &crossing->near, &crossing->channel->far);
     }
@@ -224,6 +252,7 @@ static int copy_request(struct fe_crossing *crossing, const struct fe_exchange *
         {&to->authority, from->authority},
         {&to->path, from->path},
         {&to->query, from->query},
+        {&to->upgrade, from->upgrade},
         {&crossing->far_ex.remote, ex->remote},
     };
     int code;
@@ -294,4 +323,21 @@ static const struct fe_backend_ops backend_ops = {
 struct fe_crossing_backend fe_crossing_backend(struct fe_crossing_channel *channel)
 {
     return (struct fe_crossing_backend){{&backend_ops}, channel};
+}
+
+/* ---- invariants ----------------------------------------------------------------------------- */
+
+void fe_crossing_near_check(const struct fe_crossing *crossing)
+{
+    const struct fe_crossing_side *const near = &crossing->near;
+
+    FE_ASSERT(crossing->ex != NULL || !crossing->far_is_done, "a crossing that is over is gone");
+    FE_ASSERT(near->out.bytes.len <= near->n_in_flight, "each byte is in flight until it is taken");
+    FE_ASSERT(near->out.head == NULL && near->out.problem == NULL && !near->out.wants_body,
+              "requests cross at the start");
+    FE_ASSERT(!near->out.is_abort || crossing->ex == NULL, "what is broken off is over");
+    if (crossing->ex != NULL) {
+        FE_ASSERT(crossing->ex->state == crossing, "the exchange is the crossing's");
+        fe_exchange_check(crossing->ex);
+    }
 }

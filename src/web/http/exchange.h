@@ -6,13 +6,19 @@
  * Only the inline functions below call the vtables; they keep the phase:
  *
  *     OPEN ── respond ──▶ RESPONDED ── finish ──▶ OVER
- *       └──────────────────────┴── reset, on_reset ──▶ OVER
+ *      └── tunnel ──▶ TUNNEL ── finish ──▶ TUNNEL_READ ── on_end ──▶ OVER
+ *                        └── on_end ──▶ TUNNEL_WRITE ── finish ──▶ OVER
+ *     and from each: reset, on_reset ──▶ OVER
  *
  * Life: the protocol makes the exchange, fills in the request and gives it to a backend with
  * fe_backend_start. The backend answers at once or takes the exchange's events. The exchange is
  * over when the backend has finished or reset the response, after which it forgets the exchange; or
  * when the client is gone, and on_reset is the last event. Events never come from within the
  * backend's calls. One thread's.
+ *
+ * A tunnel is a two-way stream of bytes in place of the response's body and of the rest of the
+ * request's: `write`, `finish`, `on_data` and `on_end` are the tunnel's, each direction ends by
+ * itself, and the exchange is over when both have ended. Filters see its head and its end.
  *
  * Filters (web/http/filter.h) stand between the two. One that holds something makes the exchange
  * two: `phase` is the backend's, who may have finished a response that is still being sent; `sent`
@@ -37,6 +43,8 @@ struct fe_exchange_ops {
     void (*finish)(struct fe_exchange *ex, const struct fe_fields *trailers);
     void (*reset)(struct fe_exchange *ex, int code);
     void (*resume)(struct fe_exchange *ex);
+    /* NULL: the protocol has no tunnels. */
+    int (*tunnel)(struct fe_exchange *ex, const struct fe_response *response);
     /* For filters: has fe_exchange_deliver_turn called, soon, not from within. NULL where there are
      * no filters. */
     void (*defer)(struct fe_exchange *ex);
@@ -70,8 +78,11 @@ struct fe_backend {
 
 enum fe_exchange_phase {
     FE_EXCHANGE_OPEN,
-    FE_EXCHANGE_RESPONDED, /* the response's head is given */
-    FE_EXCHANGE_OVER,      /* the backend has forgotten it */
+    FE_EXCHANGE_RESPONDED,    /* the response's head is given */
+    FE_EXCHANGE_TUNNEL,       /* both directions are open */
+    FE_EXCHANGE_TUNNEL_READ,  /* the backend has finished: from the client only */
+    FE_EXCHANGE_TUNNEL_WRITE, /* the client has ended: to it only */
+    FE_EXCHANGE_OVER,         /* the backend has forgotten it */
 };
 
 struct fe_exchange {
@@ -96,6 +107,7 @@ struct fe_exchange {
     size_t n_filter_states;
     size_t n_entered; /* filters that have had the request */
     bool is_deferred;
+    bool is_tunnel; /* or is about to be */
 };
 
 /* ---- filter.c: into the chain ------------------------------------------------------------------
@@ -113,6 +125,10 @@ void fe_filters_problem(const struct fe_filter_stage *stage, struct fe_exchange 
                         const struct fe_problem *problem, struct fe_problem_page *page);
 void fe_filters_on_over(struct fe_exchange *ex, int code);
 
+/* ---- exchange.c: tunnels */
+void fe_exchange_finish_tunnel(struct fe_exchange *ex);
+void fe_exchange_end_tunnel(struct fe_exchange *ex); /* the client's direction */
+
 /* The first filter that has the hook; NULL: none. */
 static inline const struct fe_filter_stage *fe_exchange_stage(const struct fe_exchange *ex,
                                                               enum fe_filter_hook hook)
@@ -127,7 +143,7 @@ static inline int fe_exchange_send_head(struct fe_exchange *ex, const struct fe_
     int code;
 
     FE_ASSERT(ex->sent == FE_EXCHANGE_OPEN, "a response has one head");
-    code = ex->ops->respond(ex, response);
+    code = ex->is_tunnel ? ex->ops->tunnel(ex, response) : ex->ops->respond(ex, response);
     if (code == 0) {
         ex->sent = FE_EXCHANGE_RESPONDED;
     }
@@ -154,7 +170,13 @@ static inline void fe_exchange_send_end(struct fe_exchange *ex, const struct fe_
 
 static inline bool fe_exchange_has_responded(const struct fe_exchange *ex)
 {
-    return ex->phase == FE_EXCHANGE_RESPONDED;
+    return ex->phase > FE_EXCHANGE_OPEN && ex->phase < FE_EXCHANGE_OVER;
+}
+
+/* The phases of a tunnel. */
+static inline bool fe_exchange_is_tunnel(const struct fe_exchange *ex)
+{
+    return ex->phase >= FE_EXCHANGE_TUNNEL && ex->phase < FE_EXCHANGE_OVER;
 }
 
 static inline bool fe_exchange_is_over(const struct fe_exchange *ex)
@@ -188,6 +210,7 @@ FE_MUST_USE static inline ssize_t fe_exchange_write(struct fe_exchange *ex, stru
     const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_write);
 
     FE_ASSERT(fe_exchange_has_responded(ex), "a body comes behind its head");
+    FE_ASSERT(ex->phase != FE_EXCHANGE_TUNNEL_READ, "nothing is written behind the end");
     return stage != NULL ? stage->filter->ops->write(stage, ex, data) : ex->ops->write(ex, data);
 }
 
@@ -201,6 +224,10 @@ static inline void fe_exchange_finish(struct fe_exchange *ex, const struct fe_fi
     const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_finish);
 
     FE_ASSERT(fe_exchange_has_responded(ex), "a body comes behind its head");
+    if (fe_exchange_is_tunnel(ex)) {
+        fe_exchange_finish_tunnel(ex);
+        return;
+    }
     ex->phase = FE_EXCHANGE_OVER;
     if (stage != NULL) {
         stage->filter->ops->finish(stage, ex, trailers);
@@ -208,6 +235,13 @@ static inline void fe_exchange_finish(struct fe_exchange *ex, const struct fe_fi
         fe_exchange_send_end(ex, trailers);
     }
 }
+
+/* In place of a response: the head of a tunnel, with the fields that the protocol that the client
+ * asks for wants; its status and length are this protocol's business. What comes from the client
+ * comes after the first resume, which therefore follows. FLATEND_EINVAL: the request does not ask
+ * for one (`request.upgrade`), or as fe_exchange_respond; FLATEND_ENOMEM: as fe_exchange_respond.
+ */
+int fe_exchange_tunnel(struct fe_exchange *ex, const struct fe_response *response) FE_MUST_USE;
 
 /* The response cannot be completed: the client must see that it is not whole. `code` says why:
  * FLATEND_ECLOSED: the client's doing, everything else is ours. */
@@ -252,6 +286,7 @@ static inline void fe_exchange_begin(struct fe_exchange *ex, const struct fe_fil
     ex->n_filter_states = 0;
     ex->n_entered = 0;
     ex->is_deferred = false;
+    ex->is_tunnel = false;
 }
 
 /* The request is `backend`'s to answer, behind the filters that it has not passed yet. Not from
@@ -271,7 +306,7 @@ static inline void fe_backend_start(const struct fe_backend *backend, struct fe_
 /* The head of the response has been sent; not only given by the backend. */
 static inline bool fe_exchange_has_sent_head(const struct fe_exchange *ex)
 {
-    return ex->sent == FE_EXCHANGE_RESPONDED;
+    return ex->sent > FE_EXCHANGE_OPEN && ex->sent < FE_EXCHANGE_OVER;
 }
 
 /* How many bytes were taken; nothing of them if the exchange has ended meanwhile. */
@@ -289,7 +324,11 @@ FE_MUST_USE static inline size_t fe_exchange_deliver_data(struct fe_exchange *ex
 static inline void fe_exchange_deliver_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     FE_ASSERT(ex->sent != FE_EXCHANGE_OVER, "an exchange that is over has no events");
-    fe_filters_on_end(fe_exchange_stage(ex, FE_FILTER_on_end), ex, trailers);
+    if (fe_exchange_is_tunnel(ex)) {
+        fe_exchange_end_tunnel(ex);
+    } else {
+        fe_filters_on_end(fe_exchange_stage(ex, FE_FILTER_on_end), ex, trailers);
+    }
 }
 
 static inline void fe_exchange_deliver_writable(struct fe_exchange *ex)
@@ -297,6 +336,9 @@ static inline void fe_exchange_deliver_writable(struct fe_exchange *ex)
     FE_ASSERT(fe_exchange_has_sent_head(ex), "only a response is held back");
     fe_filters_on_writable(fe_exchange_stage(ex, FE_FILTER_on_writable), ex);
 }
+
+/* FE_CHECK: the phases and what they allow. */
+void fe_exchange_check(const struct fe_exchange *ex);
 
 /* As fe_filter_defer has asked for. */
 void fe_exchange_deliver_turn(struct fe_exchange *ex);

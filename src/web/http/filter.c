@@ -46,7 +46,7 @@ const struct fe_filter_chain *fe_filter_chain_new(struct fe_arena *arena,
                                                   const struct fe_filter *const *own, size_t n)
 {
     const size_t n_base = base != NULL ? base->n : 0;
-    struct fe_filter_chain *const chain = fe_arena_alloc(arena, sizeof(*chain));
+    struct fe_filter_chain *const chain = fe_arena_alloc(arena, 2 * sizeof(*chain));
     struct fe_filter_stage *const stages =
         fe_arena_alloc(arena, (n_base + n + 1) * sizeof(*stages));
 
@@ -63,6 +63,9 @@ const struct fe_filter_chain *fe_filter_chain_new(struct fe_arena *arena,
     for (int hook = 0; hook < FE_FILTER_N_HOOKS; hook++) {
         link_hook(chain, stages, (enum fe_filter_hook)hook);
     }
+    chain[1] = (struct fe_filter_chain){.stages = stages, .n = chain->n};
+    chain[1].first[FE_FILTER_on_over] = chain->first[FE_FILTER_on_over];
+    chain->in_tunnel = &chain[1];
     return chain;
 }
 

@@ -98,6 +98,7 @@ struct fe_filter_chain {
     size_t n;
     bool has_start; /* on_request or state: something is to be done when a request starts */
     const struct fe_filter_stage *first[FE_FILTER_N_HOOKS];
+    const struct fe_filter_chain *in_tunnel; /* what an exchange has left of it in a tunnel */
 };
 
 /* The filters of `base` (NULL: none), then `n` of its own, all of which outlive the chain; it lives

@@ -55,7 +55,10 @@ struct fe_request {
     struct fe_view query;     /* without '?'; empty if none */
     struct fe_fields fields;
     uint64_t content_length; /* 0: no body; FE_BODY_UNKNOWN */
-    unsigned version;        /* 10, 11, 20 */
+    /* The protocol that the client would go over to (RFC 9110 §7.8, the first that it names; RFC
+     * 8441 §4): such a request can be answered by a tunnel. Empty: none. */
+    struct fe_view upgrade;
+    unsigned version; /* 10, 11, 20 */
 };
 
 struct fe_response {

@@ -26,6 +26,7 @@ struct fe_http_limits {
     uint64_t read_ms;   /* between two bytes of a body that we are ready to read */
     uint64_t write_ms;  /* without a byte that the client takes; noticed within twice that */
     uint64_t idle_ms;   /* between requests */
+    uint64_t tunnel_idle_ms; /* without a byte in either direction of a tunnel */
 };
 
 struct fe_http_owner_ops {
@@ -56,8 +57,9 @@ struct fe_http_setup {
     const struct fe_http_limits *limits;
     struct fe_timers *timers;
     struct fe_chain *out;
-    struct fe_view scheme;                 /* of the requests: "http" or "https" */
-    struct fe_view remote;                 /* the client's address, as text */
+    struct fe_view scheme; /* of the requests: "http" or "https" */
+    struct fe_view remote; /* the client's address, as text */
+    bool has_tunnels;      /* HTTP/2 says that a request may ask for one (RFC 8441 §3) */
     const struct fe_filter_chain *filters; /* of each exchange until its route is known, or NULL */
     const struct fe_http_owner_ops *ops;
     void *owner;

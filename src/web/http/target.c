@@ -135,7 +135,7 @@ static int parse_absolute(struct fe_request *request, struct fe_view target,
 int fe_http_target_parse(struct fe_request *request, struct fe_view target,
                          struct fe_http_fault *fault)
 {
-    if (request->method == FE_METHOD_CONNECT) {
+    if (request->method == FE_METHOD_CONNECT && request->upgrade.len == 0) {
         /* authority-form, §3.2.3: a tunnel is what a gateway never is. */
         return fe_http_refuse(fault, 501, "CONNECT is not supported");
     }

@@ -29,10 +29,13 @@ enum {
  *      │ fault, idle,         │  └─ abort ─▶ CLOSED    │ request complete
  *      │ drain, end           │ and close              │ too much of it
  *      └──────────────────────┴───────────▶ LINGER ◀───┘
+ *                             │              ▲ both directions have ended
+ *                             └─ tunnel ─▶ TUNNEL
  *                                             └─ waited long enough ─▶ CLOSED */
 enum fe_h1_phase {
     FE_H1_WAIT,     /* between requests, or within a head */
     FE_H1_EXCHANGE, /* a backend has the exchange */
+    FE_H1_TUNNEL,   /* the same, and raw bytes flow */
     FE_H1_DISCARD,  /* answered; the rest of the request is dropped */
     FE_H1_LINGER,   /* the last answer is on its way; whatever comes is dropped */
     FE_H1_CLOSED,   /* reset */
@@ -52,6 +55,7 @@ enum fe_h1_wait {
     FE_H1_WAIT_IDLE,
     FE_H1_WAIT_BODY,
     FE_H1_WAIT_LINGER,
+    FE_H1_WAIT_TUNNEL,
 };
 
 struct fe_h1_server {
@@ -79,6 +83,7 @@ struct fe_h1_server {
     bool is_blocked;    /* a write took less than it was given */
     bool must_close;    /* after this response */
     bool is_draining;   /* no further exchange */
+    bool has_eof;       /* of a tunnel: the client has ended its direction */
     bool owes_continue; /* the client waits for 100 (Continue) */
     bool had_request;   /* until the first one, the head's timeout counts from the accept */
 
@@ -108,6 +113,20 @@ void fe_h1_update(struct fe_h1_server *server);
 /* Drops the rest of an answered request, as far as it has come. Calls no backend. */
 void fe_h1_discard(struct fe_h1_server *server);
 
+/* The exchange that runs, if any. */
+static inline bool fe_h1_has_exchange(const struct fe_h1_server *server)
+{
+    return server->phase == FE_H1_EXCHANGE || server->phase == FE_H1_TUNNEL;
+}
+
+/* Both directions have ended, or ours; or a byte has passed. */
+void fe_h1_tunnel_finish(struct fe_h1_server *server);
+void fe_h1_tunnel_touch(struct fe_h1_server *server);
+bool fe_h1_tunnel_step(struct fe_h1_server *server);
+
+/* FE_CHECK: the phases of a connection and what they allow. */
+void fe_h1_check(const struct fe_h1_server *server);
+
 /* No further request: sends what there is, then ends our direction; or resets. */
 void fe_h1_finish(struct fe_h1_server *server);
 void fe_h1_reset(struct fe_h1_server *server);
@@ -118,8 +137,10 @@ void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason);
 /* Answers a request that no backend has, and closes. */
 void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason);
 
-/* Is there input that was not looked at? */
+/* Is there input that was not looked at? Its first bytes; they are done with. */
 bool fe_h1_has_input(const struct fe_h1_server *server);
+struct fe_view fe_h1_input(const struct fe_h1_server *server);
+void fe_h1_consume(struct fe_h1_server *server, size_t n);
 
 /* Timeouts: timeout.c. */
 int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;

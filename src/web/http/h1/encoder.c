@@ -105,7 +105,11 @@ static void put_head(struct writer *w, const struct fe_h1_response *response,
 {
     const struct fe_fields *fields = &response->message->fields;
 
-    put_status_line(w, response->message->status);
+    if (response->upgrade.len > 0) {
+        put(w, FE_VIEW_LIT("HTTP/1.1 101 Switching Protocols\r\n"));
+    } else {
+        put_status_line(w, response->message->status);
+    }
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
@@ -117,7 +121,12 @@ static void put_head(struct writer *w, const struct fe_h1_response *response,
     if (!survey->has_date) { /* RFC 9110 §6.6.1 */
         put_field(w, FE_VIEW_LIT("date"), response->date);
     }
-    put_framing(w, response);
+    if (response->upgrade.len > 0) { /* RFC 9110 §7.8 */
+        put(w, FE_VIEW_LIT("connection: upgrade\r\n"));
+        put_field(w, FE_VIEW_LIT("upgrade"), response->upgrade);
+    } else {
+        put_framing(w, response);
+    }
     if (response->close) {
         put(w, FE_VIEW_LIT("connection: close\r\n"));
     } else if (response->keep_alive) {
@@ -145,7 +154,7 @@ static int encode_large(struct fe_chain *out, const struct fe_h1_response *respo
 
 int fe_h1_encode_head(struct fe_chain *out, const struct fe_h1_response *response)
 {
-    struct survey survey = {.size = FIXED_MAX + response->date.len};
+    struct survey survey = {.size = FIXED_MAX + response->date.len + response->upgrade.len};
     int status = response->message->status;
     struct writer w;
     uint8_t *head;

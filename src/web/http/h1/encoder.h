@@ -18,6 +18,7 @@ enum fe_h1_framing {
 struct fe_h1_response {
     const struct fe_response *message;
     enum fe_h1_framing framing; /* as the head announces it */
+    struct fe_view upgrade;     /* 101 to this protocol, in place of the status; empty: no */
     bool close;                 /* Connection: close */
     bool keep_alive;            /* Connection: keep-alive, for HTTP/1.0 */
     struct fe_view date;        /* left out if the message has one */

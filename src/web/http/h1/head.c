@@ -16,6 +16,8 @@ struct head_parser {
     unsigned n_lengths;
     bool wants_close;
     bool wants_keep_alive;
+    bool wants_upgrade;
+    struct fe_view upgrade; /* the first protocol in Upgrade */
     bool has_unknown_expectation;
 };
 
@@ -94,6 +96,8 @@ static void note_connection(struct head_parser *p, struct fe_view list)
             p->wants_close = true;
         } else if (fe_view_equal_nocase(option, FE_VIEW_LIT("keep-alive"))) {
             p->wants_keep_alive = true;
+        } else if (fe_view_equal_nocase(option, FE_VIEW_LIT("upgrade"))) {
+            p->wants_upgrade = true;
         }
     }
 }
@@ -128,6 +132,13 @@ static void note_field(struct head_parser *p, const struct fe_field *field)
     case sizeof("expect") - 1:
         if (is_named(field, "expect")) {
             note_expect(p, field->value);
+        }
+        break;
+    case sizeof("upgrade") - 1:
+        if (is_named(field, "upgrade") && p->upgrade.len == 0) {
+            struct fe_view list = field->value;
+
+            (void)fe_list_next(&list, &p->upgrade);
         }
         break;
     case sizeof("connection") - 1:
@@ -244,6 +255,11 @@ static int decide(struct head_parser *p)
     }
     if (p->n_lengths > 0 && parse_length(p) != 0) {
         return FLATEND_EPROTO;
+    }
+    /* RFC 9110 §7.8: not in HTTP/1.0. With a body it is not followed: bytes of the other protocol
+     * could only come behind it. */
+    if (p->wants_upgrade && p->request->version != 10 && p->request->content_length == 0) {
+        p->request->upgrade = p->upgrade;
     }
     head->keep_alive = !p->wants_close && (p->request->version != 10 || p->wants_keep_alive);
     if (p->request->version == 10) {

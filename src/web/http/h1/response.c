@@ -8,7 +8,7 @@ static struct fe_h1_server *server_of(struct fe_exchange *ex)
 {
     struct fe_h1_server *server = FE_CONTAINER_OF(ex, struct fe_h1_server, ex);
 
-    FE_ASSERT(server->phase == FE_H1_EXCHANGE, "an exchange that is over has no calls");
+    FE_ASSERT(fe_h1_has_exchange(server), "an exchange that is over has no calls");
     return server;
 }
 
@@ -64,6 +64,27 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     return 0;
 }
 
+/* RFC 9110 §7.8. From here on the bytes are those of the protocol that the client has asked for. */
+static int tunnel(struct fe_exchange *ex, const struct fe_response *response)
+{
+    struct fe_h1_server *server = server_of(ex);
+    struct fe_h1_response head = {.message = response,
+                                  .framing = FE_H1_FRAMING_NONE,
+                                  .upgrade = ex->request.upgrade,
+                                  .date = server->ops->date(server->owner)};
+    int code = fe_h1_encode_head(server->out, &head);
+
+    if (code != 0) {
+        return code;
+    }
+    server->phase = FE_H1_TUNNEL;
+    server->framing = FE_H1_FRAMING_CLOSE;
+    server->body = FE_H1_BODY_NOT_STARTED;
+    server->has_eof = false;
+    fe_h1_update(server);
+    return 0;
+}
+
 static ssize_t write_chunks(struct fe_chain *out, struct fe_view data)
 {
     size_t done = 0;
@@ -107,6 +128,9 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
     }
     server->is_blocked = (size_t)n < want;
     server->left -= server->framing == FE_H1_FRAMING_LENGTH ? (uint64_t)n : 0;
+    if (server->phase == FE_H1_TUNNEL && n > 0) {
+        fe_h1_tunnel_touch(server);
+    }
     fe_h1_update(server);
     return n;
 }
@@ -122,6 +146,10 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
     struct fe_h1_server *server = server_of(ex);
     bool is_short = server->framing == FE_H1_FRAMING_LENGTH && server->left > 0;
 
+    if (server->phase == FE_H1_TUNNEL) {
+        fe_h1_tunnel_finish(server);
+        return;
+    }
     if (is_short || (server->framing == FE_H1_FRAMING_CHUNKS &&
                      fe_h1_encode_last_chunk(server->out, trailers) != 0)) {
         fe_h1_reset(server);
@@ -158,7 +186,7 @@ static void resume(struct fe_exchange *ex)
         server->owes_continue = false;
     }
     server->body = FE_H1_BODY_FLOWING;
-    if (fe_h1_has_input(server) || server->decoder.state == FE_H1_DONE) {
+    if (fe_h1_has_input(server) || server->has_eof || server->decoder.state == FE_H1_DONE) {
         fe_h1_schedule_run(server);
     }
     fe_h1_update(server);
@@ -178,5 +206,6 @@ const struct fe_exchange_ops fe_h1_exchange_ops = {
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .tunnel = tunnel,
     .defer = defer,
 };

@@ -19,12 +19,12 @@ bool fe_h1_has_input(const struct fe_h1_server *server)
     return server->held.len > 0 || server->fed.len > 0;
 }
 
-static struct fe_view input(const struct fe_h1_server *server)
+struct fe_view fe_h1_input(const struct fe_h1_server *server)
 {
     return server->held.len > 0 ? fe_chain_front(&server->held) : server->fed;
 }
 
-static void consume(struct fe_h1_server *server, size_t n)
+void fe_h1_consume(struct fe_h1_server *server, size_t n)
 {
     if (server->held.len > 0) {
         fe_chain_consume(&server->held, n);
@@ -43,20 +43,20 @@ static void drop_input(struct fe_h1_server *server)
 /* Decodes up to the next event; consumes what comes before it. */
 static enum fe_h1_event decode(struct fe_h1_server *server)
 {
-    struct fe_view in = input(server);
+    struct fe_view in = fe_h1_input(server);
     struct fe_view rest = in;
     enum fe_h1_event event = fe_h1_decoder_feed(&server->decoder, &rest);
 
-    consume(server, in.len - rest.len);
+    fe_h1_consume(server, in.len - rest.len);
     return event;
 }
 
 static void take(struct fe_h1_server *server, size_t n)
 {
-    struct fe_view in = input(server);
+    struct fe_view in = fe_h1_input(server);
 
     fe_h1_decoder_take(&server->decoder, &in, n);
-    consume(server, n);
+    fe_h1_consume(server, n);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */
@@ -85,6 +85,7 @@ static void exchange_init(struct fe_h1_server *server)
     server->body = FE_H1_BODY_NOT_STARTED;
     server->is_blocked = false;
     server->must_close = false;
+    server->has_eof = false;
     server->had_request = true;
     server->owes_continue =
         server->decoder.head.expects_continue && ex->request.content_length != 0;
@@ -107,7 +108,7 @@ void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason)
 /* What the last exchange was served by is not needed any more: nobody is within a call about it. */
 static void release_snapshot(struct fe_h1_server *server)
 {
-    if (server->ex.snapshot != NULL && server->phase != FE_H1_EXCHANGE) {
+    if (server->ex.snapshot != NULL && !fe_h1_has_exchange(server)) {
         struct fe_refcount *const snapshot = server->ex.snapshot;
 
         server->ex.snapshot = NULL;
@@ -249,6 +250,8 @@ static bool step(struct fe_h1_server *server)
         return step_wait(server);
     case FE_H1_EXCHANGE:
         return step_exchange(server);
+    case FE_H1_TUNNEL:
+        return fe_h1_tunnel_step(server);
     case FE_H1_DISCARD:
         fe_h1_discard(server);
         return server->phase == FE_H1_WAIT;
@@ -274,6 +277,7 @@ void fe_h1_run(struct fe_h1_server *server)
     server->is_running = false;
     release_snapshot(server);
     fe_h1_update(server);
+    FE_CHECK(fe_h1_check(server));
 }
 
 void fe_h1_schedule_run(struct fe_h1_server *server)
@@ -298,6 +302,32 @@ void fe_h1_update(struct fe_h1_server *server)
         server->ops->set_reading(server->owner, !pause);
     }
     fe_h1_timeout_update(server);
+}
+
+/* ---- invariants ----------------------------------------------------------------------------- */
+
+void fe_h1_check(const struct fe_h1_server *server)
+{
+    const struct fe_exchange *const ex = &server->ex;
+
+    FE_ASSERT(server->phase != FE_H1_EXCHANGE || ex->sent < FE_EXCHANGE_TUNNEL,
+              "a backend that has ended its exchange has left it");
+    FE_ASSERT((server->phase == FE_H1_TUNNEL) ==
+                  (ex->sent >= FE_EXCHANGE_TUNNEL && ex->sent < FE_EXCHANGE_OVER),
+              "a tunnel's connection serves nothing else");
+    FE_ASSERT(!fe_h1_has_exchange(server) || server->had_request, "an exchange has a request");
+    FE_ASSERT(!server->is_blocked || !fe_h1_has_exchange(server) || fe_exchange_has_sent_head(ex),
+              "only a response is held back");
+    FE_ASSERT(server->phase != FE_H1_EXCHANGE || server->framing == FE_H1_FRAMING_LENGTH ||
+                  server->left == 0 || ex->sent == FE_EXCHANGE_OPEN,
+              "only an announced length has a rest");
+    FE_ASSERT(server->fed.len == 0 || server->phase != FE_H1_CLOSED,
+              "a closed connection keeps nothing");
+    FE_ASSERT(server->body != FE_H1_BODY_DONE || server->phase != FE_H1_TUNNEL || server->has_eof,
+              "the client's direction ends with its FIN");
+    if (fe_h1_has_exchange(server)) {
+        fe_exchange_check(ex);
+    }
 }
 
 /* ---- the owner's calls ---------------------------------------------------------------------- */
@@ -344,6 +374,10 @@ static void on_eof(struct fe_http_server *base)
             fe_h1_finish(server); /* answers to earlier requests may be on their way */
         }
         break;
+    case FE_H1_TUNNEL:
+        server->has_eof = true;
+        fe_h1_run(server);
+        break;
     case FE_H1_LINGER:
     case FE_H1_CLOSED:
         break;
@@ -376,7 +410,7 @@ static void server_free(struct fe_http_server *base)
     struct fe_h1_server *server = server_of(base);
 
     FE_ASSERT(!server->is_running, "the owner does not call from within a backend's call");
-    if (server->phase == FE_H1_EXCHANGE) {
+    if (fe_h1_has_exchange(server)) {
         end_exchange(server, FE_H1_CLOSED);
     }
     release_snapshot(server);

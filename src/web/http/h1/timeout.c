@@ -11,6 +11,8 @@ static enum fe_h1_wait waits_for(const struct fe_h1_server *server)
                                                                               : FE_H1_WAIT_HEAD;
     case FE_H1_EXCHANGE:
         return server->body == FE_H1_BODY_FLOWING ? FE_H1_WAIT_BODY : FE_H1_WAIT_NONE;
+    case FE_H1_TUNNEL:
+        return FE_H1_WAIT_TUNNEL;
     case FE_H1_DISCARD:
     case FE_H1_LINGER:
         return FE_H1_WAIT_LINGER;
@@ -29,6 +31,8 @@ static uint64_t read_timeout(const struct fe_h1_server *server)
         return server->limits->idle_ms;
     case FE_H1_WAIT_BODY:
         return server->limits->read_ms;
+    case FE_H1_WAIT_TUNNEL:
+        return server->limits->tunnel_idle_ms;
     case FE_H1_WAIT_LINGER:
         return FE_H1_LINGER_MS;
     case FE_H1_WAIT_NONE:
@@ -93,7 +97,7 @@ static bool is_stalled(struct fe_h1_server *server, uint64_t now)
 
 static void on_stalled(struct fe_h1_server *server)
 {
-    bool has_backend = server->phase == FE_H1_EXCHANGE;
+    bool has_backend = fe_h1_has_exchange(server);
 
     server->phase = FE_H1_CLOSED;
     if (has_backend) {
@@ -117,6 +121,9 @@ static void on_read_timeout(struct fe_h1_server *server)
         break;
     case FE_H1_WAIT_IDLE:
         fe_h1_finish(server);
+        break;
+    case FE_H1_WAIT_TUNNEL:
+        fe_h1_fail(server, 408, "tunnel idle");
         break;
     case FE_H1_WAIT_BODY:
         fe_h1_fail(server, 408, "timed out reading the request body");

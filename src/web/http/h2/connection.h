@@ -39,7 +39,7 @@ enum fe_h2_phase {
 /* Whose a stream is. */
 enum fe_h2_state {
     FE_H2_HEAD,     /* the request's head is coming */
-    FE_H2_EXCHANGE, /* a backend has it */
+    FE_H2_EXCHANGE, /* a backend has it; it may be a tunnel */
     FE_H2_ENDED,    /* the backend has ended the response, which is on its way */
     FE_H2_RESET,    /* RST_STREAM is on its way */
 };
@@ -87,7 +87,8 @@ struct fe_h2_stream {
     size_t n_head_nv;
     nghttp2_nv *end; /* trailers */
     size_t n_end_nv;
-    bool has_no_body; /* HEAD, 204, 304 */
+    bool has_no_body;  /* HEAD, 204, 304 */
+    bool has_finished; /* a tunnel's backend has: END_STREAM follows the output */
     bool has_length;
     uint64_t left;          /* of the announced length */
     struct fe_chain output; /* body that is not sent */
@@ -185,7 +186,11 @@ void fe_h2_goaway(struct fe_h2_server *server);
 int fe_h2_timeout_init(struct fe_h2_server *server) FE_MUST_USE;
 void fe_h2_timeout_update(struct fe_h2_server *server);
 void fe_h2_timeout_deinit(struct fe_h2_server *server);
-/* The time for the stream's next body bytes starts again, or stops. */
+/* FE_CHECK: the counts of a connection, and what each stream's state allows. */
+void fe_h2_check(const struct fe_h2_server *server);
+
+/* The time for the stream's next body bytes, or a tunnel's in either direction, starts again, or
+ * stops. */
 void fe_h2_timeout_read(struct fe_h2_stream *stream);
 /* The same for its client's taking of output. */
 void fe_h2_timeout_write(struct fe_h2_stream *stream);

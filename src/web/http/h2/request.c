@@ -47,6 +47,10 @@ static int on_pseudo(struct fe_h2_stream *stream, struct fe_view name, struct fe
         request->method = fe_method_of(value);
         return request->method_text.ptr != NULL ? 0 : FLATEND_ENOMEM;
     }
+    if (fe_view_equal(name, FE_VIEW_LIT(":protocol"))) { /* RFC 8441 §4 */
+        request->upgrade = copy(stream, value);
+        return request->upgrade.ptr != NULL ? 0 : FLATEND_ENOMEM;
+    }
     if (fe_view_equal(name, FE_VIEW_LIT(":path"))) {
         request->path = copy(stream, value);
         return request->path.ptr != NULL ? 0 : FLATEND_ENOMEM;
@@ -256,6 +260,9 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
         stream->held.len == 0 && stream->is_complete) {
         stream->body = FE_H2_BODY_DONE;
         fe_exchange_deliver_end(ex, &stream->trailers);
+        if (stream->state == FE_H2_EXCHANGE && stream->has_finished) {
+            stream->state = FE_H2_ENDED; /* a tunnel's other direction has ended before */
+        }
     }
 }
 

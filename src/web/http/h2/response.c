@@ -192,6 +192,24 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     return 0;
 }
 
+/* RFC 8441 §5: a success; from here on DATA frames are the bytes of the other protocol. */
+static int tunnel(struct fe_exchange *ex, const struct fe_response *response)
+{
+    struct fe_h2_stream *stream = stream_of(ex);
+    struct fe_response head = *response;
+    int code;
+
+    head.status = 200;
+    head.content_length = FE_BODY_UNKNOWN;
+    code = build_head(stream, &head);
+    if (code != 0) {
+        return code;
+    }
+    fe_h2_timeout_read(stream);
+    fe_h2_schedule(stream);
+    return 0;
+}
+
 size_t fe_h2_room(const struct fe_h2_stream *stream)
 {
     size_t max =
@@ -222,6 +240,9 @@ static ssize_t write_body(struct fe_exchange *ex, struct fe_view data)
         stream->left -= stream->has_length ? n : 0;
         fe_h2_timeout_write(stream);
         fe_h2_schedule(stream);
+        if (ex->is_tunnel) {
+            fe_h2_timeout_read(stream);
+        }
     }
     stream->is_blocked = n < data.len;
     return (ssize_t)n;
@@ -243,6 +264,11 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 
     if (stream->left > 0 || (trailers != NULL && build_trailers(stream, trailers) != 0)) {
         reset(ex, FLATEND_EINVAL);
+        return;
+    }
+    if (fe_exchange_is_tunnel(ex)) {
+        stream->has_finished = true; /* what comes from the client goes on */
+        fe_h2_schedule(stream);
         return;
     }
     stream->state = FE_H2_ENDED;
@@ -289,6 +315,7 @@ const struct fe_exchange_ops fe_h2_exchange_ops = {
     .finish = finish,
     .reset = reset,
     .resume = resume,
+    .tunnel = tunnel,
     .defer = defer,
 };
 
@@ -296,7 +323,7 @@ const struct fe_exchange_ops fe_h2_exchange_ops = {
 
 static bool has_ended(const struct fe_h2_stream *stream)
 {
-    return stream->state == FE_H2_ENDED;
+    return stream->state == FE_H2_ENDED || stream->has_finished;
 }
 
 static int submit_head(struct fe_h2_stream *stream)

@@ -221,6 +221,7 @@ static void run(struct fe_http_server *base)
         server->setup.ops->flush(server->setup.owner);
     }
     fe_h2_timeout_update(server);
+    FE_CHECK(fe_h2_check(server));
 }
 
 static void on_drain(struct fe_http_server *base)
@@ -274,6 +275,47 @@ static void feed(struct fe_http_server *base, struct fe_view data)
         server->setup.ops->flush(server->setup.owner);
     }
     fe_h2_timeout_update(server);
+}
+
+/* ---- invariants ----------------------------------------------------------------------------- */
+
+static void check_stream(const struct fe_h2_stream *stream)
+{
+    FE_ASSERT((stream->state == FE_H2_EXCHANGE) == (stream->ex.sent != FE_EXCHANGE_OVER) ||
+                  stream->state == FE_H2_HEAD,
+              "a stream has a backend as long as its exchange goes on");
+    FE_ASSERT(!stream->is_submitted || stream->head != NULL, "what is sent has a head");
+    FE_ASSERT(!stream->has_finished || stream->ex.is_tunnel, "only a tunnel is half-closed");
+    FE_ASSERT(stream->left == 0 || stream->has_length, "only an announced length has a rest");
+    FE_ASSERT(stream->body != FE_H2_BODY_DONE || stream->is_complete,
+              "a body ends when the client has ended it");
+    if (stream->state == FE_H2_EXCHANGE) {
+        fe_exchange_check(&stream->ex);
+    }
+}
+
+void fe_h2_check(const struct fe_h2_server *server)
+{
+    size_t n = 0;
+    size_t n_head = 0;
+    size_t n_held = 0;
+    size_t n_output = 0;
+
+    FE_ASSERT(fe_h2_is_gone(server) == (server->session == NULL), "a session ends with its frames");
+    FE_ASSERT(!fe_h2_is_gone(server) || server->n_streams == 0, "streams end with their session");
+    FE_LIST_FOREACH (link, tmp, &server->streams) {
+        const struct fe_h2_stream *const stream = FE_CONTAINER_OF(link, struct fe_h2_stream, link);
+
+        check_stream(stream);
+        n++;
+        n_head += stream->n_head;
+        n_held += stream->held.len;
+        n_output += stream->output.len;
+    }
+    FE_ASSERT(n == server->n_streams, "each stream is counted");
+    FE_ASSERT(n_head == server->n_heads, "each byte of a head is counted");
+    FE_ASSERT(n_held == server->n_held, "each byte of a body that waits is counted");
+    FE_ASSERT(n_output == server->n_output, "each byte of a response that waits is counted");
 }
 
 /* ---- the owner's calls ---------------------------------------------------------------------- */

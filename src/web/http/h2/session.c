@@ -143,7 +143,7 @@ static bool is_provoked(uint32_t code)
 /* RFC 9113 §8.1: the response is complete, the rest of the request is not needed. */
 static void on_end_sent(struct fe_h2_stream *stream)
 {
-    if (!stream->is_complete) {
+    if (!stream->is_complete && stream->state != FE_H2_EXCHANGE) {
         fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
     }
 }
@@ -252,16 +252,19 @@ static int session_make(struct fe_h2_server *server)
 static int session_send_settings(struct fe_h2_server *server)
 {
     size_t header_max = server->setup.limits->header_max;
+    /* The last one only if it is so: 0 would be an offer taken back (RFC 8441 §3). */
+    const size_t n_without = server->setup.has_tunnels ? 0 : 1;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, FE_H2_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, FE_H2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
          header_max < UINT32_MAX ? (uint32_t)header_max : UINT32_MAX},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
 
     if (nghttp2_submit_settings(server->session, NGHTTP2_FLAG_NONE, settings,
-                                sizeof(settings) / sizeof(settings[0])) != 0 ||
+                                sizeof(settings) / sizeof(settings[0]) - n_without) != 0 ||
         nghttp2_session_set_local_window_size(server->session, NGHTTP2_FLAG_NONE, 0,
                                               FE_H2_CONNECTION_WINDOW) != 0) {
         return FLATEND_ENOMEM;

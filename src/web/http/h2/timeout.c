@@ -8,11 +8,15 @@
 void fe_h2_timeout_read(struct fe_h2_stream *stream)
 {
     struct fe_h2_server *server = stream->server;
+    uint64_t limit_ms = server->setup.limits->read_ms;
     bool waits = stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_FLOWING &&
                  stream->held.len == 0 && !stream->is_complete;
 
-    stream->read_ms =
-        waits ? fe_deadline(fe_h2_now(server), server->setup.limits->read_ms) : FE_TIME_NEVER;
+    if (stream->ex.is_tunnel) {
+        waits = stream->state == FE_H2_EXCHANGE;
+        limit_ms = server->setup.limits->tunnel_idle_ms;
+    }
+    stream->read_ms = waits ? fe_deadline(fe_h2_now(server), limit_ms) : FE_TIME_NEVER;
     server->check_ms = fe_earlier(server->check_ms, stream->read_ms);
 }
 
@@ -64,7 +68,8 @@ static void check_stream(struct fe_h2_stream *stream, uint64_t now)
         fe_h2_stream_reset(stream, NGHTTP2_CANCEL);
     } else if (now >= stream->read_ms) {
         stream->read_ms = FE_TIME_NEVER;
-        fe_h2_fail(stream, 408, "timed out reading the request body");
+        fe_h2_fail(stream, 408,
+                   stream->ex.is_tunnel ? "tunnel idle" : "timed out reading the request body");
     }
 }
 

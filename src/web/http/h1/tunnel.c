@@ -1,0 +1,77 @@
+/* A connection that has become a tunnel (RFC 9110 §7.8): raw bytes, until both directions have
+ * ended.
+ *
+ * Happy path: what comes is given to the backend as it resumes; the client's FIN is its on_end;
+ * what it writes goes out as it is, and its finish is our FIN. When both have ended the connection
+ * is done.
+ *
+ * Failure modes: no byte in either direction for too long: the backend hears on_reset, the client
+ * sees RST. The client does not read: the write timeout, as ever. */
+#include "web/http/h1/connection.h"
+
+void fe_h1_tunnel_touch(struct fe_h1_server *server)
+{
+    server->read_ms =
+        fe_deadline(server->ops->now_ms(server->owner), server->limits->tunnel_idle_ms);
+}
+
+void fe_h1_tunnel_finish(struct fe_h1_server *server)
+{
+    if (fe_exchange_is_over(&server->ex)) {
+        fe_h1_finish(server);
+        return;
+    }
+    server->ops->flush(server->owner);
+    server->ops->close(server->owner, false); /* our direction; what comes is still fed */
+    fe_h1_tunnel_touch(server);
+    fe_h1_update(server);
+}
+
+static bool deliver(struct fe_h1_server *server)
+{
+    struct fe_view data = fe_h1_input(server);
+    size_t n;
+
+    server->body = FE_H1_BODY_PAUSED;
+    n = fe_exchange_deliver_data(&server->ex, data);
+    if (server->phase != FE_H1_TUNNEL) {
+        return true;
+    }
+    fe_h1_consume(server, n);
+    if (n > 0) {
+        fe_h1_tunnel_touch(server);
+    }
+    if (n == data.len) {
+        server->body = FE_H1_BODY_FLOWING;
+    } else if (server->body == FE_H1_BODY_FLOWING) {
+        server->run_ms = server->ops->now_ms(server->owner); /* asked from within: no circles */
+        return false;
+    }
+    return true;
+}
+
+static bool deliver_end(struct fe_h1_server *server)
+{
+    server->body = FE_H1_BODY_DONE;
+    fe_exchange_deliver_end(&server->ex, NULL);
+    if (server->phase == FE_H1_TUNNEL && fe_exchange_is_over(&server->ex)) {
+        server->phase = FE_H1_LINGER; /* our direction has ended before */
+    }
+    return true;
+}
+
+bool fe_h1_tunnel_step(struct fe_h1_server *server)
+{
+    if (server->is_blocked && server->out->len <= FE_HTTP_OUT_HIGH_WATER) {
+        server->is_blocked = false;
+        fe_exchange_deliver_writable(&server->ex);
+        return true;
+    }
+    if (server->body != FE_H1_BODY_FLOWING) {
+        return false;
+    }
+    if (fe_h1_has_input(server)) {
+        return deliver(server);
+    }
+    return server->has_eof && deliver_end(server);
+}

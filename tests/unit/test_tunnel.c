@@ -1,0 +1,559 @@
+/* Tunnels over HTTP/1.1, over HTTP/2, and from one worker to another. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "ground/base/rng.h"
+#include "support/counting.h"
+#include "support/crossings.h"
+#include "support/h1_rig.h"
+#include "support/h2_rig.h"
+#include "support/tunnels.h"
+
+#define UPGRADE    "Connection: keep-alive, Upgrade\r\nUpgrade: echo/1, other\r\n"
+#define GET_TUNNEL "GET /hold HTTP/1.1\r\nHost: h\r\n" UPGRADE "\r\n"
+#define SWITCHING                                                                                  \
+    "HTTP/1.1 101 Switching Protocols\r\nn: v\r\n" H1_DATE                                         \
+    "connection: upgrade\r\nupgrade: echo/1\r\n\r\n"
+
+static int open_tunnel(struct fe_exchange *ex)
+{
+    struct fe_field field = {FE_VIEW_LIT("n"), FE_VIEW_LIT("v")};
+    const struct fe_response response = {
+        .status = 200, .fields = {&field, 1, 1}, .content_length = FE_BODY_UNKNOWN};
+
+    return fe_exchange_tunnel(ex, &response);
+}
+
+/* ---- HTTP/1.1 ------------------------------------------------------------------------------- */
+
+static int setup_h1(void **state)
+{
+    struct h1_rig *const rig = calloc(1, sizeof(*rig));
+
+    assert_non_null(rig);
+    assert_true(h1_rig_init(rig));
+    *state = rig;
+    return 0;
+}
+
+static int teardown_h1(void **state)
+{
+    h1_rig_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+static struct h1_rig *open_h1(void **state, const char *behind)
+{
+    struct h1_rig *const rig = *state;
+
+    h1_rig_feed(rig, GET_TUNNEL);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    assert_int_equal(open_tunnel(rig->ex), 0);
+    h1_rig_expect(rig, SWITCHING);
+    if (behind[0] != '\0') {
+        h1_rig_feed(rig, behind);
+    }
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    return rig;
+}
+
+static void test_h1_both_ways(void **state)
+{
+    struct h1_rig *const rig = open_h1(state, "GET / HTTP/1.1\r\n");
+
+    trace_expect(&rig->trace, "body(GET / HTTP/1.1\r\n)");
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("0\r\n\r\n")), 5);
+    h1_rig_expect(rig, "0\r\n\r\n");
+    h1_rig_feed(rig, "\r\n");
+    trace_expect(&rig->trace, "body(\r\n)");
+    fe_exchange_reset(rig->ex, FLATEND_ERESET);
+    rig->ex = NULL;
+    trace_expect(&rig->trace, "reset");
+}
+
+static void test_h1_bytes_with_the_head(void **state)
+{
+    struct h1_rig *const rig = *state;
+
+    h1_rig_feed(rig, GET_TUNNEL "early");
+    assert_int_equal(open_tunnel(rig->ex), 0);
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "exchange(/hold) body(early)");
+}
+
+static void test_h1_client_ends_first(void **state)
+{
+    struct h1_rig *const rig = open_h1(state, "abc");
+
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "body(abc) end");
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("bye")), 3);
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, "bye");
+}
+
+static void test_h1_backend_ends_first(void **state)
+{
+    struct h1_rig *const rig = open_h1(state, "");
+    struct fe_exchange *const ex = rig->ex;
+
+    fe_exchange_finish(ex, NULL);
+    trace_expect(&rig->trace, "close");
+    h1_rig_feed(rig, "abc");
+    trace_expect(&rig->trace, "body(abc)");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "end");
+    assert_true(fe_exchange_is_over(ex));
+    rig->ex = NULL;
+    h1_rig_feed(rig, "more"); /* for nobody */
+    trace_expect(&rig->trace, "");
+}
+
+/* The end comes behind the bytes that a slow backend has not taken yet. */
+static void test_h1_end_waits_for_the_bytes(void **state)
+{
+    struct h1_rig *const rig = *state;
+
+    rig->appetite = 2;
+    (void)open_h1(state, "abc");
+    trace_expect(&rig->trace, "body(ab)");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "");
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(c) end");
+}
+
+/* A client that sends and is not read from is not read any more; one that does not read stops the
+ * backend, which hears of it when there is space again. */
+static void test_h1_back_pressure(void **state)
+{
+    struct h1_rig *const rig = *state;
+    const size_t n = 1024 * 1024;
+    uint8_t *const bytes = calloc(1, n);
+    char *const text = malloc(20001);
+    ssize_t taken;
+
+    assert_non_null(bytes);
+    assert_non_null(text);
+    memset(text, 'x', 20000);
+    text[20000] = '\0';
+    rig->appetite = 0;
+    (void)open_h1(state, "a");
+    trace_expect(&rig->trace, "body()");
+    h1_rig_feed(rig, text);
+    trace_expect(&rig->trace, "pause");
+    taken = fe_exchange_write(rig->ex, fe_view_of(bytes, n));
+    assert_in_range(taken, 1, n - 1);
+    assert_true(h1_rig_take(rig, SIZE_MAX) >= (size_t)taken);
+    trace_expect(&rig->trace, "writable");
+    free(text);
+    free(bytes);
+}
+
+static void test_h1_idle(void **state)
+{
+    struct h1_rig *const rig = open_h1(state, "");
+
+    h1_rig_pass(rig, 9000);
+    h1_rig_feed(rig, "a");
+    h1_rig_pass(rig, 9000);
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("b")), 1);
+    h1_rig_expect(rig, "b");
+    h1_rig_pass(rig, 9000);
+    trace_expect(&rig->trace, "body(a)");
+    h1_rig_pass(rig, 1001);
+    trace_expect(&rig->trace, "abort reset");
+}
+
+static void test_h1_drain_leaves_it(void **state)
+{
+    struct h1_rig *const rig = open_h1(state, "");
+
+    fe_http_server_drain(rig->server);
+    h1_rig_feed(rig, "a");
+    trace_expect(&rig->trace, "body(a)");
+}
+
+/* RFC 9110 §7.8. */
+static void test_h1_requests_that_ask_for_none(void **state)
+{
+    static const char *const requests[] = {
+        "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /hold HTTP/1.1\r\nHost: h\r\nUpgrade: echo\r\n\r\n",
+        "GET /hold HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n\r\n",
+        "GET /hold HTTP/1.0\r\nConnection: upgrade, keep-alive\r\nUpgrade: echo\r\n\r\n",
+        "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n" UPGRADE "\r\nx",
+        "POST /hold HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n" UPGRADE
+        "\r\n1\r\nx\r\n0\r\n\r\n",
+    };
+    struct h1_rig *const rig = *state;
+
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        struct fe_exchange *ex;
+
+        h1_rig_feed(rig, requests[i]);
+        ex = rig->ex;
+        assert_int_equal(open_tunnel(ex), FLATEND_EINVAL);
+        assert_int_equal(h1_rig_respond(rig, 200, 0, NULL, NULL), 0); /* it can still be answered */
+        rig->ex = NULL;
+        fe_exchange_finish(ex, NULL);
+        h1_rig_pass(rig, 0);
+    }
+}
+
+/* An upgrade that the backend does not follow is a request like any other. */
+static void test_h1_not_followed(void **state)
+{
+    struct h1_rig *const rig = *state;
+
+    h1_rig_feed(rig, "GET /hello HTTP/1.1\r\nHost: h\r\n" UPGRADE "\r\n");
+    h1_rig_expect(rig, H1_HELLO);
+}
+
+/* ---- HTTP/2 --------------------------------------------------------------------------------- */
+
+static int setup_h2(void **state)
+{
+    struct h2_rig *const rig = calloc(1, sizeof(*rig));
+
+    assert_non_null(rig);
+    assert_true(h2_rig_init_with_tunnels(rig));
+    *state = rig;
+    return 0;
+}
+
+static int teardown_h2(void **state)
+{
+    h2_rig_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+static int32_t connect_h2(struct h2_rig *rig, const struct fe_view *bytes)
+{
+    static const nghttp2_nv nv[] = {H2_NV(":method", "CONNECT"), H2_NV(":protocol", "echo"),
+                                    H2_NV(":scheme", "http"), H2_NV(":path", "/hold?a=b"),
+                                    H2_NV(":authority", "h")};
+    int32_t id;
+
+    h2_rig_pump(rig); /* the client learns that it may */
+    id = h2_rig_request_with(rig, nv, 5, bytes);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    assert_true(fe_view_equal(rig->held[0]->request.upgrade, FE_VIEW_LIT("echo")));
+    assert_true(fe_view_equal(rig->held[0]->request.query, FE_VIEW_LIT("a=b")));
+    return id;
+}
+
+static void test_h2_client_ends_first(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = FE_VIEW_LIT("abc");
+    const int32_t id = connect_h2(rig, &bytes);
+    struct fe_exchange *const ex = rig->held[0];
+
+    assert_int_equal(open_tunnel(ex), 0);
+    fe_exchange_resume(ex);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "body(abc) end");
+    assert_int_equal(fe_exchange_write(ex, FE_VIEW_LIT("xyz")), 3);
+    h2_rig_pump(rig);
+    assert_string_equal(h2_rig_reply(rig, id)->body, "xyz");
+    assert_false(h2_rig_reply(rig, id)->is_closed);
+    fe_exchange_finish(ex, NULL);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pump(rig);
+    assert_true(h2_rig_reply(rig, id)->is_closed);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_NO_ERROR);
+    assert_memory_equal(h2_rig_reply(rig, id)->head, "200 n=v", 7);
+}
+
+/* What the client still has to say comes after our end, and nothing is reset. */
+static void test_h2_backend_ends_first(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = fe_view_of(calloc(1, 400000), 400000);
+    const int32_t id = connect_h2(rig, &bytes);
+    struct fe_exchange *const ex = rig->held[0];
+
+    assert_non_null(bytes.ptr);
+    rig->trace.is_off = true;
+    assert_int_equal(open_tunnel(ex), 0);
+    assert_int_equal(fe_exchange_write(ex, FE_VIEW_LIT("xyz")), 3);
+    fe_exchange_finish(ex, NULL);
+    h2_rig_pump(rig);
+    assert_string_equal(h2_rig_reply(rig, id)->body, "xyz");
+    assert_false(h2_rig_reply(rig, id)->is_closed);
+    assert_int_equal(ex->phase, FE_EXCHANGE_TUNNEL_READ);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    fe_exchange_resume(ex);
+    h2_rig_pump(rig);
+    assert_true(h2_rig_reply(rig, id)->is_closed);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_NO_ERROR);
+    assert_null(strstr(rig->frames.text, "RST_STREAM"));
+    free((void *)(uintptr_t)bytes.ptr);
+}
+
+static void test_h2_reset(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = FE_VIEW_LIT("abc");
+    const int32_t id = connect_h2(rig, &bytes);
+
+    assert_int_equal(open_tunnel(rig->held[0]), 0);
+    fe_exchange_reset(rig->held[0], FLATEND_ERESET);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_INTERNAL_ERROR);
+}
+
+static void test_h2_idle(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = FE_VIEW_LIT("abc");
+    const int32_t id = connect_h2(rig, &bytes);
+
+    assert_int_equal(open_tunnel(rig->held[0]), 0);
+    fe_exchange_resume(rig->held[0]);
+    h2_rig_pump(rig);
+    h2_rig_pass(rig, 9000);
+    assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("x")), 1);
+    h2_rig_pump(rig);
+    h2_rig_pass(rig, 9000);
+    trace_expect(&rig->trace, "body(abc) end");
+    h2_rig_pass(rig, 1200);
+    trace_expect(&rig->trace, "abort");
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_CANCEL);
+}
+
+/* RFC 8441 §3: without the setting such a request is malformed. */
+static void test_h2_not_offered(void **state)
+{
+    static const nghttp2_nv nv[] = {H2_NV(":method", "CONNECT"), H2_NV(":protocol", "echo"),
+                                    H2_NV(":scheme", "http"), H2_NV(":path", "/hold"),
+                                    H2_NV(":authority", "h")};
+    static struct h2_rig rig;
+
+    (void)state;
+    assert_true(h2_rig_init(&rig, true));
+    h2_rig_pump(&rig);
+    (void)h2_rig_request_with(&rig, nv, 5, NULL);
+    h2_rig_pump(&rig);
+    assert_int_equal(rig.n_held, 0);
+    h2_rig_deinit(&rig);
+}
+
+/* ---- from one worker to another ------------------------------------------------------------- */
+
+enum { N_SEEDS = 300, N_STEPS = 200, BODY_MAX = 700000, PIECE_MAX = 40000 };
+
+struct crossed {
+    struct crossings crossings;
+    struct fe_rng_seeded seeded;
+    struct fe_rng rng;
+    size_t n_bytes; /* that the client sends */
+    size_t n_sent;
+    size_t n_back;
+    bool has_ended; /* the client */
+};
+
+static void on_written(struct fake_exchange *fake, struct fe_view data)
+{
+    struct crossed *const world = fake->arg;
+
+    assert_true(counting_continues(data, world->n_back));
+    world->n_back += data.len;
+}
+
+static void begin_crossed(struct crossed *world, const struct fe_backend *backend, uint64_t seed)
+{
+    struct crossings *const crossings = &world->crossings;
+
+    memset(world, 0, sizeof(*world));
+    world->rng = fe_rng_from_seed(&world->seeded, seed);
+    crossings_init(crossings, false);
+    crossings->channel.backend = backend;
+    crossings->client.is_off = true;
+    crossings->fake.on_written = on_written;
+    crossings->fake.arg = world;
+    crossings->fake.ex.request.upgrade = FE_VIEW_LIT("echo");
+    world->n_bytes = fe_rng_below(&world->rng, BODY_MAX);
+    crossings_serve(crossings);
+}
+
+static void send(struct crossed *world, size_t max)
+{
+    static uint8_t bytes[PIECE_MAX];
+    struct fake_exchange *const fake = &world->crossings.fake;
+    const size_t rest = world->n_bytes - world->n_sent;
+    const size_t n = rest < max ? rest : max;
+
+    if (fake->is_over || !fake->wants_body || world->has_ended) {
+        return;
+    }
+    if (n > 0) {
+        counting_fill(bytes, n, world->n_sent);
+        world->n_sent += fake_exchange_body_view(fake, fe_view_of(bytes, n));
+    } else {
+        world->has_ended = true;
+        fake_exchange_body_end(fake);
+    }
+}
+
+static void take(struct crossed *world, size_t room)
+{
+    struct fake_exchange *const fake = &world->crossings.fake;
+
+    if (!fake->is_over && fake->is_blocked) {
+        fake_exchange_writable(fake, room);
+    } else {
+        fake->room = room;
+    }
+}
+
+static void step(struct crossed *world)
+{
+    struct crossings *const crossings = &world->crossings;
+
+    switch (fe_rng_below(&world->rng, 6)) {
+    case 0:
+    case 1:
+        send(world, 1 + fe_rng_below(&world->rng, PIECE_MAX));
+        break;
+    case 2:
+        take(world, fe_rng_below(&world->rng, PIECE_MAX));
+        break;
+    case 3:
+        crossings_run_tasks(&crossings->near);
+        crossings_run_deferred(&crossings->near);
+        break;
+    case 4:
+        crossings_run_tasks(&crossings->far);
+        break;
+    default:
+        crossings_run(&crossings->far);
+        break;
+    }
+    assert_true(crossings_held_up(crossings) <= FE_CROSSING_BYTES_MAX);
+    assert_true(crossings_held_down(crossings) <= FE_CROSSING_BYTES_MAX);
+}
+
+static void run_to_the_end(struct crossed *world)
+{
+    for (int i = 0; i < 10000 && !world->crossings.fake.is_over; i++) {
+        send(world, PIECE_MAX);
+        crossings_settle(&world->crossings);
+        take(world, SIZE_MAX);
+        crossings_settle(&world->crossings);
+    }
+    assert_true(world->crossings.fake.is_over);
+    crossings_settle(&world->crossings);
+}
+
+/* In whatever order the two sides run: what comes back is what was sent, all of it, or the client
+ * has gone. */
+static void test_crossed_echo(void **state)
+{
+    static struct crossed world;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < N_SEEDS; seed++) {
+        const bool goes = seed % 3 == 0;
+
+        begin_crossed(&world, &tunnel_echo_backend, seed);
+        for (int i = 0; i < N_STEPS; i++) {
+            step(&world);
+        }
+        if (goes && !world.crossings.fake.is_over) {
+            crossings_leave(&world.crossings);
+            crossings_settle(&world.crossings);
+        } else {
+            run_to_the_end(&world);
+            assert_true(world.crossings.fake.has_ended);
+            assert_int_equal(world.n_back, world.n_bytes);
+        }
+        crossings_deinit(&world.crossings);
+    }
+}
+
+/* The backend ends first, and goes on reading. */
+static void test_crossed_greeting(void **state)
+{
+    static struct crossed world;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < N_SEEDS; seed++) {
+        begin_crossed(&world, &tunnel_greeting_backend, seed);
+        for (int i = 0; i < N_STEPS; i++) {
+            step(&world);
+        }
+        run_to_the_end(&world);
+        assert_int_equal(world.n_back, TUNNEL_GREETING);
+        assert_int_equal(world.n_sent, world.n_bytes);
+        crossings_deinit(&world.crossings);
+    }
+}
+
+static void test_crossed_but_not_asked_for(void **state)
+{
+    static struct crossed world;
+
+    (void)state;
+    begin_crossed(&world, &tunnel_echo_backend, 1);
+    world.crossings.fake.on_written = NULL;
+    crossings_leave(&world.crossings);
+    crossings_settle(&world.crossings);
+    crossings_deinit(&world.crossings);
+
+    crossings_init(&world.crossings, false);
+    world.crossings.channel.backend = &tunnel_echo_backend;
+    crossings_serve(&world.crossings);
+    crossings_settle(&world.crossings);
+    trace_expect(&world.crossings.client, "respond(426,#17,content-type=text/plain; charset=utf-8) "
+                                          "write(ask for a tunnel\n) end");
+    crossings_deinit(&world.crossings);
+}
+
+#define H1(test) cmocka_unit_test_setup_teardown(test, setup_h1, teardown_h1)
+#define H2(test) cmocka_unit_test_setup_teardown(test, setup_h2, teardown_h2)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        H1(test_h1_both_ways),
+        H1(test_h1_bytes_with_the_head),
+        H1(test_h1_client_ends_first),
+        H1(test_h1_backend_ends_first),
+        H1(test_h1_end_waits_for_the_bytes),
+        H1(test_h1_back_pressure),
+        H1(test_h1_idle),
+        H1(test_h1_drain_leaves_it),
+        H1(test_h1_requests_that_ask_for_none),
+        H1(test_h1_not_followed),
+        H2(test_h2_client_ends_first),
+        H2(test_h2_backend_ends_first),
+        H2(test_h2_reset),
+        H2(test_h2_idle),
+        cmocka_unit_test(test_h2_not_offered),
+        cmocka_unit_test(test_crossed_echo),
+        cmocka_unit_test(test_crossed_greeting),
+        cmocka_unit_test(test_crossed_but_not_asked_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
