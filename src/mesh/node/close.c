@@ -27,6 +27,7 @@ static void post_barrier(struct flatend_node *node, void (*fn)(struct fe_task *t
 
 static void enter_closing(struct flatend_node *node)
 {
+    FE_ASSERT(node->state == FE_NODE_DRAINING, "a node drains before it closes");
     fe_timer_stop(fe_worker_timers(node->worker), &node->drain_timer);
     fe_mutex_lock(&node->lock);
     node->state = FE_NODE_CLOSING;
@@ -84,6 +85,7 @@ void fe_node_on_mesh_drained(void *arg)
 {
     struct flatend_node *node = arg;
 
+    FE_ASSERT(!node->is_mesh_drained, "a mesh is drained once");
     node->is_mesh_drained = true;
     fe_node_check_drained(node);
 }
@@ -92,6 +94,7 @@ void fe_node_on_mesh_closed(void *arg)
 {
     struct flatend_node *node = arg;
 
+    FE_ASSERT(!node->is_mesh_closed, "a mesh is closed once");
     node->is_mesh_closed = true;
     fe_node_check_closed(node);
 }
@@ -102,6 +105,8 @@ static void on_closed(struct fe_task *task)
     struct flatend_node *node = FE_CONTAINER_OF(task, struct flatend_node, barrier);
     void (*callback)(void *arg) = node->on_closed;
 
+    FE_ASSERT(node->n_contexts == 0 && node->n_calls == 0 && node->n_listeners == 0,
+              "a node that is closed has nothing running");
     fe_mesh_free(node->mesh);
     node->mesh = NULL;
     fe_node_clear_free_list(node);

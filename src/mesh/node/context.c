@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/read_all.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
 
 unsigned fe_context_run(struct flatend_context *ctx)
 {
+    FE_ASSERT(ctx->phase == FE_RESPONSE_HEAD, "a handler runs once");
     ctx->service->handler(ctx, ctx->service->arg);
     return FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH;
 }
@@ -121,6 +123,7 @@ static int write_inline(struct flatend_context *ctx, const void *data, size_t le
 {
     int code;
 
+    FE_ASSERT(ctx->io.sending.len <= FLATEND_INLINE_RESPONSE_MAX, "an inline response is bounded");
     if (len > FLATEND_INLINE_RESPONSE_MAX - ctx->io.sending.len) {
         return FLATEND_ETOOBIG;
     }

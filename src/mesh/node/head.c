@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ground/base/assert.h"
+
 enum {
     NAME_MAX_LEN = 255,                    /* its length is one byte on the wire */
     TIMEOUT_DIGITS_MAX = 10,               /* of milliseconds: 115 days */
@@ -18,6 +20,7 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
 {
     uint8_t *bytes = fe_arena_alloc(arena, headers.bytes.len + 1);
     struct fe_header header;
+    const size_t n_max = headers.n;
     uint8_t *end = bytes;
 
     *head = (struct fe_received_head){0};
@@ -34,6 +37,7 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
     while (fe_headers_next(&headers, &header)) {
         uint8_t *name = bytes + (header.name.ptr - bytes);
 
+        FE_ASSERT(head->n < n_max, "headers are as many as they say");
         *end = '\0';
         end = bytes + (header.value.ptr - bytes) + header.value.len;
         name[header.name.len] = '\0';
@@ -211,6 +215,7 @@ static int append(struct fe_response_head *head, const struct fe_header *header)
     if (code != 0) {
         return code;
     }
+    FE_ASSERT(head->n < head->cap, "a header has room");
     head->headers[head->n++] = *header;
     head->size += size_of(header);
     return 0;
@@ -243,6 +248,7 @@ int fe_response_head_set(struct fe_response_head *head, const char *name, const 
     if (replaced == 0) {
         return append(head, &header);
     }
+    FE_ASSERT(replaced <= head->size, "the size is that of all headers");
     if (size_of(&header) > HEADERS_SIZE_MAX - (head->size - replaced)) {
         return FLATEND_ETOOBIG;
     }
@@ -277,6 +283,7 @@ int fe_response_head_finish(struct fe_response_head *head)
         return code;
     }
     (void)snprintf(head->status_text, sizeof(head->status_text), "%3d", head->status);
+    FE_ASSERT(head->n < head->cap, "a header has room");
     head->headers[head->n++] =
         (struct fe_header){FE_VIEW_LIT(":status"), fe_view_str(head->status_text)};
     head->status = FE_HEAD_STATUS_DEFAULT;

@@ -16,6 +16,7 @@ static void *run_thread(void *arg)
         if (link != NULL) {
             struct fe_job *job = FE_CONTAINER_OF(link, struct fe_job, link);
 
+            FE_ASSERT(pool->n_queued > 0, "jobs that wait are counted");
             pool->n_queued--;
             fe_mutex_unlock(&pool->lock);
             job->run(job);
@@ -25,6 +26,8 @@ static void *run_thread(void *arg)
         } else {
             pool->n_idle++;
             fe_cond_wait(&pool->work, &pool->lock);
+            FE_ASSERT(pool->n_idle > 0 && pool->n_idle <= pool->n_threads,
+                      "threads that wait are counted");
             pool->n_idle--;
         }
     }
@@ -57,6 +60,7 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
     int code = 0;
 
     fe_mutex_lock(&pool->lock);
+    FE_ASSERT(!pool->is_stopping, "a pool that ends takes no jobs");
     if (pool->n_queued >= pool->n_idle && pool->n_threads < pool->n_max &&
         fe_thread_start(&pool->threads[pool->n_threads], run_thread, pool) == 0) {
         pool->n_threads++;
@@ -64,6 +68,7 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job)
     if (pool->n_threads == 0 || pool->n_queued >= FE_POOL_QUEUE_MAX) {
         code = FLATEND_ELIMIT;
     } else {
+        FE_ASSERT(!fe_list_is_linked(&job->link), "a job waits once");
         fe_list_push_back(&pool->queue, &job->link);
         pool->n_queued++;
         fe_cond_signal(&pool->work);

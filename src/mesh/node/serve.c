@@ -116,6 +116,7 @@ static struct flatend_context *context_new(struct flatend_node *node, struct fe_
 
     if (link != NULL) {
         ctx = FE_CONTAINER_OF(link, struct flatend_context, link);
+        FE_ASSERT(node->n_free_contexts > 0, "free contexts are counted");
         node->n_free_contexts--;
     } else {
         ctx = context_alloc(node);
@@ -135,6 +136,7 @@ static struct flatend_context *context_new(struct flatend_node *node, struct fe_
     fe_response_head_init(&ctx->head, &ctx->arena);
     fe_response_head_init(&ctx->trailers, &ctx->arena);
     ctx->request_trailers = (struct fe_received_head){0};
+    FE_ASSERT(ctx->io.commands == 0 && ctx->io.code == 0, "a context begins anew");
     if (fe_received_head_init(&ctx->request, &ctx->arena, headers) != 0 ||
         fe_context_start_deadline(ctx) != 0) {
         context_release(ctx);
@@ -413,6 +415,7 @@ static bool accept(struct flatend_node *node, const struct fe_peer *peer, struct
         context_release(ctx);
         return false;
     }
+    FE_ASSERT(ctx->stream == NULL, "a context has one stream");
     ctx->stream = stream;
     fe_stream_accept(stream, service->is_inline ? &inline_ops : &pooled_ops, ctx);
     return true;

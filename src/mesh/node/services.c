@@ -2,18 +2,21 @@
  * here runs on the node's thread but the two public calls. */
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/sync_task.h"
 
 /* ---- references ---- */
 
 struct fe_service *fe_service_ref(struct fe_service *service)
 {
+    FE_ASSERT(service->n_refs > 0, "what is referred to is alive");
     service->n_refs++;
     return service;
 }
 
 void fe_service_unref(struct fe_service *service)
 {
+    FE_ASSERT(service->n_refs > 0, "references are counted");
     if (--service->n_refs == 0 && service->is_heap) {
         free(service);
     }

@@ -1,6 +1,7 @@
 /* The mesh's transport: its links over the connections and listeners of the uv room. */
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "mesh/node/internal.h"
 
 /* One connection: what the mesh holds as `io`. */
@@ -151,6 +152,7 @@ static void transport_close(void *arg, bool drain)
 {
     struct io *io = arg;
 
+    FE_ASSERT(io->conn != NULL, "what is closed was opened");
     io->is_closing = true;
     if (drain) {
         fe_conn_finish(io->conn);
@@ -200,6 +202,7 @@ static void on_listener_close(void *owner)
     struct fe_node_listener *listener = owner;
 
     listener->listener = NULL;
+    FE_ASSERT(listener->node->n_listeners > 0, "listeners are counted");
     listener->node->n_listeners--;
     fe_node_check_closed(listener->node);
 }

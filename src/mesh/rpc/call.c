@@ -18,6 +18,7 @@ static void end(struct fe_call *call)
 {
     if (fe_list_is_linked(&call->link)) {
         fe_list_remove(&call->link);
+        FE_ASSERT(call->registry->n_calls > 0, "calls that run are counted");
         call->registry->n_calls--;
     }
     fe_timer_stop(call->timers, &call->timer);

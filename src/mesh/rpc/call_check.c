@@ -32,6 +32,8 @@ void fe_call_check(const struct fe_call *call)
     FE_ASSERT(call->n_replayed <= call->replay.len, "no more is sent again than was kept");
     FE_ASSERT(call->replay.len <= FE_CALL_REPLAY_MAX, "what is kept is little");
     FE_ASSERT(call->n_tried <= FE_CALL_ATTEMPTS_MAX, "attempts are bounded");
+    FE_ASSERT(fe_list_is_linked(&call->link) == (call->state != FE_CALL_ENDED),
+              "a call that runs is one of the registry's");
     if (call->state == FE_CALL_ENDED) {
         check_ended(call);
         return;

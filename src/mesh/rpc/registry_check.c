@@ -55,6 +55,16 @@ static size_t check_offers(const struct fe_peer *peer)
     return n;
 }
 
+static void check_calls(const struct fe_registry *registry)
+{
+    size_t n = 0;
+
+    FE_LIST_FOREACH (link, next, &registry->calls) {
+        n++;
+    }
+    FE_ASSERT(n == registry->n_calls, "calls that run are counted");
+}
+
 void fe_registry_check(const struct fe_registry *registry)
 {
     struct fe_map_node *node = NULL;
@@ -73,6 +83,7 @@ void fe_registry_check(const struct fe_registry *registry)
     }
     FE_ASSERT(n_entries == n_offers, "services and peers know of the same offers");
     FE_ASSERT(n_ejected == registry->n_ejected, "ejected providers are counted");
+    check_calls(registry);
 }
 
 void fe_registry_check_peer(const struct fe_registry *registry, const struct fe_peer *peer)

@@ -22,6 +22,7 @@ static int begin(struct fe_session *session, uint32_t seq, size_t size, struct f
     if (!can_send(session)) {
         return FLATEND_ESTATE;
     }
+    FE_ASSERT(!fe_sender_is_secure(&session->sender), "an old packet is an old session's");
     if (size > FE_OLD_PLAINTEXT_MAX - SEQ_SIZE) {
         return FLATEND_ETOOBIG;
     }

@@ -217,6 +217,7 @@ static int next_packet(struct fe_session *session, struct fe_event *event,
     if (fe_secure_packet_decode(&reader, &packet) != 0) {
         return fe_err_set(err, FLATEND_EPROTO, "packet exceeds its record");
     }
+    FE_ASSERT(reader.left < session->packets.len, "each packet takes bytes of its record");
     session->packets = fe_view_of(reader.ptr, reader.left);
     if (packet.type >= sizeof(kinds) / sizeof(kinds[0])) {
         return 0; /* of a peer that knows more than we do */

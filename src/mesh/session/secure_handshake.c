@@ -82,6 +82,7 @@ static int open_with(struct fe_session *session, const uint8_t key[FE_AEAD_KEY_L
     uint8_t saved[FE_SECURE_RECORD_MIN]; /* what a new peer says first fits an old record */
     int code;
 
+    FE_ASSERT(session->received == 0, "a key is tried on the first record only");
     if (len > sizeof(saved)) {
         return FLATEND_EDECRYPT;
     }
