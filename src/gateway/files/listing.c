@@ -4,6 +4,7 @@
 
 #include "gateway/files/file.h"
 #include "ground/base/arena.h"
+#include "ground/base/array.h"
 #include "ground/os/dir.h"
 
 struct entry {
@@ -38,14 +39,8 @@ static int add_entry(void *arg, const char *name, bool is_dir)
         entries->is_cut = true;
         return FLATEND_ELIMIT;
     }
-    if (entries->n == entries->cap) {
-        const size_t cap = entries->cap == 0 ? 64 : entries->cap * 2;
-        struct entry *const items = realloc(entries->items, cap * sizeof(*items));
-        if (items == NULL) {
-            return FLATEND_ENOMEM;
-        }
-        entries->items = items;
-        entries->cap = cap;
+    if (FE_ARRAY_RESERVE(entries->items, entries->n, entries->cap) != 0) {
+        return FLATEND_ENOMEM;
     }
     name = fe_arena_copy(&entries->names, fe_view_str(name));
     if (name == NULL) {

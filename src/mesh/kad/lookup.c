@@ -2,10 +2,9 @@
 
 #include <stdlib.h>
 
+#include "ground/base/array.h"
 #include "ground/base/assert.h"
 #include "mesh/kad/internal.h"
-
-enum { CANDIDATES_MIN = 32 };
 
 void fe_kad_lookup_init(struct fe_kad_lookup *lookup, const uint8_t self[FE_KEY_LEN],
                         const uint8_t target[FE_KEY_LEN], size_t max_asked)
@@ -23,23 +22,6 @@ void fe_kad_lookup_deinit(struct fe_kad_lookup *lookup)
     lookup->n = 0;
     lookup->cap = 0;
     lookup->n_asked = 0;
-}
-
-static int reserve_one(struct fe_kad_lookup *lookup)
-{
-    size_t cap = lookup->cap == 0 ? CANDIDATES_MIN : 2 * lookup->cap;
-    struct fe_kad_candidate *candidates;
-
-    if (lookup->n < lookup->cap) {
-        return 0;
-    }
-    candidates = realloc(lookup->candidates, cap * sizeof(*candidates));
-    if (candidates == NULL) {
-        return FLATEND_ENOMEM;
-    }
-    lookup->candidates = candidates;
-    lookup->cap = cap;
-    return 0;
 }
 
 /* Where the key is, or belongs, in the order of distance. */
@@ -77,7 +59,7 @@ static int add_one(struct fe_kad_lookup *lookup, const struct fe_id *id)
         memcmp(id->public_key, zero_key, FE_KEY_LEN) == 0) {
         return 0;
     }
-    code = reserve_one(lookup);
+    code = FE_ARRAY_RESERVE(lookup->candidates, lookup->n, lookup->cap);
     if (code != 0) {
         return code;
     }

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ground/base/array.h"
 #include "ground/base/assert.h"
 #include "mesh/rpc/providers.h"
 
@@ -87,28 +88,11 @@ static struct fe_offer_entry *find_entry(const struct fe_peer *peer,
     return NULL;
 }
 
-static int reserve_entry(struct fe_service *service)
-{
-    size_t cap = service->cap == 0 ? 4 : service->cap * 2;
-    struct fe_offer_entry **entries;
-
-    if (service->n_entries < service->cap) {
-        return 0;
-    }
-    entries = realloc(service->entries, cap * sizeof(*entries)); /* at most one a connection */
-    if (entries == NULL) {
-        return FLATEND_ENOMEM;
-    }
-    service->entries = entries;
-    service->cap = cap;
-    return 0;
-}
-
 static int add_entry(struct fe_service *service, struct fe_peer *peer, uint16_t weight)
 {
     struct fe_offer_entry *entry;
 
-    if (reserve_entry(service) != 0) {
+    if (FE_ARRAY_RESERVE(service->entries, service->n_entries, service->cap) != 0) {
         return FLATEND_ENOMEM;
     }
     entry = malloc(sizeof(*entry));

@@ -23,6 +23,7 @@ struct fe_tls_store {
     size_t n_certs;
     struct fe_tls_challenge *challenges;
     size_t n_challenges;
+    size_t challenges_cap;
 };
 
 struct fe_tls_trust {

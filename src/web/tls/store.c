@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+#include "ground/base/array.h"
 #include "web/tls/context.h"
 
 /* Two rotations: as long as the oldest key is sure to be kept. */
@@ -246,20 +247,18 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, s
 
 static int add_challenge(struct fe_tls_store *store, struct fe_view name, struct fe_cert *cert)
 {
-    struct fe_tls_challenge *grown;
+    struct fe_tls_challenge *added;
 
     if (name.len > FE_NAME_MAX || store->n_challenges == FE_TLS_CHALLENGES_MAX) {
         return FLATEND_ELIMIT;
     }
-    grown = realloc(store->challenges, (store->n_challenges + 1) * sizeof(*grown));
-    if (grown == NULL) {
+    if (FE_ARRAY_RESERVE(store->challenges, store->n_challenges, store->challenges_cap) != 0) {
         return FLATEND_ENOMEM;
     }
-    store->challenges = grown;
-    grown += store->n_challenges++;
-    grown->cert = fe_cert_ref(cert);
-    grown->name_len = name.len;
-    memcpy(grown->name, name.ptr, name.len);
+    added = &store->challenges[store->n_challenges++];
+    added->cert = fe_cert_ref(cert);
+    added->name_len = name.len;
+    memcpy(added->name, name.ptr, name.len);
     return 0;
 }
 
