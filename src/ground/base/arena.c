@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
+
 enum {
     CHUNK_SIZE = 4096 - 64
 }; /* a page with the chunk's header and malloc's: most requests fit */
@@ -50,6 +52,22 @@ void fe_arena_reset(struct fe_arena *arena)
     arena->next = first->data;
     arena->left = first->size;
     arena->used = 0;
+}
+
+void fe_arena_check(const struct fe_arena *arena)
+{
+    bool is_inside = arena->left == 0; /* the rest may be of any chunk, or none */
+    size_t size = 0;
+
+    FE_ASSERT(arena->max == 0 || arena->used <= arena->max, "no more is used than is allowed");
+    for (const struct fe_arena_chunk *chunk = arena->chunks; chunk != NULL; chunk = chunk->next) {
+        size += chunk->size;
+        is_inside =
+            is_inside || (arena->next >= chunk->data && arena->next < chunk->data + chunk->size &&
+                          arena->left == (size_t)(chunk->data + chunk->size - arena->next));
+    }
+    FE_ASSERT(is_inside, "what is left is the rest of a chunk");
+    FE_ASSERT(arena->used + arena->left <= size, "what is used and left is in the chunks");
 }
 
 /* An item larger than half a chunk gets a chunk of its own, so that what is left of the current one
@@ -105,6 +123,8 @@ void *fe_arena_alloc(struct fe_arena *arena, size_t size)
     if (arena->max != 0 && arena->used > arena->max) {
         arena->used = arena->max; /* rounding may pass the limit, the subtraction above must not */
     }
+    FE_ASSERT(((uintptr_t)item & (align - 1)) == 0, "an item is aligned for any type");
+    FE_CHECK(fe_arena_check(arena));
     return item;
 }
 

@@ -21,6 +21,9 @@ void fe_arena_deinit(struct fe_arena *arena);
 /* Forgets everything handed out, keeps the first chunk for the next request. */
 void fe_arena_reset(struct fe_arena *arena);
 
+/* Invariants. */
+void fe_arena_check(const struct fe_arena *arena);
+
 /* Aligned for any type, not cleared. NULL: out of memory, or beyond `max`. */
 void *fe_arena_alloc(struct fe_arena *arena, size_t size) FE_MUST_USE;
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
+
 enum {
     CAP_MIN = 256,        /* small items need one allocation */
     CAP_KEEP = 16 * 1024, /* what a reset buffer may hold on to */
@@ -18,6 +20,13 @@ void fe_buf_deinit(struct fe_buf *buf)
 {
     free(buf->data);
     *buf = (struct fe_buf){.max = buf->max};
+}
+
+void fe_buf_check(const struct fe_buf *buf)
+{
+    FE_ASSERT(buf->len <= buf->cap, "a buffer has space for what it holds");
+    FE_ASSERT(buf->cap <= buf->max, "a buffer does not grow beyond its limit");
+    FE_ASSERT((buf->data == NULL) == (buf->cap == 0), "a buffer's bytes are where its space is");
 }
 
 int fe_buf_reserve(struct fe_buf *buf, size_t n)
@@ -44,6 +53,7 @@ int fe_buf_reserve(struct fe_buf *buf, size_t n)
     }
     buf->data = data;
     buf->cap = cap;
+    FE_CHECK(fe_buf_check(buf));
     return 0;
 }
 
@@ -92,6 +102,7 @@ void fe_buf_consume(struct fe_buf *buf, size_t n)
         memmove(buf->data, buf->data + n, buf->len - n);
         buf->len -= n;
     }
+    FE_CHECK(fe_buf_check(buf));
 }
 
 void fe_buf_reset(struct fe_buf *buf)

@@ -21,6 +21,9 @@ int fe_buf_append(struct fe_buf *buf, const void *data, size_t len) FE_MUST_USE;
 /* Needs room for one byte more: vsnprintf ends with a NUL, which is not counted in `len`. */
 int fe_buf_printf(struct fe_buf *buf, const char *format, ...) FE_MUST_USE FLATEND_PRINTF(2, 3);
 
+/* Invariants. */
+void fe_buf_check(const struct fe_buf *buf);
+
 /* Drops the first `n` bytes (at most `len`). */
 void fe_buf_consume(struct fe_buf *buf, size_t n);
 

@@ -32,6 +32,7 @@ static struct fe_block *block_new(struct fe_pool *pool)
     struct fe_block *block;
 
     if (pool != NULL && pool->free != NULL) {
+        FE_ASSERT(pool->n_free > 0, "a pool counts its free blocks");
         block = pool->free;
         pool->free = block->next;
         pool->n_free--;
@@ -81,6 +82,21 @@ void fe_chain_deinit(struct fe_chain *chain)
 {
     blocks_free(chain->pool, chain->head);
     fe_chain_init(chain, chain->pool);
+}
+
+void fe_chain_check(const struct fe_chain *chain)
+{
+    const struct fe_block *last = NULL;
+    size_t len = 0;
+
+    for (const struct fe_block *block = chain->head; block != NULL; block = block->next) {
+        FE_ASSERT(block->start <= block->end, "no more is consumed of a block than it held");
+        FE_ASSERT(block->end <= FE_BLOCK_SIZE, "a block holds no more than it has space for");
+        len += block->end - block->start;
+        last = block;
+    }
+    FE_ASSERT(chain->tail == last, "the tail is the last block");
+    FE_ASSERT(chain->len == len, "a chain's length is that of its blocks together");
 }
 
 static void link_blocks(struct fe_chain *chain, struct fe_block *first, struct fe_block *last)
@@ -146,6 +162,7 @@ int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
         len -= n;
         block = block->next;
     }
+    FE_CHECK(fe_chain_check(chain));
     return 0;
 }
 
@@ -166,9 +183,11 @@ uint8_t *fe_chain_reserve(struct fe_chain *chain, size_t n)
 
 void fe_chain_commit(struct fe_chain *chain, size_t n)
 {
+    FE_ASSERT(chain->tail != NULL, "what is committed was reserved");
     FE_ASSERT(n <= room_in(chain->tail), "no more is committed than was reserved");
     chain->tail->end += (uint32_t)n;
     chain->len += n;
+    FE_CHECK(fe_chain_check(chain));
 }
 
 size_t fe_chain_peek(const struct fe_chain *chain, struct fe_view *views, size_t cap)
@@ -204,7 +223,7 @@ void fe_chain_consume(struct fe_chain *chain, size_t n)
 
         if (n < held) {
             block->start += (uint32_t)n;
-            return;
+            break;
         }
         n -= held;
         chain->head = block->next;
@@ -213,9 +232,10 @@ void fe_chain_consume(struct fe_chain *chain, size_t n)
         }
         block_free(chain->pool, block);
         if (n == 0) {
-            return;
+            break;
         }
     }
+    FE_CHECK(fe_chain_check(chain));
 }
 
 size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
@@ -237,6 +257,7 @@ size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
 
 void fe_chain_move(struct fe_chain *to, struct fe_chain *from)
 {
+    FE_ASSERT(to != from, "a chain is not moved to itself");
     FE_ASSERT(to->pool == from->pool, "blocks stay with their pool");
     if (from->head == NULL) {
         return;
@@ -250,4 +271,5 @@ void fe_chain_move(struct fe_chain *to, struct fe_chain *from)
     link_blocks(to, from->head, from->tail);
     to->len += from->len;
     fe_chain_init(from, from->pool);
+    FE_CHECK(fe_chain_check(to));
 }

@@ -55,6 +55,9 @@ void fe_chain_consume(struct fe_chain *chain, size_t n);
 /* Copies out and drops up to `cap` bytes; returns how many. */
 size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap);
 
+/* Invariants. */
+void fe_chain_check(const struct fe_chain *chain);
+
 /* Moves everything in `from` to the back of `to`. Both use the same pool. What fits into the last
  * block is copied there, so that many small moves do not hold a block each. */
 void fe_chain_move(struct fe_chain *to, struct fe_chain *from);

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ground/base/assert.h"
+
 struct fe_list {
     struct fe_list *next;
     struct fe_list *prev;
@@ -30,12 +32,32 @@ static inline bool fe_list_is_linked(const struct fe_list *node)
     return node->next != node;
 }
 
+/* A node and its neighbours; of a list as a whole, fe_list_check. */
+static inline void fe_list_check_node(const struct fe_list *node)
+{
+    FE_ASSERT(node->next->prev == node, "the next node knows the one before it");
+    FE_ASSERT(node->prev->next == node, "the previous node knows the one behind it");
+    FE_ASSERT((node->next == node) == (node->prev == node), "alone in both directions, or in none");
+}
+
+static inline void fe_list_check(const struct fe_list *list)
+{
+    const struct fe_list *node = list;
+
+    do { /* ends: a node that two others lead to would not know one of them */
+        fe_list_check_node(node);
+        node = node->next;
+    } while (node != list);
+}
+
 static inline void fe_list_insert_before(struct fe_list *at, struct fe_list *node)
 {
+    FE_CHECK(fe_list_check_node(at));
     node->prev = at->prev;
     node->next = at;
     at->prev->next = node;
     at->prev = node;
+    FE_CHECK(fe_list_check_node(node));
 }
 
 static inline void fe_list_push_back(struct fe_list *list, struct fe_list *node)
@@ -51,6 +73,7 @@ static inline void fe_list_push_front(struct fe_list *list, struct fe_list *node
 /* Takes the node off its list; harmless when it is on none. */
 static inline void fe_list_remove(struct fe_list *node)
 {
+    FE_CHECK(fe_list_check_node(node));
     node->prev->next = node->next;
     node->next->prev = node->prev;
     fe_list_init(node);
@@ -66,6 +89,21 @@ static inline struct fe_list *fe_list_pop_front(struct fe_list *list)
     /* The analyzer does not see that the removal of one member changes its neighbours. */
     fe_list_remove(node); /* NOLINT(clang-analyzer-unix.Malloc) */
     return node;
+}
+
+/* Moves all nodes of `from`, which is empty then, to the back of `to`. */
+static inline void fe_list_move(struct fe_list *to, struct fe_list *from)
+{
+    if (fe_list_is_empty(from)) {
+        return;
+    }
+    FE_CHECK(fe_list_check_node(to));
+    to->prev->next = from->next;
+    from->next->prev = to->prev;
+    from->prev->next = to;
+    to->prev = from->prev;
+    fe_list_init(from);
+    FE_CHECK(fe_list_check(to));
 }
 
 /* Visits each node; the current one may be removed meanwhile. */

@@ -54,6 +54,36 @@ struct fe_map_node *fe_map_find(const struct fe_map *map, struct fe_view key)
     return find_hashed(map, key, hash_of(map, key));
 }
 
+static bool is_power_of_two(size_t n)
+{
+    return n > 0 && (n & (n - 1)) == 0;
+}
+
+void fe_map_check(const struct fe_map *map)
+{
+    size_t n = 0;
+
+    FE_ASSERT((map->buckets == NULL) == (map->n_buckets == 0), "the buckets are as many as said");
+    FE_ASSERT(map->n_buckets == 0 || is_power_of_two(map->n_buckets), "a mask finds the bucket");
+    for (size_t i = 0; i < map->n_buckets; i++) {
+        for (const struct fe_map_node *node = map->buckets[i]; node != NULL; node = node->next) {
+            FE_ASSERT(node->hash == hash_of(map, node->key), "a key stays as it was inserted");
+            FE_ASSERT((node->hash & (map->n_buckets - 1)) == i,
+                      "a node is in the bucket of its hash");
+            n++;
+        }
+    }
+    FE_ASSERT(n == map->n, "a map counts its nodes");
+}
+
+/* At every size that is a power of two, so that checking costs no more than growing does. */
+static void check_at_times(const struct fe_map *map)
+{
+    if (map->n == 0 || is_power_of_two(map->n)) {
+        FE_CHECK(fe_map_check(map));
+    }
+}
+
 static int grow(struct fe_map *map)
 {
     struct fe_map_node **old = map->buckets;
@@ -93,13 +123,16 @@ int fe_map_insert(struct fe_map *map, struct fe_map_node *node)
     node->next = *bucket;
     *bucket = node;
     map->n++;
+    check_at_times(map);
     return 0;
 }
 
 void fe_map_remove(struct fe_map *map, struct fe_map_node *node)
 {
-    struct fe_map_node **link = bucket_of(map, node->hash);
+    struct fe_map_node **link;
 
+    FE_ASSERT(map->n > 0, "what is removed is in the map");
+    link = bucket_of(map, node->hash);
     while (*link != node) {
         FE_ASSERT(*link != NULL, "what is removed is in the map");
         link = &(*link)->next;
@@ -107,6 +140,7 @@ void fe_map_remove(struct fe_map *map, struct fe_map_node *node)
     *link = node->next;
     node->next = NULL;
     map->n--;
+    check_at_times(map);
 }
 
 struct fe_map_node *fe_map_next(const struct fe_map *map, const struct fe_map_node *node)

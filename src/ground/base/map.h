@@ -33,6 +33,9 @@ int fe_map_insert(struct fe_map *map, struct fe_map_node *node) FE_MUST_USE;
 /* Takes out a node that is in the map. */
 void fe_map_remove(struct fe_map *map, struct fe_map_node *node);
 
+/* Invariants. */
+void fe_map_check(const struct fe_map *map);
+
 /* Iterates in no order: NULL starts and ends. The map must not change meanwhile. */
 struct fe_map_node *fe_map_next(const struct fe_map *map, const struct fe_map_node *node);
 

@@ -55,6 +55,10 @@ static inline bool fe_timer_is_armed(const struct fe_timer *timer)
     return timer->deadline_ms != FE_TIME_NEVER;
 }
 
+/* Invariants: of all timers, and of one with those around it. */
+void fe_timers_check(const struct fe_timers *timers);
+void fe_timer_check(const struct fe_timers *timers, const struct fe_timer *timer);
+
 /* When to run next, never later than the earliest deadline; FE_TIME_NEVER when none is armed. */
 uint64_t fe_timers_next(const struct fe_timers *timers);
 

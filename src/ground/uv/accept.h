@@ -7,4 +7,7 @@
 /* Whether fe_conn_accept was called. */
 bool fe_conn_is_accepted(const struct fe_conn *conn);
 
+/* Invariants. */
+void fe_conn_check(const struct fe_conn *conn);
+
 #endif

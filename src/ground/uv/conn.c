@@ -61,6 +61,22 @@ struct fe_conn {
     bool is_eof; /* the peer's FIN has come */
 };
 
+/* From the diagram above. */
+void fe_conn_check(const struct fe_conn *conn)
+{
+    FE_ASSERT(conn->state == OPEN || conn->state == CLOSING || conn->ops != NULL,
+              "only what has an owner connects or finishes");
+    FE_ASSERT(conn->state != CLOSING || !fe_list_is_linked(&conn->flush),
+              "nothing is written to a connection that closes");
+    FE_ASSERT(conn->state != CONNECTING || conn->n_waiting == 0,
+              "nothing is written before the connection is there");
+    FE_ASSERT(conn->state != FINISHED || conn->n_waiting == 0, "nothing is written behind the FIN");
+    FE_ASSERT(conn->state == CLOSING || conn->n_waiting <= conn->out.len,
+              "what is being written stays in the output");
+    FE_ASSERT(conn->n_waiting == 0 || conn->drain != DRAIN_NONE || conn->state != OPEN,
+              "a writer that waits for the socket is called back");
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct fe_conn *conn = handle->data;
@@ -83,6 +99,7 @@ static void end(struct fe_conn *conn, int code)
     conn->close_code = code;
     fe_list_remove(&conn->flush);
     uv_close(&conn->handle, on_handle_closed);
+    FE_CHECK(fe_conn_check(conn));
 }
 
 /* ---- reading ---- */
@@ -116,6 +133,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n < 0) {
         end(conn, fe_uv_code((int)n));
     }
+    FE_CHECK(fe_conn_check(conn));
 }
 
 static void start_reading(struct fe_conn *conn)
@@ -179,6 +197,7 @@ static void send_fin(struct fe_conn *conn)
 
 static void note_written(struct fe_conn *conn, size_t n)
 {
+    FE_ASSERT(n <= conn->out.len, "no more is written than waited");
     fe_chain_consume(&conn->out, n);
     conn->n_written += n;
 }
@@ -198,6 +217,7 @@ static void on_written(uv_write_t *request, int status)
     }
     note_written(conn, n);
     write_out(conn);
+    FE_CHECK(fe_conn_check(conn));
 }
 
 /* The socket takes no more now. Handing libuv the first block is how we learn when it does again;
@@ -291,13 +311,13 @@ void fe_conn_flush_all(struct fe_worker *worker)
     struct fe_list due;
     struct fe_list *link;
 
-    if (fe_list_is_empty(&worker->flush)) {
-        return;
-    }
-    fe_list_insert_before(&worker->flush, &due);
-    fe_list_remove(&worker->flush);
+    fe_list_init(&due);
+    fe_list_move(&due, &worker->flush);
     while ((link = fe_list_pop_front(&due)) != NULL) {
-        write_out(FE_CONTAINER_OF(link, struct fe_conn, flush));
+        struct fe_conn *conn = FE_CONTAINER_OF(link, struct fe_conn, flush);
+
+        write_out(conn);
+        FE_CHECK(fe_conn_check(conn));
     }
 }
 
@@ -383,6 +403,7 @@ static void on_connected(uv_connect_t *request, int status)
     }
     start_reading(conn);
     conn->ops->on_open(conn->owner, FLATEND_OK);
+    FE_CHECK(fe_conn_check(conn));
 }
 
 /* What cannot be reached over a unix socket is said by on_connected only. */

@@ -4,6 +4,7 @@
 
 void fe_task_init(struct fe_task *task, void (*fn)(struct fe_task *task))
 {
+    FE_ASSERT(fn != NULL, "a task does something");
     fe_list_init(&task->link);
     task->fn = fn;
 }
@@ -14,6 +15,7 @@ void fe_task_post(struct fe_worker *worker, struct fe_task *task)
 
     fe_mutex_lock(&worker->task_lock);
     was_empty = fe_list_is_empty(&worker->tasks);
+    FE_ASSERT(!fe_list_is_linked(&task->link), "a task is posted again when it has been run");
     fe_list_push_back(&worker->tasks, &task->link);
     /* Under the lock: a worker that is about to be freed has then seen the end of this call. */
     if (was_empty) {
@@ -31,10 +33,7 @@ void fe_tasks_run(struct fe_worker *worker)
 
     fe_list_init(&tasks);
     fe_mutex_lock(&worker->task_lock);
-    if (!fe_list_is_empty(&worker->tasks)) {
-        fe_list_insert_before(&worker->tasks, &tasks);
-        fe_list_remove(&worker->tasks);
-    }
+    fe_list_move(&tasks, &worker->tasks);
     fe_mutex_unlock(&worker->task_lock);
     while ((link = fe_list_pop_front(&tasks)) != NULL) {
         struct fe_task *task = FE_CONTAINER_OF(link, struct fe_task, link);

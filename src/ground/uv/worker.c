@@ -143,6 +143,7 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     struct fe_worker *worker = handle->data;
 
+    FE_ASSERT(worker->n_closing > 0, "each handle closes once");
     if (--worker->n_closing > 0 || worker->loop == &worker->own_loop) {
         return;
     }
@@ -195,6 +196,7 @@ void fe_deferred_cancel(struct fe_deferred *deferred)
 
 void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred)
 {
+    FE_ASSERT(deferred->fn != NULL, "what is deferred does something");
     if (!fe_list_is_linked(&deferred->link)) {
         fe_list_push_back(&worker->deferred, &deferred->link);
     }

@@ -127,11 +127,8 @@ static void step_all(struct fe_h2_server *server)
     struct fe_list due;
     struct fe_list *link;
 
-    if (fe_list_is_empty(&server->todo)) {
-        return;
-    }
-    fe_list_insert_before(&server->todo, &due);
-    fe_list_remove(&server->todo);
+    fe_list_init(&due);
+    fe_list_move(&due, &server->todo);
     while ((link = fe_list_pop_front(&due)) != NULL) {
         step(FE_CONTAINER_OF(link, struct fe_h2_stream, todo));
     }
