@@ -164,9 +164,10 @@ function withPrefix(prefix, command, args) {
 
 // An example of ours as a service behind `gateway`, connected.
 export async function example(t, name, gateway,
-    { args = [], service = name, release: fast, cwd = repository } = {}) {
+    { args = [], service = name, release: fast, cwd = repository, prefix = [], env = process.env } = {}) {
     const command = join(fast ? release : build, "examples", name);
-    const program = new Program(t, command, [...args, gateway.address], { cwd });
+    const line = withPrefix(prefix, command, [...args, gateway.address]);
+    const program = new Program(t, ...line, { cwd, env });
     await program.waitFor(`You are now connected to ${gateway.address}.`);
     await gateway.joined(service);
     return program;
