@@ -166,7 +166,7 @@ static void note_field(struct head_parser *p, const struct fe_field *field)
 static int parse_fields(struct head_parser *p, uint8_t *at, const uint8_t *end)
 {
     struct fe_fields *fields = &p->request->fields;
-    struct fe_field field;
+    struct fe_field field = {.name = {NULL, 0}};
 
     for (;;) {
         uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
