@@ -58,15 +58,11 @@ static int teardown(void **state)
 
 static void assert_still_serves(struct world *world)
 {
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
+    struct nodes_answer answer;
 
-    assert_int_equal(nodes_call(world->client, "hello", NULL, 0, &stream, &status, &answer, &len),
-                     0);
-    assert_string_equal(answer, "hello");
-    flatend_stream_close(stream);
+    assert_int_equal(nodes_call(world->client, "hello", NULL, 0, &answer), 0);
+    assert_string_equal(answer.text, "hello");
+    flatend_stream_close(answer.stream);
 }
 
 static int dial(const struct world *world)

@@ -205,15 +205,11 @@ static void test_asked_by_handlers(void **state)
     server = nodes_listen(services, 2, addr);
     client = nodes_join(NULL, 0, addr);
     for (size_t i = 0; i < 2; i++) {
-        struct flatend_stream *stream;
-        const char *answer;
-        size_t len;
-        int status;
+        struct nodes_answer answer;
 
-        assert_int_equal(
-            nodes_call(client, services[i].name, NULL, 0, &stream, &status, &answer, &len), 0);
-        assert_string_equal(answer, services[i].name);
-        flatend_stream_close(stream);
+        assert_int_equal(nodes_call(client, services[i].name, NULL, 0, &answer), 0);
+        assert_string_equal(answer.text, services[i].name);
+        flatend_stream_close(answer.stream);
     }
     flatend_node_free(client);
     flatend_node_free(server);
@@ -245,14 +241,10 @@ static void *run_calls(void *arg)
     const struct crowd *crowd = arg;
 
     for (int i = 0; i < N_TIMES; i++) {
-        struct flatend_stream *stream;
-        const char *answer;
-        size_t len;
-        int status;
+        struct nodes_answer answer;
 
-        assert_int_equal(
-            nodes_call(crowd->client, "echo", "abc", 3, &stream, &status, &answer, &len), 0);
-        flatend_stream_close(stream);
+        assert_int_equal(nodes_call(crowd->client, "echo", "abc", 3, &answer), 0);
+        flatend_stream_close(answer.stream);
     }
     return NULL;
 }

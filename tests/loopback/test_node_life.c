@@ -20,14 +20,11 @@ static const struct flatend_service hello_service = {.name = "hello", .handler =
 
 static void assert_handshake(struct flatend_node *node)
 {
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
+    struct nodes_answer answer;
 
-    assert_int_equal(nodes_call(node, "hello", NULL, 0, &stream, &status, &answer, &len), 0);
-    assert_string_equal(answer, "hello");
-    flatend_stream_close(stream);
+    assert_int_equal(nodes_call(node, "hello", NULL, 0, &answer), 0);
+    assert_string_equal(answer.text, "hello");
+    flatend_stream_close(answer.stream);
 }
 
 /* ---- options ---- */

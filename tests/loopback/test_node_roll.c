@@ -49,20 +49,17 @@ static void handle(struct flatend_context *ctx, void *arg)
 /* One request; whether it was answered. */
 static bool call_once(struct load *load, unsigned id, const char *service)
 {
-    struct flatend_stream *stream = NULL;
-    const char *answer;
+    struct nodes_answer answer;
     char body[16];
-    size_t len;
-    int status;
     int code;
 
     (void)snprintf(body, sizeof(body), "%u", id);
-    code = nodes_call(load->client, service, body, strlen(body), &stream, &status, &answer, &len);
-    if (code != 0 || strcmp(answer, body) != 0) {
-        print_error("request %u: %s\n", id, code != 0 ? flatend_strerror(code) : answer);
+    code = nodes_call(load->client, service, body, strlen(body), &answer);
+    if (code != 0 || strcmp(answer.text, body) != 0) {
+        print_error("request %u: %s\n", id, code != 0 ? flatend_strerror(code) : answer.text);
         code = -1;
     }
-    flatend_stream_close(stream);
+    flatend_stream_close(answer.stream);
     return code == 0;
 }
 

@@ -204,17 +204,13 @@ static int teardown(void **state)
 static void assert_answer(struct pair *pair, const char *service, const char *body,
                           int expected_status, const char *expected)
 {
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
+    struct nodes_answer answer;
 
-    assert_int_equal(
-        nodes_call(pair->client, service, body, strlen(body), &stream, &status, &answer, &len), 0);
-    assert_int_equal(status, expected_status);
-    assert_string_equal(answer, expected);
-    assert_int_equal(len, strlen(expected));
-    flatend_stream_close(stream);
+    assert_int_equal(nodes_call(pair->client, service, body, strlen(body), &answer), 0);
+    assert_int_equal(answer.status, expected_status);
+    assert_string_equal(answer.text, expected);
+    assert_int_equal(answer.len, strlen(expected));
+    flatend_stream_close(answer.stream);
 }
 
 /* ---- tests ---- */
@@ -368,17 +364,13 @@ static void test_fail_before_first_write(void **state)
 static void test_fail_at_length(void **state)
 {
     struct pair *pair = *state;
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
+    struct nodes_answer answer;
 
-    assert_int_equal(
-        nodes_call(pair->client, "fail_at_length", NULL, 0, &stream, &status, &answer, &len), 0);
-    assert_int_equal(status, 500);
-    assert_true(len > 500);
-    assert_memory_equal(answer + len - 4, "\xc3\xa4\"}", 4);
-    flatend_stream_close(stream);
+    assert_int_equal(nodes_call(pair->client, "fail_at_length", NULL, 0, &answer), 0);
+    assert_int_equal(answer.status, 500);
+    assert_true(answer.len > 500);
+    assert_memory_equal(answer.text + answer.len - 4, "\xc3\xa4\"}", 4);
+    flatend_stream_close(answer.stream);
 }
 
 /* The requester must not take what it got for the whole answer. */
@@ -388,15 +380,10 @@ static void test_fail_after_first_write(void **state)
     struct pair *pair = *state;
 
     for (size_t i = 0; i < 2; i++) {
-        struct flatend_stream *stream;
-        const char *answer;
-        size_t len;
-        int status;
+        struct nodes_answer answer;
 
-        assert_int_equal(
-            nodes_call(pair->client, names[i], NULL, 0, &stream, &status, &answer, &len),
-            FLATEND_ERESET);
-        flatend_stream_close(stream);
+        assert_int_equal(nodes_call(pair->client, names[i], NULL, 0, &answer), FLATEND_ERESET);
+        flatend_stream_close(answer.stream);
     }
     assert_answer(pair, "hello", "", 200, "Hello world!");
 }
@@ -416,28 +403,22 @@ static void test_inline_limits(void **state)
 {
     struct pair *pair = *state;
     char *body = calloc(1, FLATEND_INLINE_BODY_MAX + 1);
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
+    struct nodes_answer answer;
 
     assert_non_null(body);
-    assert_int_equal(nodes_call(pair->client, "echo_inline", body, FLATEND_INLINE_BODY_MAX, &stream,
-                                &status, &answer, &len),
-                     0);
-    assert_int_equal(status, 200);
-    assert_int_equal(len, FLATEND_INLINE_BODY_MAX);
-    assert_memory_equal(answer, body, len);
-    flatend_stream_close(stream);
-    assert_int_equal(nodes_call(pair->client, "echo_inline", body, FLATEND_INLINE_BODY_MAX + 1,
-                                &stream, &status, &answer, &len),
-                     0);
-    assert_int_equal(status, 413);
-    flatend_stream_close(stream);
     assert_int_equal(
-        nodes_call(pair->client, "too_much_inline", NULL, 0, &stream, &status, &answer, &len), 0);
-    assert_int_equal(len, FLATEND_INLINE_RESPONSE_MAX);
-    flatend_stream_close(stream);
+        nodes_call(pair->client, "echo_inline", body, FLATEND_INLINE_BODY_MAX, &answer), 0);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(answer.len, FLATEND_INLINE_BODY_MAX);
+    assert_memory_equal(answer.text, body, answer.len);
+    flatend_stream_close(answer.stream);
+    assert_int_equal(
+        nodes_call(pair->client, "echo_inline", body, FLATEND_INLINE_BODY_MAX + 1, &answer), 0);
+    assert_int_equal(answer.status, 413);
+    flatend_stream_close(answer.stream);
+    assert_int_equal(nodes_call(pair->client, "too_much_inline", NULL, 0, &answer), 0);
+    assert_int_equal(answer.len, FLATEND_INLINE_RESPONSE_MAX);
+    flatend_stream_close(answer.stream);
     free(body);
 }
 
@@ -501,17 +482,13 @@ static void *call_often(void *arg)
 
     memset(body, 'b', sizeof(body));
     for (size_t i = 0; i < N_CALLS; i++) {
-        struct flatend_stream *stream;
-        const char *answer;
-        size_t len;
-        int status;
+        struct nodes_answer answer;
         const char *service = i % 2 == 0 ? "echo" : "echo_inline";
 
-        assert_int_equal(
-            nodes_call(pair->client, service, body, i * 60, &stream, &status, &answer, &len), 0);
-        assert_int_equal(len, i * 60);
-        assert_memory_equal(answer, body, len);
-        flatend_stream_close(stream);
+        assert_int_equal(nodes_call(pair->client, service, body, i * 60, &answer), 0);
+        assert_int_equal(answer.len, i * 60);
+        assert_memory_equal(answer.text, body, answer.len);
+        flatend_stream_close(answer.stream);
     }
     return NULL;
 }

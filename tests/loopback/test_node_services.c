@@ -25,15 +25,12 @@ static void say(struct flatend_context *ctx, void *arg)
 /* A call that is to be answered with this. */
 static void expect(struct flatend_node *client, const char *service, const char *expected)
 {
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
-    int code = nodes_call(client, service, NULL, 0, &stream, &status, &answer, &len);
+    struct nodes_answer answer;
+    int code = nodes_call(client, service, NULL, 0, &answer);
 
     assert_int_equal(code, 0);
-    assert_string_equal(answer, expected);
-    flatend_stream_close(stream);
+    assert_string_equal(answer.text, expected);
+    flatend_stream_close(answer.stream);
 }
 
 /* A node that keeps a journal. */
@@ -152,21 +149,18 @@ static void *call_on(void *arg)
     struct load *load = arg;
 
     while (!atomic_load(&load->is_over)) {
-        struct flatend_stream *stream = NULL;
-        const char *answer = "";
-        size_t len;
-        int status;
-        int code = nodes_call(load->client, "b", NULL, 0, &stream, &status, &answer, &len);
+        struct nodes_answer answer;
+        int code = nodes_call(load->client, "b", NULL, 0, &answer);
 
-        if (code == 0 && strcmp(answer, "b second") == 0) {
+        if (code == 0 && strcmp(answer.text, "b second") == 0) {
             atomic_fetch_add(&load->n_good, 1);
         } else if (code == FLATEND_ENOPROVIDER || code == FLATEND_EUNHANDLED) {
             atomic_fetch_add(&load->n_none, 1);
         } else {
-            print_error("%s\n", code != 0 ? flatend_strerror(code) : answer);
+            print_error("%s\n", code != 0 ? flatend_strerror(code) : answer.text);
             atomic_fetch_add(&load->n_bad, 1);
         }
-        flatend_stream_close(stream);
+        flatend_stream_close(answer.stream);
     }
     return NULL;
 }

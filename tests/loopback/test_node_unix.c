@@ -62,14 +62,11 @@ static struct flatend_node *serve(const struct place *place, struct flatend_publ
 
 static void expect_hello(struct flatend_node *client)
 {
-    struct flatend_stream *stream;
-    const char *answer;
-    size_t len;
-    int status;
+    struct nodes_answer answer;
 
-    assert_int_equal(nodes_call(client, "hello", NULL, 0, &stream, &status, &answer, &len), 0);
-    assert_string_equal(answer, "Hello world!");
-    flatend_stream_close(stream);
+    assert_int_equal(nodes_call(client, "hello", NULL, 0, &answer), 0);
+    assert_string_equal(answer.text, "Hello world!");
+    flatend_stream_close(answer.stream);
 }
 
 static void services_are_called(void **state)

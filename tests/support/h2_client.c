@@ -14,6 +14,7 @@
 
 enum { PATIENCE_S = 20 };
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *arg)

@@ -164,6 +164,7 @@ static void append_text(char text[H2_RIG_TEXT_MAX], const char *format, ...)
     va_end(args);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 static int client_on_header(nghttp2_session *session, const nghttp2_frame *frame,
                             const uint8_t *name, size_t name_len, const uint8_t *value,
                             size_t value_len, uint8_t flags, void *user_data)
@@ -211,6 +212,7 @@ static int client_on_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 static ssize_t client_read(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
                            uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {

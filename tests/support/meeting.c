@@ -51,8 +51,8 @@ static void deliver(struct meeting *meeting, int to, enum meeting_message messag
         meeting->tamper(meeting->arg, message, bytes, len);
     }
     if (meeting->code[to] == 0) {
-        meeting->code[to] =
-            pair_feed(&meeting->pair, to, bytes, len, on_event, &listener, &meeting->err[to]);
+        meeting->code[to] = pair_feed(&meeting->pair, to, fe_view_of(bytes, len), on_event,
+                                      &listener, &meeting->err[to]);
     }
 }
 

@@ -113,7 +113,7 @@ struct flatend_node *nodes_join(const struct flatend_service *services, size_t n
 }
 
 int nodes_call(struct flatend_node *node, const char *service, const void *body, size_t body_len,
-               struct flatend_stream **stream, int *status, const char **answer, size_t *len)
+               struct nodes_answer *answer)
 {
     struct flatend_request request = {
         .services = &service,
@@ -121,12 +121,17 @@ int nodes_call(struct flatend_node *node, const char *service, const void *body,
         .body = body != NULL ? body : "",
         .body_len = body_len,
     };
-    int code = flatend_push(node, &request, stream, NULL);
+    int code;
 
+    *answer = (struct nodes_answer){.text = ""};
+    code = flatend_push(node, &request, &answer->stream, NULL);
     if (code == 0) {
-        code = flatend_stream_response(*stream, status, NULL, NULL);
+        code = flatend_stream_response(answer->stream, &answer->status, NULL, NULL);
     }
-    return code != 0 ? code : flatend_stream_read_all(*stream, ANSWER_MAX, answer, len);
+    if (code == 0) {
+        code = flatend_stream_read_all(answer->stream, ANSWER_MAX, &answer->text, &answer->len);
+    }
+    return code;
 }
 
 void nodes_echo(struct flatend_context *ctx, void *arg)

@@ -39,9 +39,16 @@ struct flatend_node *nodes_join(const struct flatend_service *services, size_t n
 void nodes_echo(struct flatend_context *ctx, void *arg);
 void nodes_hello(struct flatend_context *ctx, void *arg);
 
+struct nodes_answer {
+    struct flatend_stream *stream;
+    int status;
+    const char *text;
+    size_t len;
+};
+
 /* Calls `service` with a whole body and no headers, and reads the whole answer. Returns 0 or the
- * code of the step that failed. The answer lives as long as `*stream`, which the caller closes. */
+ * code of the step that failed. The text lives as long as the stream, which the caller closes. */
 int nodes_call(struct flatend_node *node, const char *service, const void *body, size_t body_len,
-               struct flatend_stream **stream, int *status, const char **answer, size_t *len);
+               struct nodes_answer *answer);
 
 #endif

@@ -64,21 +64,21 @@ int pair_start(struct pair *pair)
 }
 
 /* Each piece lies in memory of its own, so that reading beyond it is seen by ASan. */
-int pair_feed(struct pair *pair, int to, const uint8_t *bytes, size_t len, pair_event_fn on_event,
-              void *arg, struct flatend_error *err)
+int pair_feed(struct pair *pair, int to, struct fe_view bytes, pair_event_fn on_event, void *arg,
+              struct flatend_error *err)
 {
     struct fe_session *session = &pair->sides[to].session;
     struct fe_event event;
-    uint8_t *copy = malloc(len > 0 ? len : 1);
+    uint8_t *copy = malloc(bytes.len > 0 ? bytes.len : 1);
     int code;
 
     if (copy == NULL) {
         return FLATEND_ENOMEM;
     }
-    if (len > 0) {
-        memcpy(copy, bytes, len);
+    if (bytes.len > 0) {
+        memcpy(copy, bytes.ptr, bytes.len);
     }
-    fe_session_feed(session, copy, len);
+    fe_session_feed(session, copy, bytes.len);
     while ((code = fe_session_next(session, &event, err)) > 0) {
         if (on_event != NULL) {
             on_event(arg, &event);
@@ -100,7 +100,7 @@ int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event
     while (out->len > 0) {
         struct fe_view front = fe_chain_front(out);
         size_t n = piece != 0 && piece < front.len ? piece : front.len;
-        int code = pair_feed(pair, 1 - from, front.ptr, n, on_event, arg, err);
+        int code = pair_feed(pair, 1 - from, fe_view_of(front.ptr, n), on_event, arg, err);
 
         if (code != 0) {
             return code;

@@ -44,8 +44,8 @@ int pair_carry(struct pair *pair, int from, size_t piece, pair_event_fn on_event
 int pair_open(struct pair *pair) FE_MUST_USE;
 
 /* Feeds bytes to a side as they stand; returns as fe_session_next, after the last event. */
-int pair_feed(struct pair *pair, int to, const uint8_t *bytes, size_t len, pair_event_fn on_event,
-              void *arg, struct flatend_error *err) FE_MUST_USE;
+int pair_feed(struct pair *pair, int to, struct fe_view bytes, pair_event_fn on_event, void *arg,
+              struct flatend_error *err) FE_MUST_USE;
 
 static inline struct fe_sender *pair_sender(struct pair *pair, int side)
 {

@@ -225,7 +225,7 @@ static int carry(struct talk *talk, int from, talk_cut_fn cut, void *arg, struct
         struct fe_view front = fe_chain_front(out);
         size_t n = cut(arg, front.len);
         int code =
-            pair_feed(&talk->pair, 1 - from, front.ptr, n,
+            pair_feed(&talk->pair, 1 - from, fe_view_of(front.ptr, n),
                       from == PAIR_INITIATOR ? on_responder_event : on_initiator_event, talk, err);
 
         if (code != 0) {

@@ -165,7 +165,7 @@ static struct fe_aead *key_with(const struct middle *middle, const uint8_t *peer
 
 static int feed(struct middle *middle, int to, const uint8_t *bytes, size_t len)
 {
-    return pair_feed(&middle->m.pair, to, bytes, len, NULL, NULL, &middle->m.err[to]);
+    return pair_feed(&middle->m.pair, to, fe_view_of(bytes, len), NULL, NULL, &middle->m.err[to]);
 }
 
 /* Takes what a side has sent. */
@@ -486,7 +486,8 @@ static void a_recorded_handshake_is_worthless(void **state)
 
     pair_init(&pair, 2); /* the same responder, with another ephemeral key */
     assert_int_equal(pair_start(&pair), 0);
-    assert_int_equal(pair_feed(&pair, R, tape.bytes, tape.len, NULL, NULL, &err), FLATEND_EDENIED);
+    assert_int_equal(pair_feed(&pair, R, fe_view_of(tape.bytes, tape.len), NULL, NULL, &err),
+                     FLATEND_EDENIED);
     assert_string_equal(err.text,
                         "first record does not authenticate: wrong or missing mesh secret?");
     pair_deinit(&pair);

@@ -85,8 +85,9 @@ static void a_key_of_small_order(void **state)
     struct pair *pair = *state;
 
     assert_int_equal(pair_start(pair), 0);
-    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, zero, sizeof(zero), NULL, NULL, &err),
-                     FLATEND_EKEY);
+    assert_int_equal(
+        pair_feed(pair, PAIR_RESPONDER, fe_view_of(zero, sizeof(zero)), NULL, NULL, &err),
+        FLATEND_EKEY);
     assert_string_equal(err.text, "key exchange: invalid key");
     assert_int_equal(pair->sides[PAIR_RESPONDER].out.len, 0);
 }
@@ -98,8 +99,9 @@ static void expect_length_fault(struct pair *pair, uint32_t len, const char *tex
     struct fe_writer writer = fe_writer_of(bytes, sizeof(bytes));
 
     fe_write_u32(&writer, len);
-    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, bytes, sizeof(bytes), NULL, NULL, &err),
-                     FLATEND_EPROTO);
+    assert_int_equal(
+        pair_feed(pair, PAIR_RESPONDER, fe_view_of(bytes, sizeof(bytes)), NULL, NULL, &err),
+        FLATEND_EPROTO);
     assert_string_equal(err.text, text);
 }
 
@@ -126,7 +128,8 @@ static void a_large_record_of_which_little_arrives(void **state)
     struct flatend_error err;
     struct pair *pair = *state;
 
-    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, bytes, sizeof(bytes), NULL, NULL, &err), 0);
+    assert_int_equal(
+        pair_feed(pair, PAIR_RESPONDER, fe_view_of(bytes, sizeof(bytes)), NULL, NULL, &err), 0);
     assert_true(pair->sides[PAIR_RESPONDER].session.in.cap <= 256);
 }
 
@@ -148,9 +151,9 @@ static void the_largest_record_passes(void **state)
     part = fe_view_of(bytes + 4, PLAINTEXT);
     assert_int_equal(
         fe_aead_seal(from->session.seal, nonce, (struct fe_view){0}, &part, 1, bytes + 4), 0);
-    assert_int_equal(
-        pair_feed(pair, PAIR_RESPONDER, bytes, 4 + FE_SESSION_RECORD_MAX, NULL, NULL, &err),
-        FLATEND_EPROTO);
+    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, fe_view_of(bytes, 4 + FE_SESSION_RECORD_MAX),
+                               NULL, NULL, &err),
+                     FLATEND_EPROTO);
     assert_string_equal(err.text, "unknown opcode 9");
     free(bytes);
 }
@@ -174,8 +177,9 @@ static void a_record_with_any_byte_changed(void **state)
         len = fe_chain_read(&pair.sides[PAIR_INITIATOR].out, record, sizeof(record));
         end = len;
         record[at] ^= 0x10;
-        assert_int_equal(pair_feed(&pair, PAIR_RESPONDER, record, len, NULL, NULL, &err),
-                         FLATEND_EDECRYPT);
+        assert_int_equal(
+            pair_feed(&pair, PAIR_RESPONDER, fe_view_of(record, len), NULL, NULL, &err),
+            FLATEND_EDECRYPT);
         pair_deinit(&pair);
     }
 }
@@ -190,8 +194,8 @@ static void a_record_that_is_repeated(void **state)
 
     assert_int_equal(sender->ops->data(sender, 1, FE_VIEW_LIT("once")), 0);
     len = fe_chain_read(&pair->sides[PAIR_INITIATOR].out, record, sizeof(record));
-    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, record, len, NULL, NULL, &err), 0);
-    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, record, len, NULL, NULL, &err),
+    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, fe_view_of(record, len), NULL, NULL, &err), 0);
+    assert_int_equal(pair_feed(pair, PAIR_RESPONDER, fe_view_of(record, len), NULL, NULL, &err),
                      FLATEND_EDECRYPT);
     assert_string_equal(err.text, "record 2 of 31 bytes: decryption failed");
 }

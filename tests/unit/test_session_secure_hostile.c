@@ -95,7 +95,8 @@ static void expect_length_fault(struct pair *pair, uint32_t len, const char *tex
     struct fe_writer writer = fe_writer_of(bytes, sizeof(bytes));
 
     fe_write_u32(&writer, len);
-    assert_int_equal(pair_feed(pair, R, bytes, sizeof(bytes), NULL, NULL, &err), FLATEND_EPROTO);
+    assert_int_equal(pair_feed(pair, R, fe_view_of(bytes, sizeof(bytes)), NULL, NULL, &err),
+                     FLATEND_EPROTO);
     assert_string_equal(err.text, text);
 }
 
@@ -141,8 +142,8 @@ static void the_largest_record_passes(void **state)
     fe_secure_header_encode(&writer, FE_SECURE_DATA, 0, 1, PLAINTEXT - FE_SECURE_HEADER_SIZE);
     part = fe_view_of(bytes + 4, PLAINTEXT);
     assert_int_equal(fe_aead_seal(pair->sides[I].session.seal, nonce, ad, &part, 1, bytes + 4), 0);
-    assert_int_equal(pair_feed(pair, R, bytes, 4 + FE_SECURE_RECORD_MAX, on_event, &heard, &err),
-                     0);
+    assert_int_equal(
+        pair_feed(pair, R, fe_view_of(bytes, 4 + FE_SECURE_RECORD_MAX), on_event, &heard, &err), 0);
     assert_int_equal(heard.n, 1);
     assert_int_equal(heard.type, FE_EVENT_DATA);
     free(bytes);
@@ -169,7 +170,7 @@ static void a_record_with_any_byte_changed(void **state)
         assert_int_equal(fe_session_flush(&pair.sides[I].session), 0);
         len = fe_chain_read(&pair.sides[I].out, record, sizeof(record));
         record[at] ^= (uint8_t)(1U << at % 8);
-        code = pair_feed(&pair, R, record, len, on_event, &heard, &err);
+        code = pair_feed(&pair, R, fe_view_of(record, len), on_event, &heard, &err);
         assert_int_equal(heard.n, 0);
         /* A length that grew asks for bytes that do not come. */
         assert_true(code == FLATEND_EDECRYPT || (at < 4 && (code == 0 || code == FLATEND_EPROTO)));
@@ -188,8 +189,9 @@ static void a_record_that_is_repeated(void **state)
     assert_int_equal(sender->ops->data(sender, 1, FE_VIEW_LIT("once")), 0);
     assert_int_equal(fe_session_flush(&pair->sides[I].session), 0);
     len = fe_chain_read(&pair->sides[I].out, record, sizeof(record));
-    assert_int_equal(pair_feed(pair, R, record, len, NULL, NULL, &err), 0);
-    assert_int_equal(pair_feed(pair, R, record, len, NULL, NULL, &err), FLATEND_EDECRYPT);
+    assert_int_equal(pair_feed(pair, R, fe_view_of(record, len), NULL, NULL, &err), 0);
+    assert_int_equal(pair_feed(pair, R, fe_view_of(record, len), NULL, NULL, &err),
+                     FLATEND_EDECRYPT);
     assert_string_equal(err.text, "record 1 of 29 bytes: decryption failed");
 }
 
@@ -206,7 +208,8 @@ static void a_record_that_is_reflected(void **state)
     assert_int_equal(sender->ops->data(sender, 2, FE_VIEW_LIT("echo?")), 0);
     assert_int_equal(fe_session_flush(&pair->sides[I].session), 0);
     len = fe_chain_read(&pair->sides[I].out, record, sizeof(record));
-    assert_int_equal(pair_feed(pair, I, record, len, NULL, NULL, &err), FLATEND_EDECRYPT);
+    assert_int_equal(pair_feed(pair, I, fe_view_of(record, len), NULL, NULL, &err),
+                     FLATEND_EDECRYPT);
 }
 
 /* A side that renews its key too early, or not when it is time. */

@@ -137,21 +137,21 @@ static struct fe_view id_of(const struct fe_config_http *config, char text[FE_AD
     return fe_view_str(fe_addr_format(&config->addrs[0], text));
 }
 
-int fe_https_open(struct fe_https *https, const struct fe_config_http *config,
-                  const char *state_dir, struct fe_tls_tickets *tickets, int64_t now_s,
-                  const struct fe_log *log, struct flatend_error *err)
+int fe_https_open(struct fe_https *https, const struct fe_https_setup *setup,
+                  struct flatend_error *err)
 {
+    const struct fe_config_http *config = setup->config;
     char text[FE_ADDR_TEXT_MAX];
     int code;
 
-    *https = (struct fe_https){.config = config, .log = log, .renew_s = INT64_MAX};
-    code = fe_tls_store_new(tickets, id_of(config, text), true, &https->store);
+    *https = (struct fe_https){.config = config, .log = setup->log, .renew_s = INT64_MAX};
+    code = fe_tls_store_new(setup->tickets, id_of(config, text), true, &https->store);
     if (code == 0 && config->n_certs > 0) {
         code = open_files(https);
     } else if (code == 0 && config->https == FE_HTTPS_ON) {
-        code = make(https, now_s); /* until ACME has a better one */
+        code = make(https, setup->now_s); /* until ACME has a better one */
     } else if (code == 0) {
-        code = open_local(https, state_dir, now_s, err);
+        code = open_local(https, setup->state_dir, setup->now_s, err);
         if (code != 0) {
             fe_https_close(https);
             return code;

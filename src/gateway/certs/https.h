@@ -23,11 +23,19 @@ struct fe_https {
     int64_t renew_s; /* when the certificate in use is to be replaced; INT64_MAX: never by us */
 };
 
-/* `config`, `tickets` and `log` outlive it. On failure `err` says why, and it is closed.
- * FLATEND_ENOMEM; for local certificates the errors of fe_local_ca_open. */
-int fe_https_open(struct fe_https *https, const struct fe_config_http *config,
-                  const char *state_dir, struct fe_tls_tickets *tickets, int64_t now_s,
-                  const struct fe_log *log, struct flatend_error *err) FE_MUST_USE;
+/* `config`, `tickets` and `log` outlive what is opened with them. */
+struct fe_https_setup {
+    const struct fe_config_http *config;
+    const char *state_dir; /* of the local CA */
+    struct fe_tls_tickets *tickets;
+    const struct fe_log *log;
+    int64_t now_s;
+};
+
+/* On failure `err` says why, and it is closed. FLATEND_ENOMEM; for local certificates the errors of
+ * fe_local_ca_open. */
+int fe_https_open(struct fe_https *https, const struct fe_https_setup *setup,
+                  struct flatend_error *err) FE_MUST_USE;
 void fe_https_close(struct fe_https *https);
 
 /* Serves a certificate that came from elsewhere, of which it takes a reference. FLATEND_ENOMEM. */

@@ -138,12 +138,13 @@ static void refuse_range(struct fe_exchange *ex, uint64_t size)
                             (struct fe_field){FE_VIEW_LIT("content-range"), fe_view_str(text)});
 }
 
-/* The whole file or the range, as a head and a transfer. */
+/* The whole file, which `transfer` has, or a range of it, as a head and a transfer. */
 static void send_file(struct fe_exchange *ex, const struct fe_config_route *route,
                       struct fe_view name, struct reply *reply, struct fe_transfer *transfer,
-                      uint64_t size, const struct fe_range *range)
+                      const struct fe_range *range)
 {
-    transfer->left = size;
+    const uint64_t size = transfer->left;
+
     reply_init(reply, 200, size);
     if (range != NULL) {
         transfer->offset = range->first;
@@ -191,7 +192,8 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
         respond_with_code(ex, FLATEND_ENOMEM);
         return;
     }
-    send_file(ex, route, name, &reply, transfer, size, result == FE_RANGE_PART ? &range : NULL);
+    transfer->left = size;
+    send_file(ex, route, name, &reply, transfer, result == FE_RANGE_PART ? &range : NULL);
 }
 
 /* ---- directories ---------------------------------------------------------------------------- */

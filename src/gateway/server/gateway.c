@@ -261,8 +261,15 @@ static int start_https(struct fe_gateway *gateway, struct flatend_error *err)
                 return fe_err_set(err, code, "https: %s", flatend_strerror(code));
             }
         }
-        code = fe_https_open(&gateway->https[i], &config->http[i], config->state_dir,
-                             gateway->tickets, fe_wall_clock_s(), &gateway->log, err);
+        code = fe_https_open(&gateway->https[i],
+                             &(struct fe_https_setup){
+                                 .config = &config->http[i],
+                                 .state_dir = config->state_dir,
+                                 .tickets = gateway->tickets,
+                                 .log = &gateway->log,
+                                 .now_s = fe_wall_clock_s(),
+                             },
+                             err);
     }
     if (code != 0 || !has_https) {
         return code;

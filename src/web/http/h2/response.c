@@ -355,6 +355,7 @@ void fe_h2_submit(struct fe_h2_stream *stream)
     } /* else the stream is being closed, and that is told elsewhere */
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are nghttp2's */
 ssize_t fe_h2_read_output(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
                           uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {
