@@ -208,11 +208,11 @@ static void start_one(struct call *call)
     const struct fe_call_env env = {fe_node_registry(client->node),
                                     fe_worker_timers(client->worker),
                                     fe_worker_pool(client->worker)};
-    int rv = fe_call_start(&call->call, &env, &request, &call_ops, call);
+    int code = fe_call_start(&call->call, &env, &request, &call_ops, call);
 
     call->n_received = 0;
-    if (rv != 0) {
-        die("start", rv);
+    if (code != 0) {
+        die("start", code);
     }
     if (client->is_stream) {
         fill(call);

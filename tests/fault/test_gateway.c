@@ -103,7 +103,7 @@ static int serve(struct world *world)
         .stream = 100,
         .u.response = {.handled = true, .headers = {FE_VIEW_LIT("\1A\0\1b"), 1}},
     };
-    int rc;
+    int code;
 
     world->backend = fe_service_backend(&world->mesh);
     world->match.route = &world->route;
@@ -116,18 +116,18 @@ static int serve(struct world *world)
     if (fake_exchange_body(&world->fake, "hello") == 5) {
         fake_exchange_body_end(&world->fake);
     }
-    rc = fe_peer_on_event(&world->provider.peer, &head, NULL);
+    code = fe_peer_on_event(&world->provider.peer, &head, NULL);
     world->fake.room = 1; /* the rest has to wait */
-    if (rc == 0) {
-        rc = feed_data(&world->provider, 100, "hello");
+    if (code == 0) {
+        code = feed_data(&world->provider, 100, "hello");
     }
-    if (rc == 0) {
-        rc = feed_end(&world->provider, 100);
+    if (code == 0) {
+        code = feed_end(&world->provider, 100);
     }
-    if (rc == 0 && !world->fake.is_over) {
+    if (code == 0 && !world->fake.is_over) {
         fake_exchange_writable(&world->fake, SIZE_MAX);
     }
-    return rc;
+    return code;
 }
 
 static void every_request_is_answered_or_aborted(void **state)
@@ -137,16 +137,16 @@ static void every_request_is_answered_or_aborted(void **state)
 
     (void)state;
     for (nth = 1;; nth++) {
-        int rc;
+        int code;
 
         world_init(&world);
         if (!fe_fault_arm(nth)) {
             world_deinit(&world);
             break;
         }
-        rc = serve(&world);
+        code = serve(&world);
         if (!fe_fault_disarm()) {
-            assert_int_equal(rc, 0);
+            assert_int_equal(code, 0);
         }
         fe_peer_close(&world.provider.peer, FLATEND_ENOMEM);
         assert_true(world.fake.is_over);
@@ -265,7 +265,7 @@ static void start_or_say_why_not(unsigned n_workers)
         struct life life = {.worker = NULL};
         struct flatend_error err = {0};
         struct fe_config *config = parse(n_workers);
-        int rc;
+        int code;
 
         assert_int_equal(fe_worker_new(&life.worker, NULL), 0);
         if (!fe_fault_arm(nth)) {
@@ -273,12 +273,12 @@ static void start_or_say_why_not(unsigned n_workers)
             fe_config_unref(config);
             break;
         }
-        rc = fe_gateway_start(life.worker, config, &log, &life.gateway, &err);
-        if (rc == 0) {
+        code = fe_gateway_start(life.worker, config, &log, &life.gateway, &err);
+        if (code == 0) {
             n_starts++;
             run(&life);
         } else {
-            assert_int_equal(err.code, rc);
+            assert_int_equal(err.code, code);
             assert_true(err.text[0] != '\0');
         }
         if (!fe_fault_disarm()) {
@@ -352,15 +352,15 @@ static void it_is_replaced_everywhere_or_nowhere(void **state)
     for (nth = 1;; nth++) {
         struct fe_config *const next = parse(N_WORKERS);
         bool has_failed;
-        int rc;
+        int code;
 
         if (!fe_fault_arm(nth)) {
             fe_config_unref(next);
             break;
         }
-        rc = fe_gateway_replace(gateway, next);
+        code = fe_gateway_replace(gateway, next);
         has_failed = fe_fault_disarm();
-        assert_int_equal(rc, has_failed ? FLATEND_ENOMEM : 0);
+        assert_int_equal(code, has_failed ? FLATEND_ENOMEM : 0);
         if (has_failed) {
             assert_int_equal(atomic_load(&next->n_refs), 1);
         }

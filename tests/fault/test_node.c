@@ -108,16 +108,16 @@ static void start_call(struct scenario *scenario)
     const struct fe_call_env env = {fe_node_registry(scenario->nodes[1]),
                                     fe_worker_timers(scenario->worker),
                                     fe_worker_pool(scenario->worker)};
-    int rv = fe_call_start(&scenario->call, &env, &request, &call_ops, scenario);
+    int code = fe_call_start(&scenario->call, &env, &request, &call_ops, scenario);
 
-    if (rv == 0) {
-        rv = fe_call_finish(&scenario->call, NULL, 0);
-        if (rv != 0) {
+    if (code == 0) {
+        code = fe_call_finish(&scenario->call, NULL, 0);
+        if (code != 0) {
             fe_call_reset(&scenario->call, FE_REASON_CANCEL);
         }
     }
-    if (rv != 0) {
-        on_call_over(scenario, rv);
+    if (code != 0) {
+        on_call_over(scenario, code);
     }
 }
 
@@ -168,35 +168,35 @@ static int start_server(struct scenario *scenario)
     static const char *const bind_addrs[] = {"127.0.0.1:0"};
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct flatend_secret_key key;
-    int rv = flatend_secret_key_generate(&key);
+    int code = flatend_secret_key_generate(&key);
 
-    assert_int_equal(rv, 0);
+    assert_int_equal(code, 0);
     options.secret_key = &key;
     options.bind_addrs = bind_addrs;
     options.n_bind_addrs = 1;
     options.services = &service;
     options.n_services = 1;
     options.shutdown_timeout_ms = 0;
-    rv = fe_node_new_on(&options, scenario->worker, &scenario->nodes[0], NULL);
-    if (rv == 0) {
-        rv = fe_node_start_on(scenario->nodes[0], NULL, 0, on_server_started, scenario, NULL);
+    code = fe_node_new_on(&options, scenario->worker, &scenario->nodes[0], NULL);
+    if (code == 0) {
+        code = fe_node_start_on(scenario->nodes[0], NULL, 0, on_server_started, scenario, NULL);
     }
-    return rv;
+    return code;
 }
 
 /* Runs it all; the code of whatever failed first. */
 static int run(struct scenario *scenario)
 {
-    int rv;
+    int code;
 
     *scenario = (struct scenario){0};
-    rv = fe_worker_new(&scenario->worker, NULL);
-    if (rv != 0) {
-        return rv;
+    code = fe_worker_new(&scenario->worker, NULL);
+    if (code != 0) {
+        return code;
     }
-    rv = start_server(scenario);
-    if (rv != 0) {
-        scenario->call_code = rv;
+    code = start_server(scenario);
+    if (code != 0) {
+        scenario->call_code = code;
         close_both(scenario);
     }
     fe_worker_run(scenario->worker);
@@ -225,14 +225,14 @@ static void test_each_allocation_fails(void **state)
     (void)state;
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         struct scenario scenario;
-        int rv = run(&scenario);
+        int code = run(&scenario);
         bool failed = fe_fault_disarm();
 
         assert_true(scenario.n_call_ends <= 1);
         if (!failed) {
-            assert_int_equal(rv, 0);
+            assert_int_equal(code, 0);
         }
-        n_failed += rv != 0;
+        n_failed += code != 0;
     }
     /* Some are survived (a pool grows less, a peer is asked again); most are not. */
     assert_true(n_failed > 20);
@@ -251,14 +251,14 @@ static void test_new_fails(void **state)
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         struct flatend_node *node;
         struct flatend_error error = {0};
-        int rv = flatend_node_new(&options, &node, &error);
+        int code = flatend_node_new(&options, &node, &error);
 
         if (fe_fault_disarm()) {
-            assert_int_equal(rv, FLATEND_ENOMEM);
+            assert_int_equal(code, FLATEND_ENOMEM);
             assert_int_equal(error.code, FLATEND_ENOMEM);
             assert_null(node);
         } else {
-            assert_int_equal(rv, 0);
+            assert_int_equal(code, 0);
             flatend_node_free(node);
         }
     }

@@ -63,11 +63,11 @@ static void look_at_once(struct flatend_node *node)
     fe_node_snapshot_free(first);
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
         struct fe_node_snapshot *snapshot;
-        int rv = fe_node_inspect_wait(node, ALL, &snapshot);
+        int code = fe_node_inspect_wait(node, ALL, &snapshot);
 
-        assert_int_equal(rv, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
-        assert_int_equal(snapshot == NULL, rv != 0);
-        if (rv == 0) {
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        assert_int_equal(snapshot == NULL, code != 0);
+        if (code == 0) {
             expect_snapshot(snapshot);
         }
         fe_node_snapshot_free(snapshot);
@@ -90,17 +90,17 @@ static void on_snapshot(void *arg, int code, struct fe_node_snapshot *snapshot)
 static void look_later(struct scenario *scenario, struct flatend_node *node)
 {
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
-        int rv;
+        int code;
 
         scenario->n_done = 0;
-        rv = fe_node_inspect(node, ALL, scenario->worker, on_snapshot, scenario);
+        code = fe_node_inspect(node, ALL, scenario->worker, on_snapshot, scenario);
         assert_int_equal(scenario->n_done, 0);
-        if (rv == 0) {
+        if (code == 0) {
             fe_worker_run(scenario->worker);
             assert_int_equal(scenario->n_done, 1);
-            rv = scenario->code;
+            code = scenario->code;
         }
-        assert_int_equal(rv, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
     }
 }
 

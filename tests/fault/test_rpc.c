@@ -13,9 +13,9 @@
 
 #define TRY(call)                                                                                  \
     do {                                                                                           \
-        int rc = (call);                                                                           \
-        if (rc != 0) {                                                                             \
-            return rc;                                                                             \
+        int code = (call);                                                                         \
+        if (code != 0) {                                                                           \
+            return code;                                                                           \
         }                                                                                          \
     } while (0)
 
@@ -54,14 +54,14 @@ static void a_stream_is_lost_or_complete(void **state)
         struct fake_peer fake;
         struct fake_owner local;
         struct fake_owner remote;
-        int rc;
+        int code;
 
         fake_peer_init(&fake, &trace, 1);
         fake_owner_init(&local, &trace);
         fake_owner_init(&remote, &trace);
-        rc = streams_of_both_sides(&fake, &local, &remote);
-        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
-        if (rc == 0) {
+        code = streams_of_both_sides(&fake, &local, &remote);
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        if (code == 0) {
             assert_int_equal(local.code, 0);
             assert_int_equal(remote.code, 0);
         }
@@ -113,14 +113,14 @@ static void a_stream_with_windows_is_lost_or_complete(void **state)
         struct fake_peer fake;
         struct fake_owner local;
         struct fake_owner remote;
-        int rc;
+        int code;
 
         fake_peer_init_secure(&fake, &trace, 1, &flow);
         fake_owner_init(&local, &trace);
         fake_owner_init(&remote, &trace);
-        rc = full_streams_of_both_sides(&fake, &local, &remote);
-        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
-        if (rc == 0) {
+        code = full_streams_of_both_sides(&fake, &local, &remote);
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        if (code == 0) {
             assert_int_equal(local.code, 0);
             assert_int_equal(remote.code, 0);
             assert_int_equal(fake.peer.window_in + fake.peer.returned, flow.connection_in);
@@ -155,18 +155,18 @@ static void an_offer_that_fails_can_be_made_again(void **state)
         struct fe_view name = FE_VIEW_LIT("c");
         struct fe_registry registry;
         struct fake_peer fakes[2];
-        int rc;
+        int code;
 
         fe_registry_init(&registry, &rng);
         for (int i = 0; i < 2; i++) {
             fake_peer_init(&fakes[i], &trace, 1);
             fakes[i].peer.is_anonymous = true;
         }
-        rc = offer(&registry, &fakes[0].peer);
-        if (rc == 0) {
-            rc = offer(&registry, &fakes[1].peer);
+        code = offer(&registry, &fakes[0].peer);
+        if (code == 0) {
+            code = offer(&registry, &fakes[1].peer);
         }
-        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
         assert_int_equal(offer(&registry, &fakes[0].peer), 0);
         assert_int_equal(offer(&registry, &fakes[1].peer), 0);
         assert_int_equal(fe_registry_list(&registry, &name, 1, NULL, 0), 2);
@@ -198,16 +198,16 @@ static void a_list_that_fails_can_be_given_again(void **state)
         struct fe_rng rng = fe_rng_from_seed(&seeded, 1);
         struct fe_registry registry;
         struct fake_peer fake;
-        int rc;
+        int code;
 
         fe_registry_init(&registry, &rng);
         fake_peer_init(&fake, &trace, 1);
         fake.peer.is_anonymous = true;
-        rc = offer(&registry, &fake.peer);
-        if (rc == 0) {
-            rc = replace(&registry, &fake.peer);
+        code = offer(&registry, &fake.peer);
+        if (code == 0) {
+            code = replace(&registry, &fake.peer);
         }
-        assert_int_equal(rc, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : 0);
         assert_int_equal(replace(&registry, &fake.peer), 0);
         assert_int_equal(fake.peer.n_offers, 5);
         assert_int_equal(registry.services.n, 5);
@@ -338,7 +338,7 @@ static void a_call_fails_once_or_succeeds(void **state)
 
     (void)state;
     for (nth = 1;; nth++) {
-        int rc;
+        int code;
 
         world_init(&world);
         for (int i = 0; i < 2; i++) {
@@ -350,13 +350,13 @@ static void a_call_fails_once_or_succeeds(void **state)
             world_deinit(&world);
             break;
         }
-        rc = call_with_a_retry(&world);
+        code = call_with_a_retry(&world);
         if (!fe_fault_disarm()) {
-            assert_int_equal(rc, 0);
+            assert_int_equal(code, 0);
             assert_int_equal(world.outcome.n_ends, 1);
         }
-        if (rc != 0) {
-            assert_int_equal(rc, FLATEND_ENOMEM);
+        if (code != 0) {
+            assert_int_equal(code, FLATEND_ENOMEM);
             assert_int_equal(world.outcome.n_ends + world.outcome.n_fails, 0);
         } else {
             assert_int_equal(world.outcome.n_ends + world.outcome.n_fails, 1);

@@ -165,7 +165,7 @@ static void ask(struct roll *roll)
         .deadline_ms = FE_TIME_NEVER,
     };
     struct fe_call_env env;
-    int rv;
+    int code;
 
     assert_true(roll->n_calls < CALLS_MAX);
     call->roll = roll;
@@ -173,8 +173,8 @@ static void ask(struct roll *roll)
     call->header = (struct fe_header){FE_VIEW_LIT("id"), fe_view_str(call->id)};
     env = (struct fe_call_env){fe_mesh_registry(sim_node(roll->sim, 0)->mesh),
                                sim_timers(roll->sim), sim_pool(roll->sim)};
-    rv = fe_call_start(&call->call, &env, &request, &call_ops, call);
-    assert_int_equal(rv, 0);
+    code = fe_call_start(&call->call, &env, &request, &call_ops, call);
+    assert_int_equal(code, 0);
     assert_int_equal(fe_call_finish(&call->call, NULL, 0), 0);
 }
 

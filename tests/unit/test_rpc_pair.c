@@ -498,7 +498,7 @@ static void open_one(struct world *world)
     struct side *side = &world->sides[from];
     struct end *ends = world->talks[world->n_talks];
     unsigned n_local = side->peer.n_streams - side->peer.n_remote;
-    int rc;
+    int code;
 
     if (world->n_talks == N_TALKS) {
         return;
@@ -515,9 +515,9 @@ static void open_one(struct world *world)
     }
     world->opening = ends;
     world->n_talks++;
-    rc = fe_stream_open(&side->peer, &request, &stream_ops, &ends[0], &ends[0].stream);
-    if (rc != 0) {
-        assert_int_equal(rc, FLATEND_ELIMIT);
+    code = fe_stream_open(&side->peer, &request, &stream_ops, &ends[0], &ends[0].stream);
+    if (code != 0) {
+        assert_int_equal(code, FLATEND_ELIMIT);
         assert_int_equal(n_local, side->sender.flow.streams_out);
         world->n_talks--;
     }

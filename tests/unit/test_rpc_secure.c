@@ -319,10 +319,10 @@ static void look_at_trailers(struct fake_owner *owner, enum fake_callback callba
 static int feed_trailers(struct world *world, uint32_t id)
 {
     char bytes[] = "\1a\0\2bc"; /* on the stack: nobody may look at it later */
-    int rc = feed_end_with(&world->fake, id, fe_view_of(bytes, 6), 1);
+    int code = feed_end_with(&world->fake, id, fe_view_of(bytes, 6), 1);
 
     memset(bytes, 0, sizeof(bytes));
-    return rc;
+    return code;
 }
 
 static void trailers_come_with_the_end(void **state)

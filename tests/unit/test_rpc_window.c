@@ -492,18 +492,18 @@ static void memory_is_bounded_by_the_windows(void **state)
     for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
         struct fe_peer *peer = &world->fake.peer;
         uint32_t n = 0;
-        int rc = 0;
+        int code = 0;
 
         again_with(world, &flow);
         world->trace.is_off = true;
-        for (; n < N && rc == 0; n++) {
+        for (; n < N && code == 0; n++) {
             fake_owner_init(&owners[n], &world->trace);
             owners[n].appetite = 0;
             world->fake.acceptor = &owners[n];
             assert_int_equal(feed_request(&world->fake, 2 + 2 * n), 0);
-            rc = feed_bytes(&world->fake, 2 + 2 * n, sizes[k]);
+            code = feed_bytes(&world->fake, 2 + 2 * n, sizes[k]);
         }
-        assert_int_equal(rc, sizes[k] * N <= CONNECTION ? 0 : FLATEND_EPROTO);
+        assert_int_equal(code, sizes[k] * N <= CONNECTION ? 0 : FLATEND_EPROTO);
         assert_true(peer->n_waiting <= CONNECTION);
         assert_true(memory_of(peer) <= 4 * CONNECTION + N * 256);
         assert_true(memory_of(peer) <= 4 * peer->n_waiting + n * 256);

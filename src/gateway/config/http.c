@@ -9,7 +9,7 @@ static int finalize_addrs(const struct fe_config_reader *r, const struct fe_toml
                           struct fe_config_http *http)
 {
     if (http->n_addrs > 0) {
-        return FLATEND_OK;
+        return 0;
     }
     http->addrs = fe_arena_alloc(r->arena, sizeof(*http->addrs));
     http->addrs_pos = fe_arena_alloc(r->arena, sizeof(*http->addrs_pos));
@@ -33,7 +33,7 @@ static int add_filters(const struct fe_config_reader *r, const struct fe_config_
     };
 
     route->filters = fe_filters_of_route(r->arena, http->filters, &filters);
-    return route->filters != NULL ? FLATEND_OK : fe_config_no_memory(r);
+    return route->filters != NULL ? 0 : fe_config_no_memory(r);
 }
 
 static int finalize_routes(const struct fe_config_reader *r, const struct fe_toml_value *tables,
@@ -42,7 +42,7 @@ static int finalize_routes(const struct fe_config_reader *r, const struct fe_tom
     const struct fe_router_options options = {http->redirect_trailing_slash,
                                               http->redirect_fixed_path};
     const size_t n = tables != NULL ? tables->n : 0;
-    int code = FLATEND_OK;
+    int code = 0;
 
     http->filters = fe_filters_of_listener(r->arena, http->hsts);
     http->routes = fe_arena_alloc(r->arena, (n + 1) * sizeof(*http->routes));
@@ -50,12 +50,12 @@ static int finalize_routes(const struct fe_config_reader *r, const struct fe_tom
     if (http->filters == NULL || http->routes == NULL || http->router == NULL) {
         return fe_config_no_memory(r);
     }
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         code = fe_config_read_route(r, &tables->items[i], http, &http->routes[i]);
-        if (code == FLATEND_OK) {
+        if (code == 0) {
             code = add_filters(r, http, &http->routes[i]);
         }
-        if (code == FLATEND_OK) {
+        if (code == 0) {
             http->n_routes++;
             code = fe_config_add_route(r, http, i);
         }
@@ -69,15 +69,15 @@ int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_v
     struct fe_config_http_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_HTTP], table, http, &given);
 
-    if (code == FLATEND_OK && http->body_min > http->body_max) {
+    if (code == 0 && http->body_min > http->body_max) {
         code = fe_config_fail(r, FLATEND_EINVAL, fe_config_pos(given.body_min),
                               "min.body_size is larger than max.body_size");
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = finalize_addrs(r, table, http);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = fe_config_finalize_https(r, &given, http);
     }
-    return code != FLATEND_OK ? code : finalize_routes(r, given.routes, http);
+    return code != 0 ? code : finalize_routes(r, given.routes, http);
 }

@@ -13,7 +13,7 @@ static void respond_options(struct fe_exchange *ex, struct fe_view allow)
     struct fe_response response = {.status = 204, .fields = {&field, 1, 1}};
     const int code = fe_exchange_respond(ex, &response);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_exchange_reset(ex, code);
         return;
     }

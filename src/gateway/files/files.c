@@ -88,7 +88,7 @@ static void respond_without_body(struct fe_exchange *ex, const struct reply *rep
 {
     const int code = fe_exchange_respond(ex, &reply->response);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_exchange_reset(ex, code);
     } else {
         fe_exchange_finish(ex, NULL);
@@ -240,7 +240,7 @@ static void serve_listing(struct fe_exchange *ex, struct fe_view rest, int fd)
         return;
     }
     code = fe_listing_write(fd, ex->request.path, rest.len > 0, &transfer->page);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_transfer_free(transfer);
         respond_with_code(ex, code);
         return;
@@ -270,12 +270,12 @@ static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *rout
                             rest.len > 0 && rest.ptr[rest.len - 1] != '/' ? "/" : "");
     code = index != NULL ? fe_static_open(route, fe_view_str(index), &index_fd, &info)
                          : FLATEND_ENOMEM;
-    if (code == FLATEND_OK && info.kind == FE_FILE_REGULAR) {
+    if (code == 0 && info.kind == FE_FILE_REGULAR) {
         fe_fd_close(fd);
         serve_file(ex, route, FE_VIEW_LIT(INDEX), index_fd, &info);
         return;
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         fe_fd_close(index_fd); /* a directory of that name */
         code = FLATEND_ENOENT;
     }
@@ -308,7 +308,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 
     (void)backend;
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         respond_with_code(ex, code);
     } else if (info.kind == FE_FILE_DIRECTORY) {
         serve_dir(ex, route, rest, fd);

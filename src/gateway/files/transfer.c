@@ -38,14 +38,14 @@ static int next_bytes(const struct fe_transfer *transfer, uint8_t block[READ_SIZ
 
     if (transfer->fd < 0) {
         *bytes = fe_view_of(transfer->page.data + transfer->offset, want);
-        return FLATEND_OK;
+        return 0;
     }
     n = fe_fd_read_at(transfer->fd, block, want, transfer->offset);
     if (n <= 0) {
         return FLATEND_EIO;
     }
     *bytes = fe_view_of(block, (size_t)n);
-    return FLATEND_OK;
+    return 0;
 }
 
 /* Writes until the exchange takes no more, or all is written, which ends it. */
@@ -57,7 +57,7 @@ void fe_transfer_pump(struct fe_exchange *ex)
     while (transfer->left > 0) {
         struct fe_view bytes;
         ssize_t n = next_bytes(transfer, block, &bytes);
-        if (n == FLATEND_OK) {
+        if (n == 0) {
             n = fe_exchange_write(ex, bytes);
         }
         if (n < 0) {
@@ -86,7 +86,7 @@ void fe_transfer_send(struct fe_exchange *ex, const struct fe_response *response
 {
     const int code = fe_exchange_respond(ex, response);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_transfer_free(transfer);
         fe_exchange_reset(ex, code);
         return;

@@ -29,7 +29,7 @@ static int respond(const struct fe_filter_stage *at, struct fe_exchange *ex,
         return fe_filter_next_respond(at, ex, response);
     }
     code = fe_response_extend(&changed, response, 1, &ex->arena);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     changed.fields.items[changed.fields.n++] = (struct fe_field){HSTS, hsts->value};

@@ -39,7 +39,7 @@ static int respond(const struct fe_filter_stage *at, struct fe_exchange *ex,
         return fe_filter_next_respond(at, ex, response);
     }
     code = fe_response_extend(&changed, response, N_FIELDS, &ex->arena);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     for (size_t i = 0; i < changed.fields.n; i++) {

@@ -23,7 +23,7 @@ struct fe_conn_ops {
     void (*on_drain)(void *owner);
     /* Optional: the output is about to be written, and what is appended now leaves with it. */
     void (*on_flush)(void *owner);
-    /* Last of all, exactly once, never from within fe_conn_close: FLATEND_OK after our close,
+    /* Last of all, exactly once, never from within fe_conn_close: 0 after our close,
      * else what ended it. The connection is freed after it. */
     void (*on_close)(void *owner, int code);
 };

@@ -42,7 +42,7 @@ int fe_response_extend(struct fe_response *copy, const struct fe_response *respo
     }
     *copy = *response;
     copy->fields = (struct fe_fields){items, n, n + n_extra};
-    return FLATEND_OK;
+    return 0;
 }
 
 const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_view name)

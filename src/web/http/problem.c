@@ -46,7 +46,7 @@ void fe_problem_answer(struct fe_exchange *ex, const struct fe_problem *problem)
     }
     FE_ASSERT(ex->phase == FE_EXCHANGE_OPEN, "a response has one head");
     ex->phase = FE_EXCHANGE_OVER;
-    fe_exchange_leave(ex, FLATEND_OK);
+    fe_exchange_leave(ex, 0);
     ex->ops->problem(ex, problem);
 }
 
