@@ -44,12 +44,6 @@ static size_t ip_literal_len(struct fe_view v)
     return 0;
 }
 
-int fe_http_refuse(struct fe_http_fault *fault, int status, const char *reason)
-{
-    *fault = (struct fe_http_fault){status, reason};
-    return FLATEND_EPROTO;
-}
-
 bool fe_http_is_authority(struct fe_view v)
 {
     size_t i = 0;

@@ -11,7 +11,11 @@ struct fe_http_fault {
 };
 
 /* Sets the fault; always FLATEND_EPROTO, so that `return fe_http_refuse(...)` reads. */
-int fe_http_refuse(struct fe_http_fault *fault, int status, const char *reason);
+static inline int fe_http_refuse(struct fe_http_fault *fault, int status, const char *reason)
+{
+    *fault = (struct fe_http_fault){status, reason};
+    return FLATEND_EPROTO;
+}
 
 /* The forms of a request target, RFC 9112 §3.2; `method`, `version` and `authority` (from Host, if
  * any) are known. FLATEND_EPROTO. */
