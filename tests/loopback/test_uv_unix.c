@@ -58,10 +58,10 @@ static int try_connect(const char *path)
 {
     const struct sockaddr_un un = sockaddr_of(path);
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    const int rv = connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 ? 0 : errno;
+    const int code = connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 ? 0 : errno;
 
     assert_int_equal(close(fd), 0);
-    return rv;
+    return code;
 }
 
 static bool is_there(const char *path)

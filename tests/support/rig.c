@@ -217,10 +217,10 @@ void rig_deinit(struct rig *rig)
 
 static int start_session(struct rig_conn *conn, bool is_initiator, const struct fe_self *self)
 {
-    int rv = fe_session_init(&conn->session, is_initiator, self, &conn->rig->rng, &conn->sent);
+    int code = fe_session_init(&conn->session, is_initiator, self, &conn->rig->rng, &conn->sent);
 
-    conn->has_session = rv == 0;
-    return rv;
+    conn->has_session = code == 0;
+    return code;
 }
 
 struct rig_conn *rig_accept(struct rig *rig, const struct fe_self *self)
@@ -243,12 +243,12 @@ struct rig_conn *rig_conn(struct rig *rig, size_t index)
 
 int rig_open(struct rig_conn *conn, const struct fe_self *self)
 {
-    int rv = start_session(conn, false, self);
+    int code = start_session(conn, false, self);
 
-    if (rv == 0) {
+    if (code == 0) {
         fe_link_on_open(conn->link, 0);
     }
-    return rv;
+    return code;
 }
 
 void rig_refuse(struct rig_conn *conn)
@@ -327,14 +327,14 @@ static int far_end_reads(struct rig_conn *conn)
     size_t n;
 
     while ((n = fe_chain_read(&conn->out, bytes, sizeof(bytes))) > 0) {
-        int rv;
+        int code;
 
         fe_session_feed(&conn->session, bytes, n);
-        while ((rv = fe_session_next(&conn->session, &event, &err)) > 0) {
+        while ((code = fe_session_next(&conn->session, &event, &err)) > 0) {
             note_event(conn, &event);
         }
-        if (rv < 0) {
-            return rv;
+        if (code < 0) {
+            return code;
         }
     }
     return 0;
@@ -371,18 +371,18 @@ void rig_carry_to_mesh(struct rig_conn *conn)
 
 int rig_carry_from_mesh(struct rig_conn *conn)
 {
-    int rv = far_end_reads(conn);
+    int code = far_end_reads(conn);
 
-    return rv == 0 && conn->has_session ? fe_session_flush(&conn->session) : rv;
+    return code == 0 && conn->has_session ? fe_session_flush(&conn->session) : code;
 }
 
 int rig_carry(struct rig_conn *conn)
 {
     do {
-        int rv = rig_carry_from_mesh(conn);
+        int code = rig_carry_from_mesh(conn);
 
-        if (rv != 0) {
-            return rv;
+        if (code != 0) {
+            return code;
         }
         mesh_reads(conn);
     } while (conn->out.len > 0 || (conn->sent.len > 0 && conn->link != NULL && conn->is_reading));

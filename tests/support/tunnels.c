@@ -13,10 +13,10 @@ static bool open_tunnel(struct fe_exchange *ex)
 
     if (code == FLATEND_EINVAL) {
         fe_problem_respond(ex, 426, "ask for a tunnel");
-    } else if (code != FLATEND_OK) {
+    } else if (code != 0) {
         fe_exchange_reset(ex, code);
     }
-    return code == FLATEND_OK;
+    return code == 0;
 }
 
 static void on_reset(struct fe_exchange *ex, int code)

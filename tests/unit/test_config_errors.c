@@ -301,7 +301,7 @@ static void test_conflicts(void **state)
 static void repeat(struct fe_buf *buf, const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(fe_buf_append(buf, text, strlen(text)), FLATEND_OK);
+        assert_int_equal(fe_buf_append(buf, text, strlen(text)), 0);
     }
 }
 
@@ -309,7 +309,7 @@ static void check_text(struct fe_buf *buf, const char *message)
 {
     struct mistake mistake;
 
-    assert_int_equal(fe_buf_append(buf, "", 1), FLATEND_OK);
+    assert_int_equal(fe_buf_append(buf, "", 1), 0);
     mistake = (struct mistake){(const char *)buf->data, message};
     check(FLATEND_EINVAL, &mistake, 1);
     fe_buf_deinit(buf);
@@ -344,7 +344,7 @@ static void test_too_many(void **state)
     fe_buf_init(&buf, FE_CONFIG_FILE_MAX);
     repeat(&buf, ROUTE "path=\"GET /\"\nservices=[", 1);
     for (unsigned i = 0; i <= FE_CONFIG_SERVICES_MAX; i++) {
-        assert_int_equal(fe_buf_printf(&buf, "\"%03u\",", i), FLATEND_OK);
+        assert_int_equal(fe_buf_printf(&buf, "\"%03u\",", i), 0);
     }
     repeat(&buf, "]\n", 1);
     check_text(&buf, "4:1541: more than 255 services in a route");
@@ -365,7 +365,7 @@ static void test_too_long(void **state)
 
     fe_buf_init(&buf, FE_CONFIG_FILE_MAX + 1);
     repeat(&buf, "#\n", (FE_CONFIG_FILE_MAX + 1) / 2);
-    assert_int_equal(fe_config_parse("x", fe_buf_view(&buf), &config, &err), FLATEND_OK);
+    assert_int_equal(fe_config_parse("x", fe_buf_view(&buf), &config, &err), 0);
     fe_config_unref(config);
     repeat(&buf, "\n", 1);
     assert_int_equal(fe_config_parse("x", fe_buf_view(&buf), &config, &err), FLATEND_ETOOBIG);

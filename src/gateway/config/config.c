@@ -77,28 +77,28 @@ static int check_addrs(const struct fe_config_reader *r, const struct fe_config 
             }
         }
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 static int read_listeners(const struct fe_config_reader *r, const struct fe_toml_value *tables,
                           struct fe_config *config)
 {
     const size_t n = tables != NULL ? tables->n : 0;
-    int code = FLATEND_OK;
+    int code = 0;
 
     config->http = fe_arena_alloc(r->arena, (n + 1) * sizeof(*config->http));
     if (config->http == NULL) {
         return fe_config_no_memory(r);
     }
     memset(config->http, 0, (n + 1) * sizeof(*config->http));
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         struct fe_config_http *const http = &config->http[config->n_http++];
         code = fe_config_read_http(r, &tables->items[i], http);
-        if (code == FLATEND_OK) {
+        if (code == 0) {
             code = check_addrs(r, config, http);
         }
     }
-    return code != FLATEND_OK ? code : fe_config_add_redirects(r, config);
+    return code != 0 ? code : fe_config_add_redirects(r, config);
 }
 
 static int read_config(const struct fe_config_reader *r, const struct fe_toml_value *root,
@@ -109,23 +109,23 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
 
     config->has_addr = given.addr != NULL;
     config->addr_pos = fe_config_pos(given.addr);
-    if (code == FLATEND_OK && config->addr.family == FE_UNIX) {
+    if (code == 0 && config->addr.family == FE_UNIX) {
         code = fe_config_fail(r, FLATEND_EINVAL, config->addr_pos,
                               "expected \"host:port\": other nodes cannot use a unix socket");
     }
     config->has_workers = given.n_workers != NULL;
     config->n_workers = config->has_workers ? config->n_workers : default_workers();
-    if (code == FLATEND_OK && given.acme != NULL) {
+    if (code == 0 && given.acme != NULL) {
         code = fe_config_read_acme(r, given.acme, &config->acme);
     }
-    if (code == FLATEND_OK && given.mesh != NULL) {
+    if (code == 0 && given.mesh != NULL) {
         code = fe_config_read_mesh(r, given.mesh, &config->mesh);
     }
-    if (code == FLATEND_OK && config->state_dir == NULL) {
+    if (code == 0 && config->state_dir == NULL) {
         config->state_dir = fe_state_dir_default(r->arena);
-        code = config->state_dir != NULL ? FLATEND_OK : fe_config_no_memory(r);
+        code = config->state_dir != NULL ? 0 : fe_config_no_memory(r);
     }
-    return code != FLATEND_OK ? code : read_listeners(r, given.http, config);
+    return code != 0 ? code : read_listeners(r, given.http, config);
 }
 
 static int parse(const struct fe_config_reader *r, struct fe_view text, struct fe_arena *scratch,
@@ -139,7 +139,7 @@ static int parse(const struct fe_config_reader *r, struct fe_view text, struct f
     if (code == FLATEND_ENOMEM) {
         return fe_config_no_memory(r);
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_config_fail(r, code, pos, "%s", reason.text);
     }
     return read_config(r, &root, config);
@@ -167,12 +167,12 @@ int fe_config_parse(const char *path, struct fe_view text, struct fe_config **co
     fe_arena_init(&scratch, 0);
     code = parse(&r, text, &scratch, made);
     fe_arena_deinit(&scratch);
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         fe_config_unref(made);
         return code;
     }
     *config = made;
-    return FLATEND_OK;
+    return 0;
 }
 
 /* ---- from a file ---------------------------------------------------------------------------- */
@@ -190,7 +190,7 @@ int fe_config_load(const char *path, struct fe_config **config, struct flatend_e
         code = fe_err_set(err, code, "%s: larger than %d bytes", path, FE_CONFIG_FILE_MAX);
     } else if (code == FLATEND_ENOMEM) {
         code = fe_err_set(err, code, "%s: %s", path, flatend_strerror(code));
-    } else if (code != FLATEND_OK) {
+    } else if (code != 0) {
         code = fe_err_set(err, code, "%s: %s", path, fe_os_last_reason());
     } else {
         code = fe_config_parse(path, fe_buf_view(&buf), config, err);
@@ -229,5 +229,5 @@ int fe_config_finalize(struct fe_config *config, const char *path, const struct 
         }
         http->n_addrs = n;
     }
-    return FLATEND_OK;
+    return 0;
 }

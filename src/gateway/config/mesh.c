@@ -32,7 +32,7 @@ static int keep_secret(const struct fe_config_reader *r, struct fe_toml_pos pos,
     }
     mesh->secret = copy;
     mesh->secret_len = secret.len;
-    return FLATEND_OK;
+    return 0;
 }
 
 static int read_secret_file(const struct fe_config_reader *r, struct fe_toml_pos pos,
@@ -81,7 +81,7 @@ static int read_rule(const struct fe_config_reader *r, const struct fe_toml_valu
     const int code =
         fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_RULE], table, &written, &given);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     if (given.name == NULL) {
@@ -99,7 +99,7 @@ static int read_rule(const struct fe_config_reader *r, const struct fe_toml_valu
     }
     *rule = (struct flatend_service_rule){
         .service = written.name, .keys = written.keys, .n_keys = written.n_keys};
-    return FLATEND_OK;
+    return 0;
 }
 
 static int read_rules(const struct fe_config_reader *r, const struct fe_toml_value *tables,
@@ -107,12 +107,12 @@ static int read_rules(const struct fe_config_reader *r, const struct fe_toml_val
 {
     const size_t n = tables != NULL ? tables->n : 0;
     struct flatend_service_rule *const rules = fe_arena_alloc(r->arena, (n + 1) * sizeof(*rules));
-    int code = FLATEND_OK;
+    int code = 0;
 
     if (rules == NULL) {
         return fe_config_no_memory(r);
     }
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         code = read_rule(r, &tables->items[i], &rules[i]);
     }
     mesh->rules = rules;
@@ -130,9 +130,9 @@ static bool is_peer_addr(const char *text)
     uint16_t port;
 
     if (fe_addr_is_unix_text(where)) {
-        return fe_addr_parse(&addr, where, NULL) == FLATEND_OK;
+        return fe_addr_parse(&addr, where, NULL) == 0;
     }
-    return fe_addr_split(where, &host, &port, NULL) == FLATEND_OK && port != 0;
+    return fe_addr_split(where, &host, &port, NULL) == 0 && port != 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -146,7 +146,7 @@ static int check_peers(const struct fe_config_reader *r, const struct fe_config_
                                   "\"KEY@host:port\"");
         }
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_value *table,
@@ -155,13 +155,13 @@ int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_v
     struct fe_config_mesh_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_MESH], table, mesh, &given);
 
-    if (code == FLATEND_OK && given.secret_source != NULL) {
+    if (code == 0 && given.secret_source != NULL) {
         code = read_secret(r, given.secret_source->pos, mesh);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = read_rules(r, given.services, mesh);
     }
-    return code != FLATEND_OK ? code : check_peers(r, mesh);
+    return code != 0 ? code : check_peers(r, mesh);
 }
 
 void fe_config_mesh_deinit(struct fe_config_mesh *mesh)

@@ -28,7 +28,7 @@ static int fail(const struct reading *g, const char *expected)
 static int expect(const struct reading *g, enum fe_toml_type type, const char *expected)
 {
     if (g->value->type == type) {
-        return FLATEND_OK;
+        return 0;
     }
     return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "expected %s, found %s", expected,
                           fe_toml_type_name(g->value->type));
@@ -55,7 +55,7 @@ static int read_integer(const struct reading *g, unsigned *number)
     const struct fe_config_key *const key = g->key;
     const int code = expect(g, FE_TOML_INTEGER, key->noun);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     if (g->value->integer < 0 || is_outside(key, (uint64_t)g->value->integer)) {
@@ -63,7 +63,7 @@ static int read_integer(const struct reading *g, unsigned *number)
                               key->noun, (unsigned)key->min, (unsigned)key->max);
     }
     *number = (unsigned)g->value->integer;
-    return FLATEND_OK;
+    return 0;
 }
 
 static int fail_duration(const struct reading *g, const char *bound, uint64_t ms)
@@ -83,40 +83,40 @@ static int read_duration(const struct reading *g, uint64_t *ms)
     const struct fe_view text = g->value->string;
     int code = expect(g, FE_TOML_STRING, DURATION_EXPECTED);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     code = fe_duration_parse(text, max, ms);
     if (code == FLATEND_ETOOBIG) {
         return fail_duration(g, "most", max);
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
                               "expected " DURATION_EXPECTED " (units: h, m, s, ms), found \"%.*s\"",
                               text.len < QUOTED_MAX ? (int)text.len : QUOTED_MAX,
                               (const char *)text.ptr);
     }
-    return *ms < g->key->min ? fail_duration(g, "least", g->key->min) : FLATEND_OK;
+    return *ms < g->key->min ? fail_duration(g, "least", g->key->min) : 0;
 }
 
 static int read_size(const struct reading *g, uint64_t *bytes)
 {
     const struct fe_toml_value *const value = g->value;
-    int code = FLATEND_OK;
+    int code = 0;
 
     if (value->type == FE_TOML_STRING) {
         code = fe_size_parse(value->string, FE_CONFIG_SIZE_MAX, bytes);
     } else {
         code = expect(g, FE_TOML_INTEGER, SIZE_EXPECTED);
-        if (code != FLATEND_OK) {
+        if (code != 0) {
             return code;
         }
         *bytes = (uint64_t)value->integer;
         code = value->integer < 0            ? FLATEND_ESYNTAX
                : *bytes > FE_CONFIG_SIZE_MAX ? FLATEND_ETOOBIG
-                                             : FLATEND_OK;
+                                             : 0;
     }
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return fail(g, code == FLATEND_ETOOBIG ? "a size of at most 2^60 bytes" : SIZE_EXPECTED);
     }
     if (is_outside(g->key, *bytes)) {
@@ -124,7 +124,7 @@ static int read_size(const struct reading *g, uint64_t *bytes)
                               "expected %s from %llu to %llu bytes", g->key->noun,
                               (unsigned long long)g->key->min, (unsigned long long)g->key->max);
     }
-    return FLATEND_OK;
+    return 0;
 }
 
 /* ---- texts ---------------------------------------------------------------------------------- */
@@ -135,7 +135,7 @@ static int read_view(const struct reading *g, struct fe_view *view)
     const char *copy;
     const int code = expect(g, FE_TOML_STRING, "a string");
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     if (string.len == 0) {
@@ -149,7 +149,7 @@ static int read_view(const struct reading *g, struct fe_view *view)
         return fe_config_no_memory(g->r);
     }
     *view = fe_view_of(copy, string.len);
-    return FLATEND_OK;
+    return 0;
 }
 
 static int read_string(const struct reading *g, const char **string)
@@ -169,7 +169,7 @@ static int read_addr(const struct reading *g, struct fe_addr *addr)
     const int code = read_string(g, &text);
     struct flatend_error reason;
 
-    if (code != FLATEND_OK || fe_addr_parse(addr, text, &reason) == FLATEND_OK) {
+    if (code != 0 || fe_addr_parse(addr, text, &reason) == 0) {
         return code;
     }
     if (fe_addr_is_unix_text(text)) {
@@ -184,7 +184,7 @@ static int read_addr(const struct reading *g, struct fe_addr *addr)
 static int read_single_addr(const struct reading *g, struct fe_addr *addr)
 {
     const int code = expect(g, FE_TOML_STRING, ADDR_EXPECTED);
-    return code != FLATEND_OK ? code : read_addr(g, addr);
+    return code != 0 ? code : read_addr(g, addr);
 }
 
 static int read_public_key(const struct reading *g, struct flatend_public_key *key)
@@ -192,7 +192,7 @@ static int read_public_key(const struct reading *g, struct flatend_public_key *k
     const char *text = "";
     const int code = read_string(g, &text);
 
-    if (code != FLATEND_OK || flatend_public_key_parse(key, text) == FLATEND_OK) {
+    if (code != 0 || flatend_public_key_parse(key, text) == 0) {
         return code;
     }
     return fail(g, KEY_EXPECTED);
@@ -206,11 +206,11 @@ static int read_https(const struct reading *g, enum fe_https_mode *mode)
 
     if (value->type == FE_TOML_BOOLEAN) {
         *mode = value->boolean ? FE_HTTPS_ON : FE_HTTPS_OFF;
-        return FLATEND_OK;
+        return 0;
     }
     if (value->type == FE_TOML_STRING && fe_view_equal(value->string, FE_VIEW_LIT("local"))) {
         *mode = FE_HTTPS_LOCAL;
-        return FLATEND_OK;
+        return 0;
     }
     return fe_config_fail(
         g->r, FLATEND_EINVAL, value->pos, "expected true, false or \"local\", found %s",
@@ -222,7 +222,7 @@ static int read_redirect(const struct reading *g, struct fe_config_redirect *red
     redirect->pos = g->value->pos;
     if (g->value->type == FE_TOML_BOOLEAN && !g->value->boolean) {
         redirect->is_off = true;
-        return FLATEND_OK;
+        return 0;
     }
     if (g->value->type != FE_TOML_STRING) {
         return fail(g, "an address such as \":80\", or false");
@@ -238,13 +238,13 @@ static int read_key_type(const struct reading *g, enum fe_acme_key_type *type)
     const char *text = "";
     const int code = read_string(g, &text);
 
-    if (code != FLATEND_OK) {
+    if (code != 0) {
         return code;
     }
     for (unsigned i = 0; i < COUNT(names); i++) {
         if (strcmp(text, names[i]) == 0) {
             *type = (enum fe_acme_key_type)i;
-            return FLATEND_OK;
+            return 0;
         }
     }
     return fail(g, "\"p256\", \"p384\" or \"rsa2048\"");
@@ -256,18 +256,18 @@ static int read_challenges(const struct reading *g, enum fe_acme_challenge_type 
     int code = expect(g, FE_TOML_ARRAY, "an array of strings");
     unsigned seen = 0;
 
-    *n = code == FLATEND_OK && g->value->n > 0 ? 0 : *n; /* an empty list is none */
-    for (size_t i = 0; code == FLATEND_OK && i < g->value->n; i++) {
+    *n = code == 0 && g->value->n > 0 ? 0 : *n; /* an empty list is none */
+    for (size_t i = 0; code == 0 && i < g->value->n; i++) {
         const struct reading item = {g->r, g->key, &g->value->items[i]};
         unsigned type = 0;
         const char *text = "";
 
         code = read_string(&item, &text);
-        while (code == FLATEND_OK && type < FE_ACME_N_CHALLENGE_TYPES &&
+        while (code == 0 && type < FE_ACME_N_CHALLENGE_TYPES &&
                strcmp(text, fe_acme_challenge_name((enum fe_acme_challenge_type)type)) != 0) {
             type++;
         }
-        if (code == FLATEND_OK && (type == FE_ACME_N_CHALLENGE_TYPES || (seen & 1U << type) != 0)) {
+        if (code == 0 && (type == FE_ACME_N_CHALLENGE_TYPES || (seen & 1U << type) != 0)) {
             return fail(&item, "\"http-01\" and \"tls-alpn-01\", each at most once");
         }
         seen |= 1U << type;
@@ -323,7 +323,7 @@ static int grow(const struct reading *g, struct list *list, size_t n)
     }
     list->items = items;
     list->pos = pos;
-    return FLATEND_OK;
+    return 0;
 }
 
 static bool is_equal_item(enum fe_key_type type, const void *a, const void *b)
@@ -378,11 +378,11 @@ static int add_items(const struct reading *g, const struct fe_toml_value *values
         return fail_too_many(g, values[key->max - list.n].pos);
     }
     code = grow(g, &list, n);
-    for (size_t i = 0; code == FLATEND_OK && i < n; i++) {
+    for (size_t i = 0; code == 0 && i < n; i++) {
         const struct reading item = {g->r, key, &values[i]};
 
         code = read_item(&item, list.items + list.n * list.item_size);
-        if (code == FLATEND_OK) {
+        if (code == 0) {
             keep_item(&item, &list);
         }
     }
@@ -394,10 +394,9 @@ int fe_config_add_item(const struct fe_config_reader *r, const struct fe_config_
                        const struct fe_toml_value *value, void *object)
 {
     const struct reading g = {r, key, value};
-    const int code =
-        key->type == FE_KEY_ADDRS ? expect(&g, FE_TOML_STRING, ADDR_EXPECTED) : FLATEND_OK;
+    const int code = key->type == FE_KEY_ADDRS ? expect(&g, FE_TOML_STRING, ADDR_EXPECTED) : 0;
 
-    return code != FLATEND_OK ? code : add_items(&g, value, 1, object);
+    return code != 0 ? code : add_items(&g, value, 1, object);
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
@@ -420,7 +419,7 @@ static int check_tables(const struct reading *g)
     snprintf(expected, sizeof(expected), "an array of tables: [[%s%s]]", g->key->prefix,
              g->key->name);
     code = expect(g, FE_TOML_ARRAY, expected);
-    if (code == FLATEND_OK && g->value->n > g->key->max) {
+    if (code == 0 && g->value->n > g->key->max) {
         code = fail_too_many(g, g->value->items[g->key->max].pos);
     }
     return code;
@@ -429,7 +428,7 @@ static int check_tables(const struct reading *g)
 static int read_list(const struct reading *g, void *object)
 {
     const int code = expect(g, FE_TOML_ARRAY, "an array of strings");
-    return code != FLATEND_OK ? code : add_items(g, g->value->items, g->value->n, object);
+    return code != 0 ? code : add_items(g, g->value->items, g->value->n, object);
 }
 
 int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_key *key,

@@ -33,7 +33,7 @@ static int add_entry(void *arg, const char *name, bool is_dir)
     struct entries *const entries = arg;
 
     if (fe_static_is_hidden(fe_view_str(name))) {
-        return FLATEND_OK;
+        return 0;
     }
     if (entries->n == FE_LISTING_ENTRIES_MAX) {
         entries->is_cut = true;
@@ -47,7 +47,7 @@ static int add_entry(void *arg, const char *name, bool is_dir)
         return FLATEND_ENOMEM;
     }
     entries->items[entries->n++] = (struct entry){name, is_dir};
-    return FLATEND_OK;
+    return 0;
 }
 
 /* ---- the page ------------------------------------------------------------------------------- */
@@ -55,9 +55,9 @@ static int add_entry(void *arg, const char *name, bool is_dir)
 /* Text in HTML; bytes that are not UTF-8 are the browser's to show. */
 static int append_html(struct fe_buf *page, struct fe_view text)
 {
-    int code = FLATEND_OK;
+    int code = 0;
 
-    for (size_t i = 0; code == FLATEND_OK && i < text.len; i++) {
+    for (size_t i = 0; code == 0 && i < text.len; i++) {
         const uint8_t c = text.ptr[i];
         code = c == '&'   ? fe_buf_append(page, "&amp;", 5)
                : c == '<' ? fe_buf_append(page, "&lt;", 4)
@@ -74,9 +74,9 @@ static int append_segment(struct fe_buf *page, const char *name)
 {
     static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                      "0123456789-._~";
-    int code = FLATEND_OK;
+    int code = 0;
 
-    for (; code == FLATEND_OK && *name != '\0'; name++) {
+    for (; code == 0 && *name != '\0'; name++) {
         code = strchr(unreserved, *name) != NULL ? fe_buf_append(page, name, 1)
                                                  : fe_buf_printf(page, "%%%02X", (uint8_t)*name);
     }
@@ -89,16 +89,16 @@ static int append_entry(struct fe_buf *page, const struct entry *entry)
     const char *const slash = entry->is_dir ? "/" : "";
     int code = fe_buf_printf(page, "<li><a href=\"./");
 
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = append_segment(page, entry->name);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = fe_buf_printf(page, "%s\">", slash);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = append_html(page, fe_view_str(entry->name));
     }
-    return code == FLATEND_OK ? fe_buf_printf(page, "%s</a></li>\n", slash) : code;
+    return code == 0 ? fe_buf_printf(page, "%s</a></li>\n", slash) : code;
 }
 
 static int append_head(struct fe_buf *page, struct fe_view path, bool has_parent)
@@ -106,16 +106,16 @@ static int append_head(struct fe_buf *page, struct fe_view path, bool has_parent
     int code =
         fe_buf_printf(page, "<!doctype html>\n<html>\n<head><meta charset=\"utf-8\"><title>");
 
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = append_html(page, path);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = fe_buf_printf(page, "</title></head>\n<body>\n<h1>");
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = append_html(page, path);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = fe_buf_printf(page, "</h1>\n<ul>\n%s",
                              has_parent ? "<li><a href=\"../\">../</a></li>\n" : "");
     }
@@ -127,13 +127,12 @@ static int append_page(struct fe_buf *page, struct fe_view path, bool has_parent
 {
     int code = append_head(page, path, has_parent);
 
-    for (size_t i = 0; code == FLATEND_OK && i < entries->n; i++) {
+    for (size_t i = 0; code == 0 && i < entries->n; i++) {
         code = append_entry(page, &entries->items[i]);
     }
-    return code == FLATEND_OK
-               ? fe_buf_printf(page, "</ul>\n%s</body>\n</html>\n",
-                               entries->is_cut ? "<p>The list is truncated.</p>\n" : "")
-               : code;
+    return code == 0 ? fe_buf_printf(page, "</ul>\n%s</body>\n</html>\n",
+                                     entries->is_cut ? "<p>The list is truncated.</p>\n" : "")
+                     : code;
 }
 
 int fe_listing_write(int fd, struct fe_view path, bool has_parent, struct fe_buf *page)
@@ -144,12 +143,12 @@ int fe_listing_write(int fd, struct fe_view path, bool has_parent, struct fe_buf
     fe_arena_init(&entries.names, 0);
     code = fe_dir_list(fd, add_entry, &entries);
     if (entries.is_cut) {
-        code = FLATEND_OK;
+        code = 0;
     }
-    if (code == FLATEND_OK && entries.n > 0) {
+    if (code == 0 && entries.n > 0) {
         qsort(entries.items, entries.n, sizeof(*entries.items), by_name);
     }
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         code = append_page(page, path, has_parent, &entries);
     }
     fe_arena_deinit(&entries.names);

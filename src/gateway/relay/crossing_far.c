@@ -111,14 +111,14 @@ static int copy_problem(struct fe_exchange *ex, const struct fe_problem *from,
                                     from->extra != NULL ? 1 : 0, 1};
     struct fe_fields own;
 
-    if (to == NULL || fe_crossing_copy_fields(&own, &extra, &ex->arena) != FLATEND_OK) {
+    if (to == NULL || fe_crossing_copy_fields(&own, &extra, &ex->arena) != 0) {
         return FLATEND_ENOMEM;
     }
     to->status = from->status;
     to->reason = fe_arena_copy(&ex->arena, fe_view_str(from->reason));
     to->extra = own.n > 0 ? own.items : NULL;
     *copy = to;
-    return to->reason != NULL ? FLATEND_OK : FLATEND_ENOMEM;
+    return to->reason != NULL ? 0 : FLATEND_ENOMEM;
 }
 
 static void show_problem(struct fe_exchange *ex, const struct fe_problem *problem)
@@ -126,7 +126,7 @@ static void show_problem(struct fe_exchange *ex, const struct fe_problem *proble
     struct fe_crossing *const crossing = crossing_of(ex);
     struct fe_problem *copy;
 
-    if (copy_problem(ex, problem, &copy) != FLATEND_OK) {
+    if (copy_problem(ex, problem, &copy) != 0) {
         abandon(crossing);
         return;
     }

@@ -118,7 +118,7 @@ static void on_eof(struct fe_conn *conn)
     (void)uv_read_stop(&conn->stream);
     conn->ops->on_eof(conn->owner);
     if (conn->state == FINISHED) {
-        end(conn, FLATEND_OK);
+        end(conn, 0);
     }
 }
 
@@ -138,14 +138,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void start_reading(struct fe_conn *conn)
 {
-    int rv;
+    int code;
 
     if (conn->is_paused || conn->is_eof || conn->state == CONNECTING || conn->state == CLOSING) {
         return;
     }
-    rv = uv_read_start(&conn->stream, on_alloc, on_read);
-    if (rv != 0 && rv != UV_EALREADY) {
-        end(conn, fe_uv_code(rv));
+    code = uv_read_start(&conn->stream, on_alloc, on_read);
+    if (code != 0 && code != UV_EALREADY) {
+        end(conn, fe_uv_code(code));
     }
 }
 
@@ -179,19 +179,19 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     if (status != 0) {
         end(conn, fe_uv_code(status));
     } else if (conn->is_eof) {
-        end(conn, FLATEND_OK);
+        end(conn, 0);
     }
 }
 
 static void send_fin(struct fe_conn *conn)
 {
-    int rv;
+    int code;
 
     conn->state = FINISHED;
     conn->request.shutdown.data = conn;
-    rv = uv_shutdown(&conn->request.shutdown, &conn->stream, on_shutdown);
-    if (rv != 0) {
-        end(conn, fe_uv_code(rv));
+    code = uv_shutdown(&conn->request.shutdown, &conn->stream, on_shutdown);
+    if (code != 0) {
+        end(conn, fe_uv_code(code));
     }
 }
 
@@ -226,17 +226,17 @@ static void wait_writable(struct fe_conn *conn)
 {
     struct fe_view front = fe_chain_front(&conn->out);
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)front.ptr, (unsigned)front.len);
-    int rv;
+    int code;
 
     if (conn->drain == DRAIN_NONE) {
         conn->drain = DRAIN_AT_EMPTY;
     }
     conn->request.write.data = conn;
     conn->n_waiting = front.len;
-    rv = uv_write(&conn->request.write, &conn->stream, &buf, 1, on_written);
-    if (rv != 0) {
+    code = uv_write(&conn->request.write, &conn->stream, &buf, 1, on_written);
+    if (code != 0) {
         conn->n_waiting = 0;
-        end(conn, fe_uv_code(rv));
+        end(conn, fe_uv_code(code));
     }
 }
 
@@ -247,20 +247,20 @@ static bool write_now(struct fe_conn *conn)
         struct fe_view views[IOVECS_MAX];
         uv_buf_t bufs[IOVECS_MAX];
         size_t n = fe_chain_peek(&conn->out, views, IOVECS_MAX);
-        int rv;
+        int code;
 
         for (size_t i = 0; i < n; i++) {
             bufs[i] = uv_buf_init((char *)(uintptr_t)views[i].ptr, (unsigned)views[i].len);
         }
-        rv = uv_try_write(&conn->stream, bufs, (unsigned)n);
-        if (rv == UV_EAGAIN) {
+        code = uv_try_write(&conn->stream, bufs, (unsigned)n);
+        if (code == UV_EAGAIN) {
             return false;
         }
-        if (rv < 0) {
-            end(conn, fe_uv_code(rv));
+        if (code < 0) {
+            end(conn, fe_uv_code(code));
             return false;
         }
-        note_written(conn, (size_t)rv);
+        note_written(conn, (size_t)code);
     }
     return true;
 }
@@ -338,7 +338,7 @@ void fe_conn_write_now(struct fe_conn *conn)
 void fe_conn_finish(struct fe_conn *conn)
 {
     if (conn->state == CONNECTING) {
-        end(conn, FLATEND_OK);
+        end(conn, 0);
     } else if (conn->state == OPEN) {
         conn->state = FINISHING;
         fe_conn_flush(conn);
@@ -402,7 +402,7 @@ static void on_connected(uv_connect_t *request, int status)
         fe_conn_flush(conn);
     }
     start_reading(conn);
-    conn->ops->on_open(conn->owner, FLATEND_OK);
+    conn->ops->on_open(conn->owner, 0);
     FE_CHECK(fe_conn_check(conn));
 }
 
@@ -430,17 +430,17 @@ int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
                  const struct fe_conn_ops *ops, void *owner, struct fe_conn **out)
 {
     struct fe_conn *conn = conn_new(worker, addr);
-    int rv;
+    int code;
 
     *out = NULL;
     if (conn == NULL) {
         return FLATEND_ENOMEM;
     }
     conn->request.connect.data = conn;
-    rv = is_unix(conn) ? connect_unix(conn, addr) : connect_ip(conn, addr);
-    if (rv != 0) {
-        end(conn, FLATEND_OK);
-        return rv;
+    code = is_unix(conn) ? connect_unix(conn, addr) : connect_ip(conn, addr);
+    if (code != 0) {
+        end(conn, 0);
+        return code;
     }
     conn->ops = ops;
     conn->owner = owner;
@@ -452,16 +452,16 @@ int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
                   struct fe_conn **out)
 {
     struct fe_conn *conn = conn_new(worker, peer);
-    int rv;
+    int code;
 
     *out = NULL;
     if (conn == NULL) {
         return FLATEND_ENOMEM;
     }
-    rv = is_unix(conn) ? uv_pipe_open(&conn->pipe, fd) : uv_tcp_open(&conn->tcp, fd);
-    if (rv != 0) {
-        end(conn, FLATEND_OK);
-        return fe_uv_code(rv);
+    code = is_unix(conn) ? uv_pipe_open(&conn->pipe, fd) : uv_tcp_open(&conn->tcp, fd);
+    if (code != 0) {
+        end(conn, 0);
+        return fe_uv_code(code);
     }
     conn->state = OPEN;
     set_nodelay(conn);
@@ -486,7 +486,7 @@ void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *o
 
 void fe_conn_close(struct fe_conn *conn)
 {
-    end(conn, FLATEND_OK);
+    end(conn, 0);
 }
 
 void fe_conn_abort(struct fe_conn *conn)
@@ -497,7 +497,7 @@ void fe_conn_abort(struct fe_conn *conn)
     if (conn->state != CLOSING && uv_fileno(&conn->handle, &fd) == 0) {
         fe_socket_reset_on_close(fd);
     }
-    end(conn, FLATEND_OK);
+    end(conn, 0);
 }
 
 /* ---- looking ---- */

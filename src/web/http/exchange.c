@@ -21,7 +21,7 @@ int fe_exchange_tunnel(struct fe_exchange *ex, const struct fe_response *respons
     }
     ex->is_tunnel = true;
     code = fe_filters_respond(fe_exchange_stage(ex, FE_FILTER_respond), ex, response);
-    if (code == FLATEND_OK) {
+    if (code == 0) {
         become_tunnel(ex);
     } else {
         ex->is_tunnel = false;
@@ -33,7 +33,7 @@ static void move_to(struct fe_exchange *ex, enum fe_exchange_phase phase)
 {
     ex->phase = phase;
     if (phase == FE_EXCHANGE_OVER) {
-        fe_exchange_leave(ex, FLATEND_OK);
+        fe_exchange_leave(ex, 0);
     } else {
         ex->sent = phase;
     }

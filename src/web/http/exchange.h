@@ -162,7 +162,7 @@ static inline void fe_exchange_leave(struct fe_exchange *ex, int code)
 
 static inline void fe_exchange_send_end(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
-    fe_exchange_leave(ex, FLATEND_OK);
+    fe_exchange_leave(ex, 0);
     ex->ops->finish(ex, trailers);
 }
 

@@ -84,7 +84,7 @@ static int make_states(struct fe_exchange *ex)
     void **states;
 
     if (chain->n == n_old) {
-        return FLATEND_OK;
+        return 0;
     }
     states = fe_arena_alloc(&ex->arena, chain->n * sizeof(*states));
     if (states == NULL) {
@@ -106,7 +106,7 @@ static int make_states(struct fe_exchange *ex)
     }
     ex->filter_states = states;
     ex->n_filter_states = chain->n;
-    return FLATEND_OK;
+    return 0;
 }
 
 /* The stages that the request has not passed yet, then the backend. */
@@ -131,7 +131,7 @@ void fe_filters_start(struct fe_exchange *ex, const struct fe_backend *backend)
 {
     ex->backend = NULL;
     ex->next_backend = backend;
-    if (make_states(ex) != FLATEND_OK) {
+    if (make_states(ex) != 0) {
         fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }

@@ -339,18 +339,18 @@ static int submit_head(struct fe_h2_stream *stream)
 
 void fe_h2_submit(struct fe_h2_stream *stream)
 {
-    int rv = 0;
+    int code = 0;
 
     if (stream->state == FE_H2_RESET || stream->head == NULL) {
         return;
     }
     if (!stream->is_submitted) {
-        rv = submit_head(stream);
+        code = submit_head(stream);
     } else if (stream->is_deferred && (stream->output.len > 0 || has_ended(stream))) {
         stream->is_deferred = false;
-        rv = nghttp2_session_resume_data(stream->server->session, stream->id);
+        code = nghttp2_session_resume_data(stream->server->session, stream->id);
     }
-    if (rv == NGHTTP2_ERR_NOMEM) {
+    if (code == NGHTTP2_ERR_NOMEM) {
         stream->server->is_out_of_memory = true;
     } /* else the stream is being closed, and that is told elsewhere */
 }

@@ -88,14 +88,14 @@ static void on_flood(struct fe_h2_server *server, enum fe_h2_flood kind)
 }
 
 /* What a call of nghttp2's says when it cannot go on; 0 or more is none of that. */
-static void on_session_error(struct fe_h2_server *server, ssize_t rv)
+static void on_session_error(struct fe_h2_server *server, ssize_t code)
 {
     if (server->flood != FE_H2_NO_FLOOD) {
         on_flood(server, server->flood);
-    } else if (rv == NGHTTP2_ERR_FLOODED) {
+    } else if (code == NGHTTP2_ERR_FLOODED) {
         server->counters->seen[FE_H2_ACKS]++;
         on_flood(server, FE_H2_ACKS);
-    } else if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+    } else if (code == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
         fe_h2_terminate(server, NGHTTP2_PROTOCOL_ERROR, "invalid HTTP/2 connection preface");
     } else {
         fe_h2_reset(server); /* out of memory */
