@@ -3,7 +3,7 @@
 // a copy of the tree and runs the machine's tests, without the invariants (FE_ASSERT and FE_CHECK do
 // nothing) and with them. Prints a Markdown table; survivors go to build/mutants/survivors.txt.
 //
-//     scripts/mutate.mjs [--mutants N] [--seed N] [--jobs N] [MACHINE...]
+//     tools/mutate.mjs [--mutants N] [--seed N] [--jobs N] [MACHINE...]
 //
 // The same seed makes the same mutants of the same sources. Needs what `scripts/setup test` installs.
 import { execFileSync, spawn } from "node:child_process";
