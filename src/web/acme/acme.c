@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "web/acme/base64url.h"
 #include "web/acme/internal.h"
 
@@ -38,6 +39,8 @@ struct fe_acme *fe_acme_new(const struct fe_acme_config *config, const struct fe
 {
     struct fe_acme *acme = calloc(1, sizeof(*acme));
 
+    FE_ASSERT(config->n_names <= FE_ACME_NAMES_MAX, "what is remembered of names has room");
+    FE_ASSERT(config->n_challenges <= FE_ACME_N_CHALLENGE_TYPES, "each challenge type comes once");
     if (acme != NULL) {
         acme->config = *config;
         acme->rng = *rng;
@@ -79,6 +82,8 @@ void fe_acme_enter(struct fe_acme *acme, enum fe_acme_state state)
 {
     struct flatend_error err = {0};
 
+    FE_ASSERT(RULES[state].enter != NULL, "waiting is entered by the end of a round");
+    FE_ASSERT(acme->is_locked, "the names are locked during a round");
     acme->state = state;
     acme->phase = FE_ACME_IDLE;
     if (RULES[state].enter(acme, &err) != 0) {
@@ -109,6 +114,8 @@ void fe_acme_pause(struct fe_acme *acme, uint64_t retry_after_ms)
 
 static void begin(struct fe_acme *acme)
 {
+    FE_ASSERT(acme->directory.root == NULL && acme->order.root == NULL,
+              "of the last round nothing is left");
     acme->has_asked_account = false;
     acme->omits_replaces = false;
     acme->n_orders = 0;
@@ -131,6 +138,7 @@ static void lock(struct fe_acme *acme)
     uint64_t retry_ms = acme->config.retry_min_ms;
 
     if (code == 0) {
+        FE_ASSERT(!acme->is_locked, "a lock is taken once");
         fe_acme_saved_deinit(&acme->saved);
         acme->saved = saved;
         acme->is_locked = true;
@@ -155,21 +163,27 @@ void fe_acme_on_wake(struct fe_acme *acme)
     } else if (acme->phase == FE_ACME_IDLE && acme->state != FE_ACME_IN_KEY) {
         fe_acme_enter(acme, acme->state);
     }
+    FE_CHECK(fe_acme_check(acme));
 }
 
 void fe_acme_on_response(struct fe_acme *acme, const struct fe_acme_response *response)
 {
+    FE_ASSERT(acme->phase != FE_ACME_IDLE, "a response belongs to a request");
     if (response->nonce.len <= FE_ACME_NONCE_MAX && fe_is_base64url(response->nonce)) {
         memcpy(acme->nonce, response->nonce.ptr, response->nonce.len);
         acme->nonce[response->nonce.len] = '\0';
     }
     if (fe_acme_post_on_response(acme, response)) {
+        FE_ASSERT(RULES[acme->state].on_response != NULL, "a state that asks takes the response");
         RULES[acme->state].on_response(acme, response);
     }
+    FE_CHECK(fe_acme_check(acme));
 }
 
 void fe_acme_on_failure(struct fe_acme *acme, const struct flatend_error *err)
 {
+    FE_ASSERT(acme->phase != FE_ACME_IDLE, "a failure belongs to a request");
     acme->phase = FE_ACME_IDLE;
     fe_acme_fail_local(acme, err);
+    FE_CHECK(fe_acme_check(acme));
 }

@@ -2,6 +2,7 @@
  * that comes first for its name; when that fails, another order tries the next one. */
 #include <stdio.h>
 
+#include "ground/base/assert.h"
 #include "web/acme/internal.h"
 
 enum { KEY_AUTHORIZATION_MAX = FE_ACME_TOKEN_MAX + 1 + FE_ACME_THUMBPRINT_MAX };
@@ -140,6 +141,8 @@ static void on_pending(struct fe_acme *acme, size_t index, uint64_t retry_after_
 
 int fe_acme_enter_authorization(struct fe_acme *acme, struct flatend_error *err)
 {
+    FE_ASSERT(acme->next_authorization < acme->order.n_authorizations,
+              "an authorization is one of the order's");
     return fe_acme_post(acme, acme->order.authorizations[acme->next_authorization],
                         (struct fe_view){NULL, 0}, err);
 }
@@ -182,6 +185,7 @@ static int publish(struct fe_acme *acme, const struct fe_acme_challenge *challen
     if (code != 0) {
         return fe_err_code(err, code);
     }
+    FE_ASSERT(strlen(challenge->token) <= FE_ACME_TOKEN_MAX, "a token's length was checked");
     snprintf(key_authorization, sizeof(key_authorization), "%s.%s", challenge->token, thumbprint);
     return acme->ops->publish(acme->owner, acme->challenge, acme->authorization.name,
                               challenge->token, key_authorization, err);
@@ -191,8 +195,11 @@ int fe_acme_enter_challenge(struct fe_acme *acme, struct flatend_error *err)
 {
     const struct fe_acme_challenge *const challenge =
         &acme->authorization.challenges[acme->challenge];
-    const int code = publish(acme, challenge, err);
+    int code;
 
+    FE_ASSERT(acme->authorization.has[acme->challenge], "a challenge is one that is offered");
+    FE_ASSERT(!acme->is_answered, "a challenge is answered once");
+    code = publish(acme, challenge, err);
     if (code != 0) {
         return code;
     }

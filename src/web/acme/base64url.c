@@ -1,5 +1,7 @@
 #include "web/acme/base64url.h"
 
+#include "ground/base/assert.h"
+
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* 0 to 63, or -1. */
@@ -31,6 +33,7 @@ void fe_base64url_encode(struct fe_view data, char *out)
         }
     }
     if (n_bits > 0) {
+        FE_ASSERT(n_bits < 6, "whole characters are written at once");
         *out++ = ALPHABET[bits << (6 - n_bits) & 63];
     }
     *out = '\0';

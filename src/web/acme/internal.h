@@ -104,6 +104,11 @@ struct fe_acme {
     enum fe_acme_challenge_type challenge;
 };
 
+/* ---- check.c */
+
+/* All that holds between two events: aborts if something does not. */
+void fe_acme_check(const struct fe_acme *acme);
+
 /* ---- acme.c */
 
 /* Enters the state and does what it begins with. */

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "ground/base/assert.h"
 #include "web/acme/base64url.h"
 #include "web/acme/key.h"
 
@@ -39,11 +40,16 @@ static int put_input(struct fe_buf *input, const struct fe_buf *header, struct f
 static int put_object(struct fe_buf *out, const struct fe_buf *input, struct fe_view signature)
 {
     const uint8_t *dot = memchr(input->data, '.', input->len);
-    const int n_header = (int)(dot - input->data);
-    const int n_payload = (int)(input->len - (size_t)n_header - 1);
-    int code = fe_buf_printf(out, "{\"protected\":\"%.*s\",\"payload\":\"%.*s\",\"signature\":\"",
-                             n_header, (const char *)input->data, n_payload, (const char *)dot + 1);
+    int n_header;
+    int n_payload;
+    int code;
 
+    FE_ASSERT(dot != NULL, "what is signed has two parts");
+    FE_ASSERT(input->len <= FE_ACME_JWS_MAX, "lengths fit printf's int");
+    n_header = (int)(dot - input->data);
+    n_payload = (int)(input->len - (size_t)n_header - 1);
+    code = fe_buf_printf(out, "{\"protected\":\"%.*s\",\"payload\":\"%.*s\",\"signature\":\"",
+                         n_header, (const char *)input->data, n_payload, (const char *)dot + 1);
     if (code == 0) {
         code = fe_base64url_append(out, signature);
     }
@@ -75,6 +81,7 @@ int fe_acme_jws_encode(const struct fe_acme_jws *jws, struct fe_buf *out)
     struct fe_buf input;
     int code;
 
+    FE_ASSERT(jws->nonce[0] != '\0' && jws->url[0] != '\0', "what is signed is for one request");
     fe_buf_init(&header, FE_ACME_JWS_MAX);
     fe_buf_init(&input, FE_ACME_JWS_MAX);
     code = put_header(jws, &header);
@@ -102,6 +109,7 @@ int fe_acme_eab_encode(const struct evp_pkey_st *account, const char *key_id,
     struct fe_buf input;
     int code = fe_acme_key_jwk(account, jwk);
 
+    FE_ASSERT(hmac_key.len <= FE_ACME_EAB_KEY_MAX, "a length fits OpenSSL's int");
     fe_buf_init(&header, FE_ACME_JWS_MAX);
     fe_buf_init(&input, FE_ACME_JWS_MAX);
     if (code == 0) {

@@ -1,6 +1,7 @@
 /* An order from its first answer to the certificate (RFC 8555 §7.1.6, §7.4). */
 #include <time.h>
 
+#include "ground/base/assert.h"
 #include "web/acme/base64url.h"
 #include "web/acme/internal.h"
 
@@ -39,6 +40,7 @@ void fe_acme_follow_order(struct fe_acme *acme, uint64_t retry_after_ms)
 
 int fe_acme_enter_order(struct fe_acme *acme, struct flatend_error *err)
 {
+    FE_ASSERT(acme->saved.order_url[0] != '\0', "an order that is polled has a URL");
     return fe_acme_post(acme, acme->saved.order_url, (struct fe_view){NULL, 0}, err);
 }
 
@@ -94,6 +96,8 @@ void fe_acme_on_key(struct fe_acme *acme, struct evp_pkey_st *key)
 {
     struct flatend_error err = {0};
 
+    FE_ASSERT(acme->state == FE_ACME_IN_KEY, "a key was asked for");
+    FE_ASSERT(acme->saved.order_key == NULL, "an order has one key");
     acme->saved.order_key = key;
     if (key == NULL) {
         fe_acme_fail(acme, FE_ACME_TRY_AGAIN, 0, "%s", flatend_strerror(FLATEND_ENOMEM));
@@ -102,6 +106,7 @@ void fe_acme_on_key(struct fe_acme *acme, struct evp_pkey_st *key)
     } else {
         fe_acme_enter(acme, FE_ACME_IN_FINALIZE);
     }
+    FE_CHECK(fe_acme_check(acme));
 }
 
 static int put_csr(struct fe_acme *acme, struct fe_buf *payload)
@@ -109,6 +114,7 @@ static int put_csr(struct fe_acme *acme, struct fe_buf *payload)
     struct fe_buf der;
     int code;
 
+    FE_ASSERT(acme->saved.order_key != NULL, "a certificate is requested with a key");
     fe_buf_init(&der, FE_ACME_JWS_MAX);
     code =
         fe_acme_csr_encode(acme->saved.order_key, acme->config.names, acme->config.n_names, &der);
@@ -178,6 +184,7 @@ static void finish(struct fe_acme *acme, const struct fe_acme_cert_info *info)
     struct flatend_error err = {0};
     struct tm tm;
 
+    FE_ASSERT(saved->order_key != NULL, "what was installed has a key");
     saved->has_certificate = true;
     saved->certificate = *info;
     saved->order_url[0] = '\0';

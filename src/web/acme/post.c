@@ -1,10 +1,12 @@
 /* Requests: with a nonce and a signature, and again when the nonce was not good (RFC 8555 §6.5). */
+#include "ground/base/assert.h"
 #include "web/acme/internal.h"
 
 int fe_acme_get(struct fe_acme *acme, const char *url, struct flatend_error *err)
 {
     const struct fe_acme_request request = {.method = "GET", .url = url};
 
+    FE_ASSERT(acme->phase == FE_ACME_IDLE, "one request at a time");
     acme->phase = FE_ACME_PLAIN;
     return acme->ops->request(acme->owner, &request, err);
 }
@@ -13,6 +15,7 @@ static int fetch_nonce(struct fe_acme *acme, struct flatend_error *err)
 {
     const struct fe_acme_request request = {.method = "HEAD", .url = acme->directory.new_nonce};
 
+    FE_ASSERT(acme->directory.root != NULL, "nonces come from the directory's server");
     acme->phase = FE_ACME_NONCE;
     return acme->ops->request(acme->owner, &request, err);
 }
@@ -31,6 +34,8 @@ static int send_signed(struct fe_acme *acme, struct flatend_error *err)
     struct fe_buf body;
     int code;
 
+    FE_ASSERT(acme->nonce[0] != '\0', "each signed request has a nonce");
+    FE_ASSERT(!has_account || jws.kid[0] != '\0', "what is signed for an account names it");
     if (acme->state == FE_ACME_IN_CERTIFICATE) {
         request.accept = "application/pem-certificate-chain";
     }
@@ -59,6 +64,7 @@ int fe_acme_post(struct fe_acme *acme, const char *url, struct fe_view payload,
     const size_t len = strlen(url);
     int code;
 
+    FE_ASSERT(acme->phase == FE_ACME_IDLE, "one request at a time");
     if (len > FE_ACME_URL_MAX) {
         return fe_err_set(err, FLATEND_ETOOBIG, "a URL of more than %d bytes", FE_ACME_URL_MAX);
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/os/dir.h"
 #include "ground/os/fd.h"
 #include "ground/os/file.h"
@@ -113,6 +114,7 @@ int fe_acme_store_open(const char *state_dir, const char *directory, const char 
     if (opened == NULL) {
         return FLATEND_ENOMEM;
     }
+    FE_ASSERT(n_names > 0 && n_names <= FE_ACME_NAMES_MAX, "each name has room for its lock");
     opened->directory = directory;
     opened->names = names;
     opened->n_names = n_names;
@@ -151,6 +153,11 @@ const char *fe_acme_store_path(const struct fe_acme_store *store)
 
 /* ---- locks ---------------------------------------------------------------------------------- */
 
+static bool is_locked(const struct fe_acme_store *store)
+{
+    return store->n_locks == store->n_names;
+}
+
 void fe_acme_store_unlock(struct fe_acme_store *store)
 {
     while (store->n_locks > 0) {
@@ -171,6 +178,7 @@ static int lock_name(struct fe_acme_store *store, const char *name, struct flate
     if (lock < 0) {
         return lock;
     }
+    FE_ASSERT(store->n_locks < store->n_names, "each name is locked once");
     store->locks[store->n_locks++] = lock;
     return 0;
 }
@@ -320,6 +328,7 @@ int fe_acme_store_lock(struct fe_acme_store *store, struct fe_acme_saved *saved,
 {
     int code = fe_dir_make(store->names_dir, err);
 
+    FE_ASSERT(store->n_locks == 0, "a lock is taken once");
     *saved = (struct fe_acme_saved){0};
     if (code == 0) {
         code = lock_names(store, err);
@@ -355,6 +364,7 @@ int fe_acme_store_save_account(struct fe_acme_store *store, const struct fe_acme
     struct fe_buf text;
     int code;
 
+    FE_ASSERT(is_locked(store), "what others read is written under the lock");
     fe_buf_init(&text, FILE_MAX);
     code = fe_acme_record_write_account(saved, store->directory, &text);
     return save_text(store->account_json, &text, code, err);
@@ -366,6 +376,7 @@ int fe_acme_store_save_order(struct fe_acme_store *store, const struct fe_acme_s
     struct fe_buf text;
     int code;
 
+    FE_ASSERT(is_locked(store), "what others read is written under the lock");
     fe_buf_init(&text, FILE_MAX);
     code = fe_acme_record_write_order(saved, store->names, store->n_names, &text);
     code = save_text(store->order_json, &text, code, err);
@@ -378,6 +389,8 @@ int fe_acme_store_save_order(struct fe_acme_store *store, const struct fe_acme_s
 int fe_acme_store_save_key(struct fe_acme_store *store, const struct fe_acme_saved *saved,
                            struct flatend_error *err)
 {
+    FE_ASSERT(is_locked(store), "what others read is written under the lock");
+    FE_ASSERT(saved->order_key != NULL, "a key is made before it is kept");
     return save_key(store->order_key, saved->order_key, err);
 }
 
@@ -388,6 +401,9 @@ int fe_acme_store_save_certificate(struct fe_acme_store *store, const struct fe_
     struct fe_buf pem;
     int code;
 
+    FE_ASSERT(is_locked(store), "what others read is written under the lock");
+    FE_ASSERT(saved->order_key != NULL && chain.len <= FE_ACME_CHAIN_MAX,
+              "a certificate is kept with its key");
     fe_buf_init(&pem, FILE_MAX);
     code = fe_buf_reserve(&pem, FE_ACME_PEM_KEY_MAX + chain.len); /* a key is not moved about */
     if (code == 0) {

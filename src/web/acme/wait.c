@@ -2,12 +2,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "ground/base/assert.h"
 #include "web/acme/internal.h"
 
 const char *fe_acme_names(const struct fe_acme *acme, char text[FE_ACME_NAME_MAX + 32])
 {
     const struct fe_acme_config *const config = &acme->config;
 
+    FE_ASSERT(config->n_names > 0, "a certificate is for a name");
     if (config->n_names == 1) {
         return config->names[0];
     }
@@ -79,6 +81,8 @@ void fe_acme_plan_window(struct fe_acme *acme, const struct fe_acme_window *wind
     const struct fe_acme_cert_info *const info = &acme->saved.certificate;
     const int64_t last_ms = not_before_ms(info) + lifetime_ms(info) / 10 * 9;
 
+    FE_ASSERT(acme->saved.has_certificate, "a window is a certificate's");
+    FE_ASSERT(window->end_s > window->start_s, "a window has an end");
     if (window->start_s == acme->window.start_s && window->end_s == acme->window.end_s) {
         return;
     }

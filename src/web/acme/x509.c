@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 
+#include "ground/base/assert.h"
 #include "web/acme/base64url.h"
 #include "web/tls/openssl.h"
 
@@ -77,6 +78,7 @@ int fe_acme_csr_encode(struct evp_pkey_st *key, const char *const *names, size_t
     uint8_t *bytes = NULL;
     int code = FLATEND_ENOMEM;
 
+    FE_ASSERT(key != NULL && n_names <= FE_ACME_NAMES_MAX, "a request has a key and its names");
     if (request != NULL && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
         X509_REQ_set_pubkey(request, key) == 1 && add_san(request, names, n_names) &&
         X509_REQ_sign(request, key, digest_for(key)) > 0) {
@@ -117,6 +119,7 @@ static void put_id(X509 *cert, char id[FE_ACME_CERT_ID_MAX])
     const size_t n_serial = (size_t)ASN1_STRING_length(serial);
     size_t zero;
 
+    FE_ASSERT(ASN1_STRING_length(serial) >= 0, "OpenSSL's lengths are not negative");
     id[0] = '\0';
     if (n_authority == 0 || n_serial == 0 || n_serial >= sizeof(bytes) ||
         fe_base64url_size(n_authority) + 1 + fe_base64url_size(n_serial + 1) >=
@@ -193,6 +196,7 @@ int fe_acme_chain_check(struct fe_view pem, const struct evp_pkey_st *key, const
         return fe_err_set(err, FLATEND_ETOOBIG, "certificate chain larger than %d bytes",
                           FE_ACME_CHAIN_MAX);
     }
+    FE_ASSERT(pem.len <= INT32_MAX, "a length fits OpenSSL's int");
     bio = BIO_new_mem_buf(pem.len > 0 ? (const void *)pem.ptr : "", (int)pem.len);
     if (bio == NULL) {
         return fe_err_code(err, FLATEND_ENOMEM);
