@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ground/base/assert.h"
 #include "ground/os/file.h"
 #include "web/tls/openssl.h"
 
@@ -35,6 +36,7 @@ int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cer
     struct fe_cert *made = calloc(1, sizeof(*made));
     int presence; /* of subjectAltName; -1: none */
 
+    FE_ASSERT(leaf != NULL && key != NULL, "a certificate has its key");
     *cert = NULL;
     if (made == NULL) {
         X509_free(leaf);
@@ -59,14 +61,23 @@ int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cer
 
 struct fe_cert *fe_cert_ref(struct fe_cert *cert)
 {
-    (void)atomic_fetch_add_explicit(&cert->n_refs, 1, memory_order_relaxed);
+    const size_t n_before = atomic_fetch_add_explicit(&cert->n_refs, 1, memory_order_relaxed);
+
+    FE_ASSERT(n_before > 0, "a reference is made from another one");
     return cert;
 }
 
 void fe_cert_unref(struct fe_cert *cert)
 {
+    size_t n_before;
+
+    if (cert == NULL) {
+        return;
+    }
     /* Acquire: the last owner sees what the others did with it. */
-    if (cert == NULL || atomic_fetch_sub_explicit(&cert->n_refs, 1, memory_order_acq_rel) > 1) {
+    n_before = atomic_fetch_sub_explicit(&cert->n_refs, 1, memory_order_acq_rel);
+    FE_ASSERT(n_before > 0, "a reference is given up once");
+    if (n_before > 1) {
         return;
     }
     X509_free(cert->leaf);
@@ -108,6 +119,7 @@ static int parse_key(struct fe_view pem, EVP_PKEY **key, struct flatend_error *e
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
     bool is_encrypted = false;
 
+    FE_ASSERT(pem.len <= FE_CERT_PEM_MAX, "a length fits OpenSSL's int");
     *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_password, &is_encrypted) : NULL;
     BIO_free(bio);
     if (*key != NULL) {
@@ -161,6 +173,7 @@ static int parse_chain(struct fe_view pem, X509 **leaf, STACK_OF(X509) * chain,
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
     int code;
 
+    FE_ASSERT(pem.len <= FE_CERT_PEM_MAX, "a length fits OpenSSL's int");
     if (bio == NULL) {
         return fe_openssl_fail(err, FLATEND_ENOMEM, "certificate");
     }

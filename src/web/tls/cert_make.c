@@ -2,6 +2,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
+#include "ground/base/assert.h"
 #include "web/tls/openssl.h"
 
 enum {
@@ -122,16 +123,18 @@ static bool add_extensions(X509 *x509, const struct fe_cert_spec *spec)
 X509 *fe_x509_make(const struct fe_cert_spec *spec, EVP_PKEY *key, EVP_PKEY *signer)
 {
     X509 *x509 = X509_new();
-    bool is_made =
-        x509 != NULL && X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
-        ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)spec->not_before_s) != NULL &&
-        ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)spec->not_after_s) != NULL &&
-        X509_set_pubkey(x509, key) == 1 && set_subject(x509, spec) &&
-        X509_set_issuer_name(
-            x509, X509_get_subject_name(spec->issuer != NULL ? spec->issuer : x509)) == 1 &&
-        add_names(x509, spec) && add_extensions(x509, spec) &&
-        X509_sign(x509, signer, EVP_sha256()) > 0;
+    bool is_made;
 
+    FE_ASSERT(key != NULL && signer != NULL, "a certificate has a key and is signed");
+    FE_ASSERT(!spec->is_ca || spec->issuer == NULL, "a CA signs itself");
+    is_made = x509 != NULL && X509_set_version(x509, X509_VERSION_3) == 1 && set_serial(x509) &&
+              ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)spec->not_before_s) != NULL &&
+              ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)spec->not_after_s) != NULL &&
+              X509_set_pubkey(x509, key) == 1 && set_subject(x509, spec) &&
+              X509_set_issuer_name(
+                  x509, X509_get_subject_name(spec->issuer != NULL ? spec->issuer : x509)) == 1 &&
+              add_names(x509, spec) && add_extensions(x509, spec) &&
+              X509_sign(x509, signer, EVP_sha256()) > 0;
     if (!is_made) {
         ERR_clear_error();
         X509_free(x509);

@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 
+#include "ground/base/assert.h"
+
 /* Mozilla's "intermediate" (server side TLS 5.7), without DHE, which no client needs that has
  * ECDHE. In our order, since that of many clients puts the key of 256 bits first, which costs both
  * sides time for nothing; but a client that puts ChaCha20 first has no hardware for AES. */
@@ -36,6 +38,7 @@ static int bio_read(BIO *bio, char *data, int len)
     struct fe_tls *tls = BIO_get_data(bio);
     size_t n = tls->fed.len < (size_t)len ? tls->fed.len : (size_t)len;
 
+    FE_ASSERT(len >= 0, "OpenSSL reads no less than nothing");
     BIO_clear_retry_flags(bio);
     if (n == 0) {
         BIO_set_retry_read(bio);
@@ -50,6 +53,7 @@ static int bio_write(BIO *bio, const char *data, int len)
 {
     struct fe_tls *tls = BIO_get_data(bio);
 
+    FE_ASSERT(len >= 0 && tls->out != NULL, "what TLS writes has a place");
     BIO_clear_retry_flags(bio);
     if (fe_chain_append(tls->out, data, (size_t)len) != 0) {
         ERR_raise(ERR_LIB_BIO, ERR_R_MALLOC_FAILURE);

@@ -26,6 +26,10 @@ struct fe_tls_store {
     size_t challenges_cap;
 };
 
+/* All that holds of a store whenever its lock is free, for the one that has it: aborts if something
+ * does not. */
+void fe_tls_store_check(const struct fe_tls_store *store);
+
 struct fe_tls_trust {
     SSL_CTX *ctx;
     BIO_METHOD *bio;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/os/dir.h"
 #include "ground/os/file.h"
 #include "web/tls/openssl.h"
@@ -41,8 +42,10 @@ static int format_constraints(char *text, size_t cap)
     int len = snprintf(text, cap, "critical");
 
     for (size_t i = 0; i < sizeof(DOMAINS) / sizeof(DOMAINS[0]); i++) {
+        FE_ASSERT(len >= 0 && (size_t)len < cap, "the constraints fit");
         len += snprintf(text + len, cap - (size_t)len, ",permitted;DNS:%s", DOMAINS[i]);
     }
+    FE_ASSERT((size_t)len + sizeof(ADDRESSES) < cap, "the constraints fit");
     return len + snprintf(text + len, cap - (size_t)len, ",%s", ADDRESSES);
 }
 
@@ -163,6 +166,7 @@ static int open_in(struct fe_local_ca *ca, const char *dir, int64_t now_s,
         return lock;
     }
     code = read_or_make(ca, now_s, err);
+    FE_ASSERT(code != 0 || ca->cert != NULL, "a CA that is open has its certificate");
     fe_file_unlock(lock);
     return code;
 }

@@ -1,4 +1,5 @@
 /* Which names a certificate is valid for. */
+#include "ground/base/assert.h"
 #include "ground/base/ip.h"
 #include "web/tls/openssl.h"
 
@@ -53,6 +54,7 @@ bool fe_name_is_valid(struct fe_view name, bool wildcard)
 
 static struct fe_view view_of(const ASN1_STRING *string)
 {
+    FE_ASSERT(ASN1_STRING_length(string) >= 0, "OpenSSL's lengths are not negative");
     return fe_view_of(ASN1_STRING_get0_data(string), (size_t)ASN1_STRING_length(string));
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ground/base/array.h"
+#include "ground/base/assert.h"
 #include "web/tls/context.h"
 
 /* Two rotations: as long as the oldest key is sure to be kept. */
@@ -40,6 +41,34 @@ static struct fe_tls_challenge *find_challenge(const struct fe_tls_store *store,
     return NULL;
 }
 
+/* ---- what always holds ---------------------------------------------------------------------- */
+
+void fe_tls_store_check(const struct fe_tls_store *store)
+{
+    FE_ASSERT(store->ctx != NULL && store->bio != NULL && store->tickets != NULL,
+              "a store has its settings from the beginning");
+    FE_ASSERT(store->n_certs == 0 || store->certs != NULL, "certificates have an array");
+    for (size_t i = 0; i < store->n_certs; i++) {
+        FE_ASSERT(store->certs[i] != NULL, "a certificate in the store is there");
+        FE_ASSERT(atomic_load_explicit(&store->certs[i]->n_refs, memory_order_relaxed) > 0,
+                  "the store has a reference to each certificate");
+    }
+    FE_ASSERT(store->n_challenges <= FE_TLS_CHALLENGES_MAX, "challenges have a limit");
+    for (size_t i = 0; i < store->n_challenges; i++) {
+        const struct fe_tls_challenge *const challenge = &store->challenges[i];
+
+        FE_ASSERT(challenge->name_len <= FE_NAME_MAX, "a challenge's name fits");
+        FE_ASSERT(challenge->cert != NULL &&
+                      atomic_load_explicit(&challenge->cert->n_refs, memory_order_relaxed) > 0,
+                  "a challenge has its certificate");
+        FE_ASSERT(find_challenge(store, fe_view_of(challenge->name, challenge->name_len)) ==
+                      challenge,
+                  "a name has one challenge");
+    }
+}
+
+/* ---- choosing ------------------------------------------------------------------------------- */
+
 /* A reference, taken before another thread can give up the last one. NULL: there is none. */
 static struct fe_cert *choose(struct fe_tls_store *store, struct fe_view name, bool is_challenge)
 {
@@ -74,6 +103,7 @@ static int on_certificate(SSL *ssl, void *arg)
     bool is_set;
 
     (void)arg;
+    FE_ASSERT(tls->store != NULL, "a server's end has a store");
     /* It takes references to the parts. */
     is_set = cert != NULL && SSL_use_cert_and_key(ssl, cert->leaf, cert->key, cert->chain, 1) == 1;
     fe_cert_unref(cert);
@@ -179,6 +209,7 @@ int fe_tls_store_new(struct fe_tls_tickets *tickets, struct fe_view id, bool h2,
 {
     struct fe_tls_store *made = calloc(1, sizeof(*made));
 
+    FE_ASSERT(tickets != NULL, "a store has ticket keys");
     *store = NULL;
     if (made == NULL) {
         return FLATEND_ENOMEM;
@@ -231,6 +262,7 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, s
         return FLATEND_ENOMEM;
     }
     for (size_t i = 0; i < n_certs; i++) {
+        FE_ASSERT(certs[i] != NULL, "a certificate that is served is there");
         copy[i] = fe_cert_ref(certs[i]);
     }
     fe_mutex_lock(&store->lock);
@@ -238,6 +270,7 @@ int fe_tls_store_set(struct fe_tls_store *store, struct fe_cert *const *certs, s
     n_old = store->n_certs;
     store->certs = copy;
     store->n_certs = n_certs;
+    FE_CHECK(fe_tls_store_check(store));
     fe_mutex_unlock(&store->lock);
     free_certs(old, n_old);
     return 0;
@@ -252,6 +285,7 @@ static int add_challenge(struct fe_tls_store *store, struct fe_view name, struct
     if (name.len > FE_NAME_MAX || store->n_challenges == FE_TLS_CHALLENGES_MAX) {
         return FLATEND_ELIMIT;
     }
+    FE_ASSERT(find_challenge(store, name) == NULL, "a name has one challenge");
     if (FE_ARRAY_RESERVE(store->challenges, store->n_challenges, store->challenges_cap) != 0) {
         return FLATEND_ENOMEM;
     }
@@ -275,6 +309,7 @@ static int swap_challenge(struct fe_tls_store *store, struct fe_view name, struc
     if (cert != NULL) {
         challenge->cert = fe_cert_ref(cert);
     } else {
+        FE_ASSERT(store->n_challenges > 0, "what was found is counted");
         *challenge = store->challenges[--store->n_challenges];
     }
     return 0;
@@ -288,6 +323,7 @@ int fe_tls_store_set_challenge(struct fe_tls_store *store, struct fe_view name,
 
     fe_mutex_lock(&store->lock);
     code = swap_challenge(store, name, cert, &old);
+    FE_CHECK(fe_tls_store_check(store));
     fe_mutex_unlock(&store->lock);
     fe_cert_unref(old);
     return code;

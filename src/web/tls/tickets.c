@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ground/base/assert.h"
 #include "ground/os/thread.h"
 #include "web/tls/context.h"
 
@@ -40,6 +41,8 @@ int fe_tls_tickets_rotate(struct fe_tls_tickets *tickets)
     if (tickets->n_keys < FE_TLS_TICKETS_KEPT) {
         tickets->n_keys++;
     }
+    FE_ASSERT(tickets->n_keys > 0 && tickets->n_keys <= FE_TLS_TICKETS_KEPT,
+              "old keys have a limit");
     fe_rwlock_unlock(&tickets->lock);
     OPENSSL_cleanse(&key, sizeof(key));
     return 0;
@@ -97,6 +100,7 @@ static int seal(struct fe_tls_tickets *tickets, unsigned char *name, unsigned ch
 {
     struct ticket_key *const key = &tickets->keys[0];
 
+    FE_ASSERT(tickets->n_keys > 0, "there is a key from the beginning");
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(tickets->cipher)) != 1 ||
         EVP_EncryptInit_ex2(cipher, tickets->cipher, key->cipher, iv, NULL) != 1 ||
         !set_mac(mac, key)) {

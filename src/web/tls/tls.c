@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "web/tls/context.h"
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -36,6 +37,7 @@ struct fe_tls *fe_tls_server_new(struct fe_tls_store *store, struct fe_chain *ou
 {
     struct fe_tls *tls = tls_new(store->ctx, store->bio, out, ops, owner);
 
+    FE_ASSERT(out != NULL && ops != NULL, "what TLS writes and tells has a place");
     if (tls != NULL) {
         tls->store = store;
         SSL_set_accept_state(tls->ssl);
@@ -110,6 +112,7 @@ static bool handshake(struct fe_tls *tls, int *code, struct flatend_error *err)
     int done;
     int ssl_error;
 
+    FE_ASSERT(!tls->is_open && !tls->has_failed, "a handshake is done once");
     ERR_clear_error();
     done = SSL_do_handshake(tls->ssl);
     if (done == 1) {
@@ -130,6 +133,7 @@ static bool read_some(struct fe_tls *tls, int *code, struct flatend_error *err)
     int ssl_error;
     int n;
 
+    FE_ASSERT(!tls->is_eof, "nothing is read behind the end");
     ERR_clear_error();
     n = SSL_read(tls->ssl, plain, sizeof(plain));
     if (n > 0) {
@@ -157,6 +161,7 @@ int fe_tls_feed(struct fe_tls *tls, struct fe_view data, struct flatend_error *e
     if (tls->is_eof) {
         return 0;
     }
+    FE_ASSERT(tls->fed.len == 0, "what was fed before has been read");
     tls->fed = data;
     if (tls->is_open || handshake(tls, &code, err)) {
         while (read_some(tls, &code, err)) {
@@ -180,6 +185,7 @@ int fe_tls_pump(struct fe_tls *tls, struct fe_chain *plain)
         const struct fe_view front = fe_chain_front(plain);
         int n;
 
+        FE_ASSERT(front.len > 0 && front.len <= INT_MAX, "a length fits OpenSSL's int");
         ERR_clear_error();
         n = SSL_write(tls->ssl, front.ptr, (int)front.len);
         if (n <= 0) {
@@ -188,6 +194,7 @@ int fe_tls_pump(struct fe_tls *tls, struct fe_chain *plain)
             ERR_clear_error();
             return FLATEND_ENOMEM;
         }
+        FE_ASSERT((size_t)n <= front.len, "no more is encrypted than was given");
         fe_chain_consume(plain, (size_t)n);
     }
     return 0;
