@@ -58,6 +58,7 @@ static int add_param(struct builder *b, struct fe_view segment)
                           (int)route->pattern.len, (const char *)route->pattern.ptr,
                           FE_ROUTE_PARAMS_MAX);
     }
+    FE_ASSERT(b->n_segments < FE_ROUTE_SEGMENTS_MAX, "a parameter is at one of the segments");
     route->names[route->n_params] = name;
     route->at[route->n_params] = b->n_segments;
     route->n_params++;
@@ -141,6 +142,7 @@ static struct fe_route_node *get_child(struct fe_router *router, struct fe_route
     }
     child = add_node(router, node, segment);
     if (child != NULL) {
+        FE_ASSERT(node->n_children < node->cap, "there is room for another child");
         node->children[node->n_children++] = child;
     }
     return child;
@@ -217,6 +219,7 @@ static int add_method(struct fe_router *router, struct fe_view method, struct fl
     if (router->n_methods == FE_ROUTE_METHODS_MAX) {
         return fe_err_set(err, FLATEND_ELIMIT, "more than %d methods", FE_ROUTE_METHODS_MAX);
     }
+    FE_ASSERT(router->n_methods < FE_ROUTE_METHODS_MAX, "methods have a limit");
     router->methods[router->n_methods++] = method;
     return 0;
 }

@@ -1,3 +1,4 @@
+#include "ground/base/assert.h"
 #include "web/http/router_tree.h"
 #include "web/http/syntax.h"
 
@@ -32,6 +33,7 @@ static uint8_t *decode_segment(uint8_t *to, struct fe_view raw)
 static void push_segment(struct fe_route_path *path, const uint8_t *start, const uint8_t *end)
 {
     path->has_dots = path->has_dots || fe_route_is_dots(fe_view_of(start, (size_t)(end - start)));
+    FE_ASSERT(start <= end, "a segment begins before it ends");
     if (path->n <= FE_ROUTE_SEGMENTS_MAX) {
         path->segments[path->n++] = fe_view_of(start, (size_t)(end - start));
     }
@@ -121,6 +123,7 @@ static bool descend(const struct search *search, const struct fe_route_node *nod
 {
     struct fe_view segment;
 
+    FE_ASSERT(depth <= search->path->n, "a search goes no deeper than the path");
     if (depth == search->path->n) {
         return hit(search, node, node->routes);
     }
@@ -158,10 +161,12 @@ bool fe_route_search(const struct fe_router *router, const struct fe_route_path 
 struct list_writer {
     char *text;
     size_t len;
+    size_t cap;
 };
 
 static void list_add(struct list_writer *w, struct fe_view item)
 {
+    FE_ASSERT(item.len + 2 <= w->cap - w->len, "the list is as long as was computed");
     if (w->len > 0) {
         memcpy(w->text + w->len, ", ", 2);
         w->len += 2;
@@ -193,6 +198,7 @@ static int list_methods(const struct fe_router *router, const struct fe_route_pa
     for (size_t i = 0; i < router->n_methods; i++) {
         size += router->methods[i].len + 2;
     }
+    w.cap = size;
     w.text = fe_arena_alloc(arena, size);
     if (w.text == NULL) {
         return FLATEND_ENOMEM;
@@ -229,6 +235,7 @@ static void set_params(struct fe_match *match, const struct fe_route *route,
     for (size_t i = 0; i < route->n_params; i++) {
         struct fe_view value = path->segments[route->at[i]];
 
+        FE_ASSERT(route->at[i] < path->n, "a parameter is a segment of the path");
         if (route->has_rest && i + 1 == route->n_params) {
             value.len = (size_t)(path->end - value.ptr);
         }

@@ -1,4 +1,5 @@
 /* Where a path that no route matches is meant to lead: RFC 3986 §6.2.2 and letter case. */
+#include "ground/base/assert.h"
 #include "web/http/router_tree.h"
 
 struct writer {
@@ -49,6 +50,7 @@ static void put_segment(struct writer *w, struct fe_view segment)
 /* With the slash at its end if it has none, without it if it has one. False: that is no path. */
 static bool toggle_slash(struct fe_route_path *path)
 {
+    FE_ASSERT(path->n > 0 && path->n <= FE_ROUTE_SEGMENTS_MAX, "a path has a segment");
     if (path->segments[path->n - 1].len > 0) {
         if (path->n >= FE_ROUTE_SEGMENTS_MAX) {
             return false;
@@ -119,6 +121,7 @@ static int write_fixed(const struct fe_request *request, const struct fe_route_p
     for (const struct fe_route_node *node = hit->node; node->parent != NULL; node = node->parent) {
         depth++;
     }
+    FE_ASSERT(depth <= path->n && path->n <= FE_ROUTE_SEGMENTS_MAX, "a route is in its path");
     memcpy(segments, path->segments, path->n * sizeof(segments[0]));
     for (const struct fe_route_node *node = hit->node; node->parent != NULL; node = node->parent) {
         depth--;
@@ -137,6 +140,7 @@ static int write_fixed(const struct fe_request *request, const struct fe_route_p
         put_segment(&w, segments[i]);
     }
     put_query(&w, request->query);
+    FE_ASSERT((size_t)(w.at - start) <= size, "a location is as long as was computed");
     *location = fe_view_of(start, (size_t)(w.at - start));
     return 0;
 }
