@@ -19,6 +19,7 @@ void fe_acme_answers_deinit(struct fe_acme_answers *answers)
 
 void fe_acme_answers_add(struct fe_acme_answers *answers, struct fe_acme_answer *answer)
 {
+    FE_ASSERT(answer->token[0] != '\0', "an answer has a token");
     fe_mutex_lock(&answers->lock);
     fe_list_push_back(&answers->list, &answer->link);
     fe_mutex_unlock(&answers->lock);
@@ -54,6 +55,7 @@ static bool copy_text(struct fe_acme_answers *answers, struct fe_view token,
 
 static struct fe_view token_of(const struct fe_request *request)
 {
+    FE_ASSERT(fe_view_has_prefix(request->path, PREFIX), "a challenge has its path");
     return fe_view_skip(request->path, PREFIX.len);
 }
 

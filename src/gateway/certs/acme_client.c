@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gateway/certs/acme_client_internal.h"
+#include "ground/base/assert.h"
 #include "ground/base/rng.h"
 
 /* The clock may be set while we sleep, and the machine may have slept itself. */
@@ -154,6 +155,7 @@ void fe_acme_manager_init(struct fe_acme_manager *manager, struct fe_worker *wor
 
 void fe_acme_manager_deinit(struct fe_acme_manager *manager)
 {
+    FE_ASSERT(fe_list_is_empty(&manager->clients), "a manager outlives its clients");
     fe_acme_answers_deinit(&manager->answers);
     fe_tls_trust_free(manager->trust);
     manager->trust = NULL;
@@ -161,6 +163,7 @@ void fe_acme_manager_deinit(struct fe_acme_manager *manager)
 
 static void free_client(struct fe_acme_client *client)
 {
+    FE_ASSERT(client->key_work == NULL, "no key is made for a client that is freed");
     fe_acme_free(client->machine);
     fe_acme_store_close(client->store);
     fe_timer_stop(fe_worker_timers(client->manager->worker), &client->timer);
@@ -187,6 +190,7 @@ static int copy_names(struct fe_acme_client *client, const struct fe_config_http
             k++;
         }
         if (k == client->n_names) {
+            FE_ASSERT(client->n_names <= i, "a name is one of the listener's");
             client->names[client->n_names++] = name;
         }
     }
@@ -249,6 +253,7 @@ int fe_acme_manager_add(struct fe_acme_manager *manager, struct fe_https *https)
     if (client == NULL) {
         return FLATEND_ENOMEM;
     }
+    FE_ASSERT(https->store != NULL, "a certificate is for HTTPS");
     client->manager = manager;
     client->https = https;
     fe_list_init(&client->link);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "gateway/certs/acme_client_internal.h"
+#include "ground/base/assert.h"
 #include "ground/uv/work.h"
 #include "web/http/date_parse.h"
 
@@ -73,6 +74,7 @@ int fe_acme_client_request(void *owner, const struct fe_acme_request *asked,
         .body_max = FE_ACME_BODY_MAX,
     };
 
+    FE_ASSERT(client->fetch == NULL && client->key_work == NULL, "one request at a time");
     if (manager->trust == NULL) {
         const int code = fe_tls_trust_new(manager->config->acme.ca_file, &manager->trust, err);
 
@@ -104,6 +106,7 @@ static void on_key_work(void *arg)
         fe_acme_key_free(key);
         return;
     }
+    FE_ASSERT(client->key_work == task, "a client makes one key at a time");
     client->key_work = NULL;
     fe_acme_on_key(client->machine, key);
 }
@@ -113,6 +116,7 @@ int fe_acme_client_make_key(void *owner, enum fe_acme_key_type type, struct flat
     struct fe_acme_client *const client = owner;
     struct fe_acme_key_work *const task = malloc(sizeof(*task));
 
+    FE_ASSERT(client->key_work == NULL && client->fetch == NULL, "one thing at a time");
     if (task == NULL) {
         return fe_err_code(err, FLATEND_ENOMEM);
     }

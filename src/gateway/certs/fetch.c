@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "ground/uv/conn.h"
 #include "ground/uv/resolve.h"
@@ -69,6 +70,7 @@ static void free_fetch(struct fe_fetch *fetch)
 
 static void end(struct fe_fetch *fetch)
 {
+    FE_ASSERT(fetch->state == CLOSING && fetch->conn == NULL, "a fetch ends without a connection");
     fe_timer_stop(fe_worker_timers(fetch->worker), &fetch->timer);
     if (fetch->fn == NULL) {
         fetch->on_gone(fetch->gone_arg);
@@ -83,6 +85,7 @@ static void end(struct fe_fetch *fetch)
 /* The result is known: what is open closes, and then it is told. */
 static void finish(struct fe_fetch *fetch)
 {
+    FE_ASSERT(fetch->state != CLOSING, "the result is known once");
     fetch->state = CLOSING;
     if (fetch->conn != NULL) {
         fe_conn_close(fetch->conn);
@@ -181,6 +184,7 @@ static void on_open(void *owner, int code)
     if (fetch->state != DIALING) {
         return;
     }
+    FE_ASSERT(fetch->tls == NULL, "a connection has one TLS");
     fetch->tls =
         fe_tls_client_new(fetch->trust, fetch->host, fe_conn_out(fetch->conn), &tls_ops, fetch);
     fetch->state = TALKING;
@@ -269,6 +273,7 @@ static void dial_next(struct fe_fetch *fetch)
     const uint64_t now = fe_worker_now(fetch->worker);
     uint64_t deadline_ms = now + FE_FETCH_DIAL_TIMEOUT_MS;
 
+    FE_ASSERT(fetch->conn == NULL, "one address at a time");
     if (deadline_ms > fetch->deadline_ms) {
         deadline_ms = fetch->deadline_ms;
     }
@@ -303,6 +308,8 @@ static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
         finish(fetch);
         return;
     }
+    FE_ASSERT(fetch->state == LOOKING_UP, "a name is looked up once");
+    FE_ASSERT(n <= FE_RESOLVE_MAX, "addresses have a limit");
     memcpy(fetch->addrs, addrs, n * sizeof(*addrs));
     fetch->n_addrs = n;
     fetch->state = DIALING;
@@ -427,6 +434,7 @@ int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
 
 void fe_fetch_cancel(struct fe_fetch *fetch, void (*on_gone)(void *arg), void *arg)
 {
+    FE_ASSERT(fetch->fn != NULL, "a fetch is canceled once");
     fetch->fn = NULL;
     fetch->on_gone = on_gone;
     fetch->gone_arg = arg;

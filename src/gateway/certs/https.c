@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/os/fd.h"
 
 #define DAY_S INT64_C(86400)
@@ -66,6 +67,7 @@ static int use_sources(struct fe_https *https)
     struct fe_cert *certs[FE_CONFIG_CERTS_MAX + 1];
     size_t n = 0;
 
+    FE_ASSERT(https->config->n_certs <= FE_CONFIG_CERTS_MAX, "certificates have a limit");
     for (; n < https->config->n_certs; n++) {
         certs[n] = https->sources[n].cert;
     }

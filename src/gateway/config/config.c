@@ -38,7 +38,14 @@ struct fe_config *fe_config_ref(struct fe_config *config)
 void fe_config_unref(struct fe_config *config)
 {
     /* What other threads have read they have read before it is freed. */
-    if (config == NULL || atomic_fetch_sub_explicit(&config->n_refs, 1, memory_order_acq_rel) > 1) {
+    unsigned n_before;
+
+    if (config == NULL) {
+        return;
+    }
+    n_before = atomic_fetch_sub_explicit(&config->n_refs, 1, memory_order_acq_rel);
+    FE_ASSERT(n_before > 0, "a reference is given up once");
+    if (n_before > 1) {
         return;
     }
     for (size_t i = 0; i < config->n_http; i++) {
@@ -227,6 +234,7 @@ int fe_config_finalize(struct fe_config *config, const char *path, const struct 
                        pos.line, pos.column, text);
             }
         }
+        FE_ASSERT(n <= http->n_addrs, "addresses are only left out");
         http->n_addrs = n;
     }
     return 0;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "ground/os/file.h"
 
@@ -26,6 +27,7 @@ static int keep_secret(const struct fe_config_reader *r, struct fe_toml_pos pos,
                               "keygen --mesh-secret PATH')",
                               FLATEND_MESH_SECRET_MIN, SECRET_MAX);
     }
+    FE_ASSERT(mesh->secret == NULL, "a mesh has one secret");
     copy = fe_arena_copy(r->arena, secret);
     if (copy == NULL) {
         return fe_config_no_memory(r);
@@ -46,6 +48,7 @@ static int read_secret_file(const struct fe_config_reader *r, struct fe_toml_pos
     if (len < 0) {
         return fe_config_fail(r, FLATEND_EINVAL, pos, "%s", why.text);
     }
+    FE_ASSERT((size_t)len <= sizeof(bytes), "a secret fits what it is read into");
     code = keep_secret(r, pos, fe_view_of(bytes, (size_t)len), mesh);
     fe_wipe(bytes, sizeof(bytes));
     return code;

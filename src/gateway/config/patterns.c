@@ -1,5 +1,6 @@
 /* From routes to the patterns of the router, and conflicts between them. */
 #include "gateway/config/http.h"
+#include "ground/base/assert.h"
 
 /* The name in a pattern that ends in "*name"; empty: it does not. */
 static struct fe_view catch_all_of(struct fe_view pattern)
@@ -41,9 +42,11 @@ static int patterns_of(const struct fe_config_reader *r, const struct fe_config_
         return 0;
     }
     if (catch_all.len > 0) {
+        FE_ASSERT(base.len > catch_all.len + 1, "a catch-all stands behind a slash");
         patterns[(*n)++] = fe_view_of(base.ptr, base.len - catch_all.len - 1);
         return 0;
     }
+    FE_ASSERT(base.len > 0, "a pattern begins with a slash");
     base.len -= ends_in_slash(base) ? 1 : 0;
     slash = fe_arena_printf(r->arena, "%.*s/", (int)base.len, (const char *)base.ptr);
     below = fe_arena_printf(r->arena, "%.*s/*%s", (int)base.len, (const char *)base.ptr,
@@ -132,6 +135,7 @@ int fe_config_add_route(const struct fe_config_reader *r, struct fe_config_http 
     size_t n;
     int code = patterns_of(r, route, patterns, &n);
 
+    FE_ASSERT(n <= PATTERNS_MAX, "the patterns of a route fit");
     for (size_t i = 0; code == 0 && i < n; i++) {
         code = fe_router_add(http->router, route->method, patterns[i], route, r->err);
         if (code != 0) {

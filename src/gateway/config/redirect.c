@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gateway/config/https.h"
+#include "ground/base/assert.h"
 
 enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
@@ -47,6 +48,7 @@ static int add_redirect(const struct fe_config_reader *r, struct fe_config *conf
 {
     struct fe_config_http *const http = &config->http[config->n_http];
 
+    FE_ASSERT(target->https != FE_HTTPS_OFF, "a redirect leads to HTTPS");
     *http = *target;
     http->https = FE_HTTPS_OFF;
     http->certs = NULL;
@@ -90,6 +92,7 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
     if (same == NULL) {
         return add_redirect(r, config, target, addr);
     }
+    FE_ASSERT(same->n_targets > 0 && same->n_targets <= n_listeners, "targets are listeners");
     if (same->targets[same->n_targets - 1] != target) {
         same->targets[same->n_targets++] = target;
     }
@@ -112,6 +115,7 @@ static int make_room(const struct fe_config_reader *r, struct fe_config *config)
     if (larger == NULL) {
         return fe_config_no_memory(r);
     }
+    FE_ASSERT(n > config->n_http, "room grows");
     memcpy(larger, config->http, config->n_http * sizeof(*larger));
     config->http = larger;
     return 0;

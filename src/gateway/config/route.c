@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "gateway/config/http.h"
+#include "ground/base/assert.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
 
@@ -197,6 +198,7 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
     if (timeout_text == NULL) {
         return fe_config_no_memory(r);
     }
+    FE_ASSERT(route->pattern.len > 0 && route->method.len > 0, "a route has a pattern");
     route->timeout_text = fe_view_str(timeout_text);
     return finalize_limits(r, &given, http, route);
 }

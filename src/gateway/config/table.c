@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "ground/base/assert.h"
+
 /* How much of a name is quoted in a message. */
 enum { QUOTED_MAX = 48 };
 
@@ -199,6 +201,7 @@ static int read_entry(const struct walk *w, const struct fe_config_key *key,
 {
     const struct fe_toml_value *const value = &entry->value;
 
+    FE_ASSERT(w->given != NULL, "what is given is noted");
     memcpy((char *)w->given + key->given_offset, &value, sizeof(value));
     if (!fe_view_equal(entry->key, fe_config_key_leaf(key))) {
         return fe_config_add_item(w->r, key, value, w->object);

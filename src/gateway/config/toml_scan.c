@@ -1,5 +1,7 @@
 #include "gateway/config/toml_scan.h"
 
+#include "ground/base/assert.h"
+
 struct scan {
     struct fe_view text;
     size_t at;
@@ -15,8 +17,10 @@ static uint8_t peek(const struct scan *s, size_t ahead)
 
 static void advance(struct scan *s)
 {
-    const uint8_t c = s->text.ptr[s->at++];
+    uint8_t c;
 
+    FE_ASSERT(s->at < s->text.len, "nothing is read behind the end");
+    c = s->text.ptr[s->at++];
     if (c == '\n') {
         s->pos.line++;
         s->pos.column = 1;

@@ -1,8 +1,10 @@
 /* The types of keys: what may be written, within which bounds, and what is kept of it. */
+#include <limits.h>
 #include <stdio.h>
 
 #include "gateway/config/table.h"
 #include "gateway/config/units.h"
+#include "ground/base/assert.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -62,6 +64,7 @@ static int read_integer(const struct reading *g, unsigned *number)
         return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos, "expected %s from %u to %u",
                               key->noun, (unsigned)key->min, (unsigned)key->max);
     }
+    FE_ASSERT(key->max > 0 && key->max <= UINT_MAX, "an integer's bounds fit its member");
     *number = (unsigned)g->value->integer;
     return 0;
 }
@@ -290,6 +293,7 @@ static struct list list_of(const struct fe_config_key *key, const char *object)
 {
     struct list list;
 
+    FE_ASSERT(fe_key_type_is_list(key->type), "a list is read as a list");
     memcpy(&list.items, object + key->offset, sizeof(list.items));
     memcpy(&list.pos, object + key->pos_offset, sizeof(list.pos));
     memcpy(&list.n, object + key->n_offset, sizeof(list.n));
@@ -317,6 +321,7 @@ static int grow(const struct reading *g, struct list *list, size_t n)
     if (items == NULL || pos == NULL) {
         return fe_config_no_memory(g->r);
     }
+    FE_ASSERT(list->n == 0 || (list->items != NULL && list->pos != NULL), "items have a place");
     if (list->n > 0) {
         memcpy(items, list->items, list->n * list->item_size);
         memcpy(pos, list->pos, list->n * sizeof(*pos));
@@ -374,6 +379,7 @@ static int add_items(const struct reading *g, const struct fe_toml_value *values
     struct list list = list_of(key, object);
     int code;
 
+    FE_ASSERT(key->max == 0 || list.n <= key->max, "a list has its limit");
     if (key->max != 0 && list.n + n > key->max) {
         return fail_too_many(g, values[key->max - list.n].pos);
     }

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ground/base/assert.h"
+
 struct unit {
     const char *name;
     uint64_t factor;
@@ -97,6 +99,7 @@ static int take_part(struct fe_view *text, uint64_t max_ms, uint64_t *sum_ms)
         take_unit(text, DURATION_UNITS, COUNT(DURATION_UNITS), &factor) != 0) {
         return FLATEND_ESYNTAX;
     }
+    FE_ASSERT(*sum_ms <= max_ms && scale > 0, "a sum is within its limit");
     if (number > (max_ms - *sum_ms) / factor) {
         return FLATEND_ETOOBIG;
     }
@@ -163,6 +166,7 @@ const char *fe_duration_format(uint64_t ms, char text[FE_DURATION_TEXT_MAX])
         const uint64_t n = ms / DURATION_UNITS[i].factor;
 
         if (n > 0) {
+            FE_ASSERT(len < FE_DURATION_TEXT_MAX, "a duration's text fits");
             len += (size_t)snprintf(text + len, FE_DURATION_TEXT_MAX - len, "%llu%s",
                                     (unsigned long long)n, DURATION_UNITS[i].name);
         }

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "ground/os/fd.h"
 
 enum {
@@ -33,6 +34,7 @@ static struct fe_edge_worker *choose(const struct fe_acceptor *acceptor)
     size_t load = load_of(fewest);
     size_t slack;
 
+    FE_ASSERT(setup->n_edges > 0, "what is accepted is served");
     for (size_t i = 1; i < setup->n_edges; i++) {
         const size_t other = load_of(&setup->edges[i]);
 
@@ -63,6 +65,7 @@ static bool is_first(const struct fe_acceptor *acceptor)
 /* On the gateway's thread. */
 static void count_closed(struct fe_acceptors *acceptors)
 {
+    FE_ASSERT(acceptors->n_open > 0, "an acceptor closes once");
     if (--acceptors->n_open == 0) {
         acceptors->setup.on_closed(acceptors->setup.closed_arg);
     }
@@ -89,6 +92,7 @@ static void on_listener_closed(void *owner)
 {
     struct fe_listen_socket *const socket = owner;
 
+    FE_ASSERT(socket->acceptor->n_open > 0, "a socket closes once");
     socket->acceptor->n_open--;
     finish_if_closed(socket->acceptor);
 }
@@ -103,6 +107,7 @@ static void close_socket(struct fe_listen_socket *socket)
 
 static void close_acceptor(struct fe_acceptor *acceptor)
 {
+    FE_ASSERT(!acceptor->is_closing, "an acceptor is closed once");
     acceptor->is_closing = true;
     for (size_t i = 0; i < acceptor->n_sockets; i++) {
         close_socket(&acceptor->sockets[i]);
@@ -160,6 +165,7 @@ static int open_socket(struct fe_acceptor *acceptor, size_t http, const struct f
     struct fe_listen_socket *const socket = &acceptor->sockets[acceptor->n_sockets];
     int code;
 
+    FE_ASSERT(acceptor->n_sockets < acceptor->cap, "each address has its socket");
     *socket = (struct fe_listen_socket){.acceptor = acceptor, .http = http, .fd = -1};
     code = fe_listener_open(acceptor->edge->worker, addr, &listener_ops, socket, &socket->listener,
                             err);
@@ -232,8 +238,11 @@ static void on_open_task(struct fe_task *task)
 
     for (size_t i = 0; i < acceptor->n_sockets; i++) {
         struct fe_listen_socket *const socket = &acceptor->sockets[i];
-        int code = fe_listener_adopt(acceptor->edge->worker, socket->fd, &listener_ops, socket,
-                                     &socket->listener);
+        int code;
+
+        FE_ASSERT(socket->fd >= 0 && socket->listener == NULL, "a socket is opened once");
+        code = fe_listener_adopt(acceptor->edge->worker, socket->fd, &listener_ops, socket,
+                                 &socket->listener);
 
         if (code == 0) {
             acceptor->n_open++;
@@ -259,6 +268,7 @@ static int duplicate_sockets(struct fe_acceptor *acceptor, const struct fe_accep
         if (fd < 0) {
             return fd;
         }
+        FE_ASSERT(acceptor->n_sockets < acceptor->cap, "each address has its socket");
         acceptor->sockets[acceptor->n_sockets++] =
             (struct fe_listen_socket){.acceptor = acceptor, .http = socket->http, .fd = fd};
     }
@@ -287,7 +297,7 @@ static int acceptor_init(struct fe_acceptor *acceptor, struct fe_acceptors *acce
     for (size_t i = 0; i < config->n_http; i++) {
         n_addrs += config->http[i].n_addrs;
     }
-    *acceptor = (struct fe_acceptor){.acceptors = acceptors, .edge = edge};
+    *acceptor = (struct fe_acceptor){.acceptors = acceptors, .edge = edge, .cap = n_addrs};
     fe_task_init(&acceptor->open_task, on_open_task);
     fe_task_init(&acceptor->close_task, on_close_task);
     fe_task_init(&acceptor->closed_task, on_closed_task);

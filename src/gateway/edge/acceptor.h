@@ -42,6 +42,7 @@ struct fe_acceptor {
     struct fe_edge_worker *edge;
     struct fe_listen_socket *sockets;
     size_t n_sockets;
+    size_t cap;    /* of the array: as many as there are addresses */
     size_t n_open; /* of them */
     bool is_closing;
     struct fe_task open_task;

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
 #include "web/http/h1/server.h"
 #include "web/http/h2/server.h"
 #include "web/http/problem.h"
@@ -50,6 +51,7 @@ static void on_exchange(void *owner, struct fe_exchange *ex)
     const struct fe_client *client = owner;
 
     /* Held by the exchange, and given back with it: the listener may be given another one. */
+    FE_ASSERT(client->listener->snapshot != NULL, "a listener with clients is open");
     ex->snapshot = fe_refcount_ref(&client->listener->snapshot->refs);
     client->listener->setup.stats->exchanges++;
     ex->filters = client->listener->config->filters;
@@ -166,6 +168,7 @@ static int start_server(struct fe_client *client)
     const struct fe_http_setup setup = setup_of(client);
     const bool is_h2 = client->tls != NULL && fe_tls_protocol(client->tls) == FE_TLS_HTTP_2;
 
+    FE_ASSERT(client->server == NULL, "a client has one server");
     client->server =
         is_h2 ? fe_h2_server_new(&setup, &client->listener->h2) : fe_h1_server_new(&setup);
     return client->server != NULL ? 0 : FLATEND_ENOMEM;
@@ -179,6 +182,7 @@ static int change_to_h2(struct fe_client *client)
     const struct fe_http_setup setup = setup_of(client);
     struct fe_http_server *server = fe_h2_server_new(&setup, &client->listener->h2);
 
+    FE_ASSERT(client->tls == NULL, "with TLS the version is known before");
     if (server == NULL) {
         return FLATEND_ENOMEM;
     }
@@ -287,6 +291,7 @@ static void begin(struct fe_client *client, struct fe_view data)
 {
     struct fe_http_listener *listener = client->listener;
 
+    FE_ASSERT(data.len > 0 && listener->setup.store != NULL, "TLS begins with a byte");
     switch (fe_tls_detect(data.ptr[0])) {
     case FE_TLS_DETECT_TLS:
         client->tls =
@@ -349,6 +354,7 @@ static void count_sent(struct fe_client *client)
 {
     uint64_t n_written = fe_conn_n_written(client->conn);
 
+    FE_ASSERT(n_written >= client->n_sent, "what was sent stays sent");
     client->listener->setup.stats->bytes_sent += n_written - client->n_sent;
     client->n_sent = n_written;
 }

@@ -1,6 +1,7 @@
 #include "gateway/edge/dispatch.h"
 
 #include "gateway/files/files.h"
+#include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "web/http/problem.h"
 
@@ -70,6 +71,7 @@ static const struct fe_backend *enter(const struct fe_dispatch_backend *dispatch
     if (ex->match->result != FE_MATCH_FOUND) {
         return &answers;
     }
+    FE_ASSERT(route != NULL, "a route that was found is there");
     ex->filters = route->filters;
     return route->kind == FE_ROUTE_SERVICE ? dispatch->services : &fe_files_backend;
 }
@@ -85,6 +87,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
         fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }
+    FE_ASSERT(ex->match == NULL, "a route is found once");
     ex->match = match;
     fe_backend_start(enter(dispatch, ex), ex);
 }

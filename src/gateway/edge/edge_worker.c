@@ -27,6 +27,7 @@ static void on_ended(void *arg)
 {
     struct fe_edge_worker *const edge = arg;
 
+    FE_ASSERT(!edge->has_ended && edge->is_empty, "a worker ends once, when it is empty");
     edge->has_ended = true;
     edge->setup.on_closed(edge->setup.closed_arg);
 }
@@ -53,12 +54,14 @@ static void on_listener_closed(void *arg)
 {
     struct fe_edge_worker *const edge = arg;
 
+    FE_ASSERT(edge->is_draining && edge->n_open > 0, "a listener closes once, by draining");
     edge->n_open--;
     finish_if_empty(edge);
 }
 
 static void drain(struct fe_edge_worker *edge)
 {
+    FE_ASSERT(!edge->is_draining, "a worker drains once");
     edge->is_draining = true;
     for (size_t i = 0; i < edge->setup.config->n_http; i++) {
         fe_http_listener_drain(&edge->listeners[i]);
@@ -275,6 +278,7 @@ void fe_edge_worker_take(struct fe_edge_worker *edge, struct fe_edge_worker *fro
 {
     struct handover *handover;
 
+    FE_ASSERT(http < edge->setup.config->n_http, "a client is one of an [[http]]");
     (void)atomic_fetch_add_explicit(&edge->load, 1, memory_order_relaxed);
     if (edge == from) {
         fe_http_listener_take(&edge->listeners[http], fd, peer);

@@ -8,6 +8,7 @@
 #include "gateway/edge/listener.h"
 
 #include "gateway/edge/client.h"
+#include "ground/base/assert.h"
 #include "ground/os/fd.h"
 
 static void on_deadline(struct fe_timer *timer);
@@ -34,6 +35,7 @@ void fe_http_listener_replace(struct fe_http_listener *listener, struct fe_snaps
     if (listener->state == FE_HTTP_CLOSED) {
         return;
     }
+    FE_ASSERT(old != NULL && http < snapshot->config->n_http, "a listener has its [[http]]");
     listener->snapshot = fe_snapshot_ref(snapshot);
     listener->config = &snapshot->config->http[http];
     listener->setup.http = http;
@@ -51,6 +53,7 @@ void fe_http_listener_take(struct fe_http_listener *listener, int fd, const stru
 {
     struct fe_conn *conn = NULL;
 
+    FE_ASSERT(listener->state == FE_HTTP_OPEN, "no client comes once a listener drains");
     listener->n_clients++;
     if (fe_conn_adopt(listener->setup.worker, fd, peer, &conn) == 0 &&
         fe_client_open(listener, conn) == 0) {
@@ -71,6 +74,7 @@ static void close_if_empty(struct fe_http_listener *listener)
     if (listener->state != FE_HTTP_DRAINING || listener->n_clients > 0) {
         return;
     }
+    FE_ASSERT(fe_list_is_empty(&listener->clients), "clients are counted");
     listener->state = FE_HTTP_CLOSED;
     fe_timer_stop(fe_worker_timers(listener->setup.worker), &listener->deadline);
     fe_http_listener_deinit(listener);
@@ -79,6 +83,7 @@ static void close_if_empty(struct fe_http_listener *listener)
 
 void fe_http_listener_on_gone(struct fe_http_listener *listener)
 {
+    FE_ASSERT(listener->n_clients > 0, "a client goes once");
     listener->n_clients--;
     (void)atomic_fetch_sub_explicit(listener->setup.load, 1, memory_order_relaxed);
     close_if_empty(listener);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "web/http/problem.h"
 
@@ -21,6 +22,7 @@ static struct fe_view host_of(struct fe_view authority)
 
 static const struct fe_config_http *choose(const struct fe_config_http *http, struct fe_view host)
 {
+    FE_ASSERT(http->n_targets > 0, "a redirect leads somewhere");
     for (size_t i = 0; i < http->n_targets; i++) {
         for (size_t k = 0; k < http->targets[i]->n_domains; k++) {
             if (fe_view_equal_nocase(http->targets[i]->domains[k], host)) {
@@ -47,6 +49,7 @@ static char *format(struct fe_exchange *ex, struct fe_view host, uint16_t port, 
     if (port != HTTPS_PORT) {
         n += (size_t)snprintf(text + n, cap - n, ":%u", port);
     }
+    FE_ASSERT(n + request->path.len + request->query.len < cap, "the room was computed");
     memcpy(text + n, request->path.ptr, request->path.len);
     n += request->path.len;
     if (request->query.len > 0) {

@@ -2,10 +2,13 @@
 
 #include <stdlib.h>
 
+#include "ground/base/assert.h"
+
 static void on_zero(struct fe_refcount *refs)
 {
     struct fe_snapshot *const snapshot = FE_CONTAINER_OF(refs, struct fe_snapshot, refs);
 
+    FE_ASSERT(snapshot->config != NULL, "a snapshot has its configuration to the end");
     fe_config_unref(snapshot->config);
     free(snapshot);
 }

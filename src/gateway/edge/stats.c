@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "gateway/edge/edge_worker.h"
+#include "ground/base/assert.h"
 
 #define ROW(...) FE_STAT_ROW(fe_edge_stats, __VA_ARGS__)
 
@@ -48,6 +49,7 @@ static void on_answer(struct fe_task *task)
     const struct part *part = FE_CONTAINER_OF(task, struct part, task);
     struct question *question = part->question;
 
+    FE_ASSERT(question->n_missing > 0, "each worker answers once");
     fe_edge_totals_add(&question->sum, &part->totals);
     if (--question->n_missing == 0) {
         question->on_done(question->arg, &question->sum);

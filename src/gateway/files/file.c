@@ -1,5 +1,6 @@
 #include "gateway/files/file.h"
 
+#include "ground/base/assert.h"
 #include "ground/os/dir.h"
 
 bool fe_static_is_hidden(struct fe_view name)
@@ -49,6 +50,8 @@ int fe_static_open(const struct fe_config_route *route, struct fe_view path, int
         fe_fd_close(opened);
         return code;
     }
+    FE_ASSERT(info->kind == FE_FILE_REGULAR || info->kind == FE_FILE_DIRECTORY,
+              "only files and directories are served");
     *fd = opened;
     return 0;
 }

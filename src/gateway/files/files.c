@@ -9,6 +9,7 @@
 #include "gateway/files/precondition.h"
 #include "gateway/files/range.h"
 #include "gateway/files/transfer.h"
+#include "ground/base/assert.h"
 #include "web/http/date.h"
 #include "web/http/problem.h"
 
@@ -41,6 +42,7 @@ static void reply_init(struct reply *reply, int status, uint64_t len)
 
 static void add_field(struct reply *reply, struct fe_view name, struct fe_view value)
 {
+    FE_ASSERT(reply->response.fields.n < FIELDS_MAX, "the fields of a reply fit");
     reply->fields[reply->response.fields.n++] = (struct fe_field){name, value};
 }
 
@@ -147,6 +149,7 @@ static void send_file(struct fe_exchange *ex, const struct fe_config_route *rout
 
     reply_init(reply, 200, size);
     if (range != NULL) {
+        FE_ASSERT(range->first <= range->last && range->last < size, "a range is in the file");
         transfer->offset = range->first;
         transfer->left = range->last - range->first + 1;
         reply_init(reply, 206, transfer->left);
@@ -307,7 +310,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     const int code = fe_static_open(route, rest, &fd, &info);
 
     (void)backend;
-
+    FE_ASSERT(route->kind == FE_ROUTE_STATIC, "files are served by routes to files");
     if (code != 0) {
         respond_with_code(ex, code);
     } else if (info.kind == FE_FILE_DIRECTORY) {

@@ -5,6 +5,7 @@
 #include "gateway/files/file.h"
 #include "ground/base/arena.h"
 #include "ground/base/array.h"
+#include "ground/base/assert.h"
 #include "ground/os/dir.h"
 
 struct entry {
@@ -46,6 +47,7 @@ static int add_entry(void *arg, const char *name, bool is_dir)
     if (name == NULL) {
         return FLATEND_ENOMEM;
     }
+    FE_ASSERT(entries->n < entries->cap, "there is room for another entry");
     entries->items[entries->n++] = (struct entry){name, is_dir};
     return 0;
 }

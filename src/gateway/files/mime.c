@@ -1,5 +1,7 @@
 #include "gateway/files/mime.h"
 
+#include "ground/base/assert.h"
+
 #define UTF8 "; charset=utf-8"
 
 struct mime {
@@ -88,6 +90,7 @@ static void extension_of(struct fe_view path, char extension[EXTENSION_MAX + 1])
     if (start > 0 && path.ptr[start - 1] == '.' && path.len - start <= EXTENSION_MAX) {
         for (; start < path.len; start++) {
             const uint8_t c = path.ptr[start];
+            FE_ASSERT(n < EXTENSION_MAX, "an extension fits");
             extension[n++] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
         }
     }

@@ -1,5 +1,6 @@
 #include "gateway/files/range.h"
 
+#include "ground/base/assert.h"
 #include "web/http/syntax.h"
 
 /* Takes a number off the front, at most UINT64_MAX: a larger one is beyond every file all the same.
@@ -61,5 +62,6 @@ enum fe_range_result fe_range_parse(struct fe_view value, uint64_t size, struct 
         return FE_RANGE_UNSATISFIABLE;
     }
     range->last = last < size ? last : size - 1;
+    FE_ASSERT(range->first <= range->last, "a range holds a byte");
     return FE_RANGE_PART;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/files/listing.h"
+#include "ground/base/assert.h"
 #include "ground/os/fd.h"
 
 /* Bytes of a file that are read at once. */
@@ -36,7 +37,9 @@ static int next_bytes(const struct fe_transfer *transfer, uint8_t block[READ_SIZ
     const size_t want = transfer->left < READ_SIZE ? (size_t)transfer->left : READ_SIZE;
     ssize_t n;
 
+    FE_ASSERT(want > 0, "what is complete is not read");
     if (transfer->fd < 0) {
+        FE_ASSERT(transfer->offset + want <= transfer->page.len, "a page is as long as was said");
         *bytes = fe_view_of(transfer->page.data + transfer->offset, want);
         return 0;
     }
@@ -65,6 +68,7 @@ void fe_transfer_pump(struct fe_exchange *ex)
             fe_exchange_reset(ex, (int)n);
             return;
         }
+        FE_ASSERT((size_t)n <= bytes.len, "no more is accepted than was given");
         transfer->offset += (uint64_t)n;
         transfer->left -= (uint64_t)n;
         if ((size_t)n < bytes.len) {

@@ -14,6 +14,7 @@
 #include "gateway/certs/https.h"
 #include "gateway/edge/acceptor.h"
 #include "gateway/relay/service.h"
+#include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/inspect.h"
@@ -197,6 +198,7 @@ static int open_acceptors(struct fe_gateway *gateway, struct flatend_error *err)
         .closed_arg = gateway,
     };
 
+    FE_ASSERT(gateway->n_edges > 0, "what is accepted is served");
     gateway->has_acceptors = true;
     gateway->n_open++;
     return fe_acceptors_open(&gateway->acceptors, &setup, err);
@@ -391,6 +393,8 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
 
 static void enter_stopped(struct fe_gateway *gateway)
 {
+    FE_ASSERT(gateway->state == CLOSING && gateway->n_open == 0 && gateway->node == NULL,
+              "a gateway stops when all of it is closed");
     gateway->state = STOPPED;
     gateway->on_stopped(gateway->stopped_arg);
 }
@@ -421,6 +425,7 @@ static void on_part_closed(void *arg)
 {
     struct fe_gateway *gateway = arg;
 
+    FE_ASSERT(gateway->n_open > 0, "each part closes once");
     gateway->n_open--;
     close_if_drained(gateway);
 }
@@ -448,6 +453,7 @@ static void on_acceptors_closed(void *arg)
 {
     struct fe_gateway *gateway = arg;
 
+    FE_ASSERT(gateway->state == DRAINING && gateway->has_acceptors, "the acceptors close first");
     gateway->has_acceptors = false;
     drain_edges(gateway);
     on_part_closed(gateway);
@@ -494,6 +500,7 @@ void fe_gateway_free(struct fe_gateway *gateway)
         fe_gateway_stop(gateway, stop_worker, gateway->worker);
         fe_worker_run(gateway->worker);
     }
+    FE_ASSERT(gateway->state == STOPPED, "a gateway that is freed has stopped");
     fe_acceptors_deinit(&gateway->acceptors);
     for (size_t i = 0; i < gateway->n_edges; i++) {
         fe_edge_worker_deinit(&gateway->edges[i]);
