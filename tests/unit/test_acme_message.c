@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "web/acme/json.h"
 #include "web/acme/message.h"
 #include "web/acme/record.h"
 
@@ -264,18 +263,6 @@ static void test_record(void **state)
     fe_buf_deinit(&text);
 }
 
-static void test_strings(void **state)
-{
-    struct fe_buf text;
-
-    (void)state;
-    fe_buf_init(&text, 4096);
-    assert_int_equal(fe_acme_json_put_string(&text, "a\"b\\c\n\x7f\xc3\xa4"), 0);
-    assert_true(
-        fe_view_equal(fe_buf_view(&text), FE_VIEW_LIT("\"a\\\"b\\\\c\\u000a\\u007f\xc3\xa4\"")));
-    fe_buf_deinit(&text);
-}
-
 static void test_broken_records(void **state)
 {
     static const char *const names[] = {"a.test"};
@@ -302,12 +289,11 @@ static void test_broken_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directory),      cmocka_unit_test(test_bad_directories),
-        cmocka_unit_test(test_order),          cmocka_unit_test(test_bad_orders),
-        cmocka_unit_test(test_authorization),  cmocka_unit_test(test_times),
-        cmocka_unit_test(test_windows),        cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_record),         cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_broken_records),
+        cmocka_unit_test(test_directory),     cmocka_unit_test(test_bad_directories),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_bad_orders),
+        cmocka_unit_test(test_authorization), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_windows),       cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_record),        cmocka_unit_test(test_broken_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ground/base/assert.h"
+#include "ground/base/json.h"
 #include "web/http/exchange.h"
 #include "web/http/problem.h"
 #include "web/http/syntax.h"
@@ -69,27 +71,6 @@ static bool prefers_json(const struct fe_fields *fields)
     return is_json;
 }
 
-/* The reason as the inside of a JSON string (RFC 8259 §7). */
-static size_t escape_json(char *to, const char *reason, size_t len)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = (uint8_t)reason[i];
-
-        if (c < 0x20 || c == 0x7f) {
-            n += (size_t)snprintf(to + n, 7, "\\u%04x", c);
-            continue;
-        }
-        if (c == '"' || c == '\\') {
-            to[n++] = '\\';
-        }
-        to[n++] = (char)c;
-    }
-    to[n] = '\0';
-    return n;
-}
-
 /* RFC 9457. */
 static void write_json(struct fe_problem_page *page, const struct fe_problem *problem)
 {
@@ -97,8 +78,10 @@ static void write_json(struct fe_problem_page *page, const struct fe_problem *pr
                                 "{\"title\":\"%s\",\"status\":%d,\"detail\":\"",
                                 fe_status_text(problem->status), problem->status);
 
-    n += escape_json(page->body + n, problem->reason,
-                     strnlen(problem->reason, FE_PROBLEM_REASON_MAX));
+    n +=
+        fe_json_escape(page->body + n, fe_view_of(problem->reason,
+                                                  strnlen(problem->reason, FE_PROBLEM_REASON_MAX)));
+    FE_ASSERT(n + 3 <= sizeof(page->body), "a problem fits its page");
     memcpy(page->body + n, "\"}\n", 3);
     page->len = n + 3;
     page->type = FE_VIEW_LIT("application/problem+json");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/json.h"
 #include "mesh/node/read_all.h"
 
 enum {
@@ -177,31 +178,6 @@ int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     return code;
 }
 
-/* Writes `text` as the inside of a JSON string (RFC 8259 §7); returns its length. `out` has room
- * for six bytes for each of `text`. */
-static size_t escape_json(char *out, const char *text)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t n = 0;
-
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c == '"' || c == '\\') {
-            out[n++] = '\\';
-            out[n++] = (char)c;
-        } else if (c < 0x20) {
-            memcpy(out + n, "\\u00", 4);
-            out[n + 4] = digits[c >> 4];
-            out[n + 5] = digits[c & 15];
-            n += 6;
-        } else {
-            out[n++] = (char)c;
-        }
-    }
-    return n;
-}
-
 /* Of a message that was cut: its last character may be half of one, which is no JSON (RFC 8259
  * §8.1). */
 static void drop_last_character(char message[FAIL_MESSAGE_MAX])
@@ -219,12 +195,12 @@ static int respond_error(struct flatend_context *ctx, int status, const char *me
 {
     static const char before[] = "{\"error\": \"";
     static const char after[] = "\"}";
-    char body[sizeof(before) + 6 * FAIL_MESSAGE_MAX + sizeof(after)];
+    char body[sizeof(before) + FE_JSON_ESCAPED_MAX * FAIL_MESSAGE_MAX + sizeof(after)];
     size_t len = sizeof(before) - 1;
     int code;
 
     memcpy(body, before, len);
-    len += escape_json(body + len, message);
+    len += fe_json_escape(body + len, fe_view_str(message));
     memcpy(body + len, after, sizeof(after) - 1);
     len += sizeof(after) - 1;
     fe_response_head_clear(&ctx->head);

@@ -1,8 +1,8 @@
 /* The states before an order: directory, renewal information, account. */
 #include <stdio.h>
 
+#include "ground/base/json.h"
 #include "web/acme/internal.h"
-#include "web/acme/json.h"
 
 /* ---- directory ------------------------------------------------------------------------------ */
 
@@ -101,8 +101,8 @@ static int put_binding(struct fe_acme *acme, struct fe_buf *payload)
 
 static int put_account(struct fe_acme *acme, struct fe_buf *payload)
 {
-    int code = fe_acme_json_put_strings(payload, "{\"termsOfServiceAgreed\":true,\"contact\":",
-                                        acme->config.contacts, acme->config.n_contacts, "");
+    int code = fe_json_put_strings(payload, "{\"termsOfServiceAgreed\":true,\"contact\":",
+                                   acme->config.contacts, acme->config.n_contacts, "");
 
     if (code == 0 && acme->config.eab_key_id != NULL) {
         code = put_binding(acme, payload);
@@ -191,7 +191,7 @@ static int put_order(struct fe_acme *acme, struct fe_buf *payload)
     for (size_t i = 0; code == 0 && i < acme->config.n_names; i++) {
         code = fe_buf_printf(payload, "%s{\"type\":\"dns\",\"value\":", i > 0 ? "," : "");
         if (code == 0) {
-            code = fe_acme_json_put_string(payload, acme->config.names[i]);
+            code = fe_json_put_string(payload, acme->config.names[i]);
         }
         if (code == 0) {
             code = fe_buf_append(payload, "}", 1);

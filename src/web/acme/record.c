@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 
-#include "web/acme/json.h"
+#include "ground/base/json.h"
 
 /* NULL: not an object. */
 static json_t *load(struct fe_view text)
@@ -51,13 +51,13 @@ int fe_acme_record_write_account(const struct fe_acme_saved *saved, const char *
     int code = fe_buf_printf(text, "{\n  \"directory\": ");
 
     if (code == 0) {
-        code = fe_acme_json_put_string(text, directory);
+        code = fe_json_put_string(text, directory);
     }
     if (code == 0) {
         code = fe_buf_printf(text, ",\n  \"account\": ");
     }
     if (code == 0) {
-        code = fe_acme_json_put_string(text, saved->account_url);
+        code = fe_json_put_string(text, saved->account_url);
     }
     return code != 0 ? code : fe_buf_append(text, "\n}\n", 3);
 }
@@ -91,7 +91,7 @@ static int put_names(const struct fe_acme_saved *saved, const char *const *names
     for (size_t i = 0; code == 0 && i < n_names; i++) {
         code = fe_buf_printf(text, "%s\n    ", i > 0 ? "," : "");
         if (code == 0) {
-            code = fe_acme_json_put_string(text, names[i]);
+            code = fe_json_put_string(text, names[i]);
         }
         if (code == 0) {
             code = fe_buf_printf(text, ": {\"works\": %u, \"failed\": %u}",
@@ -107,7 +107,7 @@ int fe_acme_record_write_order(const struct fe_acme_saved *saved, const char *co
     int code = fe_buf_printf(text, "{\n  \"order\": ");
 
     if (code == 0) {
-        code = fe_acme_json_put_string(text, saved->order_url);
+        code = fe_json_put_string(text, saved->order_url);
     }
     if (code == 0) {
         code = fe_buf_printf(text,

@@ -2,12 +2,12 @@
 #ifndef FE_WEB_HTTP_PROBLEM_H
 #define FE_WEB_HTTP_PROBLEM_H
 
+#include "ground/base/json.h"
 #include "web/http/exchange.h"
 
 enum {
     FE_PROBLEM_REASON_MAX = 512, /* longer reasons are cut: one line is enough */
-    /* Each byte of the reason may become \u00XX. */
-    FE_PROBLEM_PAGE_MAX = 6 * FE_PROBLEM_REASON_MAX + 128,
+    FE_PROBLEM_PAGE_MAX = FE_JSON_ESCAPED_MAX * FE_PROBLEM_REASON_MAX + 128,
 };
 
 struct fe_problem {
