@@ -1,46 +1,37 @@
 /* What is valid today and will be a problem. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "gateway/config/config.h"
+#include "ground/base/utc.h"
 #include "ground/os/user.h"
 
 #define DAY_S INT64_C(86400)
 
-enum { SOON_DAYS = 7 };
-
-static const char *format_day(int64_t time_s, char text[32])
-{
-    const time_t time = (time_t)time_s;
-    struct tm tm;
-
-    if (gmtime_r(&time, &tm) == NULL || strftime(text, 32, "%Y-%m-%d %H:%M UTC", &tm) == 0) {
-        text[0] = '\0';
-    }
-    return text;
-}
+enum {
+    SOON_DAYS = 7,
+    UP_TO_MINUTE = 16, /* characters of "2026-11-30 21:05:09" */
+};
 
 static void warn_dates(const struct fe_config_cert *cert, const char *path, int64_t now_s,
                        const struct fe_log *log)
 {
+    const int64_t begin = fe_cert_not_before(cert->cert);
     const int64_t end = fe_cert_not_after(cert->cert);
     const char *what = NULL;
-    char day[32];
+    char text[FE_UTC_TEXT_MAX];
 
     if (end <= now_s) {
         what = "expired on";
     } else if (end <= now_s + SOON_DAYS * DAY_S) {
         what = "expires on";
-    } else if (fe_cert_not_before(cert->cert) > now_s) {
+    } else if (begin > now_s) {
         what = "is not valid before";
     }
     if (what != NULL) {
-        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: the certificate '%s' %s %s.", path, cert->pos.line,
-               cert->pos.column, cert->chain_path, what,
-               format_day(fe_cert_not_before(cert->cert) > now_s ? fe_cert_not_before(cert->cert)
-                                                                 : end,
-                          day));
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: the certificate '%s' %s %.*s UTC.", path,
+               cert->pos.line, cert->pos.column, cert->chain_path, what, UP_TO_MINUTE,
+               fe_utc_format(begin > now_s ? begin : end, text));
     }
 }
 

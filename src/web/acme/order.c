@@ -1,7 +1,6 @@
 /* An order from its first answer to the certificate (RFC 8555 §7.1.6, §7.4). */
-#include <time.h>
-
 #include "ground/base/assert.h"
+#include "ground/base/utc.h"
 #include "web/acme/base64url.h"
 #include "web/acme/internal.h"
 
@@ -178,11 +177,9 @@ int fe_acme_enter_certificate(struct fe_acme *acme, struct flatend_error *err)
 static void finish(struct fe_acme *acme, const struct fe_acme_cert_info *info)
 {
     struct fe_acme_saved *const saved = &acme->saved;
-    const time_t until = (time_t)info->not_after_s;
     char names[FE_ACME_NAME_MAX + 32];
-    char date[32] = "";
+    char until[FE_UTC_TEXT_MAX];
     struct flatend_error err = {0};
-    struct tm tm;
 
     FE_ASSERT(saved->order_key != NULL, "what was installed has a key");
     saved->has_certificate = true;
@@ -198,11 +195,8 @@ static void finish(struct fe_acme *acme, const struct fe_acme_cert_info *info)
         fe_log(acme->log, FLATEND_LOG_WARN, "Certificate for %s: %s.", fe_acme_names(acme, names),
                err.text);
     }
-    if (gmtime_r(&until, &tm) != NULL) {
-        (void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-    }
     fe_log(acme->log, FLATEND_LOG_INFO, "New certificate for %s, valid until %s UTC.",
-           fe_acme_names(acme, names), date);
+           fe_acme_names(acme, names), fe_utc_format(info->not_after_s, until));
     fe_acme_plan(acme);
     acme->check_at_ms = (int64_t)acme->ops->now_ms(acme->owner) + FE_ACME_RENEWAL_CHECK_MS;
     fe_acme_end_round(acme);

@@ -1,15 +1,18 @@
+#include <limits.h>
+
+#include "ground/base/utc.h"
 #include "web/acme/message.h"
 
-/* Exactly `n` digits; moves on. -1: something else. */
-static int get_digits(const char **at, unsigned n)
+/* Exactly `n` digits; moves on. UINT_MAX, which no part of a date may be: something else. */
+static unsigned get_digits(const char **at, unsigned n)
 {
-    int value = 0;
+    unsigned value = 0;
 
     for (; n > 0; n--, (*at)++) {
         if (**at < '0' || **at > '9') {
-            return -1;
+            return UINT_MAX;
         }
-        value = value * 10 + (**at - '0');
+        value = value * 10 + (unsigned)(**at - '0');
     }
     return value;
 }
@@ -22,22 +25,12 @@ static bool skip_char(const char **at, const char *any_of)
     return is_there;
 }
 
-/* Days since 1970-01-01 of a date in the Gregorian calendar (RFC 3339 appendix C knows no other):
- * years are counted from March, so that a leap day is a year's last. */
-static int64_t days_of(int year, int month, int day)
-{
-    const int64_t y = month <= 2 ? year - 1 : year;
-    const int64_t m = month <= 2 ? month + 9 : month - 3;
-
-    return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
-}
-
 /* "Z", "+01:00": seconds that the local time is ahead. */
 static bool get_offset(const char **at, int64_t *seconds)
 {
     const char sign = **at;
-    int hours;
-    int minutes;
+    unsigned hours;
+    unsigned minutes;
 
     *seconds = 0;
     if (skip_char(at, "Zz")) {
@@ -47,57 +40,46 @@ static bool get_offset(const char **at, int64_t *seconds)
         return false;
     }
     hours = get_digits(at, 2);
-    if (hours < 0 || hours > 23 || !skip_char(at, ":")) {
+    if (hours > 23 || !skip_char(at, ":")) {
         return false;
     }
     minutes = get_digits(at, 2);
-    *seconds = (hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
-    return minutes >= 0 && minutes <= 59;
+    *seconds = ((int64_t)hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
+    return minutes <= 59;
 }
 
-static bool get_date(const char **at, int64_t *days)
+/* A part that is missing becomes one that fe_utc_is_valid refuses. */
+static struct fe_utc get_utc(const char **at)
 {
-    int year = get_digits(at, 4);
-    int month = year >= 0 && skip_char(at, "-") ? get_digits(at, 2) : -1;
-    int day = month >= 0 && skip_char(at, "-") ? get_digits(at, 2) : -1;
+    struct fe_utc utc = {.year = (int)(get_digits(at, 4) & INT_MAX)};
 
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31) {
-        return false;
-    }
-    *days = days_of(year, month, day);
-    return true;
-}
-
-static bool get_time_of_day(const char **at, int64_t *seconds)
-{
-    int hour = get_digits(at, 2);
-    int minute = hour >= 0 && skip_char(at, ":") ? get_digits(at, 2) : -1;
-    int second = minute >= 0 && skip_char(at, ":") ? get_digits(at, 2) : -1;
-
-    *seconds = ((int64_t)hour * 60 + minute) * 60 + second;
-    return hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 60;
+    utc.month = skip_char(at, "-") ? get_digits(at, 2) : UINT_MAX;
+    utc.day = skip_char(at, "-") ? get_digits(at, 2) : UINT_MAX;
+    utc.hour = skip_char(at, "Tt ") ? get_digits(at, 2) : UINT_MAX;
+    utc.minute = skip_char(at, ":") ? get_digits(at, 2) : UINT_MAX;
+    utc.second = skip_char(at, ":") ? get_digits(at, 2) : UINT_MAX;
+    return utc;
 }
 
 int fe_acme_time_parse(const char *text, int64_t *seconds)
 {
-    int64_t days;
-    int64_t of_day;
+    const struct fe_utc utc = get_utc(&text);
     int64_t offset;
 
     *seconds = 0;
-    if (!get_date(&text, &days) || !skip_char(&text, "Tt ") || !get_time_of_day(&text, &of_day)) {
+    if (!fe_utc_is_valid(&utc) || utc.year < 1970) {
         return FLATEND_ESYNTAX;
     }
     if (skip_char(&text, ".")) {
-        if (get_digits(&text, 1) < 0) {
+        if (get_digits(&text, 1) > 9) {
             return FLATEND_ESYNTAX;
         }
-        while (get_digits(&text, 1) >= 0) {
+        while (get_digits(&text, 1) <= 9) {
         }
     }
     if (!get_offset(&text, &offset) || *text != '\0') {
         return FLATEND_ESYNTAX;
     }
-    *seconds = days * 24 * 3600 + of_day - offset;
+    *seconds = fe_utc_to_seconds(&utc) - offset;
     return 0;
 }

@@ -96,18 +96,6 @@ int fe_acme_csr_encode(struct evp_pkey_st *key, const char *const *names, size_t
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
-static bool get_time(const ASN1_TIME *time, int64_t *seconds)
-{
-    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-    int days = 0;
-    int rest = 0;
-    const bool is_read = epoch != NULL && ASN1_TIME_diff(&days, &rest, epoch, time) == 1;
-
-    ASN1_TIME_free(epoch);
-    *seconds = (int64_t)days * DAY_S + rest;
-    return is_read;
-}
-
 /* RFC 9773 §4.1: the authority key identifier, a dot, and the serial number as DER has it, with
  * the zero byte before a first bit that is set. */
 static void put_id(X509 *cert, char id[FE_ACME_CERT_ID_MAX])
@@ -149,8 +137,8 @@ static int check_names(X509 *cert, const char *const *names, size_t n_names,
 static int check_leaf(X509 *cert, const struct evp_pkey_st *key, const char *const *names,
                       size_t n_names, struct fe_acme_cert_info *info, struct flatend_error *err)
 {
-    if (!get_time(X509_get0_notBefore(cert), &info->not_before_s) ||
-        !get_time(X509_get0_notAfter(cert), &info->not_after_s)) {
+    if (!fe_asn1_time_to_seconds(X509_get0_notBefore(cert), &info->not_before_s) ||
+        !fe_asn1_time_to_seconds(X509_get0_notAfter(cert), &info->not_after_s)) {
         return fe_err_set(err, FLATEND_ESYNTAX, "the certificate has no readable dates");
     }
     if (key != NULL && X509_check_private_key(cert, key) != 1) {

@@ -1,18 +1,11 @@
 #include "web/http/date_parse.h"
 
+#include "ground/base/utc.h"
+
 /* A cursor that remembers that something did not fit. */
 struct cursor {
     struct fe_view left;
     bool has_failed;
-};
-
-struct date {
-    unsigned year;
-    unsigned month; /* from 1 */
-    unsigned day;
-    unsigned hour;
-    unsigned minute;
-    unsigned second;
 };
 
 static void take_text(struct cursor *c, const char *text)
@@ -68,7 +61,7 @@ static unsigned take_month(struct cursor *c)
     return take_name(c, months, 12);
 }
 
-static void take_time(struct cursor *c, struct date *date)
+static void take_time(struct cursor *c, struct fe_utc *date)
 {
     date->hour = take_digits(c, 2, false);
     take_text(c, ":");
@@ -78,26 +71,26 @@ static void take_time(struct cursor *c, struct date *date)
 }
 
 /* "06 Nov 1994 08:49:37 GMT" */
-static void take_imf_fixdate(struct cursor *c, struct date *date)
+static void take_imf_fixdate(struct cursor *c, struct fe_utc *date)
 {
     date->day = take_digits(c, 2, false);
     take_text(c, " ");
     date->month = take_month(c);
     take_text(c, " ");
-    date->year = take_digits(c, 4, false);
+    date->year = (int)take_digits(c, 4, false);
     take_text(c, " ");
     take_time(c, date);
     take_text(c, " GMT");
 }
 
 /* "06-Nov-94 08:49:37 GMT" */
-static void take_rfc850_date(struct cursor *c, struct date *date)
+static void take_rfc850_date(struct cursor *c, struct fe_utc *date)
 {
     date->day = take_digits(c, 2, false);
     take_text(c, "-");
     date->month = take_month(c);
     take_text(c, "-");
-    date->year = take_digits(c, 2, false);
+    date->year = (int)take_digits(c, 2, false);
     date->year += date->year < 70 ? 2000 : 1900;
     take_text(c, " ");
     take_time(c, date);
@@ -105,7 +98,7 @@ static void take_rfc850_date(struct cursor *c, struct date *date)
 }
 
 /* "Nov  6 08:49:37 1994" */
-static void take_asctime_date(struct cursor *c, struct date *date)
+static void take_asctime_date(struct cursor *c, struct fe_utc *date)
 {
     date->month = take_month(c);
     take_text(c, " ");
@@ -113,25 +106,7 @@ static void take_asctime_date(struct cursor *c, struct date *date)
     take_text(c, " ");
     take_time(c, date);
     take_text(c, " ");
-    date->year = take_digits(c, 4, false);
-}
-
-/* Days since 1970-01-01 of the proleptic Gregorian calendar: years begin in March, so that the leap
- * day is the last one of its year. */
-static int64_t days_of(const struct date *date)
-{
-    const int64_t year = (int64_t)date->year - (date->month <= 2 ? 1 : 0);
-    const int64_t month = (date->month + 9) % 12;
-    const int64_t day_of_year = (153 * month + 2) / 5 + date->day - 1;
-    const int64_t leap_days = year / 4 - year / 100 + year / 400;
-    return year * 365 + leap_days + day_of_year - 719468;
-}
-
-static bool is_valid(const struct date *date)
-{
-    static const uint8_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return date->year >= 1 && date->day >= 1 && date->day <= days[date->month - 1] &&
-           date->hour <= 23 && date->minute <= 59 && date->second <= 60; /* a leap second */
+    date->year = (int)take_digits(c, 4, false);
 }
 
 bool fe_http_date_parse(struct fe_view text, int64_t *unix_seconds)
@@ -140,7 +115,7 @@ bool fe_http_date_parse(struct fe_view text, int64_t *unix_seconds)
                                        "Friday", "Saturday", "Sun",     "Mon",       "Tue",
                                        "Wed",    "Thu",      "Fri",     "Sat"};
     struct cursor c = {text, false};
-    struct date date;
+    struct fe_utc date;
     const unsigned day = take_name(&c, days, 14);
     const bool is_short = day > 7;
 
@@ -154,10 +129,9 @@ bool fe_http_date_parse(struct fe_view text, int64_t *unix_seconds)
         take_text(&c, " ");
         take_asctime_date(&c, &date);
     }
-    if (c.has_failed || c.left.len > 0 || !is_valid(&date)) {
+    if (c.has_failed || c.left.len > 0 || !fe_utc_is_valid(&date)) {
         return false;
     }
-    *unix_seconds = days_of(&date) * 86400 + date.hour * INT64_C(3600) + date.minute * INT64_C(60) +
-                    date.second;
+    *unix_seconds = fe_utc_to_seconds(&date);
     return true;
 }

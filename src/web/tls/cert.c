@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/utc.h"
 #include "ground/os/file.h"
 #include "web/tls/openssl.h"
 
@@ -24,11 +25,25 @@ int fe_openssl_fail(struct flatend_error *err, int code, const char *context)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static int64_t seconds_of(const ASN1_TIME *time)
+bool fe_asn1_time_to_seconds(const ASN1_TIME *time, int64_t *seconds)
 {
+    struct fe_utc utc;
     struct tm tm;
 
-    return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+    *seconds = 0;
+    if (ASN1_TIME_to_tm(time, &tm) != 1) {
+        return false;
+    }
+    utc = (struct fe_utc){
+        .year = tm.tm_year + 1900,
+        .month = (unsigned)tm.tm_mon + 1,
+        .day = (unsigned)tm.tm_mday,
+        .hour = (unsigned)tm.tm_hour,
+        .minute = (unsigned)tm.tm_min,
+        .second = (unsigned)tm.tm_sec,
+    };
+    *seconds = fe_utc_to_seconds(&utc);
+    return true;
 }
 
 int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cert **cert)
@@ -53,8 +68,8 @@ int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cer
         fe_cert_unref(made);
         return fe_openssl_fail(NULL, FLATEND_ESYNTAX, "");
     }
-    made->not_before_s = seconds_of(X509_get0_notBefore(leaf));
-    made->not_after_s = seconds_of(X509_get0_notAfter(leaf));
+    (void)fe_asn1_time_to_seconds(X509_get0_notBefore(leaf), &made->not_before_s);
+    (void)fe_asn1_time_to_seconds(X509_get0_notAfter(leaf), &made->not_after_s);
     *cert = made;
     return 0;
 }

@@ -23,6 +23,9 @@ struct fe_cert {
 int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key,
                 struct fe_cert **cert) FE_MUST_USE;
 
+/* Seconds since 1970. False: it is no time, and counts as 0. */
+bool fe_asn1_time_to_seconds(const ASN1_TIME *time, int64_t *seconds);
+
 /* An ECDSA key on P-256. NULL: out of memory. */
 EVP_PKEY *fe_key_new(void) FE_MUST_USE;
 
