@@ -1,5 +1,6 @@
 #include "gateway/relay/query.h"
 #include "gateway/relay/transcribe.h"
+#include "web/http/hop_by_hop.h"
 #include "web/http/syntax.h"
 
 /* `:method` and the like. */
@@ -23,33 +24,12 @@ static void add(struct transcriber *t, struct fe_view name, struct fe_view value
 
 /* ---- fields --------------------------------------------------------------------------------- */
 
-/* Fields about this connection, and what the gateway itself answers (Expect). Theirs is not to
- * reach beyond it: RFC 9110 §7.6.1. */
+/* Fields about this connection, and those that are meant for the gateway itself. Theirs is not to
+ * reach beyond it: RFC 9110 §7.6.1, §10.1.1, §11.7.2. */
 static bool is_hop_by_hop(struct fe_view name)
 {
-    static const struct {
-        const char *name;
-        size_t len;
-    } names[] = {
-#define NAME(literal) {literal, sizeof(literal) - 1}
-        NAME("connection"),
-        NAME("expect"),
-        NAME("keep-alive"),
-        NAME("proxy-connection"),
-        NAME("proxy-authorization"),
-        NAME("te"),
-        NAME("trailer"),
-        NAME("transfer-encoding"),
-        NAME("upgrade"),
-#undef NAME
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (fe_view_equal(name, fe_view_of(names[i].name, names[i].len))) {
-            return true;
-        }
-    }
-    return false;
+    return fe_is_about_connection(name) || fe_view_equal(name, FE_VIEW_LIT("expect")) ||
+           fe_view_equal(name, FE_VIEW_LIT("proxy-authorization"));
 }
 
 /* Names that only the gateway and the mesh may give: docs/PROTOCOL.md §2.4. */

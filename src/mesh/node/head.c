@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/token.h"
 
 enum {
     NAME_MAX_LEN = 255,                    /* its length is one byte on the wire */
@@ -116,34 +117,6 @@ int fe_received_head_status(const struct fe_received_head *head)
 
 /* ---- responses ---- */
 
-/* tchar of RFC 9110 §5.6.2. */
-static bool is_token_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-static bool is_field_name(struct fe_view name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if (!is_token_char((char)name.ptr[i])) {
-            return false;
-        }
-    }
-    return name.len > 0 && name.len <= NAME_MAX_LEN;
-}
-
-/* field-value of RFC 9110 §5.5: no control characters but the tab. */
-static bool is_field_value(struct fe_view value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        if ((value.ptr[i] < 0x20 && value.ptr[i] != '\t') || value.ptr[i] == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena)
 {
     *head = (struct fe_response_head){.arena = arena, .status = FE_HEAD_STATUS_DEFAULT};
@@ -193,7 +166,8 @@ static int make_header(struct fe_response_head *head, const char *name, const ch
 {
     header->name = fe_view_str(name);
     header->value = fe_view_str(value);
-    if (!is_field_name(header->name) || !is_field_value(header->value)) {
+    if (header->name.len > NAME_MAX_LEN || !fe_is_token(header->name) ||
+        !fe_is_field_value(header->value)) {
         return FLATEND_EINVAL;
     }
     if (size_of(header) > HEADERS_SIZE_MAX) {

@@ -7,25 +7,31 @@ static bool is_name(struct fe_view name, struct fe_view lower)
     return name.len == lower.len && fe_view_equal_nocase(name, lower);
 }
 
+#define IS(name, literal) fe_view_equal_nocase(name, FE_VIEW_LIT(literal))
+
+/* Most fields have none of these lengths. */
+bool fe_is_about_connection(struct fe_view name)
+{
+    switch (name.len) {
+    case sizeof("te") - 1:
+        return IS(name, "te");
+    case sizeof("upgrade") - 1: /* and of "trailer" */
+        return IS(name, "upgrade") || IS(name, "trailer");
+    case sizeof("connection") - 1: /* and of "keep-alive" */
+        return IS(name, "connection") || IS(name, "keep-alive");
+    case sizeof("proxy-connection") - 1:
+        return IS(name, "proxy-connection");
+    case sizeof("transfer-encoding") - 1:
+        return IS(name, "transfer-encoding");
+    default:
+        return false;
+    }
+}
+
 bool fe_is_hop_by_hop(struct fe_view name)
 {
-    static const struct {
-        const char *name;
-        size_t len;
-    } names[] = {
-#define NAME(literal) {literal, sizeof(literal) - 1}
-        NAME("connection"),       NAME("keep-alive"),         NAME("te"),
-        NAME("proxy-connection"), NAME("proxy-authenticate"), NAME("trailer"),
-        NAME("upgrade"),          NAME("content-length"),     NAME("transfer-encoding"),
-#undef NAME
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (is_name(name, fe_view_of(names[i].name, names[i].len))) {
-            return true;
-        }
-    }
-    return false;
+    return fe_is_about_connection(name) || is_name(name, FE_VIEW_LIT("content-length")) ||
+           is_name(name, FE_VIEW_LIT("proxy-authenticate"));
 }
 
 bool fe_is_named_by_connection(const struct fe_fields *fields, struct fe_view name)

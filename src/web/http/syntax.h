@@ -1,17 +1,8 @@
-/* The character classes of HTTP's grammar. */
+/* What of HTTP's grammar is read in more than one place. */
 #ifndef FE_WEB_HTTP_SYNTAX_H
 #define FE_WEB_HTTP_SYNTAX_H
 
-#include "ground/base/view.h"
-
-/* The lower-case form of a token's character (tchar, RFC 9110 §5.6.2); 0 for any other byte. */
-extern const uint8_t fe_token_lower[256];
-
-/* What a field value may hold (RFC 9110 §5.5): visible characters, obs-text, SP and HTAB. */
-static inline bool fe_is_field_char(uint8_t c)
-{
-    return (c >= 0x20 && c != 0x7f) || c == '\t';
-}
+#include "ground/base/token.h"
 
 /* Optional whitespace, RFC 9110 §5.6.3. */
 static inline bool fe_is_ows(uint8_t c)
@@ -28,9 +19,6 @@ static inline int fe_hex_value(uint8_t c)
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
-
-bool fe_is_token(struct fe_view v);
-bool fe_is_field_value(struct fe_view v);
 
 /* Without whitespace at both ends. */
 struct fe_view fe_trim_ows(struct fe_view v);

@@ -1,20 +1,14 @@
 #include "web/http/trailers.h"
 
+#include "web/http/hop_by_hop.h"
+
 bool fe_trailer_is_allowed(struct fe_view name)
 {
     static const struct fe_view forbidden[] = {
 #define NAME(literal) {(const uint8_t *)(literal), sizeof(literal) - 1}
         /* framing and routing */
         NAME("content-length"),
-        NAME("transfer-encoding"),
         NAME("host"),
-        NAME("trailer"),
-        /* one connection */
-        NAME("connection"),
-        NAME("keep-alive"),
-        NAME("proxy-connection"),
-        NAME("te"),
-        NAME("upgrade"),
         /* modifiers of a request */
         NAME("cache-control"),
         NAME("expect"),
@@ -52,5 +46,5 @@ bool fe_trailer_is_allowed(struct fe_view name)
             return false;
         }
     }
-    return true;
+    return !fe_is_about_connection(name);
 }
