@@ -8,11 +8,6 @@
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static int fail(struct flatend_error *err, const char *what, const char *member)
-{
-    return fe_err_set(err, FLATEND_ESYNTAX, "%s without a valid '%s'", what, member);
-}
-
 static int load(json_t **root, struct fe_view body, const char *what, struct flatend_error *err)
 {
     json_error_t reason;
@@ -35,6 +30,28 @@ static int load(json_t **root, struct fe_view body, const char *what, struct fla
     return 0;
 }
 
+/* An object while it is read. The first member that is missing, or is not what it has to be, is
+ * remembered; that is all that has to be looked at in the end. */
+struct reader {
+    const json_t *root;
+    const char *missing; /* NULL: none so far */
+};
+
+static void need(struct reader *r, bool is_good, const char *member)
+{
+    if (!is_good && r->missing == NULL) {
+        r->missing = member;
+    }
+}
+
+/* `what` with its article: "an order". */
+static int finish(const struct reader *r, const char *what, struct flatend_error *err)
+{
+    return r->missing == NULL
+               ? 0
+               : fe_err_set(err, FLATEND_ESYNTAX, "%s without a valid '%s'", what, r->missing);
+}
+
 static const char *get_text(const json_t *object, const char *member)
 {
     return json_string_value(json_object_get(object, member));
@@ -46,6 +63,14 @@ static const char *get_url(const json_t *object, const char *member)
     const char *url = get_text(object, member);
 
     return url != NULL && fe_acme_is_url(url) ? url : NULL;
+}
+
+static const char *need_url(struct reader *r, const char *member)
+{
+    const char *url = get_url(r->root, member);
+
+    need(r, url != NULL, member);
+    return url;
 }
 
 /* RFC 8555 §7.1.6. False: no known one. */
@@ -71,47 +96,42 @@ static bool get_status(const json_t *object, enum fe_acme_status *status)
     return false;
 }
 
-/* ---- directory ------------------------------------------------------------------------------ */
-
-static const char *missing_of_directory(const struct fe_acme_directory *directory)
+static enum fe_acme_status need_status(struct reader *r)
 {
-    if (directory->new_nonce == NULL) {
-        return "newNonce";
-    }
-    if (directory->new_account == NULL) {
-        return "newAccount";
-    }
-    return directory->new_order == NULL ? "newOrder" : NULL;
+    enum fe_acme_status status = FE_ACME_INVALID;
+
+    need(r, get_status(r->root, &status), "status");
+    return status;
 }
+
+/* ---- directory ------------------------------------------------------------------------------ */
 
 int fe_acme_directory_parse(struct fe_acme_directory *directory, struct fe_view body,
                             struct flatend_error *err)
 {
-    json_t *root;
+    struct reader r = {0};
     const json_t *meta;
-    const char *missing;
-    const int code = load(&root, body, "the directory", err);
+    json_t *root;
+    int code = load(&root, body, "the directory", err);
 
     *directory = (struct fe_acme_directory){0};
     if (code != 0) {
         return code;
     }
+    r.root = root;
     meta = json_object_get(root, "meta");
-    *directory = (struct fe_acme_directory){
-        .root = root,
-        .new_nonce = get_url(root, "newNonce"),
-        .new_account = get_url(root, "newAccount"),
-        .new_order = get_url(root, "newOrder"),
-        .renewal_info = get_url(root, "renewalInfo"),
-        .terms_of_service = get_text(meta, "termsOfService"),
-        .wants_eab = json_is_true(json_object_get(meta, "externalAccountRequired")),
-    };
-    missing = missing_of_directory(directory);
-    if (missing != NULL) {
+    directory->root = root;
+    directory->new_nonce = need_url(&r, "newNonce");
+    directory->new_account = need_url(&r, "newAccount");
+    directory->new_order = need_url(&r, "newOrder");
+    directory->renewal_info = get_url(root, "renewalInfo");
+    directory->terms_of_service = get_text(meta, "termsOfService");
+    directory->wants_eab = json_is_true(json_object_get(meta, "externalAccountRequired"));
+    code = finish(&r, "a directory", err);
+    if (code != 0) {
         fe_acme_directory_deinit(directory);
-        return fail(err, "a directory", missing);
     }
-    return 0;
+    return code;
 }
 
 void fe_acme_directory_deinit(struct fe_acme_directory *directory)
@@ -141,28 +161,9 @@ static bool get_authorizations(const json_t *root, struct fe_acme_order *order)
     return true;
 }
 
-static const char *fill_order(const json_t *root, struct fe_acme_order *order)
-{
-    if (!get_status(root, &order->status)) {
-        return "status";
-    }
-    order->finalize = get_url(root, "finalize");
-    if (order->finalize == NULL) {
-        return "finalize";
-    }
-    if (!get_authorizations(root, order)) {
-        return "authorizations";
-    }
-    order->certificate = get_url(root, "certificate");
-    if (order->status == FE_ACME_VALID && order->certificate == NULL) {
-        return "certificate";
-    }
-    return NULL;
-}
-
 int fe_acme_order_parse(struct fe_acme_order *order, struct fe_view body, struct flatend_error *err)
 {
-    const char *missing;
+    struct reader r = {0};
     int code;
 
     *order = (struct fe_acme_order){0};
@@ -170,12 +171,17 @@ int fe_acme_order_parse(struct fe_acme_order *order, struct fe_view body, struct
     if (code != 0) {
         return code;
     }
-    missing = fill_order(order->root, order);
-    if (missing != NULL) {
+    r.root = order->root;
+    order->status = need_status(&r);
+    order->finalize = need_url(&r, "finalize");
+    need(&r, get_authorizations(r.root, order), "authorizations");
+    order->certificate = get_url(r.root, "certificate");
+    need(&r, order->status != FE_ACME_VALID || order->certificate != NULL, "certificate");
+    code = finish(&r, "an order", err);
+    if (code != 0) {
         fe_acme_order_deinit(order);
-        return fail(err, "an order", missing);
     }
-    return 0;
+    return code;
 }
 
 void fe_acme_order_deinit(struct fe_acme_order *order)
@@ -195,15 +201,18 @@ const char *fe_acme_challenge_name(enum fe_acme_challenge_type type)
  * 8555 §8 lets servers offer what they like. */
 static void note_challenge(const json_t *object, struct fe_acme_authorization *authorization)
 {
+    struct reader r = {.root = object};
     const char *const type = get_text(object, "type");
-    struct fe_acme_challenge challenge = {
-        .url = get_url(object, "url"),
-        .token = get_text(object, "token"),
-    };
+    struct fe_acme_challenge challenge = {.token = get_text(object, "token")};
 
-    if (type == NULL || challenge.url == NULL || challenge.token == NULL ||
-        strlen(challenge.token) > FE_ACME_TOKEN_MAX ||
-        !fe_is_base64url(fe_view_str(challenge.token)) || !get_status(object, &challenge.status)) {
+    challenge.status = need_status(&r);
+    challenge.url = need_url(&r, "url");
+    need(&r, type != NULL, "type");
+    need(&r,
+         challenge.token != NULL && strlen(challenge.token) <= FE_ACME_TOKEN_MAX &&
+             fe_is_base64url(fe_view_str(challenge.token)),
+         "token");
+    if (r.missing != NULL) {
         return;
     }
     for (unsigned i = 0; i < FE_ACME_N_CHALLENGE_TYPES; i++) {
@@ -214,32 +223,12 @@ static void note_challenge(const json_t *object, struct fe_acme_authorization *a
     }
 }
 
-static const char *fill_authorization(const json_t *root,
-                                      struct fe_acme_authorization *authorization)
-{
-    const json_t *const challenges = json_object_get(root, "challenges");
-    const size_t n = json_array_size(challenges);
-
-    if (!get_status(root, &authorization->status)) {
-        return "status";
-    }
-    authorization->name = get_text(json_object_get(root, "identifier"), "value");
-    if (authorization->name == NULL) {
-        return "identifier";
-    }
-    if (n == 0 || n > FE_ACME_CHALLENGES_MAX) {
-        return "challenges";
-    }
-    for (size_t i = 0; i < n; i++) {
-        note_challenge(json_array_get(challenges, i), authorization);
-    }
-    return NULL;
-}
-
 int fe_acme_authorization_parse(struct fe_acme_authorization *authorization, struct fe_view body,
                                 struct flatend_error *err)
 {
-    const char *missing;
+    struct reader r = {0};
+    const json_t *challenges;
+    size_t n;
     int code;
 
     *authorization = (struct fe_acme_authorization){0};
@@ -247,12 +236,21 @@ int fe_acme_authorization_parse(struct fe_acme_authorization *authorization, str
     if (code != 0) {
         return code;
     }
-    missing = fill_authorization(authorization->root, authorization);
-    if (missing != NULL) {
-        fe_acme_authorization_deinit(authorization);
-        return fail(err, "an authorization", missing);
+    r.root = authorization->root;
+    challenges = json_object_get(r.root, "challenges");
+    n = json_array_size(challenges);
+    authorization->status = need_status(&r);
+    authorization->name = get_text(json_object_get(r.root, "identifier"), "value");
+    need(&r, authorization->name != NULL, "identifier");
+    need(&r, n > 0 && n <= FE_ACME_CHALLENGES_MAX, "challenges");
+    for (size_t i = 0; i < n && r.missing == NULL; i++) {
+        note_challenge(json_array_get(challenges, i), authorization);
     }
-    return 0;
+    code = finish(&r, "an authorization", err);
+    if (code != 0) {
+        fe_acme_authorization_deinit(authorization);
+    }
+    return code;
 }
 
 void fe_acme_authorization_deinit(struct fe_acme_authorization *authorization)
@@ -263,12 +261,18 @@ void fe_acme_authorization_deinit(struct fe_acme_authorization *authorization)
 
 /* ---- renewal information -------------------------------------------------------------------- */
 
+static bool get_time(const json_t *object, const char *member, int64_t *seconds)
+{
+    const char *text = get_text(object, member);
+
+    return text != NULL && fe_acme_time_parse(text, seconds) == 0;
+}
+
 int fe_acme_window_parse(struct fe_acme_window *window, struct fe_view body,
                          struct flatend_error *err)
 {
+    struct reader r = {0};
     const json_t *suggested;
-    const char *start;
-    const char *end;
     json_t *root;
     int code = load(&root, body, "the renewal information", err);
 
@@ -277,12 +281,13 @@ int fe_acme_window_parse(struct fe_acme_window *window, struct fe_view body,
         return code;
     }
     suggested = json_object_get(root, "suggestedWindow");
-    start = get_text(suggested, "start");
-    end = get_text(suggested, "end");
-    if (start == NULL || end == NULL || fe_acme_time_parse(start, &window->start_s) != 0 ||
-        fe_acme_time_parse(end, &window->end_s) != 0 || window->end_s <= window->start_s) {
+    need(&r,
+         get_time(suggested, "start", &window->start_s) &&
+             get_time(suggested, "end", &window->end_s) && window->end_s > window->start_s,
+         "suggestedWindow");
+    code = finish(&r, "renewal information", err);
+    if (code != 0) {
         *window = (struct fe_acme_window){0};
-        code = fail(err, "renewal information", "suggestedWindow");
     }
     json_decref(root);
     return code;
