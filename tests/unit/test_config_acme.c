@@ -124,6 +124,7 @@ static void test_mistakes(void **state)
         {"[acme]\nchallenges = [\"http-01\", \"dns-01\"]\n",
          "2:26: expected \"http-01\" and \"tls-alpn-01\", each at most once"},
         {"[acme]\nchallenges = [\"http-01\", \"http-01\"]\n", "2:26: "},
+        {"[acme]\nchallenges = [\"http-01\", \"tls-alpn-01\", 5]\n", "2:41: "},
         {"[acme]\neab_key_id = \"k\"\n",
          "2:14: an external account needs both 'eab_key_id' and 'eab_hmac_key'"},
         {"[acme]\neab_hmac_key = \"c2VjcmV0\"\n", "2:16: an external account needs both"},

@@ -273,7 +273,11 @@ static int read_challenges(const struct reading *g, enum fe_acme_challenge_type 
         if (code == 0 && (type == FE_ACME_N_CHALLENGE_TYPES || (seen & 1U << type) != 0)) {
             return fail(&item, "\"http-01\" and \"tls-alpn-01\", each at most once");
         }
+        if (code != 0) {
+            break;
+        }
         seen |= 1U << type;
+        FE_ASSERT(*n < FE_ACME_N_CHALLENGE_TYPES, "each challenge type comes once");
         challenges[(*n)++] = (enum fe_acme_challenge_type)type;
     }
     return code;
@@ -344,6 +348,7 @@ static void keep_item(const struct reading *g, struct list *list)
 {
     const char *const item = list->items + list->n * list->item_size;
 
+    FE_ASSERT(g->key->max == 0 || list->n < g->key->max, "a list has its limit");
     for (size_t i = 0; g->key->is_set && i < list->n; i++) {
         if (is_equal_item(g->key->type, list->items + i * list->item_size, item)) {
             return;
