@@ -67,7 +67,7 @@ static int use_sources(struct fe_https *https)
     struct fe_cert *certs[FE_CONFIG_CERTS_MAX + 1];
     size_t n = 0;
 
-    FE_ASSERT(https->config->n_certs <= FE_CONFIG_CERTS_MAX, "certificates have a limit");
+    FE_ASSERT(https->config->n_certs <= FE_CONFIG_CERTS_MAX + 1, "tables and one pair of keys fit");
     for (; n < https->config->n_certs; n++) {
         certs[n] = https->sources[n].cert;
     }

@@ -1,6 +1,7 @@
 /* [acme]: where certificates come from. */
 #include "gateway/config/acme.h"
 
+#include "ground/base/assert.h"
 #include "ground/os/file.h"
 #include "web/acme/base64url.h"
 #include "web/tls/trust.h"
@@ -100,6 +101,7 @@ static int decode_key(const struct fe_config_reader *r, struct fe_view text, str
         return fe_config_fail(r, FLATEND_EINVAL, pos,
                               "expected the HMAC key as the CA gave it, in base64url without '='");
     }
+    FE_ASSERT(len <= FE_ACME_EAB_KEY_MAX, "a key is within its room");
     acme->eab_hmac_key = fe_view_of(key, len);
     return 0;
 }

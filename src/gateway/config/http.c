@@ -3,6 +3,7 @@
 
 #include "gateway/config/https.h"
 #include "gateway/filters/chains.h"
+#include "ground/base/assert.h"
 
 /* Where to serve if the file does not say: the standard port of all addresses. */
 static int finalize_addrs(const struct fe_config_reader *r, const struct fe_toml_value *table,
@@ -32,6 +33,7 @@ static int add_filters(const struct fe_config_reader *r, const struct fe_config_
         .no_cache = route->no_cache,
     };
 
+    FE_ASSERT(http->filters != NULL, "a route's filters stand behind the listener's");
     route->filters = fe_filters_of_route(r->arena, http->filters, &filters);
     return route->filters != NULL ? 0 : fe_config_no_memory(r);
 }
@@ -56,6 +58,7 @@ static int finalize_routes(const struct fe_config_reader *r, const struct fe_tom
             code = add_filters(r, http, &http->routes[i]);
         }
         if (code == 0) {
+            FE_ASSERT(http->n_routes == i, "routes are read in turn");
             http->n_routes++;
             code = fe_config_add_route(r, http, i);
         }

@@ -93,6 +93,8 @@ static int load_pair(const struct fe_config_reader *r, const struct fe_config_ce
                                                        : given->chain_path->pos,
                               "%s", err.text);
     }
+    FE_ASSERT(cert->cert != NULL && http->n_certs <= FE_CONFIG_CERTS_MAX,
+              "certificates have a limit");
     http->certs[http->n_certs++] = *cert;
     return 0;
 }

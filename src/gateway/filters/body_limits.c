@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "web/http/exchange.h"
 #include "web/http/problem.h"
@@ -47,11 +48,13 @@ static size_t on_data(const struct fe_filter_stage *at, struct fe_exchange *ex, 
     struct state *const state = fe_filter_state(at, ex);
     size_t n;
 
+    FE_ASSERT(state->n <= filter->max, "what was taken is within the limit");
     if (data.len > filter->max || state->n > filter->max - data.len) {
         fe_problem_fail(ex, 413, TOO_LARGE);
         return 0;
     }
     n = fe_filter_next_data(at, ex, data);
+    FE_ASSERT(n <= data.len, "a reader takes no more than it was given");
     state->n += n;
     return n;
 }

@@ -1,5 +1,6 @@
 #include "gateway/filters/no_cache.h"
 
+#include "ground/base/assert.h"
 #include "web/http/exchange.h"
 
 static const struct fe_field fields[] = {
@@ -47,6 +48,7 @@ static int respond(const struct fe_filter_stage *at, struct fe_exchange *ex,
             changed.fields.items[n++] = changed.fields.items[i];
         }
     }
+    FE_ASSERT(n + N_FIELDS <= changed.fields.cap, "there is room for the fields that are added");
     memcpy(&changed.fields.items[n], fields, sizeof(fields));
     changed.fields.n = n + N_FIELDS;
     return fe_filter_next_respond(at, ex, &changed);

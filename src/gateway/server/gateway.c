@@ -165,6 +165,7 @@ static int start_edges(struct fe_gateway *gateway, struct flatend_error *err)
         .closed_arg = gateway,
     };
 
+    FE_ASSERT(n_workers > 0 && n_workers <= config->n_workers, "each worker has its place");
     for (unsigned i = 0; i < n_workers; i++) {
         struct fe_edge_worker *const edge = &gateway->edges[i];
         int code = i == 0 ? fe_edge_worker_open_main(edge, &setup)
@@ -220,6 +221,7 @@ static void poll_certificates(struct fe_gateway *gateway, bool force)
 /* Once started, re-arming cannot fail: the heap has had room for it. */
 static int schedule_poll(struct fe_gateway *gateway)
 {
+    FE_ASSERT(gateway->tickets != NULL, "certificates are polled where there is HTTPS");
     return fe_timer_start(fe_worker_timers(gateway->worker), &gateway->poll_timer,
                           fe_worker_now(gateway->worker) + FE_HTTPS_POLL_MS);
 }
@@ -413,6 +415,7 @@ static void close_if_drained(struct fe_gateway *gateway)
     if (gateway->state != DRAINING || gateway->n_open > 0) {
         return;
     }
+    FE_ASSERT(!gateway->has_acceptors, "the acceptors are counted");
     gateway->state = CLOSING;
     if (gateway->node != NULL) {
         fe_node_close_on(gateway->node, on_node_closed, gateway);
