@@ -616,6 +616,20 @@ static void test_body_timeout(void **state)
     h1_rig_expect(rig, PROBLEM("408 Request Timeout", "35", "timed out reading the request body"));
 }
 
+/* The owner frees a connection that was reset only when its handle is closed: what comes due until
+ * then finds no exchange. */
+static void test_body_timeout_after_a_reset(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n"));
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 1000);
+    fe_exchange_reset(rig->ex, FLATEND_ERESET);
+    h1_rig_pass(rig, 10000);
+    trace_expect(&rig->trace, "exchange(/hold) reset");
+}
+
 /* The client's time does not run while the handler is the one who is behind; nor does a deadline
  * that has passed meanwhile keep waking us. */
 static void test_no_timeout_while_the_handler_is_behind(void **state)
@@ -926,6 +940,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_head_timeout_of_second),
     TEST(test_idle_timeout),
     TEST(test_body_timeout),
+    TEST(test_body_timeout_after_a_reset),
     TEST(test_no_timeout_while_the_handler_is_behind),
     TEST(test_request_after_idle_keeps_its_memory),
     TEST(test_write_timeout),

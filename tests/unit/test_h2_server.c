@@ -754,6 +754,36 @@ static void test_body_timeout_is_answered(void **state)
     assert_string_equal(h2_rig_reply(rig, id)->body, "timed out reading the request body\n");
 }
 
+/* The RST_STREAM waits for a client that reads nothing, and so does the stream: the time for its
+ * body is over with its exchange. */
+static void test_body_timeout_after_a_reset(void **state)
+{
+    struct h2_rig *rig = *state;
+    const nghttp2_nv nv[] = {GET_OF("h", "/hold")};
+
+    rig->limits.write_ms = 0;
+    h2_rig_pump(rig);
+    rig->frames.is_off = true;
+    assert_int_equal(nghttp2_session_set_local_window_size(rig->client, 0, 0, 1 << 30), 0);
+    set_client_window(rig, 1 << 30);
+    (void)nghttp2_submit_headers(rig->client, NGHTTP2_FLAG_NONE, -1, NULL, nv, 4, NULL);
+    h2_rig_pump(rig);
+    fe_exchange_resume(rig->held[0]);
+    h2_rig_pump(rig);
+    rig->is_unread = true;
+    (void)h2_rig_request(rig, "GET", "/big/10000000", NULL);
+    h2_rig_pump(rig);
+    assert_true(rig->out.len > FE_HTTP_OUT_HIGH_WATER);
+    fe_exchange_reset(rig->held[0], FLATEND_ERESET);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pass(rig, 10000);
+    trace_expect(&rig->trace, "exchange(/hold) exchange(/big/10000000)");
+    rig->is_unread = false;
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_reply(rig, 1)->code, NGHTTP2_INTERNAL_ERROR);
+}
+
 /* A stream without window is reset; the others do not notice. */
 static void test_stalled_stream(void **state)
 {
@@ -902,6 +932,7 @@ int main(void)
         TEST(test_idle_timeout),
         TEST(test_body_timeout),
         TEST(test_body_timeout_is_answered),
+        TEST(test_body_timeout_after_a_reset),
         TEST(test_stalled_stream),
         TEST(test_write_timeout),
         TEST(test_no_timeouts),

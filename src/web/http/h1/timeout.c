@@ -153,6 +153,9 @@ static void on_timer(struct fe_timer *timer)
     struct fe_h1_server *server = FE_CONTAINER_OF(timer, struct fe_h1_server, timer);
     uint64_t now = server->ops->now_ms(server->owner);
 
+    if (server->phase == FE_H1_CLOSED) {
+        return; /* the owner frees it soon; what was waited for is over */
+    }
     if (now >= server->run_ms) {
         server->run_ms = FE_TIME_NEVER;
     }

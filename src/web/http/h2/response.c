@@ -255,6 +255,7 @@ static void reset(struct fe_exchange *ex, int code)
 
     (void)code;
     stream->state = FE_H2_RESET;
+    stream->read_ms = FE_TIME_NEVER; /* the RST_STREAM may wait for longer */
     fe_h2_stream_reset(stream, ex->is_failed ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
