@@ -192,6 +192,24 @@ static void test_redirects(void **state)
     fe_config_unref(config);
 }
 
+/* By a unix socket, too, more than one listener can be led to. */
+static void test_redirects_by_unix_socket(void **state)
+{
+    struct fe_config *config =
+        parse("[[http]]\naddr = \":8443\"\nredirect_http = \"unix:/run/r\"\n" OWN
+              "[[http]]\naddr = \":9443\"\nredirect_http = \"unix:/run/r\"\n" OWN);
+
+    (void)state;
+    assert_int_equal(config->n_redirects, 1);
+    assert_addr(&config->http[2].addrs[0], "unix:/run/r");
+    assert_int_equal(config->http[2].n_targets, 2);
+    fe_config_unref(config);
+    refuse(FLATEND_EEXIST,
+           "[[http]]\naddr = \"unix:/run/r\"\n[[http]]\nhttps = true\n"
+           "redirect_http = \"unix:/run/r\"\ndomain = \"a.b\"\n",
+           "config.toml:5:17: unix:/run/r is already used by the [[http]] at 2:8");
+}
+
 static void test_state_dir(void **state)
 {
     struct fe_config *config = parse("state_dir = \"/some/where\"\n");
@@ -322,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_names_to_obtain),
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_redirects_by_unix_socket),
         cmocka_unit_test(test_state_dir),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_bad_files),

@@ -9,7 +9,7 @@ enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 /* Would the two listen on the same? An unspecified address is all of them. */
 static bool overlaps(const struct fe_addr *a, const struct fe_addr *b)
 {
-    if (a->port != b->port || a->port == 0) {
+    if (a->port != b->port || fe_addr_has_any_port(a)) {
         return false;
     }
     return fe_addr_equal(a, b) || fe_addr_is_unspecified(a) || fe_addr_is_unspecified(b);
@@ -34,7 +34,7 @@ static const struct fe_config_http *find_listener(const struct fe_config *config
 static struct fe_config_http *find_redirect(struct fe_config *config, size_t n_listeners,
                                             const struct fe_addr *addr)
 {
-    for (size_t i = n_listeners; addr->port != 0 && i < config->n_http; i++) {
+    for (size_t i = n_listeners; !fe_addr_has_any_port(addr) && i < config->n_http; i++) {
         if (fe_addr_equal(&config->http[i].addrs[0], addr)) {
             return &config->http[i];
         }

@@ -33,6 +33,18 @@ static const struct fe_config_http *choose(const struct fe_config_http *http, st
     return http->targets[0];
 }
 
+/* Of its first address that has one; of a listener on unix sockets alone the usual one, by which
+ * whatever stands in front of it is reached. */
+static uint16_t port_of(const struct fe_config_http *http)
+{
+    for (size_t i = 0; i < http->n_addrs; i++) {
+        if (http->addrs[i].family != FE_UNIX) {
+            return http->addrs[i].port;
+        }
+    }
+    return HTTPS_PORT;
+}
+
 /* NULL: out of memory. */
 static char *format(struct fe_exchange *ex, struct fe_view host, uint16_t port, size_t *len)
 {
@@ -75,7 +87,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
         fe_problem_respond(ex, 400, "only served over HTTPS: use https://");
         return;
     }
-    location = format(ex, host, choose(http, host)->addrs[0].port, &len);
+    location = format(ex, host, port_of(choose(http, host)), &len);
     if (location == NULL) {
         fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;

@@ -6,7 +6,8 @@
 #include "web/http/exchange.h"
 
 /* Answers with the same address under https: host, path and query as the client sent them, and the
- * port of the listener in `http->targets` that has the host's name, else of the first. */
+ * port of the listener in `http->targets` that has the host's name, else of the first; 443 where
+ * that is on unix sockets only. */
 struct fe_redirect_backend {
     struct fe_backend backend;
     const struct fe_config_http *http;
