@@ -167,9 +167,15 @@ static void on_result(void *arg, const struct fe_response *response, struct fe_v
 
 static int start(struct fixture *f, const char *url)
 {
-    const struct fe_fetch_request request = {.method = "GET", .url = url, .body_max = 1000};
+    const struct fe_fetch_request request = {
+        .method = "GET",
+        .url = url,
+        .body_max = 1000,
+        .fn = on_result,
+        .arg = f,
+    };
     struct flatend_error err = {0};
-    const int code = fe_fetch_start(f->worker, f->trust, &request, on_result, f, &f->fetch, &err);
+    const int code = fe_fetch_start(f->worker, f->trust, &request, &f->fetch, &err);
 
     snprintf(f->error, sizeof(f->error), "%s", err.text);
     return code;

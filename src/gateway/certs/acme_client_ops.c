@@ -72,6 +72,8 @@ int fe_acme_client_request(void *owner, const struct fe_acme_request *asked,
         .accept = asked->accept,
         .body = asked->body,
         .body_max = FE_ACME_BODY_MAX,
+        .fn = on_fetched,
+        .arg = client,
     };
 
     FE_ASSERT(client->fetch == NULL && client->key_work == NULL, "one request at a time");
@@ -82,8 +84,7 @@ int fe_acme_client_request(void *owner, const struct fe_acme_request *asked,
             return code;
         }
     }
-    return fe_fetch_start(manager->worker, manager->trust, &request, on_fetched, client,
-                          &client->fetch, err);
+    return fe_fetch_start(manager->worker, manager->trust, &request, &client->fetch, err);
 }
 
 /* ---- keys ----------------------------------------------------------------------------------- */

@@ -399,8 +399,8 @@ static int prepare(struct fe_fetch *fetch, const struct fe_fetch_request *reques
 }
 
 int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
-                   const struct fe_fetch_request *request, fe_fetch_fn fn, void *arg,
-                   struct fe_fetch **fetch, struct flatend_error *err)
+                   const struct fe_fetch_request *request, struct fe_fetch **fetch,
+                   struct flatend_error *err)
 {
     struct fe_fetch *made = calloc(1, sizeof(*made));
     char host_port[AUTHORITY_MAX + 1];
@@ -412,8 +412,8 @@ int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
     }
     made->worker = worker;
     made->trust = trust;
-    made->fn = fn;
-    made->arg = arg;
+    made->fn = request->fn;
+    made->arg = request->arg;
     made->deadline_ms = fe_worker_now(worker) + FE_FETCH_TIMEOUT_MS;
     fe_timer_init(&made->timer, on_timeout);
     fe_chain_init(&made->plain, NULL); /* not the worker's pool: it may outlive the worker */

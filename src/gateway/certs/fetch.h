@@ -15,6 +15,10 @@ enum {
 
 struct fe_fetch;
 
+/* `response` and `body` live for the call; NULL: `err` says why there is none. */
+typedef void (*fe_fetch_fn)(void *arg, const struct fe_response *response, struct fe_view body,
+                            const struct flatend_error *err);
+
 /* Borrowed for the call of fe_fetch_start only. */
 struct fe_fetch_request {
     const char *method;
@@ -23,16 +27,15 @@ struct fe_fetch_request {
     const char *accept;       /* NULL: any */
     struct fe_view body;
     size_t body_max; /* of the response */
+    fe_fetch_fn fn;
+    void *arg;
 };
 
-/* `response` and `body` live for the call; NULL: `err` says why there is none. */
-typedef void (*fe_fetch_fn)(void *arg, const struct fe_response *response, struct fe_view body,
-                            const struct flatend_error *err);
-
-/* Zero: `fn` comes exactly once, later, unless it is canceled. `trust` outlives it. */
+/* Zero: the request's `fn` comes exactly once, later, unless it is canceled. `trust` outlives it.
+ */
 int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
-                   const struct fe_fetch_request *request, fe_fetch_fn fn, void *arg,
-                   struct fe_fetch **fetch, struct flatend_error *err) FE_MUST_USE;
+                   const struct fe_fetch_request *request, struct fe_fetch **fetch,
+                   struct flatend_error *err) FE_MUST_USE;
 
 /* Before `fn` has come: it never will; `on_gone`, later, says that nothing of it is left that needs
  * the worker. (A name that is being looked up may need the loop for longer.) */

@@ -25,5 +25,6 @@ int fe_array_grow(void *items, size_t *cap, size_t item_size)
     }
     memcpy(items, &grown, sizeof(grown));
     *cap = grown_cap;
+    /* cppcheck-suppress memleak ; `items` has it now */
     return 0;
 }

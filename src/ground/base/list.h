@@ -35,6 +35,7 @@ static inline bool fe_list_is_linked(const struct fe_list *node)
 /* A node and its neighbours; of a list as a whole, fe_list_check. */
 static inline void fe_list_check_node(const struct fe_list *node)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a node is freed after it has been removed */
     FE_ASSERT(node->next->prev == node, "the next node knows the one before it");
     FE_ASSERT(node->prev->next == node, "the previous node knows the one behind it");
     FE_ASSERT((node->next == node) == (node->prev == node), "alone in both directions, or in none");

@@ -63,7 +63,10 @@ static struct fe_view received(const struct flatend_context *ctx, const char *na
 {
     const struct flatend_header *header = fe_received_head_find(&ctx->request, name);
 
-    return header == NULL ? (struct fe_view){0} : fe_view_of(header->value, header->value_len);
+    if (header == NULL) {
+        return (struct fe_view){0};
+    }
+    return fe_view_of(header->value, header->value_len);
 }
 
 static enum fe_request_state state_of(const struct flatend_context *ctx)
