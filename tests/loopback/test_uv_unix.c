@@ -1,6 +1,7 @@
 /* Unix sockets: their files, and what their clients are called. How bytes pass is in
  * test_uv_conn.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -223,6 +225,24 @@ static void what_was_left_behind_is_replaced(void **state)
     run_to_the_end(place);
 }
 
+/* The lock on the directory is for turns: one that is kept holds up neither the start nor the end.
+ */
+static void a_lock_that_is_kept_is_done_without(void **state)
+{
+    struct place *place = *state;
+    struct fe_listener *listener;
+    const int fd = open(place->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    leave_socket(place->path);
+    assert_int_equal(listen_at(place, &listener, NULL), 0);
+    fe_listener_close(listener);
+    run_to_the_end(place);
+    assert_false(is_there(place->path));
+    assert_int_equal(close(fd), 0);
+}
+
 static void one_that_is_in_use_stays(void **state)
 {
     struct place *place = *state;
@@ -397,6 +417,7 @@ int main(void)
         IN_PLACE(the_file_is_made_and_removed),
         IN_PLACE(the_mode_is_the_callers),
         IN_PLACE(what_was_left_behind_is_replaced),
+        IN_PLACE(a_lock_that_is_kept_is_done_without),
         IN_PLACE(one_that_is_in_use_stays),
         IN_PLACE(what_is_no_socket_stays),
         IN_PLACE(a_link_stays),

@@ -2,18 +2,32 @@
  *
  * A process that ends without closing leaves its file behind, and nothing can be bound to it. So
  * what is found is replaced, if it is a socket on which nothing listens. Two that start at once
- * must not replace each other's: they take turns by a lock on the directory. */
+ * must not replace each other's: they take turns by a lock on the directory. Whoever may read the
+ * directory can hold that lock, for ever: it is waited for far longer than a turn takes, and then
+ * done without. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ground/base/assert.h"
 #include "ground/os/fd.h"
 #include "ground/os/socket_internal.h"
+
+enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 5 };
+
+static void wait_for_lock(int fd)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+    for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
 
 /* -1: a directory that cannot be read cannot be locked; two that start at once may collide there.
  */
@@ -29,7 +43,8 @@ static int lock_parent(const char *path)
         slash[slash == parent ? 1 : 0] = '\0';
     }
     fd = open(slash != NULL ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+    if (fd >= 0) {
+        wait_for_lock(fd);
     }
     return fd;
 }
