@@ -134,6 +134,42 @@ static void test_h1_end_waits_for_the_bytes(void **state)
     trace_expect(&rig->trace, "body(c) end");
 }
 
+/* With both FINs the owner would close, and the bytes were lost: ours waits. */
+static void test_h1_backend_ends_before_it_has_read(void **state)
+{
+    struct h1_rig *const rig = *state;
+    struct fe_exchange *ex;
+
+    rig->appetite = 2;
+    ex = open_h1(state, "abc")->ex;
+    fe_http_server_on_eof(rig->server);
+    fe_exchange_finish(ex, NULL);
+    trace_expect(&rig->trace, "body(ab)");
+    fe_exchange_resume(ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(c) end close");
+    rig->ex = NULL;
+}
+
+/* Or the client's does, which comes behind its bytes. */
+static void test_h1_backend_ends_and_reads_slowly(void **state)
+{
+    struct h1_rig *const rig = *state;
+    struct fe_exchange *ex;
+
+    rig->appetite = 2;
+    ex = open_h1(state, "")->ex;
+    fe_exchange_finish(ex, NULL);
+    h1_rig_feed(rig, "abc");
+    trace_expect(&rig->trace, "close body(ab) pause");
+    fe_exchange_resume(ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(c) read");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "end");
+    rig->ex = NULL;
+}
+
 /* A client that sends and is not read from is not read any more; one that does not read stops the
  * backend, which hears of it when there is space again. */
 static void test_h1_back_pressure(void **state)
@@ -540,6 +576,8 @@ int main(void)
         H1(test_h1_client_ends_first),
         H1(test_h1_backend_ends_first),
         H1(test_h1_end_waits_for_the_bytes),
+        H1(test_h1_backend_ends_before_it_has_read),
+        H1(test_h1_backend_ends_and_reads_slowly),
         H1(test_h1_back_pressure),
         H1(test_h1_idle),
         H1(test_h1_drain_leaves_it),

@@ -84,6 +84,7 @@ struct fe_h1_server {
     bool must_close;    /* after this response */
     bool is_draining;   /* no further exchange */
     bool has_eof;       /* of a tunnel: the client has ended its direction */
+    bool owes_fin;      /* of a tunnel: the backend has ended its direction, we have not */
     bool owes_continue; /* the client waits for 100 (Continue) */
     bool had_request;   /* until the first one, the head's timeout counts from the accept */
 
@@ -123,6 +124,8 @@ static inline bool fe_h1_has_exchange(const struct fe_h1_server *server)
 void fe_h1_tunnel_finish(struct fe_h1_server *server);
 void fe_h1_tunnel_touch(struct fe_h1_server *server);
 bool fe_h1_tunnel_step(struct fe_h1_server *server);
+/* Of a tunnel: whether the client's FIN must not be seen yet. */
+bool fe_h1_tunnel_is_paused(const struct fe_h1_server *server);
 
 /* FE_CHECK: the phases of a connection and what they allow. */
 void fe_h1_check(const struct fe_h1_server *server);

@@ -81,6 +81,7 @@ static int tunnel(struct fe_exchange *ex, const struct fe_response *response)
     server->framing = FE_H1_FRAMING_CLOSE;
     server->body = FE_H1_BODY_NOT_STARTED;
     server->has_eof = false;
+    server->owes_fin = false;
     fe_h1_update(server);
     return 0;
 }

@@ -289,7 +289,8 @@ void fe_h1_schedule_run(struct fe_h1_server *server)
 
 void fe_h1_update(struct fe_h1_server *server)
 {
-    bool pause = server->held.len >= FE_H1_HELD_MAX;
+    bool pause = server->held.len >= FE_H1_HELD_MAX ||
+                 (server->phase == FE_H1_TUNNEL && fe_h1_tunnel_is_paused(server));
 
     if (server->is_running || server->phase == FE_H1_CLOSED) {
         return;

@@ -5,6 +5,10 @@
  * what it writes goes out as it is, and its finish is our FIN. When both have ended the connection
  * is done.
  *
+ * The owner takes a connection for done when it has seen both FINs. So as long as a backend that
+ * has ended its direction has not taken all of the client's, one of them has to wait: the client's
+ * is not read, or ours, if that has come already, is not sent.
+ *
  * Failure modes: no byte in either direction for too long: the backend hears on_reset, the client
  * sees RST. The client does not read: the write timeout, as ever. */
 #include "web/http/h1/connection.h"
@@ -22,7 +26,10 @@ void fe_h1_tunnel_finish(struct fe_h1_server *server)
         return;
     }
     server->ops->flush(server->owner);
-    server->ops->close(server->owner, false); /* our direction; what comes is still fed */
+    server->owes_fin = server->has_eof;
+    if (!server->owes_fin) {
+        server->ops->close(server->owner, false); /* our direction; what comes is still fed */
+    }
     fe_h1_tunnel_touch(server);
     fe_h1_update(server);
 }
@@ -56,8 +63,17 @@ static bool deliver_end(struct fe_h1_server *server)
     fe_exchange_deliver_end(&server->ex, NULL);
     if (server->phase == FE_H1_TUNNEL && fe_exchange_is_over(&server->ex)) {
         server->phase = FE_H1_LINGER; /* our direction has ended before */
+        if (server->owes_fin) {
+            fe_h1_finish(server);
+        }
     }
     return true;
+}
+
+bool fe_h1_tunnel_is_paused(const struct fe_h1_server *server)
+{
+    return server->ex.phase == FE_EXCHANGE_TUNNEL_READ && !server->owes_fin &&
+           (server->body != FE_H1_BODY_FLOWING || server->held.len > 0);
 }
 
 bool fe_h1_tunnel_step(struct fe_h1_server *server)
