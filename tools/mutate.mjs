@@ -149,7 +149,7 @@ const off = `#define FE_GROUND_BASE_ASSERT_H
 #define FE_ASSERT(condition, guards) ((void)sizeof(!(condition)))
 #define FE_UNREACHABLE(guards) __builtin_trap()
 #define FE_CHECK(call) ((void)0)
-_Noreturn void fe_assert_fail(const char *, int, const char *, const char *);
+_Noreturn void fe_assert_fail(const char *);
 `;
 
 // A copy of the tree with two build folders: "without" and "with" the invariants.

@@ -20,16 +20,11 @@ enum { N = 20 };
 static jmp_buf broken;
 static const char *found;
 
-_Noreturn void __wrap_fe_assert_fail(const char *file, int line, const char *condition,
-                                     const char *guards);
+_Noreturn void __wrap_fe_assert_fail(const char *line);
 
-_Noreturn void __wrap_fe_assert_fail(const char *file, int line, const char *condition,
-                                     const char *guards)
+_Noreturn void __wrap_fe_assert_fail(const char *line)
 {
-    (void)file;
-    (void)line;
-    (void)condition;
-    found = guards;
+    found = line;
     longjmp(broken, 1);
 }
 
@@ -40,7 +35,7 @@ _Noreturn void __wrap_fe_assert_fail(const char *file, int line, const char *con
         if (setjmp(broken) == 0) {                                                                 \
             call;                                                                                  \
         }                                                                                          \
-        assert_string_equal(found, guards);                                                        \
+        assert_non_null(strstr(found, guards));                                                    \
     } while (0)
 
 /* ---- lists ---------------------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ void fe_arena_check(const struct fe_arena *arena)
                           arena->left == (size_t)(chunk->data + chunk->size - arena->next));
     }
     FE_ASSERT(is_inside, "what is left is the rest of a chunk");
+    FE_ASSERT(((uintptr_t)arena->next & (alignof(max_align_t) - 1)) == 0,
+              "an item is aligned for any type");
     FE_ASSERT(arena->used + arena->left <= size, "what is used and left is in the chunks");
 }
 
@@ -123,7 +125,6 @@ void *fe_arena_alloc(struct fe_arena *arena, size_t size)
     if (arena->max != 0 && arena->used > arena->max) {
         arena->used = arena->max; /* rounding may pass the limit, the subtraction above must not */
     }
-    FE_ASSERT(((uintptr_t)item & (align - 1)) == 0, "an item is aligned for any type");
     FE_CHECK(fe_arena_check(arena));
     return item;
 }

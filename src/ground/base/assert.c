@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void fe_assert_fail(const char *file, int line, const char *condition, const char *guards)
+void fe_assert_fail(const char *line)
 {
-    (void)fprintf(stderr, "flatend: %s:%d: invariant violated: %s (%s)\n", file, line, guards,
-                  condition);
+    (void)fputs(line, stderr);
     abort();
 }

@@ -52,13 +52,20 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
     return 0;
 }
 
-void fe_received_head_set_peer_id(struct fe_received_head *head, const char *key)
+/* Names that only this node may give. The first letter rules nearly all others out. */
+static bool is_of_peer(const char *name)
 {
     static const char prefix[] = "peer.";
+
+    return (name[0] | 0x20) == 'p' && strncasecmp(name, prefix, sizeof(prefix) - 1) == 0;
+}
+
+void fe_received_head_set_peer_id(struct fe_received_head *head, const char *key)
+{
     size_t n = 0;
 
     for (size_t i = 0; i < head->n; i++) {
-        if (strncasecmp(head->headers[i].name, prefix, sizeof(prefix) - 1) != 0) {
+        if (!is_of_peer(head->headers[i].name)) {
             head->headers[n++] = head->headers[i];
         }
     }

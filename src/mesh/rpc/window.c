@@ -163,13 +163,17 @@ static void return_credit(struct fe_peer *peer, uint32_t stream, uint32_t whole,
     peer->ops->on_output(peer);
 }
 
+static inline void check_is_granted(size_t n, uint32_t whole, uint32_t window, uint32_t returned)
+{
+    FE_ASSERT(n <= whole - window - returned, "no more is given back than was granted");
+}
+
 void fe_peer_return_credit(struct fe_peer *peer, size_t n)
 {
     if (!peer->has_windows || peer->is_closed) {
         return;
     }
-    FE_ASSERT(n <= peer->flow.connection_in - peer->window_in - peer->returned,
-              "no more is given back than was granted");
+    FE_CHECK(check_is_granted(n, peer->flow.connection_in, peer->window_in, peer->returned));
     peer->returned += (uint32_t)n;
     return_credit(peer, 0, peer->flow.connection_in, &peer->window_in, &peer->returned);
 }
@@ -206,8 +210,7 @@ void fe_stream_return_credit(struct fe_stream *stream, size_t n)
     if (!peer->has_windows || peer->is_closed || stream->in != FE_HALF_BODY) {
         return; /* after its end the peer needs no window */
     }
-    FE_ASSERT(n <= stream->target - stream->window_in - stream->returned,
-              "no more is given back than was granted");
+    FE_CHECK(check_is_granted(n, stream->target, stream->window_in, stream->returned));
     stream->returned += (uint32_t)n;
     adapt(stream);
     return_credit(peer, stream->id, stream->target, &stream->window_in, &stream->returned);

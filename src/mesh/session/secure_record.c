@@ -37,8 +37,6 @@ int fe_secure_begin_packet(struct fe_session *session, enum fe_secure_type type,
     if (session->state != FE_SESSION_OPEN) {
         return FLATEND_ESTATE;
     }
-    FE_ASSERT(session->plaintext_max > FE_SECURE_HEADER_SIZE,
-              "records are of a size that both take");
     FE_ASSERT(session->record_len <= session->plaintext_max, "what is filled fits a record");
     if (size > session->plaintext_max - FE_SECURE_HEADER_SIZE) {
         return FLATEND_ETOOBIG;
@@ -64,9 +62,6 @@ int fe_secure_end_packet(struct fe_session *session, const struct fe_writer *wri
               "the size that was computed is the size that was written");
     session->last_packet = session->record_len;
     session->record_len = (size_t)(writer->ptr - session->record_buf);
-    FE_ASSERT(session->record_len > session->last_packet &&
-                  session->record_len <= session->plaintext_max,
-              "a packet lies within its record");
     return 0;
 }
 

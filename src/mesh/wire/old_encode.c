@@ -66,8 +66,6 @@ void fe_old_headers_encode(struct fe_writer *writer, const struct fe_header *hea
     FE_ASSERT(n <= UINT16_MAX, "headers are counted in two bytes");
     fe_write_u16(writer, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
-        FE_ASSERT(headers[i].name.len <= UINT8_MAX && headers[i].value.len <= UINT16_MAX,
-                  "a header's lengths are a byte and two");
         fe_write_u8(writer, (uint8_t)headers[i].name.len);
         fe_write_bytes(writer, headers[i].name);
         fe_write_u16(writer, (uint16_t)headers[i].value.len);
