@@ -377,8 +377,8 @@ static void stop_after_one(void *owner, struct fe_conn *conn)
 static const struct fe_listener_ops stopping_ops = {.on_accept = stop_after_one,
                                                     .on_close = on_listener_close};
 
-/* Most clients have no name; one that has bound its socket is called by that. */
-static void clients_have_names(void **state)
+/* Not even one that has bound its socket to a path: it could choose any bytes. */
+static void clients_have_no_names(void **state)
 {
     struct place *place = *state;
     const struct sockaddr_un there = sockaddr_of(place->path);
@@ -401,8 +401,7 @@ static void clients_have_names(void **state)
         fe_worker_run(place->worker);
         assert_int_equal(place->n_accepted, is_named + 1);
         assert_int_equal(place->client.family, FE_UNIX);
-        assert_string_equal(fe_addr_format(&place->client, text) + strlen("unix:"),
-                            is_named ? name : "");
+        assert_string_equal(fe_addr_format(&place->client, text), "unix:");
         assert_int_equal(close(fd), 0);
     }
     fe_listener_close(listener);
@@ -425,7 +424,7 @@ int main(void)
         IN_PLACE(trying_leaves_nothing),
         IN_PLACE(a_duplicate_has_no_file),
         IN_PLACE(nothing_listens_there),
-        IN_PLACE(clients_have_names),
+        IN_PLACE(clients_have_no_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

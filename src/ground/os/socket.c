@@ -98,17 +98,6 @@ int fe_socket_addr(int fd, struct fe_addr *addr)
     return fe_addr_from_sockaddr(addr, (struct sockaddr *)&storage, len);
 }
 
-int fe_socket_peer_addr(int fd, struct fe_addr *addr)
-{
-    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof(storage);
-
-    if (getpeername(fd, (struct sockaddr *)&storage, &len) != 0) {
-        return fe_os_last_code();
-    }
-    return fe_addr_from_sockaddr(addr, (struct sockaddr *)&storage, len);
-}
-
 /* ---- listening ------------------------------------------------------------------------------ */
 
 /* In the words of the system, as a part of a sentence. */
@@ -193,6 +182,9 @@ int fe_socket_accept(int listening, struct fe_addr *peer)
     if (fe_addr_from_sockaddr(peer, (struct sockaddr *)&from, len) != 0) {
         fe_fd_close(fd);
         return FLATEND_ECLOSED;
+    }
+    if (peer->family == FE_UNIX) {
+        *peer = (struct fe_addr){.family = FE_UNIX};
     }
     return fd;
 }

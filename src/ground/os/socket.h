@@ -37,14 +37,13 @@ int fe_socket_listen(const struct fe_addr *addr, unsigned mode, struct fe_socket
 /* Removes the file of a unix socket, unless another one has taken its place. */
 void fe_socket_unlink(const struct fe_addr *addr, const struct fe_socket_file *file);
 
-/* The next client's socket, not blocking, and its address. FLATEND_EAGAIN: no client waits.
- * FLATEND_ELIMIT, FLATEND_ENOMEM: it goes on waiting. FLATEND_ECLOSED: that one was lost, ask
- * again. */
+/* The next client's socket, not blocking, and its address; over a unix socket that has no path, as
+ * the client could choose any bytes for it. FLATEND_EAGAIN: no client waits. FLATEND_ELIMIT,
+ * FLATEND_ENOMEM: it goes on waiting. FLATEND_ECLOSED: that one was lost, ask again. */
 int fe_socket_accept(int listening, struct fe_addr *peer) FE_MUST_USE;
 
-/* The address that it is bound to, or that of its peer. */
+/* The address that it is bound to. */
 int fe_socket_addr(int fd, struct fe_addr *addr) FE_MUST_USE;
-int fe_socket_peer_addr(int fd, struct fe_addr *addr) FE_MUST_USE;
 
 /* Makes the peer see a reset (RST) when it is closed, and not an ordinary end. Should this fail, as
  * on unix sockets, it sees the latter. */

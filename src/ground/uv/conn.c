@@ -47,7 +47,7 @@ struct fe_conn {
     struct fe_worker *worker;
     const struct fe_conn_ops *ops; /* NULL: no owner yet */
     void *owner;
-    struct fe_ip_addr peer; /* FE_UNIX: the socket knows it, but the one that was dialed */
+    struct fe_ip_addr peer; /* FE_UNIX: `dialed_path`, or a client without a name */
     char *dialed_path;
     struct fe_chain out;
     struct fe_list flush; /* in the worker's list */
@@ -514,14 +514,8 @@ void fe_conn_set_high_water(struct fe_conn *conn, size_t bytes)
 
 void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
 {
-    uv_os_fd_t fd;
-
     if (!is_unix(conn)) {
         *addr = fe_addr_of_ip(&conn->peer);
-        return;
-    }
-    if (conn->dialed_path == NULL && uv_fileno(&conn->handle, &fd) == 0 &&
-        fe_socket_peer_addr(fd, addr) == 0) {
         return;
     }
     *addr = (struct fe_addr){.family = FE_UNIX};
