@@ -5,6 +5,6 @@
 
 void fe_assert_fail(const char *line)
 {
-    (void)fputs(line, stderr);
+    (void)fprintf(stderr, "flatend: invariant violated: %s\n", line);
     abort();
 }

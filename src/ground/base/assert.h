@@ -26,8 +26,7 @@
 #endif
 
 #define FE_ASSERT_LINE(line, guards, condition)                                                    \
-    "flatend: " __FILE__ ":" FE_ASSERT_TEXT(line) ": invariant violated: " guards " (" condition   \
-                                                  ")\n"
+    __FILE__ ":" FE_ASSERT_TEXT(line) ": " guards " (" condition ")"
 #define FE_ASSERT_TEXT(line)  FE_ASSERT_TEXT_(line)
 #define FE_ASSERT_TEXT_(line) #line
 
