@@ -45,11 +45,11 @@ const machines = {
     exchange: [["src/web/http/exchange.c", "src/web/http/filter.c", "src/web/http/problem.c"],
         ["unit_filter", "unit_h1_server", "unit_message", "unit_static"]],
     h1: [["src/web/http/h1/server.c", "src/web/http/h1/response.c", "src/web/http/h1/timeout.c"],
-        ["unit_h1_server", "unit_h1_tunnel", "fault_h1"]],
+        ["unit_h1_server", "unit_tunnel", "fault_h1"]],
     h2: [
         ["src/web/http/h2/server.c", "src/web/http/h2/stream.c", "src/web/http/h2/request.c",
             "src/web/http/h2/response.c", "src/web/http/h2/timeout.c"],
-        ["unit_h2_server", "unit_h2_hostile", "unit_h2_tunnel", "split_h2", "fault_h2"],
+        ["unit_h2_server", "unit_h2_hostile", "unit_tunnel", "split_h2", "fault_h2"],
     ],
     crossing: [
         ["src/gateway/relay/crossing.c", "src/gateway/relay/crossing_near.c",
