@@ -54,7 +54,8 @@ const machines = {
     crossing: [
         ["src/gateway/relay/crossing.c", "src/gateway/relay/crossing_near.c",
             "src/gateway/relay/crossing_far.c"],
-        ["unit_crossing", "unit_crossing_ends", "unit_crossing_flow", "fault_crossing"],
+        ["unit_crossing", "unit_crossing_ends", "unit_crossing_flow", "unit_crossing_random",
+            "unit_tunnel", "fault_crossing"],
     ],
     store: [["src/web/tls/store.c"], ["unit_tls_store", "unit_tls", "fault_tls"]],
     acme: [
