@@ -1,79 +1,29 @@
+/* A connection from its socket to its end, and what it reads; what it writes: conn_write.c. */
 #include "ground/uv/conn.h"
 
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
 #include "ground/os/socket.h"
-#include "ground/uv/accept.h"
-#include "ground/uv/loop.h"
+#include "ground/uv/conn_internal.h"
 
-enum {
-    HIGH_WATER = 256 * 1024,
-    LOW_WATER_DIVISOR = 4,
-    IOVECS_MAX = 64, /* blocks a write: 1 MiB, more than a socket's buffer takes */
-};
+enum { HIGH_WATER = 256 * 1024 };
 
-/*   dial ──▶ CONNECTING ──▶ OPEN ──▶ FINISHING ──▶ FINISHED
- *                 │           │          │             │        finish: write what is left, then
- * FIN └───────────┴──────────┴─────────────┴──▶ CLOSING ──▶ on_close, freed
- */
-enum state {
-    CONNECTING,
-    OPEN,
-    FINISHING, /* fe_conn_finish was called: output, then FIN, still to be sent */
-    FINISHED,  /* our FIN is sent */
-    CLOSING,
-};
-
-/* When on_drain is due. */
-enum drain {
-    DRAIN_NONE,
-    DRAIN_AT_EMPTY, /* a write was partial */
-    DRAIN_AT_LOW,   /* the output had reached the high-water mark */
-};
-
-struct fe_conn {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe; /* over a unix socket */
-    };
-    union {
-        uv_connect_t connect;
-        uv_write_t write;
-        uv_shutdown_t shutdown;
-    } request; /* one at a time, in this order */
-    struct fe_worker *worker;
-    const struct fe_conn_ops *ops; /* NULL: no owner yet */
-    void *owner;
-    struct fe_ip_addr peer; /* FE_UNIX: `dialed_path`, or a client without a name */
-    char *dialed_path;
-    struct fe_chain out;
-    struct fe_list flush; /* in the worker's list */
-    size_t high_water;
-    size_t n_waiting; /* bytes at the front of `out` that libuv is writing */
-    uint64_t n_written;
-    int close_code;
-    enum state state;
-    enum drain drain;
-    bool is_paused;
-    bool is_eof; /* the peer's FIN has come */
-};
-
-/* From the diagram above. */
+/* From the diagram in conn_internal.h. */
 void fe_conn_check(const struct fe_conn *conn)
 {
-    FE_ASSERT(conn->state == OPEN || conn->state == CLOSING || conn->ops != NULL,
+    FE_ASSERT(conn->state == FE_CONN_OPEN || conn->state == FE_CONN_CLOSING || conn->ops != NULL,
               "only what has an owner connects or finishes");
-    FE_ASSERT(conn->state != CLOSING || !fe_list_is_linked(&conn->flush),
+    FE_ASSERT(conn->state != FE_CONN_CLOSING || !fe_list_is_linked(&conn->flush),
               "nothing is written to a connection that closes");
-    FE_ASSERT(conn->state != CONNECTING || conn->n_waiting == 0,
+    FE_ASSERT(conn->state != FE_CONN_CONNECTING || conn->n_waiting == 0,
               "nothing is written before the connection is there");
-    FE_ASSERT(conn->state != FINISHED || conn->n_waiting == 0, "nothing is written behind the FIN");
-    FE_ASSERT(conn->state == CLOSING || conn->n_waiting <= conn->out.len,
+    FE_ASSERT(conn->state != FE_CONN_FINISHED || conn->n_waiting == 0,
+              "nothing is written behind the FIN");
+    FE_ASSERT(conn->state == FE_CONN_CLOSING || conn->n_waiting <= conn->out.len,
               "what is being written stays in the output");
-    FE_ASSERT(conn->n_waiting == 0 || conn->drain != DRAIN_NONE || conn->state != OPEN,
+    FE_ASSERT(conn->n_waiting == 0 || conn->drain != FE_CONN_DRAIN_NONE ||
+                  conn->state != FE_CONN_OPEN,
               "a writer that waits for the socket is called back");
 }
 
@@ -89,13 +39,12 @@ static void on_handle_closed(uv_handle_t *handle)
     free(conn);
 }
 
-/* The only way to the end; the first reason counts. */
-static void end(struct fe_conn *conn, int code)
+void fe_conn_end(struct fe_conn *conn, int code)
 {
-    if (conn->state == CLOSING) {
+    if (conn->state == FE_CONN_CLOSING) {
         return;
     }
-    conn->state = CLOSING;
+    conn->state = FE_CONN_CLOSING;
     conn->close_code = code;
     fe_list_remove(&conn->flush);
     uv_close(&conn->handle, on_handle_closed);
@@ -117,8 +66,8 @@ static void on_eof(struct fe_conn *conn)
     conn->is_eof = true;
     (void)uv_read_stop(&conn->stream);
     conn->ops->on_eof(conn->owner);
-    if (conn->state == FINISHED) {
-        end(conn, 0);
+    if (conn->state == FE_CONN_FINISHED) {
+        fe_conn_end(conn, 0);
     }
 }
 
@@ -131,7 +80,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n == UV_EOF) {
         on_eof(conn);
     } else if (n < 0) {
-        end(conn, fe_uv_code((int)n));
+        fe_conn_end(conn, fe_uv_code((int)n));
     }
     FE_CHECK(fe_conn_check(conn));
 }
@@ -140,12 +89,13 @@ static void start_reading(struct fe_conn *conn)
 {
     int code;
 
-    if (conn->is_paused || conn->is_eof || conn->state == CONNECTING || conn->state == CLOSING) {
+    if (conn->is_paused || conn->is_eof || conn->state == FE_CONN_CONNECTING ||
+        conn->state == FE_CONN_CLOSING) {
         return;
     }
     code = uv_read_start(&conn->stream, on_alloc, on_read);
     if (code != 0 && code != UV_EALREADY) {
-        end(conn, fe_uv_code(code));
+        fe_conn_end(conn, fe_uv_code(code));
     }
 }
 
@@ -162,186 +112,6 @@ void fe_conn_resume(struct fe_conn *conn)
     if (conn->is_paused) {
         conn->is_paused = false;
         start_reading(conn);
-    }
-}
-
-/* ---- writing ---- */
-
-static void write_out(struct fe_conn *conn);
-
-static void on_shutdown(uv_shutdown_t *request, int status)
-{
-    struct fe_conn *conn = request->data;
-
-    if (conn->state == CLOSING) {
-        return;
-    }
-    if (status != 0) {
-        end(conn, fe_uv_code(status));
-    } else if (conn->is_eof) {
-        end(conn, 0);
-    }
-}
-
-static void send_fin(struct fe_conn *conn)
-{
-    int code;
-
-    conn->state = FINISHED;
-    conn->request.shutdown.data = conn;
-    code = uv_shutdown(&conn->request.shutdown, &conn->stream, on_shutdown);
-    if (code != 0) {
-        end(conn, fe_uv_code(code));
-    }
-}
-
-static void note_written(struct fe_conn *conn, size_t n)
-{
-    FE_ASSERT(n <= conn->out.len, "no more is written than waited");
-    fe_chain_consume(&conn->out, n);
-    conn->n_written += n;
-}
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct fe_conn *conn = request->data;
-    size_t n = conn->n_waiting;
-
-    conn->n_waiting = 0;
-    if (conn->state == CLOSING) {
-        return;
-    }
-    if (status != 0) {
-        end(conn, fe_uv_code(status));
-        return;
-    }
-    note_written(conn, n);
-    write_out(conn);
-    FE_CHECK(fe_conn_check(conn));
-}
-
-/* The socket takes no more now. Handing libuv the first block is how we learn when it does again;
- * the block stays in the chain until then. */
-static void wait_writable(struct fe_conn *conn)
-{
-    struct fe_view front = fe_chain_front(&conn->out);
-    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)front.ptr, (unsigned)front.len);
-    int code;
-
-    if (conn->drain == DRAIN_NONE) {
-        conn->drain = DRAIN_AT_EMPTY;
-    }
-    conn->request.write.data = conn;
-    conn->n_waiting = front.len;
-    code = uv_write(&conn->request.write, &conn->stream, &buf, 1, on_written);
-    if (code != 0) {
-        conn->n_waiting = 0;
-        end(conn, fe_uv_code(code));
-    }
-}
-
-/* Writes until everything is gone or the socket takes no more: true when everything is gone. */
-static bool write_now(struct fe_conn *conn)
-{
-    while (conn->out.len > 0) {
-        struct fe_view views[IOVECS_MAX];
-        uv_buf_t bufs[IOVECS_MAX];
-        size_t n = fe_chain_peek(&conn->out, views, IOVECS_MAX);
-        int code;
-
-        for (size_t i = 0; i < n; i++) {
-            bufs[i] = uv_buf_init((char *)(uintptr_t)views[i].ptr, (unsigned)views[i].len);
-        }
-        code = uv_try_write(&conn->stream, bufs, (unsigned)n);
-        if (code == UV_EAGAIN) {
-            return false;
-        }
-        if (code < 0) {
-            end(conn, fe_uv_code(code));
-            return false;
-        }
-        note_written(conn, (size_t)code);
-    }
-    return true;
-}
-
-static bool is_drained(const struct fe_conn *conn)
-{
-    switch (conn->drain) {
-    case DRAIN_AT_EMPTY:
-        return conn->out.len == 0;
-    case DRAIN_AT_LOW:
-        return conn->out.len <= conn->high_water / LOW_WATER_DIVISOR;
-    case DRAIN_NONE:
-        break;
-    }
-    return false;
-}
-
-static void write_out(struct fe_conn *conn)
-{
-    if ((conn->state != OPEN && conn->state != FINISHING) || conn->n_waiting > 0) {
-        return;
-    }
-    if (conn->ops != NULL && conn->ops->on_flush != NULL) {
-        conn->ops->on_flush(conn->owner);
-        if (conn->state == CLOSING) {
-            return;
-        }
-    }
-    if (conn->out.len >= conn->high_water) {
-        conn->drain = DRAIN_AT_LOW;
-    }
-    if (!write_now(conn) && conn->state != CLOSING) {
-        wait_writable(conn);
-    }
-    if (conn->state == FINISHING && conn->out.len == 0) {
-        send_fin(conn);
-    }
-    if (conn->state == OPEN && is_drained(conn)) {
-        /* libuv may still hold the last of it: an owner that fills the output again before that
-         * must get on_drain once more. */
-        conn->drain = conn->n_waiting > 0 ? DRAIN_AT_EMPTY : DRAIN_NONE;
-        conn->ops->on_drain(conn->owner);
-    }
-}
-
-void fe_conn_flush_all(struct fe_worker *worker)
-{
-    struct fe_list due;
-    struct fe_list *link;
-
-    fe_list_init(&due);
-    fe_list_move(&due, &worker->flush);
-    while ((link = fe_list_pop_front(&due)) != NULL) {
-        struct fe_conn *conn = FE_CONTAINER_OF(link, struct fe_conn, flush);
-
-        write_out(conn);
-        FE_CHECK(fe_conn_check(conn));
-    }
-}
-
-void fe_conn_flush(struct fe_conn *conn)
-{
-    if (conn->state != CLOSING && !fe_list_is_linked(&conn->flush)) {
-        fe_list_push_back(&conn->worker->flush, &conn->flush);
-    }
-}
-
-void fe_conn_write_now(struct fe_conn *conn)
-{
-    if ((conn->state == OPEN || conn->state == FINISHING) && conn->n_waiting == 0) {
-        (void)write_now(conn);
-    }
-}
-
-void fe_conn_finish(struct fe_conn *conn)
-{
-    if (conn->state == CONNECTING) {
-        end(conn, 0);
-    } else if (conn->state == OPEN) {
-        conn->state = FINISHING;
-        fe_conn_flush(conn);
     }
 }
 
@@ -386,17 +156,17 @@ static void on_connected(uv_connect_t *request, int status)
 {
     struct fe_conn *conn = request->data;
 
-    if (conn->state == CLOSING) {
+    if (conn->state == FE_CONN_CLOSING) {
         return;
     }
     if (status != 0) {
         int code = fe_uv_code(status);
 
-        end(conn, code);
+        fe_conn_end(conn, code);
         conn->ops->on_open(conn->owner, code);
         return;
     }
-    conn->state = OPEN;
+    conn->state = FE_CONN_OPEN;
     set_nodelay(conn);
     if (conn->out.len > 0) {
         fe_conn_flush(conn);
@@ -439,7 +209,7 @@ int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
     conn->request.connect.data = conn;
     code = is_unix(conn) ? connect_unix(conn, addr) : connect_ip(conn, addr);
     if (code != 0) {
-        end(conn, 0);
+        fe_conn_end(conn, 0);
         return code;
     }
     conn->ops = ops;
@@ -460,10 +230,10 @@ int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
     }
     code = is_unix(conn) ? uv_pipe_open(&conn->pipe, fd) : uv_tcp_open(&conn->tcp, fd);
     if (code != 0) {
-        end(conn, 0);
+        fe_conn_end(conn, 0);
         return fe_uv_code(code);
     }
-    conn->state = OPEN;
+    conn->state = FE_CONN_OPEN;
     set_nodelay(conn);
     *out = conn;
     return 0;
@@ -486,7 +256,7 @@ void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *o
 
 void fe_conn_close(struct fe_conn *conn)
 {
-    end(conn, 0);
+    fe_conn_end(conn, 0);
 }
 
 void fe_conn_abort(struct fe_conn *conn)
@@ -494,23 +264,13 @@ void fe_conn_abort(struct fe_conn *conn)
     uv_os_fd_t fd;
 
     /* Not uv_tcp_close_reset, which refuses once a FIN was asked for. */
-    if (conn->state != CLOSING && uv_fileno(&conn->handle, &fd) == 0) {
+    if (conn->state != FE_CONN_CLOSING && uv_fileno(&conn->handle, &fd) == 0) {
         fe_socket_reset_on_close(fd);
     }
-    end(conn, 0);
+    fe_conn_end(conn, 0);
 }
 
 /* ---- looking ---- */
-
-struct fe_chain *fe_conn_out(struct fe_conn *conn)
-{
-    return &conn->out;
-}
-
-void fe_conn_set_high_water(struct fe_conn *conn, size_t bytes)
-{
-    conn->high_water = bytes;
-}
 
 void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
 {
@@ -522,28 +282,4 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr)
     if (conn->dialed_path != NULL) {
         memcpy(addr->path, conn->dialed_path, strlen(conn->dialed_path) + 1);
     }
-}
-
-static uint64_t n_unacked(const struct fe_conn *conn)
-{
-    uv_os_fd_t fd;
-
-    return uv_fileno(&conn->handle, &fd) == 0 ? fe_socket_n_unacked(fd) : 0;
-}
-
-uint64_t fe_conn_n_acked(const struct fe_conn *conn)
-{
-    const uint64_t n = n_unacked(conn);
-
-    return conn->n_written > n ? conn->n_written - n : 0; /* `n` is about right, or has the FIN */
-}
-
-uint64_t fe_conn_n_written(const struct fe_conn *conn)
-{
-    return conn->n_written;
-}
-
-bool fe_conn_is_all_acked(const struct fe_conn *conn)
-{
-    return conn->out.len == 0 && n_unacked(conn) == 0;
 }

@@ -31,7 +31,7 @@ struct fe_worker {
     uint8_t read_buf[FE_READ_SIZE];
 };
 
-/* Writes what the connections of the flush list hold (conn.c). */
+/* Writes what the connections of the flush list hold (conn_write.c). */
 void fe_conn_flush_all(struct fe_worker *worker);
 
 /* Runs the tasks that were there when called (task_queue.c). */
