@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -39,11 +40,30 @@ static void it_knows_the_characters_of_values(void **state)
     assert_false(fe_is_field_value(FE_VIEW_LIT("a\r\nb")));
 }
 
+/* A value is looked at in words of eight bytes, and then what is left of it. */
+static void it_finds_a_bad_character_anywhere(void **state)
+{
+    uint8_t value[20];
+
+    (void)state;
+    for (size_t len = 1; len <= sizeof(value); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned i = 0; i < 256; i++) {
+                memset(value, at % 2 == 0 ? '\t' : 0xff, sizeof(value));
+                value[at] = (uint8_t)i;
+                assert_int_equal(fe_is_field_value(fe_view_of(value, len)),
+                                 fe_is_field_char((uint8_t)i));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_knows_the_characters_of_tokens),
         cmocka_unit_test(it_knows_the_characters_of_values),
+        cmocka_unit_test(it_finds_a_bad_character_anywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

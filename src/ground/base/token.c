@@ -1,5 +1,7 @@
 #include "ground/base/token.h"
 
+#include <string.h>
+
 const uint8_t fe_token_lower[256] = {
     ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*',
     ['+'] = '+', ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`',   ['|'] = '|',
@@ -24,12 +26,37 @@ bool fe_is_token(struct fe_view v)
     return v.len > 0;
 }
 
-bool fe_is_field_value(struct fe_view v)
+static bool are_field_chars(const uint8_t *ptr, size_t len)
 {
-    for (size_t i = 0; i < v.len; i++) {
-        if (!fe_is_field_char(v.ptr[i])) {
+    for (size_t i = 0; i < len; i++) {
+        if (!fe_is_field_char(ptr[i])) {
             return false;
         }
     }
     return true;
+}
+
+/* Eight bytes, each subtracted from at once: bit 7 of one is set that was below 0x20, or that is
+ * zero behind the exclusive or, which is 0x7f. HTAB is among the former. */
+static bool may_hold_control(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t deleted = word ^ ones * 0x7f;
+
+    return ((((word - ones * 0x20) & ~word) | ((deleted - ones) & ~deleted)) & ones * 0x80) != 0;
+}
+
+bool fe_is_field_value(struct fe_view v)
+{
+    size_t i;
+
+    for (i = 0; v.len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t word;
+
+        memcpy(&word, v.ptr + i, sizeof(word));
+        if (may_hold_control(word) && !are_field_chars(v.ptr + i, sizeof(word))) {
+            return false;
+        }
+    }
+    return are_field_chars(v.ptr + i, v.len - i);
 }
