@@ -1,9 +1,11 @@
-/* Fields of our own in a response's head. */
+/* Fields of our own in a response's head, and chunks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -39,9 +41,36 @@ static void test_date(void **state)
                  "content-length: 0\r\n\r\n");
 }
 
+/* RFC 9112 §7.1: each length's digits, and a whole block with the longest. */
+static void test_chunk_sizes(void **state)
+{
+    static const size_t sizes[] = {1, 9, 10, 15, 16, 255, 256, 4095, 4096, FE_H1_CHUNK_MAX};
+    uint8_t *const data = calloc(1, FE_H1_CHUNK_MAX);
+
+    (void)state;
+    assert_non_null(data);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct fe_chain out;
+        struct fe_view found;
+        char size[32];
+
+        fe_chain_init(&out, NULL);
+        assert_int_equal(fe_h1_encode_chunk(&out, fe_view_of(data, sizes[i])), 0);
+        (void)snprintf(size, sizeof(size), "%zx\r\n", sizes[i]);
+        found = fe_chain_front(&out);
+        assert_int_equal(found.len, strlen(size) + sizes[i] + 2);
+        assert_memory_equal(found.ptr, size, strlen(size));
+        assert_memory_equal(found.ptr + strlen(size), data, sizes[i]);
+        assert_memory_equal(found.ptr + found.len - 2, "\r\n", 2);
+        fe_chain_deinit(&out);
+    }
+    free(data);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_date)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_date),
+                                       cmocka_unit_test(test_chunk_sizes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

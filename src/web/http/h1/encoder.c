@@ -1,6 +1,5 @@
 #include "web/http/h1/encoder.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
@@ -180,23 +179,34 @@ int fe_h1_encode_head(struct fe_chain *out, const struct fe_h1_response *respons
     return 0;
 }
 
+/* chunk-size, RFC 9112 §7.1: the digits of `n` > 0, at the end of `digits`. */
+static struct fe_view hexadecimal(size_t n, uint8_t digits[static 2 * sizeof(n)])
+{
+    size_t at = 2 * sizeof(n);
+
+    for (; n > 0; n >>= 4) {
+        digits[--at] = (uint8_t) "0123456789abcdef"[n & 15];
+    }
+    return fe_view_of(digits + at, 2 * sizeof(n) - at);
+}
+
 /* chunk, RFC 9112 §7.1. */
 int fe_h1_encode_chunk(struct fe_chain *out, struct fe_view data)
 {
-    char size[8];
-    size_t len;
+    uint8_t digits[2 * sizeof(data.len)];
+    const struct fe_view size = hexadecimal(data.len, digits);
     uint8_t *chunk;
     struct writer w;
 
     FE_ASSERT(data.len > 0 && data.len <= FE_H1_CHUNK_MAX,
               "a chunk is neither empty nor too large");
-    len = (size_t)snprintf(size, sizeof(size), "%zx\r\n", data.len);
-    chunk = fe_chain_reserve(out, len + data.len + 2);
+    chunk = fe_chain_reserve(out, size.len + data.len + 4);
     if (chunk == NULL) {
         return FLATEND_ENOMEM;
     }
     w.at = chunk;
-    put(&w, fe_view_of(size, len));
+    put(&w, size);
+    put(&w, FE_VIEW_LIT("\r\n"));
     put(&w, data);
     put(&w, FE_VIEW_LIT("\r\n"));
     fe_chain_commit(out, (size_t)(w.at - chunk));
