@@ -12,7 +12,9 @@
 #include "support/crossings.h"
 #include "support/h1_rig.h"
 #include "support/h2_rig.h"
+#include "support/trace_http.h"
 #include "support/tunnels.h"
+#include "web/http/h2/limits.h"
 
 #define UPGRADE    "Connection: keep-alive, Upgrade\r\nUpgrade: echo/1, other\r\n"
 #define GET_TUNNEL "GET /hold HTTP/1.1\r\nHost: h\r\n" UPGRADE "\r\n"
@@ -197,6 +199,87 @@ static void test_h1_back_pressure(void **state)
     free(bytes);
 }
 
+/* More than goes out at once, and the end behind it. Nothing is heard of that direction any more.
+ */
+static void write_and_finish(struct fe_exchange *ex)
+{
+    const size_t n = 1024 * 1024;
+    uint8_t *const bytes = calloc(1, n);
+
+    assert_non_null(bytes);
+    assert_in_range(fe_exchange_write(ex, fe_view_of(bytes, n)), 1, n - 1);
+    fe_exchange_finish(ex, NULL);
+    free(bytes);
+}
+
+static void test_h1_nothing_follows_the_end(void **state)
+{
+    struct h1_rig *const rig = open_h1(state, "");
+
+    write_and_finish(rig->ex);
+    trace_expect(&rig->trace, "close");
+    while (h1_rig_take(rig, SIZE_MAX) > 0) {
+    }
+    h1_rig_feed(rig, "abc");
+    trace_expect(&rig->trace, "body(abc)");
+}
+
+/* Of a backend that does not resume. */
+static struct h1_rig *open_h1_unread(void **state)
+{
+    struct h1_rig *const rig = *state;
+
+    h1_rig_feed(rig, GET_TUNNEL);
+    assert_int_equal(open_tunnel(rig->ex), 0);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    return rig;
+}
+
+/* Both directions have ended, and there is nothing to read: the tunnel is over, whether the backend
+ * has asked for more or not. */
+static void test_h1_both_end_and_nothing_is_read(void **state)
+{
+    struct h1_rig *const rig = open_h1_unread(state);
+    struct fe_exchange *const ex = rig->ex;
+
+    fe_http_server_on_eof(rig->server);
+    fe_exchange_finish(ex, NULL);
+    trace_expect(&rig->trace, ""); /* not from within its call */
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "end close");
+    assert_true(fe_exchange_is_over(ex));
+    rig->ex = NULL;
+}
+
+static void test_h1_backend_ends_and_nothing_is_read(void **state)
+{
+    struct h1_rig *const rig = open_h1_unread(state);
+    struct fe_exchange *const ex = rig->ex;
+
+    fe_exchange_finish(ex, NULL);
+    trace_expect(&rig->trace, "close");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "end");
+    assert_true(fe_exchange_is_over(ex));
+    rig->ex = NULL;
+}
+
+/* The client's FIN behind bytes that nobody has read is not read either. */
+static void test_h1_backend_ends_and_bytes_are_left(void **state)
+{
+    struct h1_rig *const rig = open_h1_unread(state);
+
+    fe_exchange_finish(rig->ex, NULL);
+    h1_rig_feed(rig, "abc");
+    trace_expect(&rig->trace, "close pause");
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(abc) read");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "end");
+    rig->ex = NULL;
+}
+
 static void test_h1_idle(void **state)
 {
     struct h1_rig *const rig = open_h1(state, "");
@@ -341,6 +424,45 @@ static void test_h2_backend_ends_first(void **state)
     assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_NO_ERROR);
     assert_null(strstr(rig->frames.text, "RST_STREAM"));
     free((void *)(uintptr_t)bytes.ptr);
+}
+
+static void test_h2_nothing_follows_the_end(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = fe_view_of(calloc(1, 400000), 400000);
+    const int32_t id = connect_h2(rig, &bytes);
+    struct fe_exchange *const ex = rig->held[0];
+
+    assert_non_null(bytes.ptr);
+    assert_int_equal(open_tunnel(ex), 0);
+    write_and_finish(ex);
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_reply(rig, id)->n_body, FE_H2_STREAM_OUT_MAX);
+    trace_expect(&rig->trace, "");
+    fe_exchange_reset(ex, FLATEND_ERESET);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    free((void *)(uintptr_t)bytes.ptr);
+}
+
+/* Both directions have ended, and there is nothing to read: the tunnel is over, whether the backend
+ * has asked for more or not. */
+static void test_h2_both_end_and_nothing_is_read(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const int32_t id = connect_h2(rig, NULL); /* END_STREAM with the head */
+    struct fe_exchange *const ex = rig->held[0];
+
+    assert_int_equal(open_tunnel(ex), 0);
+    fe_exchange_finish(ex, NULL);
+    trace_expect(&rig->trace, ""); /* not from within its call */
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "end");
+    assert_true(fe_exchange_is_over(ex));
+    assert_true(h2_rig_reply(rig, id)->is_closed);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_NO_ERROR);
+    rig->held[0] = NULL;
+    rig->n_running--;
 }
 
 static void test_h2_reset(void **state)
@@ -565,6 +687,131 @@ static void test_crossed_but_not_asked_for(void **state)
     crossings_deinit(&world.crossings);
 }
 
+/* A backend that does nothing by itself, behind a crossing. */
+struct holder {
+    struct fe_backend backend;
+    struct crossings crossings;
+    struct trace trace;
+    struct fe_exchange *ex;
+    size_t appetite; /* bytes that it takes in one call */
+};
+
+static void holder_start(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    struct holder *const holder =
+        (struct holder *)(uintptr_t)FE_CONTAINER_OF(backend, const struct holder, backend);
+
+    assert_int_equal(open_tunnel(ex), 0);
+    ex->state = holder;
+    holder->ex = ex;
+}
+
+static size_t holder_on_data(struct fe_exchange *ex, struct fe_view data)
+{
+    struct holder *const holder = ex->state;
+    const size_t n = data.len < holder->appetite ? data.len : holder->appetite;
+
+    trace_body(&holder->trace, fe_view_of(data.ptr, n));
+    return n;
+}
+
+static void holder_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    trace_body_end(&((struct holder *)ex->state)->trace, trailers);
+}
+
+static void holder_on_writable(struct fe_exchange *ex)
+{
+    trace_add(&((struct holder *)ex->state)->trace, "writable");
+}
+
+static void holder_on_reset(struct fe_exchange *ex, int code)
+{
+    trace_add(&((struct holder *)ex->state)->trace, "reset(%d)", code);
+}
+
+static void begin_held(struct holder *holder)
+{
+    static const struct fe_backend_ops ops = {holder_start, holder_on_data, holder_on_end,
+                                              holder_on_writable, holder_on_reset};
+    struct crossings *const crossings = &holder->crossings;
+
+    memset(holder, 0, sizeof(*holder));
+    holder->backend.ops = &ops;
+    holder->appetite = SIZE_MAX;
+    crossings_init(crossings, false);
+    crossings->channel.backend = &holder->backend;
+    crossings->client.is_off = true;
+    crossings->fake.ex.request.upgrade = FE_VIEW_LIT("echo");
+    crossings_serve(crossings);
+    crossings_settle(crossings);
+    assert_non_null(holder->ex);
+}
+
+static void test_crossed_nothing_follows_the_end(void **state)
+{
+    static struct holder holder;
+    struct fake_exchange *const fake = &holder.crossings.fake;
+
+    (void)state;
+    begin_held(&holder);
+    write_and_finish(holder.ex);
+    crossings_settle(&holder.crossings);
+    assert_true(fake->has_ended && !fake->is_over);
+    trace_expect(&holder.trace, "");
+    fe_exchange_resume(holder.ex);
+    crossings_settle(&holder.crossings);
+    (void)fake_exchange_body(fake, "abc");
+    fake_exchange_body_end(fake);
+    crossings_settle(&holder.crossings);
+    trace_expect(&holder.trace, "body(abc) end");
+    crossings_deinit(&holder.crossings);
+}
+
+/* The client's direction ends although the backend has asked for nothing. */
+static void test_crossed_both_end_and_nothing_is_read(void **state)
+{
+    static struct holder holder;
+    struct fake_exchange *const fake = &holder.crossings.fake;
+
+    (void)state;
+    begin_held(&holder);
+    fe_exchange_finish(holder.ex, NULL);
+    crossings_settle(&holder.crossings);
+    assert_true(fake->has_ended && !fake->is_over);
+    fake_exchange_body_end(fake);
+    crossings_settle(&holder.crossings);
+    trace_expect(&holder.trace, "end");
+    assert_true(fake->is_over);
+    crossings_deinit(&holder.crossings);
+}
+
+/* The same, where the end was there before: the backend had asked, and taken less than there was.
+ */
+static void test_crossed_end_waits_for_the_bytes(void **state)
+{
+    static struct holder holder;
+    struct fake_exchange *const fake = &holder.crossings.fake;
+
+    (void)state;
+    begin_held(&holder);
+    fe_exchange_resume(holder.ex);
+    crossings_settle(&holder.crossings);
+    (void)fake_exchange_body(fake, "abc");
+    fake_exchange_body_end(fake);
+    holder.appetite = 2;
+    crossings_settle(&holder.crossings);
+    trace_expect(&holder.trace, "body(ab)");
+    fe_exchange_finish(holder.ex, NULL);
+    crossings_settle(&holder.crossings);
+    trace_expect(&holder.trace, "");
+    fe_exchange_resume(holder.ex);
+    crossings_settle(&holder.crossings);
+    trace_expect(&holder.trace, "body(c) end");
+    assert_true(fake->is_over);
+    crossings_deinit(&holder.crossings);
+}
+
 #define H1(test) cmocka_unit_test_setup_teardown(test, setup_h1, teardown_h1)
 #define H2(test) cmocka_unit_test_setup_teardown(test, setup_h2, teardown_h2)
 
@@ -579,18 +826,27 @@ int main(void)
         H1(test_h1_backend_ends_before_it_has_read),
         H1(test_h1_backend_ends_and_reads_slowly),
         H1(test_h1_back_pressure),
+        H1(test_h1_nothing_follows_the_end),
+        H1(test_h1_both_end_and_nothing_is_read),
+        H1(test_h1_backend_ends_and_nothing_is_read),
+        H1(test_h1_backend_ends_and_bytes_are_left),
         H1(test_h1_idle),
         H1(test_h1_drain_leaves_it),
         H1(test_h1_requests_that_ask_for_none),
         H1(test_h1_not_followed),
         H2(test_h2_client_ends_first),
         H2(test_h2_backend_ends_first),
+        H2(test_h2_nothing_follows_the_end),
+        H2(test_h2_both_end_and_nothing_is_read),
         H2(test_h2_reset),
         H2(test_h2_idle),
         cmocka_unit_test(test_h2_not_offered),
         cmocka_unit_test(test_crossed_echo),
         cmocka_unit_test(test_crossed_greeting),
         cmocka_unit_test(test_crossed_but_not_asked_for),
+        cmocka_unit_test(test_crossed_nothing_follows_the_end),
+        cmocka_unit_test(test_crossed_both_end_and_nothing_is_read),
+        cmocka_unit_test(test_crossed_end_waits_for_the_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
     }
     crossing->far.out.trailers = copy;
     crossing->far.out.is_end = true;
+    crossing->far.is_blocked = false;
     if (fe_exchange_is_over(ex)) {
         leave(crossing);
     } else { /* a tunnel, whose other direction goes on */
@@ -157,6 +158,16 @@ const struct fe_exchange_ops fe_crossing_far_ops = {
 
 /* ---- what comes ----------------------------------------------------------------------------- */
 
+/* The client's end is next, and may be told: the backend of a tunnel that has ended its own
+ * direction need not ask, it has nothing more to ask for. */
+static bool is_end_due(const struct fe_crossing *crossing)
+{
+    const struct fe_crossing_batch *const in = &crossing->far.in;
+
+    return in->is_end && in->bytes.len == 0 && !crossing->is_over &&
+           (crossing->wants_body || crossing->far_ex.phase == FE_EXCHANGE_TUNNEL_READ);
+}
+
 /* The backend may end the exchange in each of its calls. */
 static void pump_body(struct fe_crossing *crossing)
 {
@@ -172,7 +183,7 @@ static void pump_body(struct fe_crossing *crossing)
         crossing->wants_body |= n == front.len;
         fe_crossing_consume(crossing, &crossing->far, n);
     }
-    if (crossing->wants_body && in->is_end && !crossing->is_over) {
+    if (is_end_due(crossing)) {
         in->is_end = false;
         fe_exchange_deliver_end(ex, in->trailers);
         if (ex->is_tunnel && fe_exchange_is_over(ex) && !crossing->is_over) {
@@ -256,6 +267,8 @@ void fe_crossing_far_check(const struct fe_crossing *crossing)
     FE_ASSERT(!out->is_tunnel || out->head != NULL, "a tunnel begins with a head");
     FE_ASSERT(out->bytes.len <= crossing->far.n_in_flight,
               "each byte is in flight until it is taken");
+    FE_ASSERT(!crossing->far.is_blocked || crossing->far_ex.phase != FE_EXCHANGE_TUNNEL_READ,
+              "a direction that has ended is not held back");
     FE_ASSERT(!out->wants_body || crossing->has_asked, "the body is asked for once");
     if (crossing->has_begun) {
         fe_exchange_check(&crossing->far_ex);

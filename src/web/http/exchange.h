@@ -18,7 +18,8 @@
  *
  * A tunnel is a two-way stream of bytes in place of the response's body and of the rest of the
  * request's: `write`, `finish`, `on_data` and `on_end` are the tunnel's, each direction ends by
- * itself, and the exchange is over when both have ended. Filters see its head and its end.
+ * itself, and the exchange is over when both have ended. Nothing is heard of a direction behind its
+ * end: no on_writable after `finish`. Filters see its head and its end.
  *
  * Filters (web/http/filter.h) stand between the two. One that holds something makes the exchange
  * two: `phase` is the backend's, who may have finished a response that is still being sent; `sent`
@@ -255,7 +256,9 @@ static inline void fe_exchange_reset(struct fe_exchange *ex, int code)
 
 /* Ready for request body: neither on_data nor on_end comes before the first call, which also sends
  * 100 (Continue) if the client waits. A backend that needs no body never calls it; one that does
- * calls it before it responds, else a request with much body is the connection's last. */
+ * calls it before it responds, else a request with much body is the connection's last. The on_end
+ * of a tunnel whose backend has finished needs no call, once all bytes were taken: there is nothing
+ * left to ask for. */
 static inline void fe_exchange_resume(struct fe_exchange *ex)
 {
     const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_resume);
@@ -334,6 +337,8 @@ static inline void fe_exchange_deliver_end(struct fe_exchange *ex, const struct 
 static inline void fe_exchange_deliver_writable(struct fe_exchange *ex)
 {
     FE_ASSERT(fe_exchange_has_sent_head(ex), "only a response is held back");
+    FE_ASSERT(ex->phase != FE_EXCHANGE_TUNNEL_READ,
+              "nothing is heard of a direction that has ended");
     fe_filters_on_writable(fe_exchange_stage(ex, FE_FILTER_on_writable), ex);
 }
 

@@ -319,6 +319,8 @@ void fe_h1_check(const struct fe_h1_server *server)
     FE_ASSERT(!fe_h1_has_exchange(server) || server->had_request, "an exchange has a request");
     FE_ASSERT(!server->is_blocked || !fe_h1_has_exchange(server) || fe_exchange_has_sent_head(ex),
               "only a response is held back");
+    FE_ASSERT(!server->is_blocked || ex->phase != FE_EXCHANGE_TUNNEL_READ,
+              "a direction that has ended is not held back");
     FE_ASSERT(server->phase != FE_H1_EXCHANGE || server->framing == FE_H1_FRAMING_LENGTH ||
                   server->left == 0 || ex->sent == FE_EXCHANGE_OPEN,
               "only an announced length has a rest");

@@ -6,8 +6,8 @@
  * is done.
  *
  * The owner takes a connection for done when it has seen both FINs. So as long as a backend that
- * has ended its direction has not taken all of the client's, one of them has to wait: the client's
- * is not read, or ours, if that has come already, is not sent.
+ * has ended its direction has not taken all of the client's bytes, one of them has to wait: the
+ * client's is not read, or ours, if that has come already, is not sent.
  *
  * Failure modes: no byte in either direction for too long: the backend hears on_reset, the client
  * sees RST. The client does not read: the write timeout, as ever. */
@@ -25,9 +25,12 @@ void fe_h1_tunnel_finish(struct fe_h1_server *server)
         fe_h1_finish(server);
         return;
     }
+    server->is_blocked = false; /* what was not accepted is not said any more */
     server->ops->flush(server->owner);
     server->owes_fin = server->has_eof;
-    if (!server->owes_fin) {
+    if (server->owes_fin) {
+        fe_h1_schedule_run(server); /* perhaps there is nothing left to read */
+    } else {
         server->ops->close(server->owner, false); /* our direction; what comes is still fed */
     }
     fe_h1_tunnel_touch(server);
@@ -72,8 +75,15 @@ static bool deliver_end(struct fe_h1_server *server)
 
 bool fe_h1_tunnel_is_paused(const struct fe_h1_server *server)
 {
-    return server->ex.phase == FE_EXCHANGE_TUNNEL_READ && !server->owes_fin &&
-           (server->body != FE_H1_BODY_FLOWING || server->held.len > 0);
+    return server->ex.phase == FE_EXCHANGE_TUNNEL_READ && !server->owes_fin && server->held.len > 0;
+}
+
+/* The client's FIN is next, and may be told: a backend that has ended its own direction need not
+ * ask, it has nothing more to ask for. */
+static bool is_end_due(const struct fe_h1_server *server)
+{
+    return server->has_eof && server->body != FE_H1_BODY_DONE && !fe_h1_has_input(server) &&
+           (server->body == FE_H1_BODY_FLOWING || server->ex.phase == FE_EXCHANGE_TUNNEL_READ);
 }
 
 bool fe_h1_tunnel_step(struct fe_h1_server *server)
@@ -83,11 +93,8 @@ bool fe_h1_tunnel_step(struct fe_h1_server *server)
         fe_exchange_deliver_writable(&server->ex);
         return true;
     }
-    if (server->body != FE_H1_BODY_FLOWING) {
-        return false;
-    }
-    if (fe_h1_has_input(server)) {
+    if (server->body == FE_H1_BODY_FLOWING && fe_h1_has_input(server)) {
         return deliver(server);
     }
-    return server->has_eof && deliver_end(server);
+    return is_end_due(server) && deliver_end(server);
 }

@@ -238,6 +238,15 @@ static size_t offer(struct fe_h2_stream *stream, struct fe_view data)
     return n;
 }
 
+/* The client's end is next, and may be told: the backend of a tunnel that has ended its own
+ * direction need not ask, it has nothing more to ask for. */
+static bool is_end_due(const struct fe_h2_stream *stream)
+{
+    return stream->state == FE_H2_EXCHANGE && stream->is_complete && stream->held.len == 0 &&
+           (stream->body == FE_H2_BODY_FLOWING ||
+            (stream->has_finished && stream->body != FE_H2_BODY_DONE));
+}
+
 void fe_h2_deliver(struct fe_h2_stream *stream)
 {
     struct fe_exchange *ex = &stream->ex;
@@ -256,8 +265,7 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
             return;
         }
     }
-    if (stream->state == FE_H2_EXCHANGE && stream->body == FE_H2_BODY_FLOWING &&
-        stream->held.len == 0 && stream->is_complete) {
+    if (is_end_due(stream)) {
         stream->body = FE_H2_BODY_DONE;
         fe_exchange_deliver_end(ex, &stream->trailers);
         if (stream->state == FE_H2_EXCHANGE && stream->has_finished) {

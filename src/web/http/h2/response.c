@@ -269,6 +269,7 @@ static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
     }
     if (fe_exchange_is_tunnel(ex)) {
         stream->has_finished = true; /* what comes from the client goes on */
+        stream->is_blocked = false;
         fe_h2_schedule(stream);
         return;
     }

@@ -285,6 +285,8 @@ static void check_stream(const struct fe_h2_stream *stream)
               "a body is waited for as long as its exchange goes on");
     FE_ASSERT(!stream->is_submitted || stream->head != NULL, "what is sent has a head");
     FE_ASSERT(!stream->has_finished || stream->ex.is_tunnel, "only a tunnel is half-closed");
+    FE_ASSERT(!stream->has_finished || !stream->is_blocked,
+              "a direction that has ended is not held back");
     FE_ASSERT(stream->left == 0 || stream->has_length, "only an announced length has a rest");
     FE_ASSERT(stream->body != FE_H2_BODY_DONE || stream->is_complete,
               "a body ends when the client has ended it");
