@@ -19,7 +19,7 @@
 #include "support/trace.h"
 #include "web/http/h2/server.h"
 
-enum { H2_RIG_HELD_MAX = 16, H2_RIG_REPLIES_MAX = 2048, H2_RIG_TEXT_MAX = 512 };
+enum { H2_RIG_HELD_MAX = 1024, H2_RIG_REPLIES_MAX = 2048, H2_RIG_TEXT_MAX = 512 };
 
 /* What the client has got on one stream. */
 struct h2_reply {

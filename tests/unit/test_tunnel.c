@@ -14,7 +14,7 @@
 #include "support/h2_rig.h"
 #include "support/trace_http.h"
 #include "support/tunnels.h"
-#include "web/http/h2/limits.h"
+#include "web/http/h2/connection.h"
 
 #define UPGRADE    "Connection: keep-alive, Upgrade\r\nUpgrade: echo/1, other\r\n"
 #define GET_TUNNEL "GET /hold HTTP/1.1\r\nHost: h\r\n" UPGRADE "\r\n"
@@ -359,15 +359,21 @@ static int teardown_h2(void **state)
     return 0;
 }
 
-static int32_t connect_h2(struct h2_rig *rig, const struct fe_view *bytes)
+static int32_t send_connect(struct h2_rig *rig, const struct fe_view *bytes)
 {
     static const nghttp2_nv nv[] = {H2_NV(":method", "CONNECT"), H2_NV(":protocol", "echo"),
                                     H2_NV(":scheme", "http"), H2_NV(":path", "/hold?a=b"),
                                     H2_NV(":authority", "h")};
+
+    return h2_rig_request_with(rig, nv, 5, bytes);
+}
+
+static int32_t connect_h2(struct h2_rig *rig, const struct fe_view *bytes)
+{
     int32_t id;
 
     h2_rig_pump(rig); /* the client learns that it may */
-    id = h2_rig_request_with(rig, nv, 5, bytes);
+    id = send_connect(rig, bytes);
     h2_rig_pump(rig);
     trace_expect(&rig->trace, "exchange(/hold)");
     assert_true(fe_view_equal(rig->held[0]->request.upgrade, FE_VIEW_LIT("echo")));
@@ -463,6 +469,159 @@ static void test_h2_both_end_and_nothing_is_read(void **state)
     assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_NO_ERROR);
     rig->held[0] = NULL;
     rig->n_running--;
+}
+
+/* A client that has said all, and a backend that has read nothing of it. */
+static struct fe_exchange *open_h2_unread(struct h2_rig *rig, int32_t *id)
+{
+    static const struct fe_view bytes = {(const uint8_t *)"abc", 3};
+    struct fe_exchange *ex;
+
+    *id = connect_h2(rig, &bytes);
+    ex = rig->held[0];
+    assert_int_equal(open_tunnel(ex), 0);
+    fe_exchange_finish(ex, NULL);
+    h2_rig_pump(rig);
+    assert_true(h2_rig_reply(rig, *id)->is_closed); /* to the client it is over */
+    assert_int_equal(h2_rig_reply(rig, *id)->code, NGHTTP2_NO_ERROR);
+    trace_expect(&rig->trace, "");
+    rig->frames.text[0] = '\0';
+    rig->frames.len = 0;
+    return ex;
+}
+
+static void test_h2_backend_ends_before_it_has_read(void **state)
+{
+    struct h2_rig *const rig = *state;
+    int32_t id;
+    struct fe_exchange *const ex = open_h2_unread(rig, &id);
+
+    rig->appetite = 2;
+    fe_exchange_resume(ex);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "body(ab)");
+    fe_exchange_resume(ex);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "body(c) end");
+    rig->held[0] = NULL;
+    rig->n_running--;
+    assert_string_equal(h2_rig_get(rig, "/hello")->body, "hello");
+    assert_null(strstr(rig->frames.text, "RST_STREAM"));
+}
+
+/* Or the client ends later, while the backend is behind. */
+static void test_h2_backend_ends_and_reads_slowly(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = fe_view_of(calloc(1, 400000), 400000);
+    const int32_t id = connect_h2(rig, &bytes);
+    struct fe_exchange *const ex = rig->held[0];
+    size_t n_behind = 0;
+
+    assert_non_null(bytes.ptr);
+    rig->trace.is_off = true;
+    rig->appetite = 1000;
+    assert_int_equal(open_tunnel(ex), 0);
+    fe_exchange_finish(ex, NULL);
+    while (!fe_exchange_is_over(ex)) {
+        fe_exchange_resume(ex);
+        h2_rig_pump(rig);
+        n_behind += h2_rig_reply(rig, id)->is_closed;
+    }
+    assert_true(n_behind > 1); /* the test is about that */
+    assert_ptr_equal(rig->held[0], ex);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pump(rig);
+    free((void *)(uintptr_t)bytes.ptr);
+}
+
+/* Of a stream that the client knows to be closed it hears nothing any more. */
+static void test_h2_reset_behind_both_ends(void **state)
+{
+    struct h2_rig *const rig = *state;
+    int32_t id;
+    struct fe_exchange *const ex = open_h2_unread(rig, &id);
+
+    fe_exchange_reset(ex, FLATEND_ERESET);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pump(rig);
+    assert_null(strstr(rig->frames.text, "RST_STREAM"));
+    h2_rig_pass(rig, 12000);
+    trace_expect(&rig->trace, "");
+}
+
+static void test_h2_idle_behind_both_ends(void **state)
+{
+    struct h2_rig *const rig = *state;
+    int32_t id;
+
+    (void)open_h2_unread(rig, &id);
+    h2_rig_pass(rig, 10200);
+    trace_expect(&rig->trace, "abort");
+    h2_rig_pump(rig);
+    assert_null(strstr(rig->frames.text, "RST_STREAM"));
+}
+
+/* A connection that drains waits for it, too. */
+static void test_h2_drain_behind_both_ends(void **state)
+{
+    struct h2_rig *const rig = *state;
+    int32_t id;
+    struct fe_exchange *const ex = open_h2_unread(rig, &id);
+
+    fe_http_server_drain(rig->server);
+    h2_rig_pump(rig);
+    h2_rig_pass(rig, FE_H2_NOTICE_MS + 1);
+    h2_rig_pump(rig);
+    assert_non_null(strstr(rig->frames.text, "GOAWAY(1,"));
+    trace_expect(&rig->trace, "");
+    fe_exchange_resume(ex);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "body(abc) end close");
+    rig->held[0] = NULL;
+    rig->n_running--;
+}
+
+static void test_h2_client_goes_behind_both_ends(void **state)
+{
+    struct h2_rig *const rig = *state;
+    int32_t id;
+
+    (void)open_h2_unread(rig, &id);
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "abort close");
+}
+
+/* nghttp2 does not count them any more, but we do. */
+static void test_h2_number_behind_both_ends(void **state)
+{
+    struct h2_rig *const rig = *state;
+    const struct fe_view bytes = FE_VIEW_LIT("abc");
+    int32_t id;
+
+    rig->trace.is_off = true;
+    rig->frames.is_off = true;
+    h2_rig_pump(rig);
+    for (size_t i = 0; i < FE_H2_STREAMS_MAX; i++) {
+        id = send_connect(rig, &bytes);
+        h2_rig_pump(rig);
+        assert_int_equal(open_tunnel(rig->held[i]), 0);
+        fe_exchange_finish(rig->held[i], NULL);
+        h2_rig_pump(rig);
+        assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_NO_ERROR);
+    }
+    id = send_connect(rig, &bytes);
+    h2_rig_pump(rig);
+    assert_int_equal(rig->n_held, FE_H2_STREAMS_MAX);
+    assert_true(h2_rig_reply(rig, id)->is_closed);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_REFUSED_STREAM);
+    fe_exchange_reset(rig->held[0], FLATEND_ERESET);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pump(rig);
+    assert_string_equal(h2_rig_get(rig, "/hello")->body, "hello");
 }
 
 static void test_h2_reset(void **state)
@@ -838,6 +997,13 @@ int main(void)
         H2(test_h2_backend_ends_first),
         H2(test_h2_nothing_follows_the_end),
         H2(test_h2_both_end_and_nothing_is_read),
+        H2(test_h2_backend_ends_before_it_has_read),
+        H2(test_h2_backend_ends_and_reads_slowly),
+        H2(test_h2_reset_behind_both_ends),
+        H2(test_h2_idle_behind_both_ends),
+        H2(test_h2_drain_behind_both_ends),
+        H2(test_h2_client_goes_behind_both_ends),
+        H2(test_h2_number_behind_both_ends),
         H2(test_h2_reset),
         H2(test_h2_idle),
         cmocka_unit_test(test_h2_not_offered),

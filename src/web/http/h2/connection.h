@@ -36,7 +36,8 @@ enum fe_h2_phase {
     FE_H2_CLOSED,      /* reset */
 };
 
-/* Whose a stream is. */
+/* Whose a stream is. In EXCHANGE it may outlive nghttp2's stream (`is_closed`): a tunnel whose
+ * directions have both ended on the wire, while the backend has not read all that came. */
 enum fe_h2_state {
     FE_H2_HEAD,     /* the request's head is coming */
     FE_H2_EXCHANGE, /* a backend has it; it may be a tunnel */
@@ -79,6 +80,7 @@ struct fe_h2_stream {
     struct fe_chain held; /* body bytes that the backend has not consumed yet */
     uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: not awaited */
     bool is_complete;     /* the client has ended it */
+    bool is_closed;       /* nghttp2 has forgotten it, and it goes with the last byte */
     bool expects_continue;
     bool owes_continue; /* the client waits for 100 (Continue) */
 
@@ -89,6 +91,7 @@ struct fe_h2_stream {
     size_t n_end_nv;
     bool has_no_body;  /* HEAD, 204, 304 */
     bool has_finished; /* a tunnel's backend has: END_STREAM follows the output */
+    bool has_sent_end; /* END_STREAM */
     bool has_length;
     uint64_t left;          /* of the announced length */
     struct fe_chain output; /* body that is not sent */
@@ -114,6 +117,7 @@ struct fe_h2_server {
     bool had_request;       /* until the first one, the head's timeout counts from the beginning */
     struct fe_list streams; /* all of them */
     size_t n_streams;
+    size_t n_closed;     /* of them, that nghttp2 has forgotten */
     struct fe_list todo; /* of them, for fe_h2_step */
     struct fe_list free_streams;
     size_t n_free_streams;
@@ -141,8 +145,10 @@ void fe_h2_session_drop(struct fe_h2_server *server);           /* not from with
 
 /* ---- stream.c */
 struct fe_h2_stream *fe_h2_stream_new(struct fe_h2_server *server, int32_t id) FE_MUST_USE;
-/* nghttp2 has closed it: a backend that has it hears of that. Not from within a backend's call. */
+/* It is over: a backend that has it hears of that. Not from within a backend's call. */
 void fe_h2_stream_close(struct fe_h2_stream *stream);
+/* nghttp2 has closed it; as above, unless what came is still being read. */
+void fe_h2_stream_on_close(struct fe_h2_stream *stream);
 void fe_h2_streams_trim(struct fe_h2_server *server); /* the spare ones */
 
 /* Has fe_h2_step called for the stream, before this turn ends. */

@@ -271,6 +271,7 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
         if (stream->state == FE_H2_EXCHANGE && stream->has_finished) {
             stream->state = FE_H2_ENDED; /* a tunnel's other direction has ended before */
             stream->read_ms = FE_TIME_NEVER;
+            fe_h2_schedule(stream); /* if nothing but that was left of it */
         }
     }
 }

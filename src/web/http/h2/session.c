@@ -8,11 +8,23 @@ static struct fe_h2_stream *stream_of(nghttp2_session *session, int32_t id)
 
 /* ---- what comes ----------------------------------------------------------------------------- */
 
+/* RFC 9113 §5.1.2: nghttp2 counts the streams that are open, we those that it has closed and a
+ * backend still reads, too. */
+static int refuse(nghttp2_session *session, int32_t id)
+{
+    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM) == 0
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct fe_h2_server *server = user_data;
     struct fe_h2_stream *stream = stream_of(session, frame->hd.stream_id);
 
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && server->n_streams >= FE_H2_STREAMS_MAX) {
+        return refuse(session, frame->hd.stream_id);
+    }
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         stream = fe_h2_stream_new(server, frame->hd.stream_id);
         if (stream == NULL) {
@@ -129,7 +141,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     (void)code;
     (void)user_data;
     if (stream != NULL) {
-        fe_h2_stream_close(stream);
+        fe_h2_stream_on_close(stream);
     }
     return 0;
 }
@@ -145,6 +157,7 @@ static bool is_provoked(uint32_t code)
 /* RFC 9113 §8.1: the response is complete, the rest of the request is not needed. */
 static void on_end_sent(struct fe_h2_stream *stream)
 {
+    stream->has_sent_end = true;
     if (!stream->is_complete && stream->state != FE_H2_EXCHANGE) {
         fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
     }

@@ -75,6 +75,7 @@ void fe_h2_stream_close(struct fe_h2_stream *stream)
     server->n_held -= stream->held.len;
     server->n_output -= stream->output.len;
     server->n_streams--;
+    server->n_closed -= stream->is_closed;
     fe_chain_deinit(&stream->held);
     fe_chain_deinit(&stream->output);
     fe_list_remove(&stream->todo);
@@ -88,6 +89,18 @@ void fe_h2_stream_close(struct fe_h2_stream *stream)
     fe_arena_reset(&stream->ex.arena);
     fe_list_push_front(&server->free_streams, &stream->link);
     server->n_free_streams++;
+}
+
+/* RFC 9113 §5.1: with both END_STREAMs the stream is closed, and the client may forget it. What it
+ * has sent is the backend's all the same. */
+void fe_h2_stream_on_close(struct fe_h2_stream *stream)
+{
+    if (stream->state == FE_H2_EXCHANGE && stream->is_complete && stream->has_sent_end) {
+        stream->is_closed = true;
+        stream->server->n_closed++;
+    } else {
+        fe_h2_stream_close(stream);
+    }
 }
 
 void fe_h2_streams_trim(struct fe_h2_server *server)
@@ -115,6 +128,10 @@ void fe_h2_stream_reset(struct fe_h2_stream *stream, uint32_t code)
 {
     struct fe_h2_server *server = stream->server;
 
+    if (stream->is_closed) {
+        fe_h2_schedule(stream);
+        return;
+    }
     if (nghttp2_submit_rst_stream(server->session, NGHTTP2_FLAG_NONE, stream->id, code) != 0) {
         server->is_out_of_memory = true;
     }
