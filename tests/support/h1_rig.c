@@ -28,6 +28,9 @@ static size_t hold_on_data(struct fe_exchange *ex, struct fe_view data)
     size_t n = data.len < rig->appetite ? data.len : rig->appetite;
 
     trace_body(&rig->trace, fe_view_of(data.ptr, n));
+    if (rig->is_eager) {
+        fe_exchange_resume(ex);
+    }
     return n;
 }
 
@@ -260,6 +263,7 @@ bool h1_rig_init(struct h1_rig *rig)
 void h1_rig_deinit(struct h1_rig *rig)
 {
     fe_http_server_free(rig->server);
+    assert_int_equal(rig->timers.n, 0);
     fe_chain_deinit(&rig->out);
     fe_pool_deinit(&rig->pool);
     fe_timers_deinit(&rig->timers);

@@ -36,6 +36,7 @@ struct h1_rig {
     uint64_t written;   /* by the client, from `out` */
     bool is_on_the_way; /* some of what has left `out` */
     size_t appetite;    /* body bytes that the handler takes in one call */
+    bool is_eager;      /* it asks for more from within that call */
     unsigned n_exchanges;
     bool wants_run;               /* the owner was asked to flush */
     struct fe_refcount *snapshot; /* that exchanges hold; NULL: none */

@@ -224,6 +224,28 @@ static void test_too_little_body(void **state)
     trace_expect(&rig->trace, "exchange(/hold) reset");
 }
 
+/* A backend need not wait for the space that it was short of; the next one was not short of any. */
+static void test_end_of_what_is_held_back(void **state)
+{
+    struct h1_rig *rig = *state;
+    uint8_t *large = calloc(1, FE_H1_OUT_MAX);
+
+    assert_non_null(large);
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    assert_in_range(fe_exchange_write(rig->ex, fe_view_of(large, FE_H1_OUT_MAX)), 1,
+                    FE_H1_OUT_MAX - 1);
+    free(large);
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    while (h1_rig_take(rig, SIZE_MAX) > 0) {
+    }
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "exchange(/hold) exchange(/hold)");
+}
+
 static void test_abort(void **state)
 {
     struct h1_rig *rig = *state;
@@ -391,6 +413,23 @@ static void test_body_is_pulled(void **state)
     trace_expect(&rig->trace, "");
     fe_exchange_resume(rig->ex);
     h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(o) end");
+}
+
+/* It goes on, but not in a circle: others have their turn in between. */
+static void test_body_is_pulled_from_within(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->appetite = 2;
+    rig->is_eager = true;
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n"));
+    fe_exchange_resume(rig->ex);
+    h1_rig_feed(rig, "hello");
+    trace_expect(&rig->trace, "exchange(/hold) body(he)");
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(ll)");
+    h1_rig_pass(rig, 1);
     trace_expect(&rig->trace, "body(o) end");
 }
 
@@ -643,6 +682,21 @@ static void test_no_timeout_while_the_handler_is_behind(void **state)
     trace_expect(&rig->trace, "exchange(/hold) body(x)");
     h1_rig_pass(rig, 100000);
     trace_expect(&rig->trace, "");
+    assert_true(fe_timers_next(&rig->timers) > rig->now_ms + 1);
+}
+
+/* Neither a new connection nor what a backend has asked for, once it is done, is looked at again.
+ */
+static void test_wakes_only_for_what_is_to_be_done(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n") "ab");
+    assert_true(fe_timers_next(&rig->timers) > rig->now_ms + 1);
+    fe_exchange_resume(rig->ex);
+    assert_int_equal(fe_timers_next(&rig->timers), rig->now_ms);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "exchange(/hold) body(ab)");
     assert_true(fe_timers_next(&rig->timers) > rig->now_ms + 1);
 }
 
@@ -912,6 +966,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_response_trailers),
     TEST(test_too_much_body),
     TEST(test_too_little_body),
+    TEST(test_end_of_what_is_held_back),
     TEST(test_abort),
     TEST(test_keep_alive),
     TEST(test_keep_alive_1_0),
@@ -924,6 +979,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_echo),
     TEST(test_echo_chunks),
     TEST(test_body_is_pulled),
+    TEST(test_body_is_pulled_from_within),
     TEST(test_no_body_has_an_end),
     TEST(test_echo_back_pressure),
     TEST(test_body_too_large),
@@ -942,6 +998,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_body_timeout),
     TEST(test_body_timeout_after_a_reset),
     TEST(test_no_timeout_while_the_handler_is_behind),
+    TEST(test_wakes_only_for_what_is_to_be_done),
     TEST(test_request_after_idle_keeps_its_memory),
     TEST(test_write_timeout),
     TEST(test_last_answer_is_read_slowly),
