@@ -212,8 +212,9 @@ void crossings_add_field(struct crossings *crossings, const char *name, const ch
                      0);
 }
 
-static struct crossings_lent *lend(void)
+static struct crossings_lent *lend(size_t n_more_params)
 {
+    static const char names[] = "abcdefghijklmnop";
     struct crossings_lent *const lent = calloc(1, sizeof(*lent));
 
     if (lent == NULL) {
@@ -223,6 +224,10 @@ static struct crossings_lent *lend(void)
     memcpy(lent->remote, "192.0.2.1:5000", 15);
     lent->match.params[lent->match.n_params++] =
         (struct fe_param){FE_VIEW_LIT("id"), fe_view_str(lent->id)};
+    for (size_t i = 0; i < n_more_params; i++) {
+        lent->match.params[lent->match.n_params++] =
+            (struct fe_param){fe_view_of(&names[i], 1), fe_view_str(lent->id)};
+    }
     return lent;
 }
 
@@ -256,7 +261,7 @@ void crossings_serve(struct crossings *crossings)
     own(ex, &ex->request.authority);
     own(ex, &ex->request.path);
     own(ex, &ex->request.query);
-    crossings->lent = lend();
+    crossings->lent = lend(crossings->n_more_params);
     if (crossings->lent == NULL) {
         crossings->fake.is_over = true;
         return;

@@ -24,6 +24,7 @@ struct crossings {
     struct trace client;  /* what the fake exchange is asked for */
     struct trace service; /* what the provider gets */
     bool is_direct;       /* no crossing: the service's backend, to compare with */
+    size_t n_more_params; /* of the route, "a" and so on, beside "id" */
     /* The near side. */
     struct crossings_side near;
     struct fake_exchange fake;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "support/crossings.h"
+#include "web/http/router.h"
 
 #define OK_HEAD                                                                                    \
     (struct fe_headers)                                                                            \
@@ -73,6 +74,12 @@ static void get(struct crossings *crossings)
     respond(crossings, OK_HEAD);
     data(crossings, "hello");
     end(crossings);
+}
+
+static void get_with_all_parameters(struct crossings *crossings)
+{
+    crossings->n_more_params = FE_ROUTE_PARAMS_MAX - 1;
+    get(crossings);
 }
 
 static void get_without_caches(struct crossings *crossings)
@@ -314,6 +321,7 @@ struct scene {
 
 static const struct scene scenes[] = {
     SCENE(get, "respond(201,a=b) write(hello) end"),
+    SCENE(get_with_all_parameters, "respond(201,a=b) write(hello) end"),
     SCENE(get_without_caches, "cache-control"),
     SCENE(head, "respond(200,#5) end"),
     SCENE(post, "resume respond(201,a=b) end"),

@@ -224,6 +224,28 @@ static void test_failure(void **state)
                                 "write(no\n) a:finish a:over end");
 }
 
+/* What flows in a tunnel is not a body, and its end is still that of the exchange. */
+static void test_tunnel(void **state)
+{
+    struct world *const world = *state;
+    const struct tracing_filter a = tracing_filter("a", &world->trace);
+    const struct fe_response head = {.status = 200, .content_length = FE_BODY_UNKNOWN};
+    struct fe_exchange *const ex = &world->fake.ex;
+
+    use(world, &a.filter, NULL);
+    ex->request.upgrade = FE_VIEW_LIT("echo");
+    fe_backend_start(&backend, ex);
+    assert_int_equal(fe_exchange_tunnel(ex, &head), 0);
+    trace_expect(&world->trace, "a:request start a:respond tunnel(0)");
+    fe_exchange_resume(ex);
+    assert_int_equal(fe_exchange_write(ex, FE_VIEW_LIT("x")), 1);
+    assert_int_equal(fake_exchange_body(&world->fake, "y"), 1);
+    fe_exchange_finish(ex, NULL);
+    trace_expect(&world->trace, "resume write(x) body(y) end");
+    fake_exchange_body_end(&world->fake);
+    trace_expect(&world->trace, "a:over end");
+}
+
 /* ---- bytes that are held --------------------------------------------------------------------- */
 
 static void test_request_that_grows(void **state)
@@ -449,6 +471,7 @@ int main(void)
         TEST(test_held_request),
         TEST(test_client_that_goes_before_the_start),
         TEST(test_failure),
+        TEST(test_tunnel),
         TEST(test_request_that_grows),
         TEST(test_request_that_is_held_back),
         TEST(test_response_that_grows),

@@ -826,6 +826,55 @@ static void test_crossed_greeting(void **state)
     }
 }
 
+/* A tunnel that is ended from outside of its events, such as by a timer. */
+static struct fe_exchange *kept;
+
+static void keep(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    (void)backend;
+    kept = ex;
+    assert_int_equal(open_tunnel(ex), 0);
+    fe_exchange_resume(ex);
+}
+
+static size_t kept_on_data(struct fe_exchange *ex, struct fe_view data)
+{
+    (void)ex;
+    return data.len;
+}
+
+static void kept_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    (void)ex;
+    (void)trailers;
+    kept = NULL;
+}
+
+static void test_crossed_end_at_any_time(void **state)
+{
+    static const struct fe_backend_ops ops = {
+        .start = keep, .on_data = kept_on_data, .on_end = kept_on_end};
+    static const struct fe_backend backend = {&ops};
+    static struct crossings crossings;
+
+    (void)state;
+    crossings_init(&crossings, false);
+    crossings.channel.backend = &backend;
+    crossings.fake.ex.request.upgrade = FE_VIEW_LIT("echo");
+    crossings_serve(&crossings);
+    crossings_settle(&crossings);
+    trace_expect(&crossings.client, "tunnel(1) resume");
+    fe_exchange_finish(kept, NULL);
+    crossings_settle(&crossings);
+    trace_expect(&crossings.client, "end");
+    assert_int_equal(fake_exchange_body(&crossings.fake, "abc"), 3);
+    fake_exchange_body_end(&crossings.fake);
+    crossings_settle(&crossings);
+    assert_null(kept);
+    assert_int_equal(crossings.n_empty, 1);
+    crossings_deinit(&crossings);
+}
+
 static void test_crossed_but_not_asked_for(void **state)
 {
     static struct crossed world;
@@ -1009,6 +1058,7 @@ int main(void)
         cmocka_unit_test(test_h2_not_offered),
         cmocka_unit_test(test_crossed_echo),
         cmocka_unit_test(test_crossed_greeting),
+        cmocka_unit_test(test_crossed_end_at_any_time),
         cmocka_unit_test(test_crossed_but_not_asked_for),
         cmocka_unit_test(test_crossed_nothing_follows_the_end),
         cmocka_unit_test(test_crossed_both_end_and_nothing_is_read),
