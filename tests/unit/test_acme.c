@@ -279,6 +279,18 @@ static void test_unreachable(void **state)
     assert_true(acme_rig_run(rig, 1, STEPS));
 }
 
+static void test_no_nonce(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    fail_with(rig, "/nonce", 1, 503, NULL, HOUR_MS);
+    assert_true(acme_rig_rest(rig, STEPS));
+    trace_expect(&rig->trace, "GET /dir HEAD /nonce save-order");
+    assert_non_null(strstr(rig->last_log, "HTTP status 503"));
+    assert_int_equal(rig->wake_ms - rig->now_ms, HOUR_MS);
+    assert_true(acme_rig_run(rig, 1, STEPS));
+}
+
 static void test_wrong_directory(void **state)
 {
     struct acme_rig *rig = *state;
@@ -320,6 +332,13 @@ static void test_limits_of_retry_after(void **state)
 
     fail_with(rig, "/dir", 1, 503, NULL, 400 * DAY_MS);
     assert_true(acme_rig_rest(rig, STEPS));
+    assert_int_equal(rig->wake_ms - rig->now_ms, 8 * DAY_MS);
+
+    acme_rig_kill(rig); /* the longest wait outlives the process, too */
+    assert_true(acme_rig_start(rig));
+    rig->trace.len = 0;
+    acme_rig_step(rig);
+    trace_expect(&rig->trace, "");
     assert_int_equal(rig->wake_ms - rig->now_ms, 8 * DAY_MS);
 }
 
@@ -557,6 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_nonces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_bad_nonces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unreachable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_nonce, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_directory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rate_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_retry_after, setup, teardown),
