@@ -193,6 +193,34 @@ static void test_trailers_only(void **state)
     assert_string_equal(reply->trailers, "grpc-status=12");
 }
 
+/* RFC 9110 §9.3.2, §15.3.5, §15.4.5: such a response ends with its header section. */
+static void test_no_trailers_without_a_body(void **state)
+{
+    static const struct {
+        const char *method;
+        int status;
+    } cases[] = {{"HEAD", 200}, {"GET", 204}, {"GET", 304}};
+    struct h2_rig *rig = *state;
+    struct fe_field field = {FE_VIEW_LIT("grpc-status"), FE_VIEW_LIT("0")};
+    const struct fe_fields trailers = {&field, 1, 1};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int32_t id = h2_rig_request(rig, cases[i].method, "/hold", NULL);
+        char expected[32];
+
+        h2_rig_pump(rig);
+        rig->frames.len = 0;
+        assert_int_equal(h2_rig_respond(rig, 0, cases[i].status, FE_BODY_UNKNOWN), 0);
+        fe_exchange_finish(rig->held[0], &trailers);
+        rig->held[0] = NULL;
+        rig->n_running--;
+        h2_rig_pump(rig);
+        (void)snprintf(expected, sizeof(expected), "HEADERS(%d,end)", (int)id);
+        trace_expect(&rig->frames, expected);
+        assert_string_equal(h2_rig_reply(rig, id)->trailers, "");
+    }
+}
+
 static void test_invalid_trailers(void **state)
 {
     struct h2_rig *rig = *state;
@@ -902,6 +930,7 @@ int main(void)
         TEST(test_abort),
         TEST(test_response_trailers),
         TEST(test_trailers_only),
+        TEST(test_no_trailers_without_a_body),
         TEST(test_invalid_trailers),
         TEST(test_request_fields),
         TEST(test_host_alone),

@@ -217,9 +217,9 @@ FE_MUST_USE static inline ssize_t fe_exchange_write(struct fe_exchange *ex, stru
 
 /* The response is complete. The exchange is the protocol's again. With less than the announced
  * length written it is a reset. `trailers`, used up by the time it returns, go where the protocol
- * has a place for them (in HTTP/1.1 behind a chunked body only), without those that must not be
- * trailers (web/http/trailers.h); NULL: none. A name or value that HTTP forbids makes it a reset.
- */
+ * has a place for them (nowhere without a body, in HTTP/1.1 behind a chunked one only), without
+ * those that must not be trailers (web/http/trailers.h); NULL: none. A name or value that HTTP
+ * forbids makes it a reset. */
 static inline void fe_exchange_finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_finish);

@@ -262,8 +262,10 @@ static void reset(struct fe_exchange *ex, int code)
 static void finish(struct fe_exchange *ex, const struct fe_fields *trailers)
 {
     struct fe_h2_stream *stream = stream_of(ex);
+    /* RFC 9110 §15.3.5, §15.4.5: what has no body ends with its header section. */
+    const bool has_trailers = trailers != NULL && !stream->has_no_body;
 
-    if (stream->left > 0 || (trailers != NULL && build_trailers(stream, trailers) != 0)) {
+    if (stream->left > 0 || (has_trailers && build_trailers(stream, trailers) != 0)) {
         reset(ex, FLATEND_EINVAL);
         return;
     }
