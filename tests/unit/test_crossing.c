@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -265,6 +266,30 @@ static void invalid_value(struct crossings *crossings)
     respond(crossings, (struct fe_headers){FE_VIEW_LIT("\1a\0\3b\nc"), 1});
 }
 
+/* Seventeen of the longest values. */
+static void head_too_large(struct crossings *crossings)
+{
+    enum { N = 17, VALUE = 65535, EACH = 2 + 2 + VALUE };
+    char *const bytes = malloc((size_t)N * EACH);
+
+    assert_non_null(bytes);
+    memset(bytes, 'x', (size_t)N * EACH);
+    for (size_t i = 0; i < N; i++) {
+        memcpy(bytes + i * EACH, "\1a\xff\xff", 4);
+    }
+    serve(crossings);
+    respond(crossings, (struct fe_headers){fe_view_of(bytes, (size_t)N * EACH), N});
+    free(bytes);
+}
+
+/* Only the client's protocol finds that out. */
+static void head_that_cannot_be_sent(struct crossings *crossings)
+{
+    serve(crossings);
+    crossings->fake.error = FLATEND_EINVAL;
+    respond(crossings, OK_HEAD);
+}
+
 static void no_answer_in_time(struct crossings *crossings)
 {
     serve_post(crossings, 3);
@@ -344,6 +369,8 @@ static const struct scene scenes[] = {
     SCENE(invalid_status, "invalid :status"),
     SCENE(invalid_name, "invalid status, header name or header value"),
     SCENE(invalid_value, "invalid status, header name or header value"),
+    SCENE(head_too_large, "respond(502"),
+    SCENE(head_that_cannot_be_sent, "respond(502"),
     SCENE(no_answer_in_time, "504"),
     SCENE(no_room_for_the_head, "503"),
     SCENE(more_than_announced, "respond(201,a=b) abort"),

@@ -4,11 +4,12 @@
  * response's are written as the client takes them; the far side's end ends the exchange.
  *
  * Failure modes: the client goes away: the far side is told, and its last batch waited for. The
- * response cannot be passed on: the exchange is reset, and the far side told. No memory: 503, or
- * a reset once a response has begun. */
+ * response cannot be passed on: the exchange is reset, and the far side told. No memory: 503, a
+ * head that the client's protocol cannot send: 502, or a reset once a response has begun. */
 #include <stdlib.h>
 
 #include "gateway/relay/crossing_internal.h"
+#include "gateway/relay/transcribe.h"
 #include "web/http/problem.h"
 
 static void defer_send(struct fe_crossing *crossing)
@@ -70,6 +71,8 @@ static void fail(struct fe_crossing *crossing, int code)
 
     if (fe_exchange_has_responded(ex)) {
         fe_exchange_reset(ex, code);
+    } else if (code == FLATEND_EINVAL) { /* which the far side did not see */
+        fe_problem_respond(ex, 502, FE_RESPONSE_INVALID);
     } else {
         fe_problem_respond(ex, 503, "overloaded: out of memory");
     }
@@ -171,12 +174,13 @@ static void on_writable(struct fe_exchange *ex)
  */
 static bool open_tunnel(struct fe_crossing *crossing, const struct fe_response *head)
 {
+    const int code = fe_exchange_tunnel(crossing->ex, head);
+
     crossing->near.in.is_tunnel = false;
-    if (fe_exchange_tunnel(crossing->ex, head) == 0) {
-        return true;
+    if (code != 0) {
+        fail(crossing, code);
     }
-    fail(crossing, FLATEND_ENOMEM);
-    return false;
+    return code == 0;
 }
 
 /* What the far side has sent. Whatever came first: a body that is not asked for before the response
@@ -186,6 +190,7 @@ static void use(struct fe_crossing *crossing)
     struct fe_exchange *const ex = crossing->ex;
     struct fe_crossing_batch *const in = &crossing->near.in;
     const struct fe_response *const head = in->head;
+    int code = 0;
 
     in->head = NULL;
     if (in->is_tunnel && !open_tunnel(crossing, head)) {
@@ -198,8 +203,11 @@ static void use(struct fe_crossing *crossing)
         leave_if_over(crossing);
         return;
     }
-    if (head != NULL && !ex->is_tunnel && fe_exchange_respond(ex, head) != 0) {
-        fail(crossing, FLATEND_ENOMEM);
+    if (head != NULL && !ex->is_tunnel) {
+        code = fe_exchange_respond(ex, head);
+    }
+    if (code != 0) {
+        fail(crossing, code);
         return;
     }
     if (in->is_abort) { /* what came before it is for nobody */

@@ -216,7 +216,7 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
 {
     struct relay *relay = call->owner;
     struct fe_exchange *ex = relay->ex;
-    const char *why = "invalid status, header name or header value";
+    const char *why = FE_RESPONSE_INVALID;
     struct fe_response response;
     int code;
 

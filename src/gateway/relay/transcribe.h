@@ -6,6 +6,9 @@
 #include "mesh/wire/event.h"
 #include "web/http/router.h"
 
+/* What a client is told of a response that HTTP cannot say, with 502. */
+#define FE_RESPONSE_INVALID "invalid status, header name or header value"
+
 enum {
     /* Query parameters of one request. Each is compared with those before it, and a packet of the
      * old dialect has room for fewer. */

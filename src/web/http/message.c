@@ -67,10 +67,16 @@ bool fe_status_is_valid(int status)
 
 bool fe_response_is_valid(const struct fe_response *response)
 {
+    size_t room = FE_RESPONSE_HEAD_MAX;
+
     for (size_t i = 0; i < response->fields.n; i++) {
-        if (!fe_field_is_valid(&response->fields.items[i])) {
+        const struct fe_field *const field = &response->fields.items[i];
+
+        if (!fe_field_is_valid(field) || field->name.len > room ||
+            field->value.len > room - field->name.len) {
             return false;
         }
+        room -= field->name.len + field->value.len;
     }
     return fe_status_is_valid(response->status);
 }

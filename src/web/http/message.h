@@ -72,8 +72,13 @@ struct fe_response {
 int fe_response_extend(struct fe_response *copy, const struct fe_response *response, size_t n_extra,
                        struct fe_arena *arena) FE_MUST_USE;
 
+enum {
+    /* Names and values of a response's head: more than any client takes, and far from overflow. */
+    FE_RESPONSE_HEAD_MAX = 1024 * 1024,
+};
+
 /* What any version of HTTP can say: a name that is a token, a value without control characters; a
- * final status; both. */
+ * final status; both, in a head of at most FE_RESPONSE_HEAD_MAX. */
 bool fe_field_is_valid(const struct fe_field *field);
 bool fe_status_is_valid(int status);
 bool fe_response_is_valid(const struct fe_response *response);

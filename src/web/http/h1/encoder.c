@@ -7,10 +7,7 @@
 #include "web/http/syntax.h"
 #include "web/http/trailers.h"
 
-enum {
-    FIXED_MAX = 256,        /* the status line and the fields of our own, Date without its value */
-    HEAD_MAX = 1024 * 1024, /* more than any client takes, and far from overflow */
-};
+enum { FIXED_MAX = 256 }; /* the status line and the fields of our own, Date without its value */
 
 struct writer {
     uint8_t *at;
@@ -56,12 +53,12 @@ static int survey_fields(const struct fe_fields *fields, struct survey *survey)
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
-        if (!fe_field_is_valid(field) || field->name.len > HEAD_MAX ||
-            field->value.len > HEAD_MAX) {
+        if (!fe_field_is_valid(field) || field->name.len > FE_RESPONSE_HEAD_MAX ||
+            field->value.len > FE_RESPONSE_HEAD_MAX) {
             return FLATEND_EINVAL;
         }
         survey->size += field->name.len + field->value.len + 4;
-        if (survey->size > HEAD_MAX) {
+        if (survey->size > FE_RESPONSE_HEAD_MAX) {
             return FLATEND_EINVAL;
         }
         survey->has_connection |= is_name(field->name, FE_VIEW_LIT("connection"));

@@ -32,8 +32,6 @@ enum {
     FE_H2_CONTINUATIONS_EXTRA = 8,
     /* Acknowledgements (of PING and SETTINGS) that wait for a client which does not read. */
     FE_H2_ACKS_MAX = 100,
-    /* The head of a response: more than any client takes. */
-    FE_H2_HEAD_MAX = 1024 * 1024,
     /* Streams that a connection keeps to use again, while it is not idle. */
     FE_H2_FREE_STREAMS_MAX = 16,
 };

@@ -236,7 +236,7 @@ static int option_new(const struct fe_h2_server *server, nghttp2_option **out)
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, FE_H2_ACKS_MAX);
-    nghttp2_option_set_max_send_header_block_length(option, 2 * (size_t)FE_H2_HEAD_MAX);
+    nghttp2_option_set_max_send_header_block_length(option, 2 * (size_t)FE_RESPONSE_HEAD_MAX);
     nghttp2_option_set_max_continuations(option, server->guard.max_continuations + 1);
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
     *out = option;
