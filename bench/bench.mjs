@@ -1,6 +1,6 @@
 // make bench: our gateway beside nginx and HAProxy, doing the same work on this machine.
 //
-// BENCH_PAIRS (5) runs of BENCH_SECONDS (3) each for everybody, alternating; the table goes to standard
+// BENCH_PAIRS (5) runs of BENCH_SECONDS (3) each for every contender, alternating; the table goes to standard
 // output and into docs/performance.md.
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync, mkdirSync } from "node:fs";
@@ -32,7 +32,7 @@ function progress(text) {
     }
 }
 
-// Everybody must do the same work: the same status, type and bytes.
+// All must do the same work: the same status, type and bytes.
 async function compare(contenders, path, tool) {
     const replies = [];
     for (const [name, base] of contenders) {

@@ -1,4 +1,4 @@
-// Who is measured: each is started on free ports, with the configuration that its manual recommends
+// What is measured: each is started on free ports, with the configuration that its manual recommends
 // for the work at hand, and answers on `base`.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

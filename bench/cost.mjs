@@ -8,7 +8,7 @@
 // anew: the difference has neither their start nor their end in it. The median of BENCH_RUNS (5) such pairs counts.
 //
 // One connection repeats itself: within 0.5 % for instructions, and 2 % for system calls, as epoll_wait() may find
-// two events at once. With many connections or a pool of threads it depends on who comes first: within 3 %, and for
+// two events at once. With many connections or a pool of threads it depends on which comes first: within 3 %, and for
 // futex() 10 %.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";

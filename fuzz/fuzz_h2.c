@@ -24,7 +24,7 @@ static void check(bool holds)
     }
 }
 
-/* How much of an announced body is still to come is kept where nobody else looks. */
+/* How much of an announced body is still to come is kept where the server does not look. */
 static size_t on_data(struct fe_exchange *ex, struct fe_view data)
 {
     check(data.len > 0 && data.len <= ex->request.content_length);

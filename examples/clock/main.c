@@ -59,7 +59,7 @@ static int ask(struct flatend_node *node, unsigned number)
     request.body_len = strlen(ours);
     code = flatend_push(node, &request, &stream, NULL);
     if (code != 0) {
-        return code; /* nobody has joined yet, say */
+        return code; /* no node has joined yet, say */
     }
     printf("[%u] Asked someone for their current time. Ours is '%s'.\n", number, ours);
     code = flatend_stream_response(stream, NULL, NULL, NULL);

@@ -280,7 +280,7 @@ test("a rate limit, also after a restart", async (t) => {
     assert.equal((await gateway.handshake()).authorized, false);
 });
 
-// ---- several processes, and ends without a goodbye
+// ---- several processes, and ends without a warning
 
 test("two processes that share a state directory", async (t) => {
     const { accounts } = pebble;

@@ -1,4 +1,4 @@
-// Much of everything, measured on the release build: memory stays small, and nobody waits for others.
+// Much of everything, measured on the release build: memory stays small, and no request waits for others.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import http from "node:http";
@@ -97,9 +97,9 @@ async function stopReading(t, workers) {
     stuck.pause();
     stuck.write(`POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: ${GiB}\r\n\r\n`);
     const taken = await fill(stuck);
-    assert.ok(taken < GiB / 4, `${taken} bytes were taken from one who does not read`);
+    assert.ok(taken < GiB / 4, `${taken} bytes were taken from a client that does not read`);
 
-    // Windows hold this one stream alone: everybody else is served meanwhile, by the same node too.
+    // Windows hold this one stream alone: all others are served meanwhile, by the same node too.
     const behind = await request(gateway.url("/pipe"), { method: "POST", body: "hello" });
     assert.equal(behind.body, "hello");
     assert.ok(!stuck.destroyed);

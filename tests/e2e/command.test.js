@@ -209,7 +209,7 @@ test("id refuses what is no key, or not private", async (t) => {
 test("keygen --mesh-secret writes a secret that two nodes can share", async (t) => {
     const cwd = scratch(t);
     const made = await run(t, flatend, ["keygen", "--mesh-secret", "mesh.secret"], { cwd });
-    assert.deepEqual(made, { code: 0, output: "" }); // it is nobody's business
+    assert.deepEqual(made, { code: 0, output: "" }); // the secret is not printed
     const path = join(cwd, "mesh.secret");
     assert.equal(statSync(path).mode & 0o7777, 0o600);
     assert.match(readFileSync(path, "latin1"), /^[0-9a-f]{64}\n$/);
@@ -271,7 +271,7 @@ async function busy(t) {
 test("SIGTERM lets a running request finish, and takes no new ones", async (t) => {
     const { gateway, connection } = await busy(t);
     gateway.program.signal("SIGTERM");
-    // It stops listening when it has heard: ask until nobody answers.
+    // It stops listening when it has the signal: ask until there is no answer.
     for (;;) {
         try {
             await request(gateway.url("/nowhere"));

@@ -1,4 +1,4 @@
-// What goes wrong, and what the client is told: each with the status that says whose fault it is.
+// What goes wrong, and what the client is told: each with the status that says which side is at fault.
 import assert from "node:assert/strict";
 import http from "node:http";
 import { once } from "node:events";
@@ -45,7 +45,7 @@ test("404, 405 with Allow, and OPTIONS", async (t) => {
     assert.deepEqual(options.headers.allow.split(/, */).sort(), ["GET", "HEAD", "OPTIONS"]);
 });
 
-test("503 when nobody provides the service", async (t) => {
+test("503 when no node provides the service", async (t) => {
     const gateway = await start(t);
     const problem = await assertProblem(gateway.url("/nobody"), 503);
     assert.match(problem.body, /nobody.*no_one/);
@@ -89,7 +89,7 @@ test("413 for a body over the limit, announced or not", async (t) => {
     assert.ok(!/^HTTP\/1\.1 200 [^]*0\r\n\r\n$/.test(reply), "taken for the whole");
 });
 
-test("431 for headers that do not fit a record, and nobody else notices", async (t) => {
+test("431 for headers that do not fit a record, and other requests go on", async (t) => {
     const gateway = await start(t);
     // As much as the listener takes, and a little more than a record between new nodes.
     const reply = await assertProblem(gateway.url("/hello"), 431, {
@@ -165,14 +165,14 @@ test("clients beyond the last descriptor wait, others are served", { timeout: 60
     while (!(await file()).startsWith("HTTP/1.1 503 ")) {} // until there is none left for the file
     await ask("/hello", /^HTTP\/1\.1 200 [^]*Hello world!/);
     await Promise.all(silent.map((connection) => connection.end));
-    // Each was accepted in its turn and had its second; nobody was busy with waiting.
+    // Each was accepted in its turn and had its second; no worker was busy with waiting.
     const [elapsed, used] = [performance.now() - before[0], gateway.program.processorTime() - before[1]];
     assert.ok(elapsed > 2000, `${elapsed} ms`);
     assert.ok(used < elapsed / 10, `${used} of ${elapsed} ms`);
     assert.equal((await request(gateway.url("/hello"))).body, "Hello world!");
 });
 
-test("hostile peers of the mesh are shown out, and nobody else notices", async (t) => {
+test("hostile peers of the mesh are disconnected, and others are not disturbed", async (t) => {
     const gateway = await start(t);
     const hostile = [
         Buffer.alloc(32), // an all-zero key: no shared secret

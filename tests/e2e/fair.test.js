@@ -1,4 +1,4 @@
-// Nobody waits for others, and much costs little memory: what windows are for. Measured on the release
+// No request waits for others, and much costs little memory: what windows are for. Measured on the release
 // build.
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -37,7 +37,7 @@ function timed(url, agent, { body, length }) {
     });
 }
 
-// A client that asks for an echo and never reads it: it is written to until nobody takes any more.
+// A client that asks for an echo and never reads it: it is written to until no more is taken.
 async function stall(port) {
     const socket = connect(port, "127.0.0.1");
     const block = Buffer.alloc(MiB);
@@ -45,7 +45,7 @@ async function stall(port) {
     socket.pause();
     socket.write(`POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: ${GiB}\r\n\r\n`);
     for (let taken = 0; ; taken += block.length) {
-        assert.ok(taken < GiB / 4, `${taken} bytes were taken from one who does not read`);
+        assert.ok(taken < GiB / 4, `${taken} bytes were taken from a client that does not read`);
         if (!socket.write(block)) {
             const isStuck = await Promise.race([
                 once(socket, "drain").then(() => false),

@@ -74,7 +74,7 @@ const same = {
     "not found, as json": ["/nowhere", { headers: { accept: "application/json" } }],
     "not allowed": ["/hello", { method: "POST", body: "x" }],
     "options": ["/hello", { method: "OPTIONS" }],
-    "nobody provides it": ["/nobody"],
+    "no node provides it": ["/nobody"],
     "echo": ["/pipe", { method: "POST", body: "what is said" }],
     "echo, announced": ["/pipe", { method: "POST", body: "said", headers: { "content-length": "4" } }],
     "echo of nothing": ["/pipe", { method: "POST", body: "" }],
@@ -290,7 +290,7 @@ test("shutdown lets what runs finish, and tells the client first", async (t) => 
 const CALM = Buffer.from([0, 0, 0, 0x0b]);
 
 for (const [name, attack] of Object.entries(floods)) {
-    test(`a flood of ${name} costs the connection, and nobody else's`, async (t) => {
+    test(`a flood of ${name} costs its own connection, and no other`, async (t) => {
         const gateway = await start(t);
         const other = session(t, gateway);
         const before = await request2(other, "/hello");

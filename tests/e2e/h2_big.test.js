@@ -1,5 +1,5 @@
-// Much of everything over HTTP/2, measured on the release build: memory stays small, and nobody
-// waits for others.
+// Much of everything over HTTP/2, measured on the release build: memory stays small, and no
+// request waits for others.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -53,7 +53,7 @@ test("1 GiB through POST /pipe, both ways at once", { timeout: 300_000 }, async 
     }
 });
 
-test("a stream that nobody reads is held, then cut off, alone", { timeout: 120_000 }, async (t) => {
+test("a stream that is not read is held, then cut off, alone", { timeout: 120_000 }, async (t) => {
     const { gateway, pipe } = await start(t, { timeout: { write: "2s" } });
     const client = session(t, gateway);
     const stuck = client.request({ ":method": "POST", ":path": "/pipe" });
@@ -79,7 +79,7 @@ test("a stream that nobody reads is held, then cut off, alone", { timeout: 120_0
     }
     await cut;
     assert.equal(stuck.rstCode, 8); // CANCEL
-    assert.ok(taken < MUCH / 4, `${taken} bytes were taken from one who does not read`);
+    assert.ok(taken < MUCH / 4, `${taken} bytes were taken from a client that does not read`);
     const behind = await request2(client, "/pipe", { method: "POST", body: "hello" });
     assert.equal(behind.body, "hello");
     for (const program of [gateway.program, pipe]) {

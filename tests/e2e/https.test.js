@@ -46,7 +46,7 @@ test("local certificates, with curl and Node.js", async (t) => {
         assert.match(output, /hello$/);
     }
     const strangers = await run(t, "curl", ["-sS", gateway.url("/", "localhost")]);
-    assert.equal(strangers.code, 60, strangers.output); // a certificate that nobody vouches for
+    assert.equal(strangers.code, 60, strangers.output); // a certificate that no CA has issued
     const answer = await request(gateway.url("/", "localhost"), { ca: readFileSync(gateway.ca) });
     assert.equal(answer.status, 200);
     assert.equal(mode(join(gateway.folder, "state")), "700");
@@ -78,7 +78,7 @@ test("flatend trust makes a CA if there is none, and says where it is", async (t
     assert.equal(readFileSync(path, "utf8"), pem);
 });
 
-// It cannot pass for anybody else: OpenSSL honours what the CA itself says it is good for.
+// It cannot certify other names: OpenSSL honours what the CA itself says it is good for.
 test("the local CA is good for local names only", async (t) => {
     const gateway = await serve(t, { https: "local" });
     const folder = scratch(t);
@@ -436,7 +436,7 @@ test("a reader that stops is given up after timeout.write", async (t) => {
     await new Promise((resolve) => socket.on("close", resolve));
 });
 
-test("idle connections are closed with a goodbye, running requests finish", async (t) => {
+test("idle connections are closed with close_notify, running requests finish", async (t) => {
     const { gateway } = await serveOwn(t, {}, { files: { "index.html": "hello", big: Buffer.alloc(8 << 20) } });
     const idle = await connect(t, gateway.httpPort, { servername: "localhost" });
     idle.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -445,10 +445,10 @@ test("idle connections are closed with a goodbye, running requests finish", asyn
     const busy = await connect(t, gateway.httpPort, { servername: "localhost" });
     busy.write("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await once(busy, "readable");
-    const goodbye = once(idle, "end");
+    const end = once(idle, "end");
     idle.resume();
     gateway.program.signal("SIGTERM");
-    await goodbye; // close_notify: without it Node.js reports an error
+    await end; // close_notify: without it Node.js reports an error
     busy.on("data", (data) => bytes.push(data));
     await once(busy, "end");
     const text = Buffer.concat(bytes);

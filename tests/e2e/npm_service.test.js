@@ -102,7 +102,7 @@ test("stalls, and 504 says so, while others are served", async (t) => {
     assert.equal((await request(gateway.url("/hello"))).status, 200);
 });
 
-test("dies in mid-body, and nobody takes the half for the whole", async (t) => {
+test("dies in mid-body, and half a response is not taken for a whole one", async (t) => {
     const { gateway, peer } = await start(t);
     peer.killed = true; // it does that itself
     await assert.rejects(request(gateway.url("/half")));

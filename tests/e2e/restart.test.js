@@ -1,4 +1,4 @@
-// Whoever dies and returns, in whatever order: the mesh puts itself together again.
+// Nodes end and start again, in any order: the mesh connects again.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

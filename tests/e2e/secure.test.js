@@ -1,4 +1,5 @@
-// The secure session: who gets in, who may serve, and who is told when nobody waits any more.
+// The secure session: which peers are allowed, which may provide a service, and how cancelling a request
+// reaches its handler.
 import assert from "node:assert/strict";
 import http from "node:http";
 import { once } from "node:events";
@@ -58,7 +59,7 @@ test("a service sees the proven key of the gateway, whatever a client claims", a
     assert.match(body, /^timeout-ms: 30000$/m);
 });
 
-test("a mesh secret: who has another, or none, is told and does not try again", async (t) => {
+test("a mesh secret: a node that has another, or none, is told and does not try again", async (t) => {
     const { gateway } = await start(t, { secret: "env:FLATEND_TEST_SECRET" },
         { env: { FLATEND_TEST_SECRET: SECRET } });
     await Peer.start(t, ["-S", "name", "-n", "friend", "-s", SECRET, gateway.address]);
@@ -89,7 +90,7 @@ test("allowed keys: the others are told", async (t) => {
     assert.equal((await request(gateway.url("/name"))).body, "friend");
 });
 
-test("who may provide a service", async (t) => {
+test("which key may provide a service", async (t) => {
     const folder = scratch(t);
     const friend = await makeKey(t, folder, "friend.key");
     const stranger = await makeKey(t, folder, "stranger.key");

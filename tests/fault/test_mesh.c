@@ -60,7 +60,7 @@ struct life {
     struct rig rig;
     struct fe_self selves[3];
     int join;        /* what fe_mesh_join returned */
-    unsigned n_over; /* streams whose owner has heard of the end, or has given them up */
+    unsigned n_over; /* streams whose owner knows of the end, or has given them up */
 };
 
 static void request(struct rig_conn *conn)
@@ -108,8 +108,8 @@ static void answer(struct rig_conn *conn, const struct fe_id *known)
     }
 }
 
-/* Every connection that the mesh has dialed meanwhile is opened by `self`; whoever is asked knows
- * of one more node. */
+/* Every connection that the mesh has dialed meanwhile is opened by `self`; each node that is asked
+ * knows one more node. */
 static void answer_all(struct life *life, const struct fe_self *self, const struct fe_id *known)
 {
     struct rig *rig = &life->rig;
@@ -365,8 +365,8 @@ static void test_no_memory_to_accept(void **state)
     rig_deinit(&rig);
 }
 
-/* What was promised to the peer is gone, and nobody can tell it: so is the connection, but at the
- * end of the turn, and not from within the transport's call. */
+/* What was promised to the peer is lost, and the peer cannot be told: the connection is closed, but
+ * at the end of the turn, and not from within the transport's call. */
 static void test_no_memory_to_flush(void **state)
 {
     struct fe_self self;

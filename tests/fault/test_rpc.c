@@ -39,7 +39,7 @@ static int streams_of_both_sides(struct fake_peer *fake, struct fake_owner *loca
     TRY(fake_finish(remote, NULL, 0));
     local->appetite = SIZE_MAX;
     fe_stream_resume(local->stream);
-    TRY(feed_request(fake, 4)); /* nobody takes it */
+    TRY(feed_request(fake, 4)); /* not accepted */
     return 0;
 }
 
@@ -96,7 +96,7 @@ static int full_streams_of_both_sides(struct fake_peer *fake, struct fake_owner 
     TRY(feed_bytes(fake, 2, 65536)); /* too late, and given back */
     local->appetite = SIZE_MAX;
     fe_stream_resume(local->stream);
-    TRY(feed_request(fake, 4)); /* nobody takes it */
+    TRY(feed_request(fake, 4)); /* not accepted */
     TRY(feed_reset(fake, 4, FE_REASON_CANCEL));
     return 0;
 }

@@ -53,11 +53,11 @@ static void records_that_arrive_in_pieces(void **state)
     each_allocation_fails_in_turn(false, cut_pieces);
 }
 
-/* A responder whom the initiator's key does not please: whatever fails, nobody gets in. */
+/* A responder that does not allow the initiator's key: whatever fails, no session opens. */
 static int be_refused(struct pair *pair)
 {
-    static const uint8_t nobody[1][FE_KEY_LEN];
-    static const struct fe_trust trust = {.allowed = nobody, .n_allowed = 1};
+    static const uint8_t none[1][FE_KEY_LEN];
+    static const struct fe_trust trust = {.allowed = none, .n_allowed = 1};
     struct flatend_error err;
     int code;
 

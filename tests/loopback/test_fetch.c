@@ -1,4 +1,4 @@
-/* The gateway's own requests, when nobody answers as they should; and work on other threads. That
+/* The gateway's own requests, when no server answers as it should; and work on other threads. That
  * they succeed is what tests/e2e/acme.test.js shows. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -272,7 +272,7 @@ static void test_redirects(void **state)
 
 /* ---- limits --------------------------------------------------------------------------------- */
 
-static void test_nobody_provides(void **state)
+static void test_no_provider(void **state)
 {
     struct http_answer answer;
 
@@ -317,7 +317,7 @@ static void expect_status_of_header(void **state, size_t size, int status)
 }
 
 /* A header that fits both, one that fits the listener's limit and not the packet, and one that fits
- * neither; then nobody else has noticed. */
+ * neither; other requests have not been disturbed. */
 static void test_header_limits(void **state)
 {
     expect_status_of_header(state, 4000, 200);
@@ -380,7 +380,7 @@ int main(void)
         cmocka_unit_test(test_handshake),           cmocka_unit_test(test_what_a_service_sees),
         cmocka_unit_test(test_what_a_service_says), cmocka_unit_test(test_head),
         cmocka_unit_test(test_pipelined_requests),  cmocka_unit_test(test_paths_and_methods),
-        cmocka_unit_test(test_redirects),           cmocka_unit_test(test_nobody_provides),
+        cmocka_unit_test(test_redirects),           cmocka_unit_test(test_no_provider),
         cmocka_unit_test(test_body_limits),         cmocka_unit_test(test_header_limits),
         cmocka_unit_test(test_directory),           cmocka_unit_test(test_address_that_is_taken),
     };

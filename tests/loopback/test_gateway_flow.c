@@ -196,7 +196,7 @@ static void test_echo_to_a_slow_reader(void **state)
     finish(&world);
 }
 
-/* Everybody else is served; nobody stores the rest for the one who does not read. */
+/* Other clients are served; the rest is not stored for the one that does not read. */
 static void test_client_that_does_not_read(void **state)
 {
     static struct world world;
@@ -220,7 +220,7 @@ static void test_client_that_does_not_read(void **state)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-/* Nobody can connect any more. */
+/* No client can connect any more. */
 static void expect_refused(uint16_t port)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};

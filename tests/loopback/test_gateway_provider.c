@@ -1,4 +1,4 @@
-/* Providers that lie, hang and die: it is their own streams that suffer, and the client can tell.
+/* Providers that send nonsense, hang or die: only their own streams fail, and the client learns it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,7 +57,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* Whatever has happened, everybody else is served. */
+/* Whatever has happened, other requests are served. */
 static int teardown(void **state)
 {
     struct world *world = *state;
@@ -165,7 +165,7 @@ static void test_never_answers(void **state)
 
     ask(world, "GET /impatient HTTP/1.1\r\nHost: a\r\n\r\n");
     expect_answer(world, 504, "timed out waiting for 'x'\n");
-    /* Too late: swallowed, and the connection is as good as before. */
+    /* Too late: discarded, and the connection is as good as before. */
     provider_respond(&world->provider, true, NULL, NULL);
     provider_data(&world->provider, "late");
     provider_end(&world->provider);
@@ -195,8 +195,8 @@ static void test_does_not_handle(void **state)
     expect_answer(world, 503, "request not handled by any provider of 'x'\n");
 }
 
-/* A client that gives up in the middle of its request: what the provider still says is for nobody,
- * and hurts nobody. */
+/* A client that gives up in the middle of its request: what the provider still sends is discarded,
+ * and disturbs no other request. */
 static void test_client_that_goes(void **state)
 {
     struct world *world = *state;
@@ -238,7 +238,7 @@ static void test_more_than_announced(void **state)
 }
 
 /* Its other streams, over the same connection, are as good as before. */
-static void test_lie_hurts_one_stream(void **state)
+static void test_lie_fails_one_stream(void **state)
 {
     struct world *world = *state;
     struct http_client honest;
@@ -353,7 +353,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_client_that_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_less_than_announced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_announced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lie_hurts_one_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lie_fails_one_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_data_longer_than_its_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_invalid_heads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hop_by_hop_fields_stay, setup, teardown),

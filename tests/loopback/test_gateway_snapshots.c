@@ -82,7 +82,7 @@ static void world_close(struct world *world)
 }
 
 /* Until the configuration is held so often: once by us. A worker that has nothing to do with it any
- * more gives it back at the end of its turn, of which nobody is told. */
+ * more gives it back at the end of its turn, without an event. */
 static void await_refs(struct fe_config *config, unsigned n)
 {
     while (atomic_load(&config->n_refs) != n) {

@@ -1,4 +1,4 @@
-/* Several workers: who gets which client, and many clients of all of them at once. */
+/* Several workers: which gets which client, and many clients of all of them at once. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -219,8 +219,8 @@ static void *visit_while_the_first_is_busy(void *arg)
     return NULL;
 }
 
-/* From eight clients an edge worker on, who accepts keeps a client even if others have one fewer.
- * These are busy here, and would not serve it. */
+/* From eight clients a worker on, the one that accepts keeps a client even if others have one
+ * fewer. These are busy here, and would not serve it. */
 static void *visit_while_the_others_are_busy(void *arg)
 {
     enum { N = 8 * N_EDGES };
@@ -290,7 +290,7 @@ static void test_a_busy_worker_keeps_no_client_waiting(void **state)
     receive(visit_while_the_first_is_busy);
 }
 
-static void test_who_accepts_keeps(void **state)
+static void test_accepting_worker_keeps(void **state)
 {
     (void)state;
     receive(visit_while_the_others_are_busy);
@@ -435,7 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clients_are_spread),
         cmocka_unit_test(test_a_busy_worker_keeps_no_client_waiting),
-        cmocka_unit_test(test_who_accepts_keeps),
+        cmocka_unit_test(test_accepting_worker_keeps),
         cmocka_unit_test(test_crowds_stay_in_balance),
         cmocka_unit_test(test_many_bodies_at_once),
         cmocka_unit_test(test_stop_under_load),

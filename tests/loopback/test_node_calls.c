@@ -1,4 +1,4 @@
-/* Calls between nodes of the secure session: trailers, deadlines, and who the requester is. */
+/* Calls between nodes of the secure session: trailers, deadlines, and the requester's key. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,7 +119,7 @@ static void test_time_left(void **state)
         {"60000", 1, 60000},
         {"4294967396", UINT_MAX - LONG_MS, UINT_MAX - 1}, /* 2^32 + 100: more than fits */
         {"9999999999", UINT_MAX - LONG_MS, UINT_MAX - 1},
-        {"10000000000", UINT_MAX, UINT_MAX}, /* no number of ours: nobody waits for months */
+        {"10000000000", UINT_MAX, UINT_MAX}, /* too large: no request waits for months */
         {"-1", UINT_MAX, UINT_MAX},
         {"soon", UINT_MAX, UINT_MAX},
         {"", UINT_MAX, UINT_MAX},
@@ -171,7 +171,7 @@ static void test_deadline_ends_a_handler(void **state)
     hanging_deinit(&hanging);
 }
 
-/* Whoever has begun to answer is not stopped: the deadline is for the head. */
+/* A handler that has begun to respond is not stopped: the deadline is for the head. */
 static void begin_then_read(struct flatend_context *ctx, void *arg)
 {
     struct hanging *hanging = arg;
@@ -251,7 +251,7 @@ static void test_deadline_before_an_inline_handler(void **state)
     journal_deinit(&journal);
 }
 
-/* ---- who asks ---- */
+/* ---- the requester ---- */
 
 /* All headers that a service might take for what the node says of the requester. */
 static void tell_peer(struct flatend_context *ctx, void *arg)
@@ -292,7 +292,7 @@ static void forge_all(struct flatend_node *client, const char *expected)
     }
 }
 
-static void test_nobody_forges_the_peer(void **state)
+static void test_peer_is_not_forged(void **state)
 {
     const struct flatend_service services[] = {
         {.name = "pooled", .handler = tell_peer},
@@ -305,7 +305,7 @@ static void test_nobody_forges_the_peer(void **state)
     char expected[128];
     struct flatend_node *server;
     struct flatend_node *client;
-    struct flatend_node *nobody;
+    struct flatend_node *anonymous;
     char addr[64];
     const char *addrs[] = {addr};
 
@@ -318,12 +318,12 @@ static void test_nobody_forges_the_peer(void **state)
     options.secret_key = &secret;
     assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
     assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
-    nobody = nodes_join(NULL, 0, addr);
+    anonymous = nodes_join(NULL, 0, addr);
     for (int i = 0; i < 2; i++) { /* in turns: neither gets the other's */
         forge_all(client, expected);
-        forge_all(nobody, "");
+        forge_all(anonymous, "");
     }
-    flatend_node_free(nobody);
+    flatend_node_free(anonymous);
     flatend_node_free(client);
     flatend_node_free(server);
 }
@@ -336,7 +336,7 @@ int main(void)
         cmocka_unit_test(test_deadline_ends_a_handler),
         cmocka_unit_test(test_deadline_is_for_the_head),
         cmocka_unit_test(test_deadline_before_an_inline_handler),
-        cmocka_unit_test(test_nobody_forges_the_peer),
+        cmocka_unit_test(test_peer_is_not_forged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ static void test_cancellation_travels(void **state)
     }
 }
 
-/* The connection of whoever asked is lost, without a word. */
+/* The requester's connection is lost, without notice. */
 static void test_loss_travels(void **state)
 {
     struct flatend_options options = FLATEND_OPTIONS_INIT;
@@ -153,7 +153,7 @@ static void test_deadline_travels(void **state)
     }
 }
 
-/* It is over before it calls anybody: nobody is asked. */
+/* It is over before it calls further: no provider is asked. */
 struct late {
     struct flatend_node *node;
     struct latch entered;

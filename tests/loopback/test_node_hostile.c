@@ -162,7 +162,7 @@ static void test_point_of_small_order(void **state)
     assert_still_serves(*state);
 }
 
-/* Peers that stop anywhere in the handshake hold nobody up, and none is in the way of the end. */
+/* Peers that stop anywhere in the handshake hold up no other peer, and not the end of the node. */
 static void test_half_a_handshake(void **state)
 {
     const uint8_t key[32] = {9};

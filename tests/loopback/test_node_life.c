@@ -87,7 +87,7 @@ static void test_options(void **state)
 
 /* ---- starting ---- */
 
-static void test_nobody_answers(void **state)
+static void test_no_answer(void **state)
 {
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct flatend_node *node;
@@ -98,7 +98,7 @@ static void test_nobody_answers(void **state)
 
     (void)state;
     node = nodes_listen(NULL, 0, addr);
-    flatend_node_free(node); /* nobody listens there now */
+    flatend_node_free(node); /* there is no listener now */
     options.reconnect_attempts = -1;
     assert_int_equal(flatend_node_new(&options, &node, &error), 0);
     assert_int_equal(flatend_node_start(node, addrs, 1, &error), FLATEND_EREFUSED);
@@ -277,7 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options),
-        cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_address_in_use),
         cmocka_unit_test(test_never_started),
         cmocka_unit_test(test_push_to_a_given_provider),

@@ -247,7 +247,7 @@ static struct flatend_node *join_by_name(struct pair *pair)
     return node;
 }
 
-/* A handler knows who asks, also when requests of several nodes take turns. */
+/* A handler knows the requester, also when requests of several nodes take turns. */
 static void test_requesters_are_told_apart(void **state)
 {
     struct pair *pair = *state;

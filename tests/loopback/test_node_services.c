@@ -1,4 +1,4 @@
-/* Services that come and go on a node that runs, and who may be where: pinned addresses. */
+/* Services that come and go on a node that runs, and which key may be where: pinned addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -184,7 +184,7 @@ static void test_services_change_under_load(void **state)
     for (unsigned i = 0; i < N_ROUNDS; i++) {
         b.flags = i % 2 == 0 ? FLATEND_SERVICE_INLINE : 0;
         assert_int_equal(flatend_node_add_service(server, &b), 0);
-        expect(load.client, "a", "a first"); /* nothing else suffers */
+        expect(load.client, "a", "a first"); /* nothing else fails */
         while (atomic_load(&load.n_good) <= i) {
             expect(load.client, "a", "a first");
         }
@@ -264,7 +264,7 @@ static void test_handler_outlives_its_service(void **state)
     journal_deinit(&journal);
 }
 
-/* An inline handler removes its own service: on the node's thread, nobody is waited for. */
+/* An inline handler removes its own service: on the node's thread, there is nothing to wait for. */
 struct suicide {
     struct flatend_node *node;
     int code;

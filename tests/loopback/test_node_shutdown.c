@@ -168,7 +168,8 @@ static void test_shutdown_cancels_what_blocks(void **state)
     flatend_node_free(client);
 }
 
-/* The caller's side: whoever waits learns it, and may close its stream after the node is gone. */
+/* The caller's side: a thread that waits learns it, and may close its stream after the node is
+ * gone. */
 static void test_shutdown_cancels_calls(void **state)
 {
     struct waiting waiting;
@@ -241,7 +242,7 @@ static void test_requester_goes_away(void **state)
     flatend_node_free(server);
 }
 
-/* A request whose requester goes while it waits for a thread is for nobody: it does not run. */
+/* A request whose requester goes while it waits for a thread does not run. */
 static void test_requester_goes_before_its_turn(void **state)
 {
     struct waiting waiting;
@@ -286,7 +287,7 @@ static void test_requester_goes_before_its_turn(void **state)
     journal_deinit(&journal);
 }
 
-/* A provider that dies hurts the calls that it serves, at once. */
+/* A provider that dies fails the calls that it serves, at once. */
 static void test_provider_goes_away(void **state)
 {
     struct reader reader;

@@ -114,7 +114,7 @@ static void on_eof(void *owner)
     struct end *end = owner;
 
     end->n_eofs++;
-    /* Who has more to say goes on: the other direction is open. */
+    /* The other direction is still open, and goes on. */
     if (end->n_written == end->n_to_write) {
         fe_conn_finish(end->conn);
     }
@@ -368,16 +368,16 @@ static void test_not_accepted_is_closed(void **state)
 static void test_dial_refused(void **state)
 {
     struct world world;
-    struct fe_addr nobody;
+    struct fe_addr other;
 
     (void)state;
     world_init(&world, "127.0.0.1:0", &listener_ops);
-    nobody = world.addr;
+    other = world.addr;
     fe_listener_close(world.listener);
     world_run(&world);
 
     world_init(&world, "127.0.0.1:0", &listener_ops);
-    world.addr = nobody;
+    world.addr = other;
     world.accepted.n_closes = 1; /* there will be none */
     world_dial(&world);
     world_run(&world);

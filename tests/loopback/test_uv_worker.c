@@ -142,7 +142,7 @@ static void test_resolve(void **state)
     fe_worker_free(answer.worker, NULL, NULL);
 }
 
-/* No name has an empty label: nobody needs to be asked for this one. */
+/* No name has an empty label: no server needs to be asked for this one. */
 static void test_resolve_failure_names_the_name(void **state)
 {
     struct answer answer = {0};

@@ -12,7 +12,7 @@
 
 /* ---- what is true of a mesh at any time ---- */
 
-/* Everyone in the table is connected. */
+/* Every node in the table is connected. */
 static void check_table(struct sim *sim, size_t index)
 {
     struct fe_mesh *mesh = sim_node(sim, index)->mesh;
@@ -160,7 +160,7 @@ static void test_small_mesh_is_a_full_one(void **state)
     sim_free(sim);
 }
 
-static void test_anonymous_nodes_find_everybody(void **state)
+static void test_anonymous_nodes_find_all(void **state)
 {
     enum { N = 8 };
     struct sim *sim = sim_new(N + 1, 2);
@@ -201,8 +201,10 @@ static size_t n_neighbours(struct sim *sim, size_t index, size_t n_nodes)
     return n;
 }
 
-/* Through one node, almost at once. The ways between them are found within three seconds: everyone
- * is linked to (nearly: a bucket that is full keeps whom it has) all of its sixteen neighbours. */
+/* Through one node, almost at once. The ways between them are found within three seconds: every
+ * node is linked to (nearly: a bucket that is full keeps what it has) all of its sixteen
+ * neighbours.
+ */
 static void test_many_nodes(void **state)
 {
     enum { N = 200 };
@@ -220,7 +222,7 @@ static void test_many_nodes(void **state)
 }
 
 /* The node through which all have joined is restarted. Its connections come back one attempt after
- * it does, and nobody else is disturbed. */
+ * it does, and no other node is disturbed. */
 static void test_restart_of_the_bootstrap_node(void **state)
 {
     enum { N = 30, DOWN_MS = 2000 };
@@ -251,7 +253,7 @@ static void test_restart_of_the_bootstrap_node(void **state)
     sim_free(sim);
 }
 
-/* It stays away: eight attempts each, then nobody tries any more. */
+/* It stays away: eight attempts each, then no node tries any more. */
 static void test_bootstrap_node_stays_away(void **state)
 {
     enum { N = 10 };
@@ -382,7 +384,7 @@ static void disturb(struct sim *sim)
     }
 }
 
-/* Peace: everybody is up, on one side, and joins once more. */
+/* At the end every node is up, on one side, and joins once more. */
 static void make_peace(struct sim *sim)
 {
     sim_hold(sim, false);
@@ -452,7 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_mesh_is_a_full_one),
-        cmocka_unit_test(test_anonymous_nodes_find_everybody),
+        cmocka_unit_test(test_anonymous_nodes_find_all),
         cmocka_unit_test(test_many_nodes),
         cmocka_unit_test(test_restart_of_the_bootstrap_node),
         cmocka_unit_test(test_bootstrap_node_stays_away),

@@ -189,7 +189,7 @@ static bool is_settled(struct roll *roll, size_t index)
            sim_is_linked(roll->sim, 0, index) && sim_is_linked(roll->sim, index, 0);
 }
 
-/* Somebody else than this one can be asked. */
+/* Another node than this one can be asked. */
 static bool can_be_spared(struct roll *roll, size_t index)
 {
     for (size_t i = 1; i < N_NODES; i++) {
@@ -217,17 +217,17 @@ static void start(struct roll *roll, size_t index)
 static void step(struct roll *roll, size_t index)
 {
     struct sim_node *node = sim_node(roll->sim, index);
-    uint32_t dice = fe_rng_below(sim_rng(roll->sim), 100);
+    uint32_t percent = fe_rng_below(sim_rng(roll->sim), 100);
 
     if (node->mesh == NULL) {
-        if (dice < 10) {
+        if (percent < 10) {
             start(roll, index);
         }
     } else if (node->mesh->state == FE_MESH_DRAINING) {
         if (node->n_drained > 0 && fe_mesh_n_streams(node->mesh) == 0) {
             fe_mesh_close(node->mesh, true);
         }
-    } else if (node->mesh->state == FE_MESH_RUNNING && dice < 4 && can_be_spared(roll, index)) {
+    } else if (node->mesh->state == FE_MESH_RUNNING && percent < 4 && can_be_spared(roll, index)) {
         fe_mesh_drain(node->mesh); /* wherever it has got to: it may just say hello */
     }
 }

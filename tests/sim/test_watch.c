@@ -1,4 +1,4 @@
-/* Meshes of old and new nodes together; networks that are cut without a word to anybody. */
+/* Meshes of old and new nodes together; networks that are cut without notice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,8 @@ static const struct fe_link *link_between(struct sim *sim, size_t a, size_t b)
 
 /* ---- old and new ---- */
 
-/* Who is old: the first one, so that the mesh is joined through it; all but it; every other one. */
+/* Which are old: the first one, so that the mesh is joined through it; all but it; every other one.
+ */
 static bool is_old(size_t index, int pattern)
 {
     return pattern == 0 ? index == 0 : pattern == 1 ? index != 0 : index % 2 == 0;
@@ -77,7 +78,7 @@ static void test_old_and_new_find_each_other(void **state)
                 }
             }
         }
-        sim_run(sim, 10 * DEAD_MS); /* old ones are silent, and nobody takes them for dead */
+        sim_run(sim, 10 * DEAD_MS); /* old ones are silent, and not taken for dead */
         assert_full_mesh(sim, N);
         for (size_t i = 0; i < N; i++) {
             assert_int_equal(sim_count(sim, i, "Closed the connection"), 0);
@@ -117,7 +118,7 @@ static void test_cut_is_noticed_and_healed(void **state)
     start_all(sim, N);
     cut(sim, N, true);
     sim_run(sim, DEAD_MS / 2 - SIM_ROUND_TRIP_MAX_MS);
-    assert_full_mesh(sim, N); /* nobody knows yet */
+    assert_full_mesh(sim, N); /* not noticed yet */
     sim_run(sim, DEAD_MS / 2 + 2 * SIM_ROUND_TRIP_MAX_MS);
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(sim_n_peers(sim, i), N / 2 - 1);
@@ -132,7 +133,7 @@ static void test_cut_is_noticed_and_healed(void **state)
     sim_free(sim);
 }
 
-/* Shorter than anybody notices: everything that was sent still arrives. */
+/* Too short to be noticed: everything that was sent still arrives. */
 static void test_short_cuts_are_not_noticed(void **state)
 {
     enum { N = 8 };

@@ -1,4 +1,4 @@
-/* Calls between nodes on loopback, and a handler that somebody has to stop. */
+/* Calls between nodes on loopback, and a handler that does not stop by itself. */
 #ifndef TESTS_SUPPORT_CALLS_H
 #define TESTS_SUPPORT_CALLS_H
 
@@ -14,7 +14,7 @@ struct flatend_stream *calls_push(struct flatend_node *node, const char *service
 /* The whole answer; it lives as long as the stream. */
 const char *calls_read(struct flatend_stream *stream);
 
-/* Reads and reads: somebody has to stop it. */
+/* Reads until it is stopped. */
 struct hanging {
     struct latch entered;
     struct latch left;

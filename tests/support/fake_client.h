@@ -2,7 +2,7 @@
  *
  * It fails the test when the handler breaks the contract of web/http/exchange.h: two heads, a body
  * before the head or beyond the announced length, a call after the end. The exchange's arena dies
- * with the exchange, so that the address sanitizer sees who still looks at it. */
+ * with the exchange, so that the address sanitizer sees what still reads it. */
 #ifndef TESTS_SUPPORT_FAKE_CLIENT_H
 #define TESTS_SUPPORT_FAKE_CLIENT_H
 

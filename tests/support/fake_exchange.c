@@ -108,7 +108,7 @@ static void resume(struct fe_exchange *ex)
 {
     struct fake_exchange *fake = fake_of(ex);
 
-    assert_false(fake->wants_body); /* nobody asks twice */
+    assert_false(fake->wants_body); /* it is asked for once */
     fake->wants_body = true;
     trace_add(fake->trace, "resume");
 }

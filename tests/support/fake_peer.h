@@ -39,7 +39,7 @@ struct fake_peer {
     struct fake_sender sender;
     struct fe_pool pool;
     struct trace *trace;
-    struct fake_owner *acceptor; /* takes the next request; NULL: nobody does */
+    struct fake_owner *acceptor; /* takes the next request; NULL: it is not accepted */
     struct flatend_error err;    /* of the last feed that failed */
     size_t n_outputs;            /* calls of on_output */
 };

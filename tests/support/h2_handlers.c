@@ -1,4 +1,4 @@
-/* Who answers the requests of an h2_rig. */
+/* The handlers of an h2_rig's requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,7 +109,8 @@ static void echo_on_writable(struct fe_exchange *ex)
     fe_exchange_resume(ex);
 }
 
-/* Its length is in the path; what is left is where nobody looks: the length of the request. */
+/* Its length is in the path; how much is left stands where the server does not look: in the length
+ * of the request. */
 static void big_on_writable(struct fe_exchange *ex)
 {
     static const uint8_t zeros[PIECE];

@@ -1,4 +1,4 @@
-/* Two nodes that shake hands while somebody may change what travels, and how that ends. */
+/* Two nodes that shake hands while an attacker may change what travels, and how that ends. */
 #ifndef TESTS_SUPPORT_MEETING_H
 #define TESTS_SUPPORT_MEETING_H
 
@@ -17,7 +17,7 @@ struct meeting {
     struct pair pair;
     struct fe_trust trust[2]; /* see meeting_trust */
     const uint8_t *pin;       /* that the initiator has; NULL: none */
-    /* Changes a message on its way. NULL: nobody does. */
+    /* Changes a message on its way. NULL: none is changed. */
     void (*tamper)(void *arg, enum meeting_message message, uint8_t *bytes, size_t len);
     void *arg;
     /* How it ended, for each side. */
@@ -34,7 +34,8 @@ void meeting_deinit(struct meeting *meeting);
 /* The side's trust, empty at first. */
 struct fe_trust *meeting_trust(struct meeting *meeting, int side);
 
-/* Runs until nobody has anything to send. What a side has sent before it failed still arrives. */
+/* Runs until neither side has anything to send. What a side has sent before it failed still
+ * arrives. */
 void meeting_run(struct meeting *meeting);
 
 /* Both are open, and the session is secure. */

@@ -63,7 +63,7 @@ struct rig {
     unsigned n_drained;
     unsigned n_closed;
     unsigned n_requests;
-    /* Within the mesh's on_request; NULL: nobody takes requests. */
+    /* Within the mesh's on_request; NULL: no request is accepted. */
     void (*on_request)(struct rig *rig, struct fe_stream *stream);
     void *arg; /* the test's */
 };

@@ -43,7 +43,7 @@ struct sim_node {
     size_t n_drained;   /* calls of on_drained */
     size_t n_closed;    /* calls of on_closed */
     size_t n_requests;
-    /* NULL: nobody takes requests. */
+    /* NULL: no request is accepted. */
     void (*on_request)(struct sim_node *node, struct fe_stream *stream, struct fe_headers headers);
     void *arg; /* the test's */
 };

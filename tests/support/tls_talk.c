@@ -27,7 +27,7 @@ static void on_eof(void *owner)
 
 static const struct fe_tls_ops ops = {.on_open = on_open, .on_read = on_read, .on_eof = on_eof};
 
-static void want(SSL *client, const struct tls_wish *command)
+static void want(SSL *client, const struct tls_command *command)
 {
     if (command->name != NULL) {
         assert_int_equal(SSL_set_tlsext_host_name(client, command->name), 1);
@@ -50,7 +50,7 @@ static void want(SSL *client, const struct tls_wish *command)
 }
 
 void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store,
-                   const struct tls_wish *command)
+                   const struct tls_command *command)
 {
     *talk = (struct tls_talk){.ctx = SSL_CTX_new(TLS_client_method())};
     assert_non_null(talk->ctx);
@@ -133,7 +133,8 @@ static void look(const struct tls_talk *talk, struct tls_result *result)
     result->session = SSL_get1_session(talk->client);
 }
 
-void tls_ask(struct fe_tls_store *store, const struct tls_wish *command, struct tls_result *result)
+void tls_ask(struct fe_tls_store *store, const struct tls_command *command,
+             struct tls_result *result)
 {
     struct tls_talk talk;
 

@@ -7,7 +7,7 @@
 #include "web/tls/tls.h"
 
 /* What a client asks for. */
-struct tls_wish {
+struct tls_command {
     const char *name; /* NULL: none */
     const char *alpn; /* in the form of the wire; NULL: none */
     int version;      /* 0: any */
@@ -28,7 +28,7 @@ struct tls_talk {
 };
 
 void tls_talk_init(struct tls_talk *talk, struct fe_tls_store *store,
-                   const struct tls_wish *command);
+                   const struct tls_command *command);
 void tls_talk_deinit(struct tls_talk *talk);
 
 /* As far as it goes; tickets that follow the handshake are read too. */
@@ -49,6 +49,7 @@ struct tls_result {
 };
 
 /* One handshake. */
-void tls_ask(struct fe_tls_store *store, const struct tls_wish *command, struct tls_result *result);
+void tls_ask(struct fe_tls_store *store, const struct tls_command *command,
+             struct tls_result *result);
 
 #endif

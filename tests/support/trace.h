@@ -10,7 +10,7 @@ enum { TRACE_MAX = 16384 };
 struct trace {
     char text[TRACE_MAX];
     size_t len;
-    bool is_off; /* for tests that make more events than anybody reads */
+    bool is_off; /* for tests that make too many events to read */
 };
 
 /* Appends one event; a blank separates it from the one before. A full trace is a failed test. */

@@ -63,7 +63,7 @@ const struct fe_backend tunnel_echo_backend = {&echo_ops};
 
 /* ---- greeting ------------------------------------------------------------------------------- */
 
-/* What is left is where nobody looks: the length of the request. */
+/* How much is left stands where the server does not look: in the length of the request. */
 static void greet(struct fe_exchange *ex)
 {
     uint64_t *const left = &ex->request.content_length;

@@ -383,7 +383,7 @@ static void test_account_that_was_forgotten(void **state)
 }
 
 /* Before there is one, and even before it is known where to make one. */
-static void test_account_that_nobody_has_asked_for(void **state)
+static void test_account_that_was_not_asked_for(void **state)
 {
     struct acme_rig *rig = *state;
 
@@ -583,7 +583,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clock_that_was_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rejected_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_account_that_was_forgotten, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_account_that_nobody_has_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_account_that_was_not_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_that_was_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_external_account, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_process_has_the_names, setup, teardown),

@@ -1,4 +1,4 @@
-/* What a CA finds below /.well-known/acme-challenge/, and what is somebody else's. */
+/* What a CA finds below /.well-known/acme-challenge/, and what is not for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,7 +111,7 @@ static int respond_without(struct fe_exchange *ex, const struct fe_response *res
     return meddler->real->respond(ex, response);
 }
 
-/* Whoever sends may do anything: nothing is locked, and the text is a copy. */
+/* The caller may do anything while it sends: nothing is locked, and the text is a copy. */
 static void test_removed_while_it_is_sent(void **state)
 {
     struct trace trace = {.len = 0};
@@ -156,7 +156,7 @@ static void test_threads(void **state)
     assert_int_equal(pthread_create(&thread, NULL, serve_often, NULL), 0);
     for (int i = 0; i < N_ROUNDS; i++) {
         fe_acme_answers_remove(&answers, &one);
-        memcpy(one.text, "abc.def", 8); /* nobody reads it now */
+        memcpy(one.text, "abc.def", 8); /* it is not read now */
         fe_acme_answers_add(&answers, &one);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);

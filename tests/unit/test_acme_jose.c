@@ -129,14 +129,14 @@ static void test_no_key(void **state)
     (void)state;
     assert_null(fe_acme_key_from_pem(FE_VIEW_LIT("")));
     assert_null(fe_acme_key_from_pem(FE_VIEW_LIT("-----BEGIN PRIVATE KEY-----\nAAAA\n")));
-    /* Nobody is asked for a passphrase. */
+    /* OpenSSL does not ask for a passphrase. */
     assert_null(fe_acme_key_from_pem(FE_VIEW_LIT("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIHsMFcG\n"
                                                  "-----END ENCRYPTED PRIVATE KEY-----\n")));
 }
 
 /* ---- signed requests ------------------------------------------------------------------------ */
 
-/* ES256 as whoever receives it checks it. */
+/* ES256 as a receiver checks it. */
 static bool verifies(struct evp_pkey_st *key, const char *input, const char *signature_text)
 {
     uint8_t raw[FE_ACME_SIGNATURE_LEN];

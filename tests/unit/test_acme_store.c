@@ -1,4 +1,4 @@
-/* The state directory: who may read it, who has which name, and what is there after an end at any
+/* The state directory: its permissions, its names, and what is there after an end at any
  * moment. */
 #include <ftw.h>
 #include <openssl/pem.h>
@@ -181,7 +181,7 @@ static void test_certificate(void **state)
     fe_acme_store_close(store);
 }
 
-/* ---- who may read it ------------------------------------------------------------------------ */
+/* ---- permissions ---------------------------------------------------------------------------- */
 
 static int check_mode(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -272,7 +272,7 @@ static void test_damaged_files(void **state)
     fe_acme_store_close(store);
 }
 
-/* A second account in place of one whose key cannot be read is not what anybody wants. */
+/* No second account takes the place of one whose key cannot be read. */
 static int damage_key(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;

@@ -233,7 +233,7 @@ static bool is_chosen(struct world *world, int i)
     return chosen[i] > 0;
 }
 
-static void who_keeps_failing_is_left_out_for_a_time(void **state)
+static void a_provider_that_keeps_failing_is_left_out_for_a_time(void **state)
 {
     struct world *world = *state;
 
@@ -357,7 +357,7 @@ static void weight_0_is_better_than_failing(void **state)
     assert_ptr_equal(choose(world, "a"), peer(world, 0));
 }
 
-static void who_leaves_is_forgotten(void **state)
+static void a_provider_that_leaves_is_forgotten(void **state)
 {
     struct world *world = *state;
 
@@ -385,7 +385,7 @@ static void no_clock_is_read_while_all_are_well(void **state)
     assert_int_equal(world->n_clock, 0);
 }
 
-static void without_a_clock_nobody_is_ejected(void **state)
+static void without_a_clock_none_is_ejected(void **state)
 {
     struct world *world = *state;
 
@@ -406,7 +406,7 @@ int main(void)
         TEST(the_load_is_compared_by_weight),
         TEST(idle_providers_share_by_weight),
         TEST(weight_0_is_for_when_there_is_nobody_else),
-        TEST(who_keeps_failing_is_left_out_for_a_time),
+        TEST(a_provider_that_keeps_failing_is_left_out_for_a_time),
         TEST(only_failures_in_a_row_count),
         TEST(only_what_says_something_about_the_provider_counts),
         TEST(the_time_grows_up_to_a_limit),
@@ -414,9 +414,9 @@ int main(void)
         TEST(successes_bring_it_back_to_normal),
         TEST(the_last_one_is_never_left_out),
         TEST(weight_0_is_better_than_failing),
-        TEST(who_leaves_is_forgotten),
+        TEST(a_provider_that_leaves_is_forgotten),
         TEST(no_clock_is_read_while_all_are_well),
-        TEST(without_a_clock_nobody_is_ejected),
+        TEST(without_a_clock_none_is_ejected),
     };
 #undef TEST
 

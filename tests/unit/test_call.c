@@ -205,7 +205,7 @@ static void back_pressure_reaches_the_writer(void **state)
     fe_call_reset(&world->call, FE_REASON_CANCEL);
 }
 
-static void a_response_that_ends_early_swallows_the_rest_of_the_body(void **state)
+static void a_response_that_ends_early_discards_the_rest_of_the_body(void **state)
 {
     struct world *world = *state;
 
@@ -225,7 +225,7 @@ static void a_response_that_ends_early_swallows_the_rest_of_the_body(void **stat
 
 /* ---- starting ---- */
 
-static void nobody_provides_it(void **state)
+static void no_node_provides_it(void **state)
 {
     struct world *world = *state;
 
@@ -406,7 +406,7 @@ static void the_longest_kept_body_is_sent_again(void **state)
     trace_expect(&world->trace, "response done");
 }
 
-static void who_writes_waits_for_the_replay(void **state)
+static void a_writer_waits_for_the_replay(void **state)
 {
     struct world *world = *state;
 
@@ -595,8 +595,8 @@ int main(void)
         TEST(a_call_is_answered),
         TEST(a_slow_reader_resumes),
         TEST(back_pressure_reaches_the_writer),
-        TEST(a_response_that_ends_early_swallows_the_rest_of_the_body),
-        TEST(nobody_provides_it),
+        TEST(a_response_that_ends_early_discards_the_rest_of_the_body),
+        TEST(no_node_provides_it),
         TEST(a_given_provider_is_asked),
         TEST(a_given_provider_that_is_gone_is_no_provider),
         TEST(a_request_that_cannot_be_sent_goes_elsewhere),
@@ -609,7 +609,7 @@ int main(void)
         TEST(an_aborted_response_fails_the_call),
         TEST(a_long_body_is_not_kept),
         TEST(the_longest_kept_body_is_sent_again),
-        TEST(who_writes_waits_for_the_replay),
+        TEST(a_writer_waits_for_the_replay),
         TEST(a_blocked_writer_is_called_after_a_retry),
         TEST(no_provider_is_asked_twice),
         TEST(the_failure_that_may_have_done_something_is_told),

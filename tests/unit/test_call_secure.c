@@ -325,7 +325,7 @@ static void a_head_is_a_success_and_a_cancel_is_nothing(void **state)
     assert_int_equal(world->n_clock, 0);
 }
 
-static void who_fails_is_left_out(void **state)
+static void a_provider_that_fails_is_left_out(void **state)
 {
     struct world *world = *state;
 
@@ -357,7 +357,7 @@ int main(void)
         TEST(a_provider_that_takes_no_more_is_passed_over),
         TEST(failures_are_reported),
         TEST(a_head_is_a_success_and_a_cancel_is_nothing),
-        TEST(who_fails_is_left_out),
+        TEST(a_provider_that_fails_is_left_out),
     };
 #undef TEST
 

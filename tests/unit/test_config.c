@@ -114,7 +114,7 @@ static void test_defaults(void **state)
     fe_config_unref(config);
 }
 
-/* The example of the README that everybody starts from, without https. */
+/* The example of the README, without https. */
 static const char EXAMPLE[] = "addr = \"127.0.0.1:9000\"\n"
                               "[[http]]\n"
                               "https = false\n"

@@ -136,7 +136,7 @@ static void test_local(void **state)
     assert_int_equal(config->http->n_domains, 3);
     assert_view(config->http->domains[0], "localhost");
     assert_view(config->http->domains[2], "::1");
-    assert_int_equal(config->n_redirects, 0); /* not on the standard port: nobody comes by 80 */
+    assert_int_equal(config->n_redirects, 0); /* not on the standard port: no browser comes by 80 */
     assert_int_equal(config->http->hsts.len, 0);
     fe_config_unref(config);
     config = parse("[[http]]\nhttps = \"local\"\ndomain = \"my.test\"\n");

@@ -159,19 +159,19 @@ static void response_at_once(struct crossings *crossings)
 
 /* ---- problems ------------------------------------------------------------------------------- */
 
-static void nobody_provides(struct crossings *crossings)
+static void no_provider(struct crossings *crossings)
 {
     crossings_lose(crossings);
     serve(crossings);
 }
 
-static void nobody_provides_json(struct crossings *crossings)
+static void no_provider_json(struct crossings *crossings)
 {
     crossings_add_field(crossings, "accept", "application/json");
-    nobody_provides(crossings);
+    no_provider(crossings);
 }
 
-static void nobody_handles(struct crossings *crossings)
+static void not_handled(struct crossings *crossings)
 {
     serve(crossings);
     assert_int_equal(feed_response(&crossings->provider, CROSSINGS_STREAM, false), 0);
@@ -354,9 +354,9 @@ static const struct scene scenes[] = {
     SCENE_SECURE(trailers_both_ways, "write(def) end trailer(down=2)"),
     SCENE(response_before_the_request_is_complete, "resume respond(201,a=b) end"),
     SCENE(response_at_once, "resume respond(201,a=b) end"),
-    SCENE(nobody_provides, "503"),
-    SCENE(nobody_provides_json, "problem+json"),
-    SCENE(nobody_handles, "503"),
+    SCENE(no_provider, "503"),
+    SCENE(no_provider_json, "problem+json"),
+    SCENE(not_handled, "503"),
     SCENE(lost_before_the_head, "502"),
     SCENE(lost_after_the_head, "write(half) abort"),
     SCENE(head_that_does_not_fit, "431"),
@@ -401,7 +401,7 @@ static void both_sides_see_the_same(void **state)
         if (strcmp(direct.client.text, ferried.client.text) != 0 ||
             strcmp(direct.service.text, ferried.service.text) != 0 ||
             strstr(direct.client.text, scenes[i].shows) == NULL) {
-            fail_msg("%s\n  directly: %s | %s\n  by ferry: %s | %s", scenes[i].name,
+            fail_msg("%s\n  directly: %s | %s\n  by crossing: %s | %s", scenes[i].name,
                      direct.client.text, direct.service.text, ferried.client.text,
                      ferried.service.text);
         }

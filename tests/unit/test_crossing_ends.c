@@ -189,7 +189,7 @@ static void play(size_t i, step first, size_t j, step second)
     crossings_settle(&crossings);
     read_all(&crossings);
     crossings_settle(&crossings);
-    if (!crossings.fake.is_over) { /* who waits for an answer that will not come */
+    if (!crossings.fake.is_over) { /* the client waits for a response that will not come */
         time_is_up(&crossings);
         crossings_settle(&crossings);
     }

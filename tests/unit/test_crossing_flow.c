@@ -1,5 +1,5 @@
-/* Bodies on a crossing: every byte once and in order, no more held than there may be, and whoever
- * does not keep up holds back the other side. */
+/* Bodies on a crossing: every byte once and in order, no more held than there may be, and a side
+ * that does not keep up holds back the other one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -208,7 +208,7 @@ static void bytes_come_down_in_packets(void **state)
     pass_down(*state, LARGE, 2048);
 }
 
-/* ---- who does not keep up ------------------------------------------------------------------- */
+/* ---- back-pressure -------------------------------------------------------------------------- */
 
 static void a_slow_client_holds_back_the_service(void **state)
 {
@@ -377,7 +377,7 @@ static void small_pieces_do_not_add_up_on_their_way(void **state)
 
 /* ---- a response that is complete before the request ----------------------------------------- */
 
-/* Without the service nobody wants the rest of the body; a client that reads its answer after that
+/* Without the service the rest of the body has no reader; a client that reads its answer after that
  * must get rid of it. */
 static void send_the_rest(struct world *world)
 {

@@ -1,6 +1,7 @@
-/* Exchanges by crossing at random: sizes, who does what next, and what goes wrong. The two sides
- * are two threads, of which one is stopped wherever it takes or leaves the lock, while the other
- * one goes on: pthread_mutex_lock and pthread_mutex_unlock are wrapped (tests/CMakeLists.txt). */
+/* Exchanges by crossing at random: sizes, what either side does next, and what goes wrong. The two
+ * sides are two threads, of which one is stopped wherever it takes or leaves the lock, while the
+ * other one goes on: pthread_mutex_lock and pthread_mutex_unlock are wrapped
+ * (tests/CMakeLists.txt). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 
 enum {
     N_SEEDS = 1500,
-    N_ACTS = 3000,   /* at random, before everybody does what is left to do */
+    N_ACTS = 3000,   /* at random, before each side does what is left to do */
     N_RESTS = 20000, /* the same in turns: one that hangs fails */
     PIECE_MAX = 70000,
 };
@@ -24,7 +25,7 @@ struct world {
     struct crossings crossings;
     struct fe_rng_seeded seeded;
     struct fe_rng rng;
-    bool is_near;     /* whose thread runs */
+    bool is_near;     /* the near side's thread runs */
     bool is_stopping; /* and is stopped, for the other one to run */
     unsigned scale;   /* bits of a random size */
     bool is_unlucky;  /* things may go wrong */
@@ -329,7 +330,7 @@ static void init(struct world *world, uint64_t seed)
     crossings_serve_post(crossings, world->n_body == 0 ? 0 : FE_BODY_UNKNOWN);
 }
 
-/* Nobody stops any more, and everybody does what they can. */
+/* No thread is stopped any more, and both do what they can. */
 static void do_the_rest(struct world *world)
 {
     for (int i = 0; i < N_RESTS && !world->crossings.fake.is_over; i++) {

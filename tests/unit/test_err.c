@@ -78,7 +78,7 @@ static void long_texts_are_cut_and_keep_the_context(void **state)
     assert_string_equal(err.text, text);
 }
 
-static void nobody_need_listen(void **state)
+static void an_error_need_not_be_asked_for(void **state)
 {
     (void)state;
     assert_int_equal(fe_err_set(NULL, FLATEND_ENOMEM, "unread"), FLATEND_ENOMEM);
@@ -94,7 +94,7 @@ int main(void)
         cmocka_unit_test(a_code_has_its_text),
         cmocka_unit_test(context_is_put_in_front),
         cmocka_unit_test(long_texts_are_cut_and_keep_the_context),
-        cmocka_unit_test(nobody_need_listen),
+        cmocka_unit_test(an_error_need_not_be_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

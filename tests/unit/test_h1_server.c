@@ -530,7 +530,7 @@ static void test_continue(void **state)
     h1_rig_expect(rig, HEAD_200("content-length: 0\r\n"));
 }
 
-/* The client may or may not send the body now: nobody can know where the next request begins. */
+/* The client may or may not send the body now: where the next request begins cannot be known. */
 static void test_no_continue(void **state)
 {
     struct h1_rig *rig = *state;
@@ -636,7 +636,7 @@ static void test_idle_timeout(void **state)
     h1_rig_expect(rig, "");
 }
 
-/* Progress of the body counts, and only while somebody wants it. */
+/* Progress of the body counts, and only while it is read. */
 static void test_body_timeout(void **state)
 {
     struct h1_rig *rig = *state;
@@ -669,7 +669,7 @@ static void test_body_timeout_after_a_reset(void **state)
     trace_expect(&rig->trace, "exchange(/hold) reset");
 }
 
-/* The client's time does not run while the handler is the one who is behind; nor does a deadline
+/* The client's time does not run while the handler is behind; nor does a deadline
  * that has passed meanwhile keep waking us. */
 static void test_no_timeout_while_the_handler_is_behind(void **state)
 {
@@ -895,7 +895,7 @@ static void on_zero(struct fe_refcount *refs)
     fail();
 }
 
-/* It is held until nobody is within a call about the exchange, and no longer. */
+/* It is held until the last call about the exchange has returned, and no longer. */
 static void test_snapshot(void **state)
 {
     struct h1_rig *rig = *state;

@@ -137,7 +137,7 @@ static void test_resets_over_time(void **state)
     assert_int_equal(rig->counters.seen[FE_H2_RAPID_RESETS], 10 * rates[FE_H2_RAPID_RESETS].burst);
 }
 
-/* CVE-2025-8671: it is we who reset, for a fault that the client makes. */
+/* CVE-2025-8671: the server resets, for a fault that the client makes. */
 static void end_too_early(struct h2_rig *rig, uint32_t id)
 {
     frame(rig, NGHTTP2_HEADERS, WHOLE, id,
@@ -295,7 +295,8 @@ static void ping(struct h2_rig *rig, uint32_t id)
     frame(rig, NGHTTP2_PING, 0, 0, "12345678", 8);
 }
 
-/* CVE-2019-9512: answers that nobody reads; few that take little room, many that do not pile up. */
+/* CVE-2019-9512: responses that are not read; few that take little room, many that do not pile up.
+ */
 static void test_unread_answers(void **state)
 {
     struct h2_rig *rig = *state;

@@ -415,7 +415,7 @@ static void test_body_is_pulled(void **state)
     trace_expect(&rig->trace, "");
 }
 
-/* A body that nobody takes stops at its window; another one on the same connection does not, for as
+/* A body that is not taken stops at its window; another one on the same connection does not, for as
  * long as it likes. */
 static void test_slow_handler_stops_its_stream_only(void **state)
 {
@@ -506,7 +506,7 @@ static void test_early_answer(void **state)
     free((void *)(uintptr_t)body.ptr);
 }
 
-/* What was still on its way then uses up nobody's window. */
+/* What was still on its way then uses up no window. */
 static void test_early_answers_cost_no_window(void **state)
 {
     enum { N = 40 };
@@ -773,7 +773,7 @@ static void test_body_timeout_is_answered(void **state)
     int32_t id = nghttp2_submit_headers(rig->client, NGHTTP2_FLAG_NONE, -1, NULL, nv, 4, NULL);
 
     h2_rig_pump(rig);
-    h2_rig_pass(rig, 10000); /* nobody waits for it */
+    h2_rig_pass(rig, 10000); /* its body is not being read */
     trace_expect(&rig->trace, "exchange(/hold)");
     fe_exchange_resume(rig->held[0]);
     h2_rig_pass(rig, 3000);

@@ -62,7 +62,7 @@ static const char *find(const struct fixture *f, const char *name)
     return header != NULL ? header->value : NULL;
 }
 
-/* ---- who asks ---- */
+/* ---- the requester ---- */
 
 static const char *const spellings[] = {"peer.id", "Peer.Id", "PEER.ID", "pEER.iD",
                                         "peer.",   "peer.x",  "PEER.",   "peer.id.id"};

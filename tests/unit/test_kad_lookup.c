@@ -83,7 +83,7 @@ static void test_asks_the_closest_first_and_until_nothing_is_new(void **state)
     done(&lookup, 30);
     assert_true(fe_kad_lookup_is_finished(&lookup));
     add(&lookup, 10, 0);
-    assert_true(fe_kad_lookup_is_finished(&lookup)); /* nobody is asked twice */
+    assert_true(fe_kad_lookup_is_finished(&lookup)); /* no node is asked twice */
     fe_kad_lookup_deinit(&lookup);
 }
 

@@ -89,7 +89,7 @@ static void test_update(void **state)
     fe_kad_table_deinit(&table);
 }
 
-/* Anonymous nodes are in nobody's table, and have one themselves. */
+/* Anonymous nodes are in no table, and have one themselves. */
 static void test_anonymous(void **state)
 {
     const uint8_t self[FE_KEY_LEN] = {0x42};

@@ -1,4 +1,4 @@
-/* Saying goodbye and hearing it: GOAWAY both ways, requests that are on their way, on_drained. */
+/* GOAWAY sent and received, requests that are on their way, on_drained. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static void request(struct rig_conn *conn)
     assert_int_equal(sender->ops->request(sender, stream, &svc, 1, NULL, 0), 0);
 }
 
-/* ---- our goodbye ---- */
+/* ---- sending GOAWAY ---- */
 
 static size_t on_data(struct fe_stream *stream, struct fe_view data)
 {
@@ -129,7 +129,7 @@ static void test_requests_on_their_way_are_taken(void **state)
     assert_int_equal(rig.n_drained, 1);
 }
 
-/* The answer to the ping behind the goodbye counts, and no other. */
+/* The answer to the ping behind GOAWAY counts, and no other. */
 static void test_every_peer_is_waited_for(void **state)
 {
     enum { N = 3 };
@@ -161,7 +161,7 @@ static void test_every_peer_is_waited_for(void **state)
     assert_int_equal(rig.n_drained, 1);
 }
 
-/* A pong that was under way before the goodbye does not mean that it was heard. */
+/* A pong that was under way before GOAWAY does not mean that it was received. */
 static void test_answer_to_another_ping_does_not_count(void **state)
 {
     struct fe_self self;
@@ -234,7 +234,7 @@ static void test_fault_while_draining(void **state)
     assert_int_equal(rig.n_drained, 1);
 }
 
-/* Whoever closes does not wait for that any more; and what is reported is reported once. */
+/* Closing does not wait for that; and what is reported is reported once. */
 static void test_close_while_draining(void **state)
 {
     struct fe_self self;
@@ -260,7 +260,7 @@ static void test_close_while_draining(void **state)
 
 /* ---- links that are not there yet ---- */
 
-/* It has said nothing, so nothing is lost: nobody waits for it, nor can it get in any more. */
+/* It has said nothing, so nothing is lost: it is not waited for, nor accepted any more. */
 static void test_stranger_is_closed_when_draining(void **state)
 {
     struct fe_self self;
@@ -349,7 +349,7 @@ static void test_node_that_sends_no_handshake(void **state)
     rig_reap(&rig);
     rig_run(&rig, 0);
     assert_int_equal(rig.n_drained, 1);
-    assert_string_equal(rig.trace, ""); /* it is nobody's fault */
+    assert_string_equal(rig.trace, ""); /* it is no fault */
     rig_deinit(&rig);
 }
 
@@ -380,7 +380,7 @@ static void test_old_node_that_is_just_met(void **state)
     rig_deinit(&rig);
 }
 
-/* ---- the peer's goodbye ---- */
+/* ---- receiving GOAWAY ---- */
 
 static void send_goaway(struct rig_conn *conn, uint32_t last, const char *text)
 {

@@ -411,7 +411,7 @@ static void test_discovered_nodes_are_dialed_and_asked(void **state)
     assert_int_equal(rig.n_conns, 3);
     assert_false(rig_has_logged(&rig, "Trying to reconnect")); /* it never answered */
 
-    /* One of them answers, and knows one more, which nobody can reach. */
+    /* One of them answers, and knows one more, which cannot be reached. */
     open_conn(rig_conn(&rig, 1),
               rig_conn(&rig, 1)->addr.ip[3] == ids[0].addr.ip[3] ? &selves[1] : &selves[2]);
     answer(rig_conn(&rig, 1), &selves[3].id, 1);
@@ -447,7 +447,7 @@ static void test_unspecified_address_of_a_discovered_node(void **state)
     rig_deinit(&rig);
 }
 
-/* Connected under that address is somebody else: one connection to an address is enough. */
+/* Connected under that address is another node: one connection to an address is enough. */
 static void test_stale_identity_of_a_connected_address(void **state)
 {
     struct fe_self selves[2];
@@ -502,7 +502,7 @@ static void test_peer_lost_while_it_is_asked(void **state)
     rig_deinit(&rig);
 }
 
-/* Nodes 10.0.0.100 and so on; all of them exist as far as anybody can tell. */
+/* Nodes 10.0.0.100 and so on; as far as can be seen, all of them exist. */
 enum { N_INVENTED = 64 };
 
 static void invent(struct rig *rig, struct fe_self selves[N_INVENTED])

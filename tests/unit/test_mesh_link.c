@@ -241,7 +241,7 @@ static void test_fault_closes_one_link_with_one_line(void **state)
     bad = open_peer(&rig, &self);
     rig_forget_log(&rig);
     memset(garbage, 0, sizeof(garbage));
-    garbage[3] = sizeof(garbage) - 4; /* a record that nobody has sealed */
+    garbage[3] = sizeof(garbage) - 4; /* a record that was not sealed */
     rig_feed(bad, garbage, sizeof(garbage));
     assert_int_equal(bad->n_closes, 1);
     assert_int_equal(rig_sender(good)->ops->space(rig_sender(good)) > 0, 1);
@@ -384,7 +384,7 @@ static uint32_t request(struct rig_conn *conn)
     return stream;
 }
 
-static void test_request_nobody_takes(void **state)
+static void test_request_is_not_accepted(void **state)
 {
     struct fe_self self;
     struct rig rig;
@@ -515,7 +515,7 @@ static void test_writer_waits_for_the_output(void **state)
 {
     enum { BODY = 2 * FE_SESSION_OUT_MAX };
     uint8_t *body = calloc(1, BODY);
-    struct reader reader = {.is_old = true}; /* whom no window holds back */
+    struct reader reader = {.is_old = true}; /* no window holds it back */
     struct rig rig;
     struct rig_conn *conn;
     uint32_t stream;
@@ -711,7 +711,7 @@ int main(void)
         cmocka_unit_test(test_peer_that_does_not_read),
         cmocka_unit_test(test_limit_of_links),
         cmocka_unit_test(test_silent_links_make_room),
-        cmocka_unit_test(test_request_nobody_takes),
+        cmocka_unit_test(test_request_is_not_accepted),
         cmocka_unit_test(test_slow_reader_stops_the_connection),
         cmocka_unit_test(test_writer_waits_for_the_output),
         cmocka_unit_test(test_stream_that_is_finished_is_gone),

@@ -37,7 +37,7 @@ static struct rig_conn *open_peer(struct rig *rig, const struct fe_self *self)
 }
 
 /* Also in the order in which they came. */
-static void test_who_they_are(void **state)
+static void test_keys_and_addresses(void **state)
 {
     struct fe_view names[] = {FE_VIEW_LIT("a"), FE_VIEW_LIT("bb")};
     struct fe_self proven;
@@ -60,7 +60,7 @@ static void test_who_they_are(void **state)
     (void)open_peer(&rig, &anonymous);
     rig_run(&rig, 50);
     (void)open_peer(&rig, &old);
-    assert_non_null(rig_accept(&rig, &old)); /* has not said yet who it is */
+    assert_non_null(rig_accept(&rig, &old)); /* has not sent its id yet */
     look(&rig, &peers);
     assert_int_equal(peers.n, 3);
     assert_string_equal(peers.infos[0].name, rig_with_key(&rig, &proven, "10.0.0.2:9000 (key @)"));
@@ -87,7 +87,7 @@ static void test_who_they_are(void **state)
     rig_deinit(&rig);
 }
 
-/* Nothing is measured until somebody looks; old peers cannot be asked. */
+/* Nothing is measured until a snapshot is taken; old peers cannot be asked. */
 static void test_round_trip_time(void **state)
 {
     struct fe_self self;
@@ -185,7 +185,7 @@ static void test_counters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_they_are),
+        cmocka_unit_test(test_keys_and_addresses),
         cmocka_unit_test(test_round_trip_time),
         cmocka_unit_test(test_ejection),
         cmocka_unit_test(test_counters),

@@ -1,5 +1,5 @@
-/* Who is let in: pins, refusals both ways and what becomes of the address; what a peer at fault is
- * told; what happens to output that is lost. */
+/* Which peers are allowed: pins, rejections both ways and what becomes of the address; what a peer
+ * at fault is told; what happens to output that is lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,12 +42,12 @@ static void only_init(struct only *only, const uint8_t key[FE_KEY_LEN])
     memcpy(only->keys[0], key, FE_KEY_LEN);
 }
 
-/* A far end that lets in whoever has a key that nobody has. */
-static void refuse_everybody(struct fe_self *self, struct only *only)
+/* A far end that allows only a key that no node has. */
+static void refuse_all(struct fe_self *self, struct only *only)
 {
-    static const uint8_t nobody[FE_KEY_LEN] = {1};
+    static const uint8_t none[FE_KEY_LEN] = {1};
 
-    only_init(only, nobody);
+    only_init(only, none);
     self->trust = &only->trust;
 }
 
@@ -72,7 +72,7 @@ static void test_pinned_node(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
     join_pinned(&rig, &self, self.id.public_key);
-    for (size_t i = 0; i < 2; i++) { /* the pin holds for whoever is there later, too */
+    for (size_t i = 0; i < 2; i++) { /* the pin holds for a later node at the address, too */
         conn = rig_conn(&rig, i);
         assert_int_equal(rig_open(conn, &self), 0);
         assert_int_equal(rig_carry(conn), 0);
@@ -86,7 +86,7 @@ static void test_pinned_node(void **state)
     rig_deinit(&rig);
 }
 
-/* Another key, nobody in particular, an old peer with the right key: which proves nothing. */
+/* Another key, an anonymous peer, an old peer with the right key: which proves nothing. */
 static void test_another_node_at_a_pinned_address(void **state)
 {
     (void)state;
@@ -140,21 +140,21 @@ static void refuse(struct rig_conn *conn, const struct fe_self *self)
 
 static void test_refused_node_asks_again_in_a_minute(void **state)
 {
-    struct only nobody;
+    struct only none;
     struct fe_self self;
     struct rig rig;
 
     (void)state;
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
-    refuse_everybody(&self, &nobody);
+    refuse_all(&self, &none);
     assert_int_equal(join_id(rig.mesh, &self.id), 0);
     refuse(rig_conn(&rig, 0), &self);
     assert_string_equal(rig.trace, "Closed the connection to 10.0.0.2:9000: rejected by the peer: "
                                    "key not allowed.\n"
                                    "Rejected by 10.0.0.2:9000: not allowed; retrying in 1m0s.\n");
     rig_run(&rig, 0);
-    assert_int_equal(rig.n_joined, 1); /* nobody waits for a minute */
+    assert_int_equal(rig.n_joined, 1); /* without waiting for a minute */
     assert_int_equal(rig.n_connected, 0);
     rig_run(&rig, FE_MESH_REFUSED_MS - 1);
     assert_int_equal(rig.n_conns, 1);
@@ -163,12 +163,12 @@ static void test_refused_node_asks_again_in_a_minute(void **state)
     rig_deinit(&rig);
 }
 
-/* Whoever is on the way may refuse in the peer's name, as often as he likes: once he does not, the
- * two find each other. */
+/* An attacker on the way may reject in the peer's name, as often as it likes: once it does not, the
+ * two connect. */
 static void test_forged_refusals_do_not_part_two_nodes(void **state)
 {
     enum { N = 50 }; /* far more than the attempts that an address has */
-    struct only nobody;
+    struct only none;
     struct fe_self forger;
     struct fe_self self;
     struct rig rig;
@@ -177,7 +177,7 @@ static void test_forged_refusals_do_not_part_two_nodes(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &self, 2);
     rig_make_self(&rig, &forger, 2);
-    refuse_everybody(&forger, &nobody);
+    refuse_all(&forger, &none);
     assert_int_equal(join_id(rig.mesh, &self.id), 0);
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(rig.n_conns, i + 1);
@@ -194,7 +194,7 @@ static void test_forged_refusals_do_not_part_two_nodes(void **state)
 /* A refusal was an answer: the attempts after it are all there. */
 static void test_attempts_after_a_refusal(void **state)
 {
-    struct only nobody;
+    struct only none;
     struct fe_self self;
     struct rig rig;
 
@@ -203,7 +203,7 @@ static void test_attempts_after_a_refusal(void **state)
     rig.config.reconnect_attempts = 2;
     assert_int_equal(rig_start(&rig), 0);
     rig_make_self(&rig, &self, 2);
-    refuse_everybody(&self, &nobody);
+    refuse_all(&self, &none);
     assert_int_equal(join_id(rig.mesh, &self.id), 0);
     rig_refuse(rig_conn(&rig, 0));
     rig_run(&rig, 1000);
@@ -251,7 +251,7 @@ static void test_thrown_out(void **state)
 /* An address that discovery has heard of is worth one attempt. */
 static void test_discovered_node_that_refuses_is_forgotten(void **state)
 {
-    struct only nobody;
+    struct only none;
     struct fe_self selves[2];
     struct rig rig;
     struct rig_conn *conn;
@@ -260,7 +260,7 @@ static void test_discovered_node_that_refuses_is_forgotten(void **state)
     assert_int_equal(rig_init(&rig, 1), 0);
     rig_make_self(&rig, &selves[0], 2);
     rig_make_self(&rig, &selves[1], 3);
-    refuse_everybody(&selves[1], &nobody);
+    refuse_all(&selves[1], &none);
     assert_int_equal(join_id(rig.mesh, &selves[0].id), 0);
     conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &selves[0]), 0);
@@ -277,7 +277,7 @@ static void test_discovered_node_that_refuses_is_forgotten(void **state)
     rig_deinit(&rig);
 }
 
-/* Those who come to us: each is told, and nothing else suffers. */
+/* Peers that dial us: each is told, and nothing else fails. */
 static void test_stranger_is_told(void **state)
 {
     struct only only;
@@ -308,7 +308,7 @@ static void test_stranger_is_told(void **state)
     rig_deinit(&rig);
 }
 
-/* ---- faults of those who are in ---- */
+/* ---- faults of peers that are connected ---- */
 
 /* What the peer is told is what the log says. */
 static void test_fault_is_told(void **state)
@@ -394,10 +394,10 @@ static void test_service_that_is_not_allowed(void **state)
     rig_deinit(&rig);
 }
 
-/* ---- who makes room ---- */
+/* ---- which connection makes room ---- */
 
 /* The one that has been silent for longest; not one that we have dialed, nor one that is in. */
-static void test_who_makes_room(void **state)
+static void test_which_makes_room(void **state)
 {
     struct fe_self self;
     struct rig rig;
@@ -440,7 +440,7 @@ int main(void)
         cmocka_unit_test(test_fault_is_told),
         cmocka_unit_test(test_peer_that_does_not_read_is_told),
         cmocka_unit_test(test_service_that_is_not_allowed),
-        cmocka_unit_test(test_who_makes_room),
+        cmocka_unit_test(test_which_makes_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

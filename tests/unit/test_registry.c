@@ -65,7 +65,7 @@ static size_t count(struct world *world, const char *service)
     return fe_registry_list(&world->registry, &name, 1, NULL, 0);
 }
 
-static void who_offers_is_chosen(void **state)
+static void a_peer_that_offers_is_chosen(void **state)
 {
     struct world *world = *state;
 
@@ -101,7 +101,7 @@ static void a_handle_finds_its_peer(void **state)
     assert_null(fe_registry_find(&world->registry, 99));
 }
 
-static void who_is_removed_is_not_found(void **state)
+static void a_removed_peer_is_not_found(void **state)
 {
     struct world *world = *state;
     uint64_t handle;
@@ -115,7 +115,7 @@ static void who_is_removed_is_not_found(void **state)
     assert_null(choose(world, "b"));
     assert_null(fe_registry_find(&world->registry, handle));
     assert_int_equal(count(world, "a"), 2);
-    /* Who took the removed one's place is removed from there. */
+    /* The one that took the removed one's place is removed from there. */
     fe_registry_remove(&world->registry, peer(world, 2));
     assert_ptr_equal(choose(world, "a"), peer(world, 1));
 }
@@ -159,7 +159,7 @@ static void equals_share_the_work(void **state)
     }
 }
 
-/* The two are never the same one, so there is always somebody who is better. */
+/* The two are never the same one, so one of them is always better. */
 static void the_most_loaded_is_never_chosen(void **state)
 {
     struct world *world = *state;
@@ -272,8 +272,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(who_offers_is_chosen),         TEST(offers_add_up),
-        TEST(a_handle_finds_its_peer),      TEST(who_is_removed_is_not_found),
+        TEST(a_peer_that_offers_is_chosen), TEST(offers_add_up),
+        TEST(a_handle_finds_its_peer),      TEST(a_removed_peer_is_not_found),
         TEST(closing_a_peer_removes_it),    TEST(the_less_loaded_of_two_is_chosen),
         TEST(equals_share_the_work),        TEST(the_most_loaded_is_never_chosen),
         TEST(excluded_ones_are_not_chosen), TEST(any_of_several_services_will_do),

@@ -496,7 +496,7 @@ static void step(struct world *world)
     }
 }
 
-/* Everybody comes to an end. */
+/* Every stream comes to an end. */
 static void drain(struct world *world)
 {
     world->is_draining = true;

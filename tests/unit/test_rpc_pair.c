@@ -3,12 +3,12 @@
  *
  * - every byte arrives once and in order, on_end after the last one, with the trailers that were
  *   sent, on_close once and last;
- * - no window is exceeded, of a stream or of the connection, by books that are kept here;
+ * - no window is exceeded, of a stream or of the connection, by counts that are kept here;
  * - nothing is sent on a stream that its sender has ended or reset; no packet is a fault;
  * - a stream fails only if the other side gave it up; a response that was ended arrives whole,
  *   unless its requester gave up;
- * - when everybody reads and writes again, everything comes to an end: nobody waits for a window
- *   that nobody grants. Then nothing is left, and no byte of the connection's windows is lost.
+ * - when both sides read and write again, everything comes to an end: no writer waits for a window
+ *   that is not granted. Then nothing is left, and no byte of the connection's windows is lost.
  *
  * Callbacks call back at random, too. */
 #include <setjmp.h>
@@ -37,7 +37,7 @@ struct world;
 struct packet {
     struct packet *next;
     struct fe_event event;
-    uint8_t data[]; /* exactly as long as it is: the sanitizer sees who looks beyond */
+    uint8_t data[]; /* exactly as long as it is: the sanitizer sees a read beyond */
 };
 
 struct side {
@@ -563,7 +563,7 @@ static bool go_on(struct end *end)
         resume(end);
     }
     if (end->stream != NULL && !end->is_finished && !end->is_blocked) {
-        /* Who was blocked and can write again shows it, before it ends. */
+        /* A writer that was blocked and can write again shows it, before it ends. */
         write_some(end);
         if (!end->is_blocked) {
             finish(end);

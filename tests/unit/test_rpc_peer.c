@@ -151,7 +151,7 @@ static void a_body_after_its_end_is_a_fault_while_some_waits(void **state)
 
 /* ---- limits ---- */
 
-static void a_request_that_nobody_takes_is_unhandled(void **state)
+static void a_request_that_is_not_accepted_is_unhandled(void **state)
 {
     struct world *world = *state;
 
@@ -209,7 +209,7 @@ static void late_streams_are_bounded(void **state)
     assert_int_equal(feed_request(&world->fake, 2), FLATEND_EPROTO);
 }
 
-/* Answers are small and not held back: somebody who only asks must not fill the output. */
+/* Answers are small and not held back: a peer that only asks must not fill the output. */
 static void requests_of_a_peer_that_does_not_read_are_bounded(void **state)
 {
     struct world *world = *state;
@@ -280,14 +280,14 @@ static void blocked_streams_take_turns(void **state)
     trace_expect(&world->trace, "on_writable(5) on_writable(1) data(1,ab)");
 }
 
-static void who_comes_later_queues_behind(void **state)
+static void a_later_writer_queues_behind(void **state)
 {
     struct world *world = *state;
 
     open_all(world);
     world->fake.sender.space = 0;
     assert_int_equal(fake_write(&world->owners[0], "abcd"), 0);
-    world->fake.sender.space = 4; /* the output drains, but nobody was told yet */
+    world->fake.sender.space = 4; /* the output drains, but on_writable has not come yet */
     assert_int_equal(fake_write(&world->owners[1], "abcd"), 0);
     trace_expect(&world->trace, "");
     fe_peer_on_writable(&world->fake.peer);
@@ -576,13 +576,13 @@ int main(void)
         TEST(a_body_before_the_response_is_a_fault),
         TEST(a_body_after_its_end_is_a_fault),
         TEST(a_body_after_its_end_is_a_fault_while_some_waits),
-        TEST(a_request_that_nobody_takes_is_unhandled),
+        TEST(a_request_that_is_not_accepted_is_unhandled),
         TEST(one_stream_too_many_is_unhandled),
         TEST(late_streams_are_bounded),
         TEST(requests_of_a_peer_that_does_not_read_are_bounded),
         TEST(many_slow_readers_stop_the_reading_together),
         TEST(blocked_streams_take_turns),
-        TEST(who_comes_later_queues_behind),
+        TEST(a_later_writer_queues_behind),
         TEST(one_turn_does_not_take_all),
         TEST(closing_fails_all_streams),
         TEST(a_closed_peer_sends_and_takes_nothing),

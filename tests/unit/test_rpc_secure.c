@@ -84,7 +84,7 @@ static void a_canceled_request_is_reset_and_forgotten(void **state)
     fake_cancel(&world->owners[0]);
     trace_expect(&world->trace, "reset(1,CANCEL)");
     expect_nothing_left(world);
-    /* What was under way is for nobody. */
+    /* What was under way is discarded. */
     assert_int_equal(feed_response(&world->fake, 1, true), 0);
     assert_int_equal(feed_data(&world->fake, 1, "pong"), 0);
     assert_int_equal(feed_window(&world->fake, 1, 5), 0);
@@ -133,7 +133,7 @@ static void a_complete_stream_is_not_reset(void **state)
     expect_nothing_left(world);
 }
 
-static void a_request_that_nobody_takes_is_forgotten(void **state)
+static void a_request_that_is_not_accepted_is_forgotten(void **state)
 {
     struct world *world = *state;
 
@@ -233,7 +233,7 @@ static void what_waits_is_lost_with_a_reset(void **state)
 
 /* ---- a response that ends before its request ---- */
 
-static void who_answers_early_wants_no_more_of_the_request(void **state)
+static void an_early_answer_wants_no_more_of_the_request(void **state)
 {
     struct world *world = *state;
 
@@ -249,7 +249,7 @@ static void who_answers_early_wants_no_more_of_the_request(void **state)
     trace_expect(&world->trace, "");
 }
 
-static void who_is_answered_early_stops_and_succeeds(void **state)
+static void a_request_answered_early_stops_and_succeeds(void **state)
 {
     struct world *world = *state;
 
@@ -272,7 +272,7 @@ static void who_is_answered_early_stops_and_succeeds(void **state)
 }
 
 /* Which of its two waits a writer was in makes no difference. */
-static void a_writer_without_a_window_hears_of_an_early_answer(void **state)
+static void a_writer_without_a_window_learns_of_an_early_answer(void **state)
 {
     static const uint8_t zeros[1000001];
     struct world *world = *state;
@@ -318,7 +318,7 @@ static void look_at_trailers(struct fake_owner *owner, enum fake_callback callba
 
 static int feed_trailers(struct world *world, uint32_t id)
 {
-    char bytes[] = "\1a\0\2bc"; /* on the stack: nobody may look at it later */
+    char bytes[] = "\1a\0\2bc"; /* on the stack: nothing may read it later */
     int code = feed_end_with(&world->fake, id, fe_view_of(bytes, 6), 1);
 
     memset(bytes, 0, sizeof(bytes));
@@ -500,7 +500,7 @@ static void requests_that_are_reset_at_once_are_bounded(void **state)
     assert_string_equal(world->fake.err.text, "too many requests reset by the peer (rapid reset)");
 }
 
-static void requests_that_nobody_takes_may_be_reset(void **state)
+static void requests_that_are_not_accepted_may_be_reset(void **state)
 {
     struct world *world = *state;
 
@@ -654,15 +654,15 @@ int main(void)
         TEST(a_canceled_request_is_reset_and_forgotten),
         TEST(a_reason_is_told),
         TEST(a_complete_stream_is_not_reset),
-        TEST(a_request_that_nobody_takes_is_forgotten),
+        TEST(a_request_that_is_not_accepted_is_forgotten),
         TEST(unhandled_needs_no_end),
         TEST(unhandled_after_the_head_is_a_fault),
         TEST(a_reset_closes_with_what_its_reason_means),
         TEST(a_reset_of_the_peers_own_request),
         TEST(what_waits_is_lost_with_a_reset),
-        TEST(who_answers_early_wants_no_more_of_the_request),
-        TEST(who_is_answered_early_stops_and_succeeds),
-        TEST(a_writer_without_a_window_hears_of_an_early_answer),
+        TEST(an_early_answer_wants_no_more_of_the_request),
+        TEST(a_request_answered_early_stops_and_succeeds),
+        TEST(a_writer_without_a_window_learns_of_an_early_answer),
         TEST(trailers_are_sent),
         TEST(trailers_come_with_the_end),
         TEST(trailers_wait_with_the_body),
@@ -673,7 +673,7 @@ int main(void)
         TEST(our_ids_wrap_around_those_in_use),
         TEST(the_peers_limit_of_streams_is_kept),
         TEST(requests_that_are_reset_at_once_are_bounded),
-        TEST(requests_that_nobody_takes_may_be_reset),
+        TEST(requests_that_are_not_accepted_may_be_reset),
         TEST(goaway_gives_back_what_was_not_accepted),
         TEST(goaway_may_accept_all_that_is_on_its_way),
         TEST(anything_may_happen_in_each_callback),

@@ -96,7 +96,7 @@ static void nothing_comes_after_a_response_is_finished(void **state)
     assert_int_equal(world->fake.peer.n_late, 0);
 }
 
-static void a_late_request_body_is_swallowed(void **state)
+static void a_late_request_body_is_discarded(void **state)
 {
     struct world *world = *state;
 
@@ -156,7 +156,7 @@ static void the_end_of_the_response_ends_the_request(void **state)
     trace_expect(&world->trace, "on_data(1,pong) on_end(1)");
 }
 
-static void a_blocked_writer_hears_that_the_response_has_ended(void **state)
+static void a_blocked_writer_learns_that_the_response_has_ended(void **state)
 {
     struct world *world = *state;
 
@@ -293,7 +293,7 @@ static void a_request_that_is_too_big_leaves_nothing(void **state)
     trace_expect(&world->trace, "");
 }
 
-static void a_canceled_request_ends_and_swallows(void **state)
+static void a_canceled_request_ends_and_discards(void **state)
 {
     struct world *world = *state;
 
@@ -391,11 +391,11 @@ int main(void)
         TEST(request_and_response),
         TEST(a_request_of_the_peer_is_answered),
         TEST(nothing_comes_after_a_response_is_finished),
-        TEST(a_late_request_body_is_swallowed),
+        TEST(a_late_request_body_is_discarded),
         TEST(unhandled_closes),
         TEST(unhandled_ends_the_request),
         TEST(the_end_of_the_response_ends_the_request),
-        TEST(a_blocked_writer_hears_that_the_response_has_ended),
+        TEST(a_blocked_writer_learns_that_the_response_has_ended),
         TEST(what_is_not_taken_waits),
         TEST(resume_within_on_data_goes_on),
         TEST(a_slow_reader_stops_the_reading),
@@ -403,7 +403,7 @@ int main(void)
         TEST(a_write_takes_what_there_is_space_for),
         TEST(a_head_that_is_too_big_can_be_made_smaller),
         TEST(a_request_that_is_too_big_leaves_nothing),
-        TEST(a_canceled_request_ends_and_swallows),
+        TEST(a_canceled_request_ends_and_discards),
         TEST(a_canceled_request_that_is_not_handled_is_over),
         TEST(a_canceled_request_may_be_aborted_after_its_head),
         TEST(canceling_before_the_head_says_unhandled),

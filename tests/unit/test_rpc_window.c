@@ -95,7 +95,7 @@ static void a_write_ends_at_the_streams_window(void **state)
     assert_int_equal(feed_window(&world->fake, 1, 1), 0);
     assert_int_equal(fake_write(&world->owners[0], "f"), 1);
     trace_expect(&world->trace, "data(1,e) on_writable(1) data(1,f)");
-    /* Nobody waits any more. */
+    /* Nothing waits any more. */
     assert_int_equal(feed_window(&world->fake, 1, 100), 0);
     trace_expect(&world->trace, "");
 }
@@ -119,7 +119,7 @@ static void a_write_ends_at_the_connections_window(void **state)
 }
 
 /* As long as it waits for its own window it must not be asked, whatever else opens. */
-static void who_waits_for_its_own_window_holds_nobody_up(void **state)
+static void a_stream_that_waits_for_its_own_window_holds_up_no_other(void **state)
 {
     struct world *world = *state;
 
@@ -479,7 +479,7 @@ static size_t memory_of(struct fe_peer *peer)
     return n;
 }
 
-/* Each packet is as small, or as unlucky for us, as can be; nobody reads. The bytes are at most
+/* Each packet is as small, or as costly for us, as can be; nothing is read. The bytes are at most
  * what was granted, the memory for them a small multiple of it. */
 static void memory_is_bounded_by_the_windows(void **state)
 {
@@ -518,7 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_write_ends_at_the_streams_window),
         TEST(a_write_ends_at_the_connections_window),
-        TEST(who_waits_for_its_own_window_holds_nobody_up),
+        TEST(a_stream_that_waits_for_its_own_window_holds_up_no_other),
         TEST(a_stalled_stream_of_a_hundred_costs_the_others_nothing),
         TEST(a_window_beyond_2_31_is_a_fault),
         TEST(announced_windows_are_clamped),

@@ -226,7 +226,7 @@ static void test_client_that_does_not_keep_up(void **state)
     trace_expect(&world->trace, "write(ghi) end");
 }
 
-/* The body of a HEAD is for nobody, and the service may never come to its end. */
+/* The body of a HEAD is discarded, and the service may never come to its end. */
 static void test_head_ends_with_the_head(void **state)
 {
     struct world *world = *state;
@@ -255,7 +255,7 @@ static void test_response_before_the_request_is_complete(void **state)
 
 /* ---- what the client is told ---------------------------------------------------------------- */
 
-static void test_nobody_provides(void **state)
+static void test_no_provider(void **state)
 {
     struct world *world = *state;
 
@@ -264,7 +264,7 @@ static void test_nobody_provides(void **state)
     trace_expect(&world->trace, PROBLEM("503", "32", "no provider for 'echo', 'other'"));
 }
 
-static void test_nobody_handles(void **state)
+static void test_not_handled(void **state)
 {
     struct world *world = *state;
 
@@ -282,7 +282,7 @@ static void test_provider_lost_before_the_head(void **state)
     struct world *world = *state;
 
     provide(world, 2);
-    serve_post(world, 0); /* not idempotent: nobody else is asked */
+    serve_post(world, 0); /* not idempotent: no other provider is asked */
     fe_peer_close(&world->providers[0].peer, FLATEND_ECLOSED);
     trace_expect(&world->trace, "request(100,echo) end(100) " PROBLEM(
                                     "502", "42", "connection lost to the provider of 'echo'"));
@@ -479,7 +479,7 @@ static void test_service_that_does_not_take_the_body(void **state)
     trace_expect(&world->trace, "end(100) " PROBLEM("504", "29", "timed out waiting for 'echo'"));
 }
 
-/* It takes the body again, and now it is the client who has to go on. */
+/* It takes the body again, and now the client has to go on. */
 static void test_deadline_stops_when_the_body_is_taken(void **state)
 {
     struct world *world = *state;
@@ -533,8 +533,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_head_ends_with_the_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_response_before_the_request_is_complete, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_nobody_provides, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nobody_handles, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_provider, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_handled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_provider_lost_before_the_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_idempotent_request_is_retried, setup, teardown),
         cmocka_unit_test_setup_teardown(test_provider_lost_after_the_head, setup, teardown),

@@ -1,5 +1,5 @@
-/* Somebody between two nodes: changes what travels, replays it, puts keys of its own in its place.
- * Nobody ever takes the peer for somebody else, or a secure session for an old one. */
+/* An attacker between two nodes: changes what travels, replays it, puts keys of its own in its
+ * place. Neither node ever takes the peer for another one, or a secure session for an old one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ static void flip_bit(void *arg, enum meeting_message message, uint8_t *bytes, si
     }
 }
 
-/* Nobody has taken the peer for what it is not: the responder hears of nobody unless what was
+/* Neither side has taken the peer for another one: the responder learns of no peer unless what was
  * changed came after that, and the initiator never. */
 static void expect_nothing_opened(const struct meeting *m, const struct flip *flip)
 {
@@ -131,9 +131,9 @@ static void a_changed_answer_is_told_to_both(void **state)
     meeting_deinit(&m);
 }
 
-/* ---- a man in the middle with keys of his own ----------------------------------------------- */
+/* ---- a man in the middle with keys of its own ----------------------------------------------- */
 
-/* He answers the initiator as if he were the responder, dials the responder as if he were the
+/* It answers the initiator as if it were the responder, dials the responder as if it were the
  * initiator, and carries what the initiator says from one to the other. */
 struct middle {
     struct meeting m;
@@ -150,7 +150,7 @@ static void middle_init(struct middle *middle)
     assert_int_equal(pair_start(&middle->m.pair), 0);
 }
 
-/* K between him and somebody. */
+/* K between the attacker and a node. */
 static struct fe_aead *key_with(const struct middle *middle, const uint8_t *peer, bool is_seal)
 {
     uint8_t shared[FE_X25519_LEN], key[FE_AEAD_KEY_LEN];
@@ -182,7 +182,7 @@ static void shake_with_both(struct middle *middle, uint8_t keys[2][FE_KEY_LEN])
     assert_int_equal(fe_chain_read(&middle->m.pair.sides[R].out, keys[R], FE_KEY_LEN), FE_KEY_LEN);
 }
 
-/* Without a mesh secret he can read the initiator's first record. */
+/* Without a mesh secret the attacker can read the initiator's first record. */
 static void read_handshake(struct middle *middle, const uint8_t *initiator_key)
 {
     static const uint8_t nonce[FE_AEAD_NONCE_LEN];
@@ -225,7 +225,7 @@ static void two_sessions_cannot_be_joined(void **state)
     meeting_deinit(&middle.m);
 }
 
-/* He makes the initiator look like an old peer. */
+/* The attacker makes the initiator look like an old peer. */
 static void strip_extension(struct middle *middle)
 {
     struct fe_old_handshake handshake;
@@ -275,7 +275,7 @@ static void an_extension_stripped_where_old_peers_are_welcome(void **state)
 
 /* ---- a peer that lies ----------------------------------------------------------------------- */
 
-/* The same man, as an initiator that has the keys and writes what he likes: the hello of a real
+/* The attacker as an initiator that has the keys and writes what it likes: the Handshake of a real
  * one, changed. */
 static void expect_lie_refused(struct middle *middle, void (*lie)(struct middle *middle), int code,
                                const char *text)
@@ -429,7 +429,7 @@ static void refusals_that_may_pass_and_that_may_not(void **state)
     }
 }
 
-/* With a mesh secret he learns nothing: the record is not even under K. */
+/* With a mesh secret the attacker learns nothing: the record is not even under K. */
 static void a_first_record_that_only_members_can_read(void **state)
 {
     static const uint8_t nonce[FE_AEAD_NONCE_LEN];

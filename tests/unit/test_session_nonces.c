@@ -137,7 +137,7 @@ static void a_conversation(void **state)
     for (int renewal = 0; renewal < 2; renewal++) {
         for (int i = 0; i < 2; i++) {
             struct pair_side *sides = talk.pair.sides;
-            /* Nobody is going to send 2^24 records here. Only forwards: that repeats no nonce. */
+            /* The test does not send 2^24 records. Only forwards: that repeats no nonce. */
             sides[i].session.sent = FE_SECURE_REKEY_RECORDS - 2 - (uint64_t)renewal;
             sides[1 - i].session.received = sides[i].session.sent;
         }
@@ -228,11 +228,11 @@ static void give_secret(struct meeting *m)
     meeting_trust(m, PAIR_RESPONDER)->has_secret = true;
 }
 
-static void allow_nobody(struct meeting *m)
+static void allow_none(struct meeting *m)
 {
-    static const uint8_t nobody[1][FE_KEY_LEN];
+    static const uint8_t none[1][FE_KEY_LEN];
 
-    meeting_trust(m, PAIR_INITIATOR)->allowed = nobody;
+    meeting_trust(m, PAIR_INITIATOR)->allowed = none;
     meeting_trust(m, PAIR_INITIATOR)->n_allowed = 1;
 }
 
@@ -247,7 +247,7 @@ static void a_refusal(void **state)
 static void a_rejection(void **state)
 {
     (void)state;
-    expect_no_repetition(allow_nobody, 3);
+    expect_no_repetition(allow_none, 3);
 }
 
 /* The old dialect is where this test finds something: it can fail. */

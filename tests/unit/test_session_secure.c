@@ -222,7 +222,7 @@ static void an_end_takes_no_packet_if_it_can(void **state)
     pair_deinit(&pair);
 }
 
-static void an_answer_that_nobody_handles_has_no_end(void **state)
+static void an_answer_that_is_not_handled_has_no_end(void **state)
 {
     struct seen seen = {0};
     struct fe_sender *sender;
@@ -394,7 +394,7 @@ int main(void)
         cmocka_unit_test(small_packets_share_a_record),
         cmocka_unit_test(a_full_record_is_sealed),
         cmocka_unit_test(an_end_takes_no_packet_if_it_can),
-        cmocka_unit_test(an_answer_that_nobody_handles_has_no_end),
+        cmocka_unit_test(an_answer_that_is_not_handled_has_no_end),
         cmocka_unit_test(heads_that_do_not_fit_change_nothing),
         cmocka_unit_test(a_peer_with_small_records_gets_small_ones),
         cmocka_unit_test(stream_ids_never_run_out),

@@ -62,8 +62,8 @@ static int send_plaintext(struct pair *pair, int from, struct fe_view plaintext,
     return pair_carry(pair, from, 0, on_event, heard, err);
 }
 
-/* The responder answers this plaintext with a fault, and tells the initiator, who has done nothing
- * else wrong. */
+/* The responder answers this plaintext with a fault, and tells the initiator, which has done
+ * nothing else wrong. */
 static void expect_fault(struct pair *pair, struct fe_view plaintext, const char *text)
 {
     struct fe_session *responder = &pair->sides[R].session;

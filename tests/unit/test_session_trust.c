@@ -1,5 +1,5 @@
-/* Who lets whom in: old and new peers, mesh secrets, allowed keys, pinned keys, services. Whoever
- * is refused learns why, and so does whoever refuses. */
+/* Which peers are allowed: old and new ones, mesh secrets, allowed keys, pinned keys, services. A
+ * peer that is rejected learns why, and so does the one that rejects. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -216,7 +216,7 @@ static void an_old_initiator_at_a_closed_mesh(void **state)
     assert_int_equal(m->n_handshakes[I], 0);
 }
 
-/* It cannot even read who the initiator is. */
+/* It cannot even read the initiator's id. */
 static void an_old_responder_at_a_closed_mesh(void **state)
 {
     struct meeting *m = *state;
@@ -418,7 +418,7 @@ static void a_service_that_comes_later(void **state)
 
 /* ---- after a refusal ------------------------------------------------------------------------ */
 
-static void whoever_has_failed_sends_nothing_more(void **state)
+static void a_side_that_has_failed_sends_nothing_more(void **state)
 {
     static const uint8_t wiped[FE_AEAD_KEY_LEN];
     const struct fe_view service = FE_VIEW_LIT("echo");
@@ -476,7 +476,7 @@ int main(void)
         MEETING(an_initiator_that_may_not_provide_it),
         MEETING(an_old_peer_that_may_not_provide_it),
         MEETING(a_service_that_comes_later),
-        MEETING(whoever_has_failed_sends_nothing_more),
+        MEETING(a_side_that_has_failed_sends_nothing_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Whom a node trusts, from its options: what is refused, and that the rest is copied. */
+/* Which keys a node trusts, from its options: what is refused, and that the rest is copied. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static void expect_refused(const struct flatend_options *options, const char *te
     assert_string_equal(error.text, text);
 }
 
-static void nobody_is_kept_out_by_default(void **state)
+static void all_peers_are_allowed_by_default(void **state)
 {
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct fe_settings settings;
@@ -34,12 +34,12 @@ static void nobody_is_kept_out_by_default(void **state)
     assert_false(settings.trust.has_secret);
     assert_int_equal(settings.trust.n_allowed, 0);
     assert_int_equal(settings.trust.n_rules, 0);
-    assert_true(fe_settings_trust_everybody(&settings));
+    assert_true(fe_settings_trust_all(&settings));
     fe_settings_deinit(&settings);
 }
 
-/* Who speaks the secure session may still be anybody. */
-static void require_secure_trusts_everybody(void **state)
+/* A peer with the secure session may still have any key. */
+static void require_secure_trusts_all(void **state)
 {
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     struct fe_settings settings;
@@ -48,7 +48,7 @@ static void require_secure_trusts_everybody(void **state)
     options.require_secure = true;
     assert_int_equal(fe_settings_init(&settings, &options, NULL), 0);
     assert_true(settings.trust.require_secure);
-    assert_true(fe_settings_trust_everybody(&settings));
+    assert_true(fe_settings_trust_all(&settings));
     fe_settings_deinit(&settings);
 }
 
@@ -73,7 +73,7 @@ static void the_length_of_a_mesh_secret(void **state)
         assert_true(settings.trust.has_secret);
         fe_hash(fe_view_of(secret, good[i]), hash);
         assert_memory_equal(settings.trust.secret, hash, FE_KEY_LEN);
-        assert_false(fe_settings_trust_everybody(&settings));
+        assert_false(fe_settings_trust_all(&settings));
         fe_settings_deinit(&settings);
     }
 }
@@ -94,7 +94,7 @@ static void allowed_keys(void **state)
     assert_int_equal(settings.trust.n_allowed, 2);
     assert_int_equal(settings.trust.allowed[0][31], 0);
     assert_int_equal(settings.trust.allowed[1][31], 7);
-    assert_false(fe_settings_trust_everybody(&settings));
+    assert_false(fe_settings_trust_all(&settings));
     fe_settings_deinit(&settings);
 
     options.allowed_keys = keys;
@@ -122,7 +122,7 @@ static void rules(void **state)
     assert_int_equal(settings.trust.n_rules, 2);
     assert_true(fe_view_equal(settings.trust.rules[1].service, FE_VIEW_LIT("guarded")));
     assert_int_equal(settings.trust.rules[1].n_keys, 2);
-    assert_false(fe_settings_trust_everybody(&settings));
+    assert_false(fe_settings_trust_all(&settings));
     fe_settings_deinit(&settings);
 }
 
@@ -162,8 +162,8 @@ static void rules_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_is_kept_out_by_default),
-        cmocka_unit_test(require_secure_trusts_everybody),
+        cmocka_unit_test(all_peers_are_allowed_by_default),
+        cmocka_unit_test(require_secure_trusts_all),
         cmocka_unit_test(the_length_of_a_mesh_secret),
         cmocka_unit_test(allowed_keys),
         cmocka_unit_test(rules),

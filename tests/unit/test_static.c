@@ -372,7 +372,7 @@ static void test_special_files(void **state)
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     assert_int_equal(mkfifo(temp_dir_path(&site->dir, "www/fifo"), 0600), 0);
-    assert_int_equal(get_status(site, FE_VIEW_LIT("fifo")), 404); /* and nobody waits */
+    assert_int_equal(get_status(site, FE_VIEW_LIT("fifo")), 404); /* and does not block */
     snprintf(name.sun_path, sizeof(name.sun_path), "%s", temp_dir_path(&site->dir, "www/socket"));
     assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&name, sizeof(name)), 0);
     assert_int_equal(get_status(site, FE_VIEW_LIT("socket")), 404);
@@ -395,7 +395,7 @@ static void test_missing(void **state)
 static void test_forbidden(void **state)
 {
     struct site *const site = *state;
-    const bool is_root = geteuid() == 0; /* nothing is forbidden to root: it goes as nobody */
+    const bool is_root = geteuid() == 0; /* nothing is forbidden to root: as the user "nobody" */
     int forbidden;
     int other;
 

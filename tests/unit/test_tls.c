@@ -133,7 +133,7 @@ static void test_wrong_name(void **state)
     tls_ends_deinit(&ends);
 }
 
-static void test_nobody_to_trust(void **state)
+static void test_no_trusted_ca(void **state)
 {
     struct tls_world *world = world_of(state);
     struct fe_tls_trust *mine = world->trust;
@@ -269,7 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ways),      cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_much),           cmocka_unit_test(test_full_records),
-        cmocka_unit_test(test_wrong_name),     cmocka_unit_test(test_nobody_to_trust),
+        cmocka_unit_test(test_wrong_name),     cmocka_unit_test(test_no_trusted_ca),
         cmocka_unit_test(test_trust_in_vain),  cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_tampered),       cmocka_unit_test(test_protocol),
         cmocka_unit_test(test_guess),          cmocka_unit_test(test_swap),

@@ -17,7 +17,7 @@
 
 #define DAY_S INT64_C(86400)
 
-/* An RSA key of 1024 bits, and a certificate for it: what nobody should use any more. */
+/* An RSA key of 1024 bits, and a certificate for it: too weak to be used any more. */
 static const char WEAK_CERT[] = "-----BEGIN CERTIFICATE-----\n"
                                 "MIIB/DCCAWWgAwIBAgIURuocxaXSYvlMWPFMgUnigcwJZyAwDQYJKoZIhvcNAQEL\n"
                                 "BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjUyMjM4NTFaGA8yMTI2MTEwMTIy\n"

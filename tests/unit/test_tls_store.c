@@ -32,7 +32,7 @@ static int tear_down(void **state)
 
 static void expect(struct fe_tls_store *store, const char *name, const char *subject)
 {
-    const struct tls_wish command = {.name = name};
+    const struct tls_command command = {.name = name};
     struct tls_result result;
 
     tls_ask(store, &command, &result);
@@ -90,7 +90,7 @@ static void test_alpn(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct tls_wish command = {.name = "localhost", .alpn = cases[i].offered};
+        const struct tls_command command = {.name = "localhost", .alpn = cases[i].offered};
         struct fe_cert *cert = fe_tls_store_find(world->store, LOCALHOST);
         struct fe_tls_store *store;
         struct tls_result result;
@@ -115,7 +115,7 @@ static void test_alpn_in_vain(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
-        const struct tls_wish command = {.name = "localhost", .alpn = offers[i]};
+        const struct tls_command command = {.name = "localhost", .alpn = offers[i]};
         struct tls_result result;
 
         tls_ask(world->store, &command, &result);
@@ -127,8 +127,8 @@ static void test_alpn_in_vain(void **state)
 /* The CA, and only it, is shown the challenge's certificate; until it is taken away. */
 static void test_challenge(void **state)
 {
-    const struct tls_wish ca = {.name = "a.test", .alpn = "\12acme-tls/1"};
-    const struct tls_wish other = {.name = "b.test", .alpn = "\12acme-tls/1"};
+    const struct tls_command ca = {.name = "a.test", .alpn = "\12acme-tls/1"};
+    const struct tls_command other = {.name = "b.test", .alpn = "\12acme-tls/1"};
     struct tls_world *world = *state;
     struct fe_cert *first = tls_world_issue(world, "first.challenge.test");
     struct fe_cert *second = tls_world_issue(world, "second.challenge.test");
@@ -193,7 +193,7 @@ static void test_versions(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct tls_wish command = {.name = "localhost", .version = cases[i].version};
+        const struct tls_command command = {.name = "localhost", .version = cases[i].version};
         struct tls_result result;
 
         tls_ask(world->store, &command, &result);
@@ -216,7 +216,7 @@ static void test_ciphers(void **state)
     struct tls_world *world = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct tls_wish command = {
+        const struct tls_command command = {
             .name = "localhost", .version = TLS1_2_VERSION, .ciphers = cases[i].ciphers};
         struct tls_result result;
 
@@ -230,7 +230,8 @@ static void test_ciphers(void **state)
 
 static bool is_resumed(struct fe_tls_store *store, int version, SSL_SESSION *session)
 {
-    const struct tls_wish command = {.name = "localhost", .version = version, .session = session};
+    const struct tls_command command = {
+        .name = "localhost", .version = version, .session = session};
     struct tls_result result;
 
     tls_ask(store, &command, &result);
@@ -241,7 +242,7 @@ static bool is_resumed(struct fe_tls_store *store, int version, SSL_SESSION *ses
 
 static void resume(struct tls_world *world, int version)
 {
-    const struct tls_wish command = {.name = "localhost", .version = version};
+    const struct tls_command command = {.name = "localhost", .version = version};
     struct fe_cert *cert = fe_tls_store_find(world->store, LOCALHOST);
     struct fe_tls_store *other;
     struct tls_result first;
@@ -276,7 +277,7 @@ static void test_tickets(void **state)
  * leaves too much of that unread. */
 static void test_renegotiation(void **state)
 {
-    const struct tls_wish command = {.name = "localhost", .version = TLS1_2_VERSION};
+    const struct tls_command command = {.name = "localhost", .version = TLS1_2_VERSION};
     struct tls_world *world = *state;
     struct tls_talk talk;
     size_t before;
@@ -298,7 +299,7 @@ static void test_renegotiation(void **state)
 /* In TLS 1.3 the same with keys: each request for new ones has to be answered. */
 static void test_key_updates(void **state)
 {
-    const struct tls_wish command = {.name = "localhost", .version = TLS1_3_VERSION};
+    const struct tls_command command = {.name = "localhost", .version = TLS1_3_VERSION};
     struct tls_world *world = *state;
     struct tls_talk talk;
 

@@ -50,7 +50,7 @@ static bool is_one_of(const char *subject, const char *one, const char *other)
 
 static void ask_as_ca(struct fe_tls_store *store)
 {
-    const struct tls_wish command = {.name = "a.test", .alpn = "\12acme-tls/1"};
+    const struct tls_command command = {.name = "a.test", .alpn = "\12acme-tls/1"};
     struct tls_result result;
 
     tls_ask(store, &command, &result);
@@ -65,7 +65,7 @@ static void ask_as_ca(struct fe_tls_store *store)
 static void ask(struct worker *worker, SSL_SESSION **session)
 {
     struct fe_tls_store *const store = worker->shared->store;
-    const struct tls_wish command = {
+    const struct tls_command command = {
         .name = "localhost", .version = worker->version, .session = *session};
     struct tls_result result;
 
@@ -108,7 +108,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* A new certificate, which nobody but the store holds in the end: the next one frees the last. */
+/* A new certificate, which only the store holds in the end: the next one frees the last. */
 static void replace(struct tls_world *world, const char *subject)
 {
     const struct fe_view name = FE_VIEW_LIT("a.test");

@@ -117,7 +117,7 @@ static void test_h1_backend_ends_first(void **state)
     trace_expect(&rig->trace, "end");
     assert_true(fe_exchange_is_over(ex));
     rig->ex = NULL;
-    h1_rig_feed(rig, "more"); /* for nobody */
+    h1_rig_feed(rig, "more"); /* discarded */
     trace_expect(&rig->trace, "");
 }
 

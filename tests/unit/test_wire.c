@@ -340,7 +340,7 @@ static void what_does_not_fit_its_field_has_no_size(void **state)
     assert_int_equal(fe_old_nodes_size(NULL, 256), SIZE_MAX);
 }
 
-/* A peer may send 255 IDs: all are checked, those that nobody could dial are left out, and of the
+/* A peer may send 255 IDs: all are checked, those that cannot be dialed are left out, and of the
  * others the first 16 are kept. */
 static void nodes_that_can_be_dialed(void **state)
 {

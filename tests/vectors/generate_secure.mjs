@@ -35,7 +35,7 @@ const signature = (bytes) => tlv(0x40, bytes);
 
 // --- the key schedule (2.1) ----------------------------------------------------------------------
 
-// A whole handshake: who (NULL: anonymous) says what, under which mesh secret (NULL: none).
+// A whole handshake: whose (NULL: anonymous), saying what, under which mesh secret (NULL: none).
 function shake({ secret, first, second, services }) {
   const s = {};
   s.th0 = H(text("flatend/2 session"), publicOf(initiator), publicOf(responder));

@@ -68,7 +68,7 @@ int fe_settings_copy_trust(struct fe_settings *settings, const struct flatend_op
                            struct flatend_error *error) FE_MUST_USE;
 
 /* Whether any node may connect and provide any service. */
-bool fe_settings_trust_everybody(const struct fe_settings *settings);
+bool fe_settings_trust_all(const struct fe_settings *settings);
 
 /* Wipes the secrets. */
 void fe_settings_deinit(struct fe_settings *settings);

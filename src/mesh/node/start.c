@@ -249,7 +249,7 @@ static int look_up(struct flatend_node *node, const char *const *addrs, size_t n
 /* Once, and only where it is not just this machine that can reach the node. */
 static void warn_open_mesh(const struct flatend_node *node)
 {
-    if (!fe_settings_trust_everybody(&node->settings)) {
+    if (!fe_settings_trust_all(&node->settings)) {
         return;
     }
     for (size_t i = 0; i < node->n_listeners; i++) {

@@ -108,7 +108,7 @@ int fe_settings_copy_trust(struct fe_settings *settings, const struct flatend_op
     return code != 0 ? code : copy_rules(settings, options, error);
 }
 
-bool fe_settings_trust_everybody(const struct fe_settings *settings)
+bool fe_settings_trust_all(const struct fe_settings *settings)
 {
     const struct fe_trust *trust = &settings->trust;
 

@@ -1,4 +1,4 @@
-// HTTP as a client sees it: whole responses, and raw bytes where a library would be too polite.
+// HTTP as a client sees it: whole responses, and raw bytes where a library would correct them.
 import http from "node:http";
 import { connect } from "node:net";
 

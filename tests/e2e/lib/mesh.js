@@ -46,7 +46,7 @@ export class Gateway {
 
     static async start(t, settings) {
         const gateway = new Gateway(t, settings);
-        // Between looking for a free port and listening on it, somebody else may take it.
+        // Between looking for a free port and listening on it, another process may take it.
         for (let attempt = 1; ; attempt++) {
             gateway.nodePort = await freePort();
             gateway.httpPort = await freePort();
@@ -80,7 +80,7 @@ export class Gateway {
         const { routes = [], http = {}, timeout = {}, min = {}, max = {}, certificates = [] } =
             this.settings;
         const { services = [], ...mesh } = this.settings.mesh ?? {};
-        // Nobody asks a CA in the internet for anything: tests/e2e/acme.test.js has its own.
+        // No CA in the internet is asked for anything: tests/e2e/acme.test.js has its own.
         return (
             `addr = "${this.address}"\nstate_dir = "state"\n` +
             (this.settings.workers ? `workers = ${this.settings.workers}\n\n` : "\n") +

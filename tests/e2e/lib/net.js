@@ -1,5 +1,5 @@
-// Hosts of our own: network namespaces, each with a link to a router that can cut it off without a
-// word to anybody.
+// Hosts of our own: network namespaces, each with a link to a router that can cut it off without
+// notice to either side.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { Program } from "./program.js";

@@ -139,7 +139,7 @@ export class AcmeGateway {
     }
 
     async start() {
-        // With this umask, whoever creates a file without saying who may read it says: everybody.
+        // With this umask, a file that is created without a mode can be read by every user.
         this.program = new Program(this.t, "/bin/sh",
             ["-c", 'umask 0; exec "$0"', join(build, "flatend")], { cwd: this.folder });
         await this.program.waitFor("Listening for HTTPS requests on");
@@ -149,7 +149,7 @@ export class AcmeGateway {
         return this.program.waitFor("New certificate for");
     }
 
-    // The certificate that a client gets for `name`, who trusts Pebble: { authorized, serial }.
+    // The certificate that a client that trusts Pebble gets for `name`: { authorized, serial }.
     handshake(name = "a.test") {
         return new Promise((resolve, reject) => {
             const socket = connect({ host: "127.0.0.1", port: this.httpsPort, servername: name,

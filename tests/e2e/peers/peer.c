@@ -1,17 +1,17 @@
-/* A node of ours for end-to-end tests.
+/* A node for end-to-end tests.
  *
  *     peer [OPTIONS] [ADDRESS...]     joins by these addresses ("host:port", "KEY@host:port")
  *
  *     -b ADDRESS    listen here             -k PATH   secret key
  *     -s TEXT       mesh secret             -r        no old peers
- *     -a KEY        let this key in         -p NAME=KEY  who may provide a service
+ *     -a KEY        allow this key          -p NAME=KEY  the key that may provide a service
  *     -n NAME       what it calls itself    -d MS     a silent peer is gone after this
  *     -S SERVICE    offer a service         -1        do not reconnect
  *
- * Services: `name` answers with -n; `who` with the header peer.id; `hang` waits until nobody waits
- * for it, says so, and `relay` asks `hang` on behalf of its request; `echo` echoes body and
+ * Services: `name` answers with -n; `who` with the header peer.id; `hang` waits until its requester
+ * is gone, says so, and `relay` asks `hang` on behalf of its request; `echo` echoes body and
  * trailers; any other is as `name`. Lines on standard input: "add SERVICE", "remove SERVICE", "call
- * SERVICE". What happens is told on standard error. */
+ * SERVICE". What happens is logged on standard error. */
 #include <flatend.h>
 #include <pthread.h>
 #include <stdio.h>
