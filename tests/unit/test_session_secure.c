@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "mesh/session/record.h"
+#include "mesh/session/secure.h"
+#include "mesh/wire/old.h"
 #include "mesh/wire/secure.h"
 #include "support/pair.h"
 
@@ -368,6 +370,48 @@ static void nothing_is_sent_before_the_peer_has_answered(void **state)
     pair_deinit(&pair);
 }
 
+/* Services that make the side's Handshake `size` bytes long. */
+static void fill_handshake(struct pair *pair, int side, struct fe_view services[FE_SERVICES_MAX],
+                           size_t size)
+{
+    static const uint8_t name[256] = {'s'};
+    struct fe_self *self = &pair->sides[side].self;
+    const struct fe_session session = {.self = self};
+    size_t rest;
+
+    self->services = services;
+    self->n_services = 0;
+    while ((rest = size - fe_secure_handshake_size(&session)) > 0) {
+        services[self->n_services++] = fe_view_of(name, (rest > 256 ? 200 : rest) - 1);
+    }
+}
+
+/* It fits an old record to the last byte; with one more it is said whose fault that is. */
+static void a_handshake_may_fill_its_record(void **state)
+{
+    static const size_t sizes[] = {
+        [PAIR_INITIATOR] = FE_OLD_PLAINTEXT_MAX - 5, /* behind a seq and an opcode */
+        [PAIR_RESPONDER] = FE_OLD_PLAINTEXT_MAX,
+    };
+    static const struct fe_trust trusts[] = {{0}, {.has_secret = true}};
+    struct fe_view services[FE_SERVICES_MAX];
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        const int side = i % 2 == 0 ? PAIR_INITIATOR : PAIR_RESPONDER;
+        const size_t excess = (size_t)(i / 2 % 2);
+        struct pair pair;
+
+        pair_init(&pair, 1);
+        pair.sides[PAIR_INITIATOR].self.trust = &trusts[i / 4];
+        pair.sides[PAIR_RESPONDER].self.trust = &trusts[i / 4];
+        fill_handshake(&pair, side, services, sizes[side] + excess);
+        assert_int_equal(pair_open(&pair), excess == 0 ? 0 : FLATEND_ETOOBIG);
+        assert_int_equal(pair.sides[0].session.state == FE_SESSION_OPEN, excess == 0);
+        pair_deinit(&pair);
+    }
+}
+
 /* Neither side holds on to what only the handshake needed. */
 static void secrets_of_the_handshake_are_wiped(void **state)
 {
@@ -400,6 +444,7 @@ int main(void)
         cmocka_unit_test(stream_ids_never_run_out),
         cmocka_unit_test(find_node_is_bounded_and_matched),
         cmocka_unit_test(nothing_is_sent_before_the_peer_has_answered),
+        cmocka_unit_test(a_handshake_may_fill_its_record),
         cmocka_unit_test(secrets_of_the_handshake_are_wiped),
     };
 
