@@ -160,6 +160,7 @@ static int answer_new_order(struct acme_ca *ca, const json_t *order)
     for (size_t i = 0; i < ACME_CA_NAMES; i++) {
         snprintf(ca->authz_status[i], sizeof(ca->authz_status[i]), "pending");
         ca->authz_failed[i] = 0;
+        ca->undecided[i] = 0;
     }
     snprintf(ca->location, sizeof(ca->location), "https://ca.test/order/%u", ca->n_orders);
     put_order(ca);
@@ -175,13 +176,46 @@ static int answer_order(struct acme_ca *ca)
     return 200;
 }
 
+static void decide_order(struct acme_ca *ca)
+{
+    bool all_valid = true;
+
+    for (size_t i = 0; i < ACME_CA_NAMES; i++) {
+        all_valid = all_valid && strcmp(ca->authz_status[i], "valid") == 0;
+    }
+    if (all_valid) {
+        snprintf(ca->order_status, sizeof(ca->order_status), "ready");
+    }
+}
+
+static void decide_challenge(struct acme_ca *ca, size_t i)
+{
+    const unsigned type = ca->undecided[i] - 1;
+
+    ca->undecided[i] = 0;
+    if ((ca->accepts & 1U << type) != 0) {
+        snprintf(ca->authz_status[i], sizeof(ca->authz_status[i]), "valid");
+        decide_order(ca);
+    } else {
+        snprintf(ca->authz_status[i], sizeof(ca->authz_status[i]), "invalid");
+        snprintf(ca->order_status, sizeof(ca->order_status), "invalid");
+        ca->authz_failed[i] |= 1U << type;
+    }
+}
+
 static const char *challenge_status(const struct acme_ca *ca, size_t i, unsigned type)
 {
+    if (ca->undecided[i] == type + 1) {
+        return "processing";
+    }
     return (ca->authz_failed[i] & 1U << type) != 0 ? "invalid" : "pending";
 }
 
 static int answer_authz(struct acme_ca *ca, size_t i)
 {
+    if (ca->undecided[i] > 0 && ca->undecided_left-- == 0) {
+        decide_challenge(ca, i);
+    }
     snprintf(
         ca->body, sizeof(ca->body),
         "{\"status\":\"%s\",\"identifier\":{\"type\":\"dns\",\"value\":\"%s\"},\"challenges\":["
@@ -202,27 +236,12 @@ static int answer_authz(struct acme_ca *ca, size_t i)
     return 200;
 }
 
-static void decide_order(struct acme_ca *ca)
-{
-    bool all_valid = true;
-
-    for (size_t i = 0; i < ACME_CA_NAMES; i++) {
-        all_valid = all_valid && strcmp(ca->authz_status[i], "valid") == 0;
-    }
-    if (all_valid) {
-        snprintf(ca->order_status, sizeof(ca->order_status), "ready");
-    }
-}
-
 static int answer_challenge(struct acme_ca *ca, size_t i, unsigned type)
 {
-    if ((ca->accepts & 1U << type) != 0) {
-        snprintf(ca->authz_status[i], sizeof(ca->authz_status[i]), "valid");
-        decide_order(ca);
-    } else {
-        snprintf(ca->authz_status[i], sizeof(ca->authz_status[i]), "invalid");
-        snprintf(ca->order_status, sizeof(ca->order_status), "invalid");
-        ca->authz_failed[i] |= 1U << type;
+    ca->undecided[i] = type + 1;
+    ca->undecided_left = ca->n_undecided;
+    if (ca->n_undecided == 0) {
+        decide_challenge(ca, i);
     }
     snprintf(ca->body, sizeof(ca->body), "{\"status\":\"processing\"}");
     return 200;

@@ -18,8 +18,9 @@ struct acme_ca {
     unsigned accepts;      /* bits of challenge types that succeed; default: all */
     unsigned n_bad_nonces; /* so many signed requests are refused first */
     bool refuses_replaces;
-    unsigned n_pending; /* polls before a challenge is decided, and an order issued */
-    int64_t lifetime_s; /* default: 90 days */
+    unsigned n_undecided; /* polls before a challenge is decided */
+    unsigned n_pending;   /* polls before an order is issued */
+    int64_t lifetime_s;   /* default: 90 days */
     /* The next request whose URL holds `fail_at` gets this answer, `n_fail` times. */
     const char *fail_at;
     unsigned n_fail;
@@ -40,6 +41,8 @@ struct acme_ca {
     char authz_status[ACME_CA_NAMES][16];
     unsigned authz_failed[ACME_CA_NAMES]; /* bits of challenge types */
     unsigned polls_left;
+    unsigned undecided_left;
+    unsigned undecided[ACME_CA_NAMES]; /* 1 more than the type of the challenge; 0: none */
     unsigned n_valid_names;
     struct evp_pkey_st *key;
     struct x509_st *cert;

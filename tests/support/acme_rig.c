@@ -369,8 +369,12 @@ void acme_rig_step(struct acme_rig *rig)
         rig->wants_key = false;
         call(rig, call_key, &key);
     } else {
-        if (rig->wake_ms > rig->now_ms) {
-            rig->now_ms = rig->wake_ms;
+        const uint64_t wake_ms = rig->wake_ms;
+
+        assert_int_not_equal(wake_ms, ACME_RIG_NEVER);
+        rig->wake_ms = ACME_RIG_NEVER;
+        if (wake_ms > rig->now_ms) {
+            rig->now_ms = wake_ms;
         }
         call(rig, call_wake, NULL);
     }

@@ -8,6 +8,7 @@
 #include "support/trace.h"
 
 #define ACME_RIG_START_MS (UINT64_C(1800000000) * 1000)
+#define ACME_RIG_NEVER    UINT64_MAX
 
 struct acme_rig {
     struct trace trace;
@@ -17,7 +18,7 @@ struct acme_rig {
     struct fe_log log;
     struct fe_acme *machine;
     uint64_t now_ms;
-    uint64_t wake_ms;
+    uint64_t wake_ms; /* a wake-up comes once; with nothing under way the machine waits for one */
     unsigned n_locks; /* taken and not given back */
     bool is_taken;    /* another process has the names */
 

@@ -183,6 +183,19 @@ static void test_second_challenge(void **state)
     assert_null(strstr(rig->trace.text, "http-01"));
 }
 
+static void test_challenge_that_is_decided_later(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    rig->ca.n_undecided = 2;
+    assert_true(acme_rig_run(rig, 1, STEPS));
+    rig->trace.text[rig->trace.len] = '\0';
+    assert_non_null(strstr(rig->trace.text,
+                           "POST /challenge/0/0 POST /authz/1/0 POST /authz/1/0 POST /authz/1/0 "
+                           "POST /authz/1/1 publish"));
+    assert_true(rig->now_ms - ACME_RIG_START_MS < MINUTE_MS);
+}
+
 static void test_order_of_the_configuration(void **state)
 {
     struct acme_rig *rig = *state;
@@ -491,6 +504,7 @@ static bool end_after(unsigned n, bool is_lost, unsigned accepts)
 
     acme_rig_init(&rig);
     rig.ca.accepts = accepts;
+    rig.ca.n_undecided = 2;
     rig.ca.n_pending = 2;
     assert_true(acme_rig_start(&rig));
     for (unsigned i = 0; i < n && rig.n_installed == 0; i++) {
@@ -570,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_checks_as_often_as_the_server_says, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replaces_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_challenge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_challenge_that_is_decided_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_of_the_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_challenge_works, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_one_challenge_is_configured, setup, teardown),
