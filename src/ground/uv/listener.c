@@ -104,19 +104,33 @@ int fe_listener_try(const struct fe_addr *addr)
     return 0;
 }
 
+static void on_discarded(uv_handle_t *handle)
+{
+    struct fe_listener *listener = handle->data;
+
+    free(listener);
+}
+
+/* On failure the listener is gone: at once, or as soon as the loop is done with its handle. */
 static int start_listener(struct fe_listener *listener)
 {
     int code = fe_socket_addr(listener->fd, &listener->addr);
 
+    if (code == 0) {
+        code = uv_poll_init(listener->worker->loop, &listener->poll, listener->fd);
+        code = code == 0 ? 0 : fe_uv_code(code);
+    }
     if (code != 0) {
+        free(listener);
         return code;
     }
-    code = uv_poll_init(listener->worker->loop, &listener->poll, listener->fd);
-    if (code == 0) {
-        listener->poll.data = listener;
-        code = uv_poll_start(&listener->poll, UV_READABLE, on_ready);
+    listener->poll.data = listener;
+    code = uv_poll_start(&listener->poll, UV_READABLE, on_ready);
+    if (code != 0) {
+        uv_close((uv_handle_t *)&listener->poll, on_discarded);
+        return fe_uv_code(code);
     }
-    return code == 0 ? 0 : fe_uv_code(code);
+    return 0;
 }
 
 int fe_listener_adopt(struct fe_worker *worker, int fd, const struct fe_listener_ops *ops,
@@ -135,12 +149,10 @@ int fe_listener_adopt(struct fe_worker *worker, int fd, const struct fe_listener
     listener->fd = fd;
     fe_timer_init(&listener->resume, on_resume);
     code = start_listener(listener);
-    if (code != 0) {
-        free(listener);
-        return code;
+    if (code == 0) {
+        *out = listener;
     }
-    *out = listener;
-    return 0;
+    return code;
 }
 
 int fe_listener_open(struct fe_worker *worker, const struct fe_addr *addr,
