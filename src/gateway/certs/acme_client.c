@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gateway/certs/acme_client_internal.h"
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/base/rng.h"
 
@@ -183,9 +184,7 @@ static int copy_names(struct fe_acme_client *client, const struct fe_config_http
         if (name == NULL) {
             return FLATEND_ENOMEM;
         }
-        for (char *c = name; *c != '\0'; c++) {
-            *c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
-        }
+        fe_ascii_lower_all(name, config->domains[i].len);
         while (k < client->n_names && strcmp(client->names[k], name) != 0) {
             k++;
         }

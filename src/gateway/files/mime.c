@@ -1,5 +1,6 @@
 #include "gateway/files/mime.h"
 
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 
 #define UTF8 "; charset=utf-8"
@@ -89,9 +90,8 @@ static void extension_of(struct fe_view path, char extension[EXTENSION_MAX + 1])
     }
     if (start > 0 && path.ptr[start - 1] == '.' && path.len - start <= EXTENSION_MAX) {
         for (; start < path.len; start++) {
-            const uint8_t c = path.ptr[start];
             FE_ASSERT(n < EXTENSION_MAX, "an extension fits");
-            extension[n++] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+            extension[n++] = (char)fe_ascii_lower(path.ptr[start]);
         }
     }
     extension[n] = '\0';

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/base/json.h"
 #include "web/http/exchange.h"
@@ -22,7 +23,7 @@ static int weight_of(struct fe_view params)
         int scale = Q_MAX;
 
         params = fe_view_skip(params, semicolon != NULL ? len + 1 : len);
-        if (param.len < 3 || (param.ptr[0] | 0x20) != 'q' || param.ptr[1] != '=') {
+        if (param.len < 3 || fe_ascii_lower(param.ptr[0]) != 'q' || param.ptr[1] != '=') {
             continue;
         }
         for (size_t i = 2; i < param.len && scale > 0; i++) {

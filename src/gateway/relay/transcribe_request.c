@@ -1,5 +1,6 @@
 #include "gateway/relay/query.h"
 #include "gateway/relay/transcribe.h"
+#include "ground/base/ascii.h"
 #include "web/http/hop_by_hop.h"
 #include "web/http/syntax.h"
 
@@ -157,15 +158,6 @@ static uint8_t *put(uint8_t *to, struct fe_view v)
     return to + v.len;
 }
 
-static void lower(uint8_t *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] >= 'A' && text[i] <= 'Z') {
-            text[i] |= 0x20;
-        }
-    }
-}
-
 static int count_query(struct fe_view query, size_t *n)
 {
     struct fe_view name;
@@ -212,7 +204,7 @@ static int add_query(struct transcriber *t, size_t n_params)
         uint8_t *start = to;
         size_t len = fe_query_decode(put(start, QUERY_PREFIX), name);
 
-        lower(start + QUERY_PREFIX.len, len);
+        fe_ascii_lower_all(start + QUERY_PREFIX.len, len);
         name = fe_view_of(start, QUERY_PREFIX.len + len);
         to = start + name.len;
         value = fe_view_of(to, fe_query_decode(to, value));
@@ -233,7 +225,7 @@ static int add_params(struct transcriber *t, const struct fe_match *match)
             return FLATEND_ENOMEM;
         }
         (void)put(put(text, PARAMS_PREFIX), name);
-        lower(text, len);
+        fe_ascii_lower_all(text, len);
         add(t, fe_view_of(text, len), match->params[i].value);
     }
     return 0;

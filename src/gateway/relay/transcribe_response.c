@@ -1,4 +1,5 @@
 #include "gateway/relay/transcribe.h"
+#include "ground/base/ascii.h"
 #include "web/http/syntax.h"
 
 enum { STATUS_DIGITS = 3 };
@@ -36,7 +37,7 @@ static int lower_name(struct fe_view *name, struct fe_arena *arena)
     size_t i = 0;
     uint8_t *copy;
 
-    while (i < name->len && !(name->ptr[i] >= 'A' && name->ptr[i] <= 'Z')) {
+    while (i < name->len && !fe_ascii_is_upper(name->ptr[i])) {
         i++;
     }
     if (i == name->len) {
@@ -46,11 +47,7 @@ static int lower_name(struct fe_view *name, struct fe_arena *arena)
     if (copy == NULL) {
         return FLATEND_ENOMEM;
     }
-    for (; i < name->len; i++) {
-        if (copy[i] >= 'A' && copy[i] <= 'Z') {
-            copy[i] |= 0x20;
-        }
-    }
+    fe_ascii_lower_all(copy + i, name->len - i);
     name->ptr = copy;
     return 0;
 }

@@ -1,9 +1,6 @@
 #include "ground/base/view.h"
 
-static uint8_t fold(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
+#include "ground/base/ascii.h"
 
 bool fe_view_equal_nocase(struct fe_view a, struct fe_view b)
 {
@@ -11,7 +8,7 @@ bool fe_view_equal_nocase(struct fe_view a, struct fe_view b)
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (fold(a.ptr[i]) != fold(b.ptr[i])) {
+        if (fe_ascii_lower(a.ptr[i]) != fe_ascii_lower(b.ptr[i])) {
             return false;
         }
     }

@@ -1,6 +1,5 @@
 #include "ground/os/socket.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netdb.h>
@@ -9,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
@@ -107,7 +107,7 @@ static int fail(struct flatend_error *err)
 
     (void)fe_err_set(err, code, "%s", fe_os_last_reason());
     if (err != NULL) {
-        err->text[0] = (char)tolower((unsigned char)err->text[0]);
+        err->text[0] = (char)fe_ascii_lower((uint8_t)err->text[0]);
     }
     return code;
 }

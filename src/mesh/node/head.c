@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/base/token.h"
 
@@ -57,7 +58,8 @@ static bool is_of_peer(const char *name)
 {
     static const char prefix[] = "peer.";
 
-    return (name[0] | 0x20) == 'p' && strncasecmp(name, prefix, sizeof(prefix) - 1) == 0;
+    return fe_ascii_lower((uint8_t)name[0]) == 'p' &&
+           strncasecmp(name, prefix, sizeof(prefix) - 1) == 0;
 }
 
 void fe_received_head_set_peer_id(struct fe_received_head *head, const char *key)
@@ -159,10 +161,8 @@ static char *copy_lower(struct fe_arena *arena, struct fe_view name)
 {
     char *copy = fe_arena_copy(arena, name);
 
-    for (size_t i = 0; copy != NULL && i < name.len; i++) {
-        if (copy[i] >= 'A' && copy[i] <= 'Z') {
-            copy[i] = (char)(copy[i] - 'A' + 'a');
-        }
+    if (copy != NULL) {
+        fe_ascii_lower_all(copy, name.len);
     }
     return copy;
 }

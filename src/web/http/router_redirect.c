@@ -1,4 +1,5 @@
 /* Where a path that no route matches is meant to lead: RFC 3986 §6.2.2 and letter case. */
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "web/http/router_tree.h"
 
@@ -25,8 +26,7 @@ static void put_query(struct writer *w, struct fe_view query)
 /* pchar (RFC 3986 §3.3) without what is percent-encoded. */
 static bool is_path_char(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr("-._~!$&'()*+,;=:@", c) != NULL);
+    return fe_ascii_is_alphanumeric(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@", c) != NULL);
 }
 
 static void put_segment(struct writer *w, struct fe_view segment)

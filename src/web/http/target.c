@@ -1,5 +1,6 @@
 #include "web/http/target.h"
 
+#include "ground/base/ascii.h"
 #include "web/http/syntax.h"
 
 enum { PORT_DIGITS_MAX = 5 };
@@ -26,7 +27,7 @@ static bool is_host_char(uint8_t c)
     case '=':
         return true;
     default:
-        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        return fe_ascii_is_alphanumeric(c);
     }
 }
 

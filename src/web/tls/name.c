@@ -1,4 +1,5 @@
 /* Which names a certificate is valid for. */
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/base/ip.h"
 #include "web/tls/openssl.h"
@@ -18,11 +19,6 @@ bool fe_name_is_address(struct fe_view name)
     return fe_name_to_address(name, bytes) > 0;
 }
 
-static bool is_alphanumeric(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool fe_name_is_valid(struct fe_view name, bool wildcard)
 {
     enum { LABEL_MAX = 63 };
@@ -40,7 +36,7 @@ bool fe_name_is_valid(struct fe_view name, bool wildcard)
 
         if (c == '.' && len > 0) {
             len = 0;
-        } else if (is_alphanumeric(c) || (c == '-' && len > 0 && !is_last)) {
+        } else if (fe_ascii_is_alphanumeric(c) || (c == '-' && len > 0 && !is_last)) {
             len++;
         } else {
             return false;

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "web/tls/context.h"
 
@@ -242,5 +243,5 @@ enum fe_tls_detect fe_tls_detect(uint8_t first)
     if (first == CONTENT_HANDSHAKE) {
         return FE_TLS_DETECT_TLS;
     }
-    return first >= 'A' && first <= 'Z' ? FE_TLS_DETECT_HTTP : FE_TLS_DETECT_NEITHER;
+    return fe_ascii_is_upper(first) ? FE_TLS_DETECT_HTTP : FE_TLS_DETECT_NEITHER;
 }
