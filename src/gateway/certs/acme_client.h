@@ -1,4 +1,4 @@
-/* Certificates by ACME for the listeners of a gateway that have none of their own: one agent for
+/* Certificates by ACME for the listeners of a gateway that have none of their own: one client for
  * each, on the gateway's worker. web/acme/acme.h decides, web/acme/store.h stores,
  * gateway/certs/fetch.h sends requests; this connects them, and installs new certificates where
  * they are served. */
@@ -10,7 +10,7 @@
 #include "gateway/config/config.h"
 #include "ground/uv/worker.h"
 
-/* What all agents of a gateway share. */
+/* What all ACME clients of a gateway share. */
 struct fe_acme_manager {
     struct fe_worker *worker;
     const struct fe_config *config;
@@ -23,14 +23,14 @@ struct fe_acme_manager {
 /* All three outlive the manager. */
 void fe_acme_manager_init(struct fe_acme_manager *manager, struct fe_worker *worker,
                           const struct fe_config *config, const struct fe_log *log);
-/* After the last of its agents is gone. */
+/* After the last of its clients is gone. */
 void fe_acme_manager_deinit(struct fe_acme_manager *manager);
 
 /* Serves the certificate that is stored, if there is one, and asks for new ones from now on,
- * whatever fails. `https` outlives the agent. FLATEND_ENOMEM. */
+ * whatever fails. `https` outlives the client. FLATEND_ENOMEM. */
 int fe_acme_manager_add(struct fe_acme_manager *manager, struct fe_https *https) FE_MUST_USE;
 
-/* Stops all agents; `on_gone` comes once for each, perhaps from within: nothing of it needs
+/* Stops all clients; `on_gone` comes once for each, perhaps from within: nothing of it needs
  * anything any more. */
 void fe_acme_manager_stop(struct fe_acme_manager *manager, void (*on_gone)(void *arg), void *arg);
 

@@ -1,4 +1,4 @@
-/* Private to the agents: gateway/certs/acme_agent*.c. */
+/* Private to src/gateway/certs/acme_client*.c: one ACME client. */
 #ifndef FE_GATEWAY_CERTS_ACME_CLIENT_INTERNAL_H
 #define FE_GATEWAY_CERTS_ACME_CLIENT_INTERNAL_H
 

@@ -15,7 +15,7 @@ static bool overlaps(const struct fe_addr *a, const struct fe_addr *b)
     return fe_addr_equal(a, b) || fe_addr_is_unspecified(a) || fe_addr_is_unspecified(b);
 }
 
-/* Who listens there, or NULL. */
+/* The listener there, or NULL. */
 static const struct fe_config_http *find_listener(const struct fe_config *config, size_t n,
                                                   const struct fe_addr *addr,
                                                   struct fe_toml_pos *pos)

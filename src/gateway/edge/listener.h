@@ -55,8 +55,8 @@ void fe_http_listener_init(struct fe_http_listener *listener,
 
 /* From here on clients and exchanges begin with `snapshot`, of which the listener takes a
  * reference: new clients have its limits, and new requests of all clients its routes and filters.
- * Whoever has begun goes on with what it began with: clients with their limits,
- * exchanges with their route. `http` is the index of the listener in there. Addresses, certificates
+ * What has begun goes on with what it began with: clients with their limits, exchanges with their
+ * route. `http` is the index of the listener in there. Addresses, certificates
  * and the mesh are not the listener's, and stay. */
 void fe_http_listener_replace(struct fe_http_listener *listener, struct fe_snapshot *snapshot,
                               size_t http);

@@ -3,7 +3,7 @@
  * Happy path: a task to each worker, which copies its block there and goes back as an answer; the
  * last answer completes the sum.
  *
- * Failure modes: a worker has ended: nobody writes its block any more, and it is copied at once.
+ * Failure modes: a worker has ended: its block is not written any more, and it is copied at once.
  * One that ends meanwhile runs the task before (ground/uv/worker_thread.h), and the answer comes
  * behind its end. */
 #include "gateway/edge/stats.h"

@@ -2,9 +2,9 @@
  *
  * A process that ends without closing leaves its file behind, and nothing can be bound to it. So
  * what is found is replaced, if it is a socket on which nothing listens. Two that start at once
- * must not replace each other's: they take turns by a lock on the directory. Whoever may read the
- * directory can hold that lock, for ever: it is waited for far longer than a turn takes, and then
- * done without. */
+ * must not replace each other's: they take turns by a lock on the directory. A process that may
+ * read the directory can hold that lock, for ever: it is waited for far longer than a turn takes,
+ * and then done without. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -26,7 +26,7 @@ struct fe_kad_candidate;
 struct fe_kad_lookup {
     uint8_t self[FE_KEY_LEN]; /* never asked; zero if we are anonymous */
     uint8_t target[FE_KEY_LEN];
-    struct fe_kad_candidate *candidates; /* everyone ever heard of, the closest first */
+    struct fe_kad_candidate *candidates; /* every node ever learned of, the closest first */
     size_t n;
     size_t cap;
     size_t n_asked; /* asked now: neither an answer nor a failure yet */

@@ -19,7 +19,8 @@ static void check_ready(const struct fe_link *link)
 
     FE_ASSERT(!fe_timer_is_armed(&link->timer), "a link that is ready waits for nothing");
     FE_ASSERT(fe_timer_is_armed(&link->keepalive) == is_watched, "a peer is watched if it can be");
-    FE_ASSERT(link->session.state == FE_SESSION_OPEN, "a peer that is ready has said who it is");
+    FE_ASSERT(link->session.state == FE_SESSION_OPEN,
+              "a peer that is ready has sent its Handshake");
     FE_ASSERT(link->peer.registry == NULL || link->peer.registry == &mesh->registry,
               "a peer is in the registry of its mesh");
     FE_ASSERT(!link->has_goaway || link->peer.registry == NULL,

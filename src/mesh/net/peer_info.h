@@ -50,7 +50,7 @@ void fe_mesh_copy_stats(const struct fe_mesh *mesh, struct fe_node_stats *stats)
 /* The block itself, for what the node counts. */
 struct fe_node_stats *fe_mesh_stats(struct fe_mesh *mesh);
 
-/* All peers that have said who they are, the longest connected first; in `arena`. Secure ones are
+/* All peers whose Handshake has come, the longest connected first; in `arena`. Secure ones are
  * pinged, so that the next list knows their round-trip time: it is not measured all the time, for
  * no one to read. FLATEND_ENOMEM. */
 int fe_mesh_list_peers(struct fe_mesh *mesh, struct fe_arena *arena, struct fe_peer_info **peers,

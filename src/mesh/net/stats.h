@@ -22,7 +22,7 @@
     X(COUNTER, rejected, "flatend_mesh_rejected_connections_total", NULL, "connections",           \
       "Connections of peers that were closed at once: too many, or no memory")                     \
     X(COUNTER, handshakes, "flatend_mesh_handshakes_total", NULL, "connections",                   \
-      "Connections whose peer has said who it is")                                                 \
+      "Connections whose peer has sent its Handshake")                                             \
     X(COUNTER, failures, "flatend_mesh_failures_total", NULL, "connections",                       \
       "Connections that were closed for a fault")                                                  \
     X(COUNTER, streams_opened, "flatend_mesh_streams_total", NULL, "streams",                      \

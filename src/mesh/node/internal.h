@@ -1,4 +1,4 @@
-/* Private to src/node: what a node is made of. */
+/* Private to src/mesh/node: what a node is made of. */
 #ifndef FE_MESH_NODE_INTERNAL_H
 #define FE_MESH_NODE_INTERNAL_H
 

@@ -81,7 +81,7 @@ struct fe_call {
     struct fe_registry *registry;
     struct fe_timers *timers;
     struct fe_list link; /* in the registry's calls, while it runs */
-    /* private to src/rpc */
+    /* private to src/mesh/rpc */
     struct fe_timer timer;
     struct fe_stream *stream;
     const struct fe_header *trailers; /* behind the body, once that is finished */

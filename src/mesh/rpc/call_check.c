@@ -43,7 +43,7 @@ void fe_call_check(const struct fe_call *call)
     FE_ASSERT(call->n_tried > 0, "a call that runs has a provider");
     FE_ASSERT(call->body != FE_CALL_BODY_BLOCKED || fe_stream_is_blocked(call->stream) ||
                   call->stream->state != FE_STREAM_ACTIVE,
-              "who is owed on_writable will be called");
+              "a writer that is owed on_writable will be called");
     if (call->state == FE_CALL_WAITING) {
         check_waiting(call);
     } else {

@@ -1,4 +1,4 @@
-/* What the files of src/rpc share: the stream itself, and its life. */
+/* What the files of src/mesh/rpc share: the stream itself, and its life. */
 #ifndef FE_MESH_RPC_INTERNAL_H
 #define FE_MESH_RPC_INTERNAL_H
 

@@ -71,7 +71,7 @@ struct fe_peer {
     uint32_t last_remote; /* if it has windows: the peer's newest request; 0: none yet */
     /* The reason to send to the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
     enum fe_reason fault_reason;
-    /* private to src/rpc */
+    /* private to src/mesh/rpc */
     struct fe_map streams;       /* by id: ours and the peer's, open, closed or late */
     struct fe_list blocked;      /* streams that wait for space */
     struct fe_list done;         /* streams whose on_reset, or whose memory, is due */

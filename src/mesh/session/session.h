@@ -53,7 +53,7 @@ struct fe_session {
     bool is_refused; /* the peer does not let us in, and trying again would not help */
     const struct fe_self *self;
     struct fe_chain *out;
-    /* private to src/session */
+    /* private to src/mesh/session */
     uint8_t ephemeral_secret[FE_KEY_LEN];
     uint8_t ephemeral_public[FE_KEY_LEN];
     struct fe_secure_transcript transcript; /* in HELLO; wiped when it is over */

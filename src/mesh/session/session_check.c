@@ -46,7 +46,7 @@ static void check_old(const struct fe_session *session)
     FE_ASSERT(session->record_buf == NULL && session->packets.len == 0 && session->ended == 0,
               "an old record is one packet");
     FE_ASSERT(!has_traffic_keys(session), "an old session has one key, and does not keep it");
-    FE_ASSERT(session->received > 0, "the peer has said who it is");
+    FE_ASSERT(session->received > 0, "the peer's Handshake has come");
 }
 
 static void check_secure(const struct fe_session *session)
