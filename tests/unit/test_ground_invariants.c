@@ -13,6 +13,7 @@
 #include "ground/base/chain.h"
 #include "ground/base/list.h"
 #include "ground/base/map.h"
+#include "ground/base/refcount.h"
 #include "ground/base/timer.h"
 
 enum { N = 20 };
@@ -221,11 +222,29 @@ static void maps(void **state)
     fe_map_deinit(&map);
 }
 
+static void references_are_given_up_once(void **state)
+{
+    atomic_uint n_refs = 1;
+
+    (void)state;
+    fe_atomic_ref(&n_refs);
+    assert_false(fe_atomic_unref(&n_refs));
+    assert_true(fe_atomic_unref(&n_refs));
+    EXPECT_BROKEN(fe_atomic_ref(&n_refs), "a reference is made from another one");
+    atomic_store(&n_refs, 0);
+    EXPECT_BROKEN((void)!fe_atomic_unref(&n_refs), "a reference is given up once");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists),   cmocka_unit_test(timers), cmocka_unit_test(chains),
-        cmocka_unit_test(buffers), cmocka_unit_test(arenas), cmocka_unit_test(maps),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(timers),
+        cmocka_unit_test(chains),
+        cmocka_unit_test(buffers),
+        cmocka_unit_test(arenas),
+        cmocka_unit_test(maps),
+        cmocka_unit_test(references_are_given_up_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "gateway/config/https.h"
 #include "gateway/config/mesh.h"
 #include "ground/base/assert.h"
+#include "ground/base/refcount.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
 #include "ground/os/processor.h"
@@ -29,23 +30,13 @@ static struct fe_config *config_new(void)
 
 struct fe_config *fe_config_ref(struct fe_config *config)
 {
-    const unsigned n = atomic_fetch_add_explicit(&config->n_refs, 1, memory_order_relaxed);
-
-    FE_ASSERT(n > 0, "only what is held can be held once more");
+    fe_atomic_ref(&config->n_refs);
     return config;
 }
 
 void fe_config_unref(struct fe_config *config)
 {
-    /* What other threads have read they have read before it is freed. */
-    unsigned n_before;
-
-    if (config == NULL) {
-        return;
-    }
-    n_before = atomic_fetch_sub_explicit(&config->n_refs, 1, memory_order_acq_rel);
-    FE_ASSERT(n_before > 0, "a reference is given up once");
-    if (n_before > 1) {
+    if (config == NULL || !fe_atomic_unref(&config->n_refs)) {
         return;
     }
     for (size_t i = 0; i < config->n_http; i++) {

@@ -1,16 +1,21 @@
-/* What several objects of one thread use, and what ends with the last of them. Plain numbers: an
- * object that other threads use too has a count of its own for each of them, and one atomic
- * reference behind each (struct fe_snapshot). */
+/* What several objects use, and what ends with the last of them.
+ *
+ * Within one thread: plain numbers (struct fe_refcount). An object that other threads use too is
+ * counted in an atomic number; one that is used often has a plain count for each thread, and one
+ * atomic reference behind each (struct fe_snapshot). */
 #ifndef FE_GROUND_BASE_REFCOUNT_H
 #define FE_GROUND_BASE_REFCOUNT_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/err.h"
 
 struct fe_refcount {
     size_t n;
-    void (*on_zero)(struct fe_refcount *refs); /* nobody has it any more: frees it */
+    void (*on_zero)(struct fe_refcount *refs); /* the last reference is gone: frees it */
 };
 
 /* With one reference, the caller's. */
@@ -40,6 +45,25 @@ static inline void fe_refcount_unref(struct fe_refcount *refs)
             refs->on_zero(refs);
         }
     }
+}
+
+/* One more, from any thread that holds one. */
+static inline void fe_atomic_ref(atomic_uint *n_refs)
+{
+    const unsigned n_before = atomic_fetch_add_explicit(n_refs, 1, memory_order_relaxed);
+
+    FE_ASSERT(n_before > 0, "a reference is made from another one");
+}
+
+/* One less, from any thread. True: it was the last one, and the caller frees the object, having
+ * seen what the other threads did with it. */
+static inline bool fe_atomic_unref(atomic_uint *n_refs) FE_MUST_USE;
+static inline bool fe_atomic_unref(atomic_uint *n_refs)
+{
+    const unsigned n_before = atomic_fetch_sub_explicit(n_refs, 1, memory_order_acq_rel);
+
+    FE_ASSERT(n_before > 0, "a reference is given up once");
+    return n_before == 1;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/refcount.h"
 #include "ground/base/utc.h"
 #include "ground/os/file.h"
 #include "web/tls/openssl.h"
@@ -76,23 +77,13 @@ int fe_cert_new(X509 *leaf, STACK_OF(X509) * chain, EVP_PKEY *key, struct fe_cer
 
 struct fe_cert *fe_cert_ref(struct fe_cert *cert)
 {
-    const size_t n_before = atomic_fetch_add_explicit(&cert->n_refs, 1, memory_order_relaxed);
-
-    FE_ASSERT(n_before > 0, "a reference is made from another one");
+    fe_atomic_ref(&cert->n_refs);
     return cert;
 }
 
 void fe_cert_unref(struct fe_cert *cert)
 {
-    size_t n_before;
-
-    if (cert == NULL) {
-        return;
-    }
-    /* Acquire: the last owner sees what the others did with it. */
-    n_before = atomic_fetch_sub_explicit(&cert->n_refs, 1, memory_order_acq_rel);
-    FE_ASSERT(n_before > 0, "a reference is given up once");
-    if (n_before > 1) {
+    if (cert == NULL || !fe_atomic_unref(&cert->n_refs)) {
         return;
     }
     X509_free(cert->leaf);
