@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "mesh/rpc/call.h"
+#include "support/headers.h"
 #include "support/sim.h"
 
 enum {
@@ -95,7 +96,7 @@ static size_t id_of(struct fe_headers headers)
     struct fe_view text;
     size_t id = 0;
 
-    assert_true(fe_headers_find(headers, FE_VIEW_LIT("id"), &text));
+    assert_true(headers_find(headers, FE_VIEW_LIT("id"), &text));
     for (size_t i = 0; i < text.len; i++) {
         id = id * 10 + (size_t)(text.ptr[i] - '0');
     }

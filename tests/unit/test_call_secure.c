@@ -8,6 +8,7 @@
 
 #include "mesh/rpc/call.h"
 #include "support/fake_peer.h"
+#include "support/headers.h"
 
 enum { N_PEERS = 2 };
 
@@ -50,7 +51,7 @@ static void on_end(struct fe_call *call, struct fe_headers trailers)
     struct world *world = call->owner;
     struct fe_view value = FE_VIEW_LIT("");
 
-    (void)fe_headers_find(trailers, FE_VIEW_LIT("a"), &value);
+    (void)headers_find(trailers, FE_VIEW_LIT("a"), &value);
     trace_add(&world->trace, "done%.*s", (int)value.len, (const char *)value.ptr);
     memset(call, 0xdd, sizeof(*call)); /* it is the owner's again */
 }

@@ -8,6 +8,7 @@
 
 #include "mesh/rpc/internal.h"
 #include "support/fake_peer.h"
+#include "support/headers.h"
 
 enum { N_OWNERS = 3 };
 
@@ -311,7 +312,7 @@ static void look_at_trailers(struct fake_owner *owner, enum fake_callback callba
     if (callback == FAKE_ON_END) {
         struct fe_view value = FE_VIEW_LIT("none");
 
-        (void)fe_headers_find(owner->trailers, FE_VIEW_LIT("a"), &value);
+        (void)headers_find(owner->trailers, FE_VIEW_LIT("a"), &value);
         trace_add(owner->trace, "trailer(%.*s)", (int)value.len, (const char *)value.ptr);
     }
 }

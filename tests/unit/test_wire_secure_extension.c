@@ -48,6 +48,7 @@ static void extensions(void **state)
 {
     struct fe_secure_extension extension;
     struct vector vector;
+    struct fe_addr seen;
     char text[FE_ADDR_TEXT_MAX];
 
     (void)state;
@@ -56,9 +57,11 @@ static void extensions(void **state)
     assert_int_equal(extension.signature.len, 0);
     expect_extension("extension_unknown", &vector, &extension);
     expect_extension("extension_seen_ipv4", &vector, &extension);
-    assert_string_equal(fe_ip_addr_format(&extension.seen, text), "192.0.2.7:40000");
+    seen = fe_addr_of_ip(&extension.seen);
+    assert_string_equal(fe_addr_format(&seen, text), "192.0.2.7:40000");
     expect_extension("extension_seen_ipv6", &vector, &extension);
-    assert_string_equal(fe_ip_addr_format(&extension.seen, text), "[2001:db8::7]:40001");
+    seen = fe_addr_of_ip(&extension.seen);
+    assert_string_equal(fe_addr_format(&seen, text), "[2001:db8::7]:40001");
     expect_extension("extension_signed", &vector, &extension);
     assert_int_equal(extension.signature.len, FE_SIGNATURE_LEN);
     assert_int_equal(extension.signature.ptr[63], 64);

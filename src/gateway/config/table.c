@@ -40,7 +40,8 @@ struct fe_view fe_config_key_group(const struct fe_config_key *key)
     return fe_view_of(key->name, dot != NULL ? (size_t)(dot - key->name) : 0);
 }
 
-struct fe_view fe_config_key_leaf(const struct fe_config_key *key)
+/* The part behind the dot. */
+static struct fe_view leaf_of(const struct fe_config_key *key)
 {
     const char *const dot = strchr(key->name, '.');
     return fe_view_str(dot != NULL ? dot + 1 : key->name);
@@ -105,7 +106,7 @@ static struct fe_view guess_key(const struct walk *w, struct fe_view name)
         const struct fe_view group = fe_config_key_group(key);
 
         if (fe_view_equal(group, w->group)) {
-            consider(&guess, name, fe_config_key_leaf(key));
+            consider(&guess, name, leaf_of(key));
         } else if (w->group.len == 0) {
             consider(&guess, name, group);
         }
@@ -172,7 +173,7 @@ void fe_config_set_defaults(const struct fe_config_table *table, void *object)
 static bool is_named(const struct walk *w, const struct fe_config_key *key, struct fe_view name)
 {
     return fe_view_equal(fe_config_key_group(key), w->group) &&
-           (fe_view_equal(fe_config_key_leaf(key), name) ||
+           (fe_view_equal(leaf_of(key), name) ||
             (key->singular != NULL && fe_view_equal(fe_view_str(key->singular), name)));
 }
 
@@ -203,7 +204,7 @@ static int read_entry(const struct walk *w, const struct fe_config_key *key,
 
     FE_ASSERT(w->given != NULL, "what is given is noted");
     memcpy((char *)w->given + key->given_offset, &value, sizeof(value));
-    if (!fe_view_equal(entry->key, fe_config_key_leaf(key))) {
+    if (!fe_view_equal(entry->key, leaf_of(key))) {
         return fe_config_add_item(w->r, key, value, w->object);
     }
     return fe_config_read_key(w->r, key, value, w->object);

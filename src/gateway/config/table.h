@@ -118,9 +118,8 @@ int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_
 int fe_config_add_item(const struct fe_config_reader *r, const struct fe_config_key *key,
                        const struct fe_toml_value *value, void *object) FE_MUST_USE;
 
-/* The part of a key's name before its dot, if there is one; and the one behind it. */
+/* The part of a key's name before its dot, if there is one. */
 struct fe_view fe_config_key_group(const struct fe_config_key *key);
-struct fe_view fe_config_key_leaf(const struct fe_config_key *key);
 
 static inline bool fe_key_type_is_list(enum fe_key_type type)
 {

@@ -189,11 +189,6 @@ const char *fe_addr_format(const struct fe_addr *addr, char buf[FE_ADDR_TEXT_MAX
     return format_ip(plain_ip(addr), addr->port, buf);
 }
 
-const char *fe_ip_addr_format(const struct fe_ip_addr *addr, char buf[FE_ADDR_TEXT_MAX])
-{
-    return format_ip(ip_view(addr->family, addr->ip), addr->port, buf);
-}
-
 const char *fe_ip_addr_format_host(const struct fe_ip_addr *addr, char buf[FE_ADDR_TEXT_MAX])
 {
     return format_host(ip_view(addr->family, addr->ip), buf);

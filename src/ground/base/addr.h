@@ -44,7 +44,6 @@ int fe_addr_split(const char *text, struct fe_view *host, uint16_t *port,
 /* "127.0.0.1:9000", "[::]:3000", "unix:/run/x.sock"; an IPv4-mapped address as IPv4. Returns `buf`.
  */
 const char *fe_addr_format(const struct fe_addr *addr, char buf[FE_ADDR_TEXT_MAX]);
-const char *fe_ip_addr_format(const struct fe_ip_addr *addr, char buf[FE_ADDR_TEXT_MAX]);
 
 /* Only the host, without brackets. */
 const char *fe_ip_addr_format_host(const struct fe_ip_addr *addr, char buf[FE_ADDR_TEXT_MAX]);

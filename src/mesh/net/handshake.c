@@ -12,7 +12,8 @@ struct fe_addr fe_link_addr(const struct fe_link *link)
     return has_come && !link->peer.is_anonymous ? fe_addr_of_ip(&link->peer.id.addr) : link->addr;
 }
 
-const uint8_t *fe_link_proven_key(const struct fe_link *link)
+/* The key that the peer has proven on this link; NULL: none, or not yet. */
+static const uint8_t *proven_key(const struct fe_link *link)
 {
     return link->has_session && link->peer.is_proven ? link->peer.id.public_key : NULL;
 }
@@ -21,7 +22,7 @@ const char *fe_link_name(const struct fe_link *link, char buf[FE_PEER_NAME_MAX])
 {
     const struct fe_addr addr = fe_link_addr(link);
 
-    return fe_peer_name(&addr, fe_link_proven_key(link), buf);
+    return fe_peer_name(&addr, proven_key(link), buf);
 }
 
 /* An address that a peer advertises is only what it says: the log keeps where it really came from.
@@ -39,7 +40,7 @@ enum { NOTE_MAX = FE_ADDR_TEXT_MAX + FE_KEY_DIGITS + 24 };
 /* " (key 1f3a9c2e, from 10.9.9.9:50000)", as much of it as there is. */
 static const char *format_note(const struct fe_link *link, char buf[NOTE_MAX])
 {
-    const uint8_t *key = fe_link_proven_key(link);
+    const uint8_t *key = proven_key(link);
     bool is_elsewhere = has_come_from_elsewhere(link);
     char digits[FE_KEY_DIGITS + 1];
     char source[FE_ADDR_TEXT_MAX] = "";

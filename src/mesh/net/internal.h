@@ -132,9 +132,6 @@ struct fe_addr fe_link_addr(const struct fe_link *link);
  * (docs/PROTOCOL.md §1.4): completes what such a node says, but for the port. */
 void fe_link_complete_addr(const struct fe_link *link, struct fe_ip_addr *addr);
 
-/* The key that the peer has proven on this link; NULL: none, or not yet. */
-const uint8_t *fe_link_proven_key(const struct fe_link *link);
-
 /* What the peer is called in every line: mesh/wire/peer_name.h. Returns `buf`. */
 const char *fe_link_name(const struct fe_link *link, char buf[FE_PEER_NAME_MAX]);
 
@@ -147,9 +144,6 @@ void fe_link_log(const struct fe_link *link, const char *before, const char *aft
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
 
 /* ---- peer_info.c ---------------------------------------------------------------------------- */
-
-/* Bytes that the transport has sent for the link; 0 if it does not count them. */
-uint64_t fe_link_n_sent(const struct fe_link *link);
 
 /* What a link has counted, added to what all have. */
 void fe_link_add_stats(const struct fe_link *link, struct fe_node_stats *stats);

@@ -22,18 +22,19 @@ struct fe_node_stats *fe_mesh_stats(struct fe_mesh *mesh)
     return &mesh->stats;
 }
 
-void fe_link_add_stats(const struct fe_link *link, struct fe_node_stats *stats)
-{
-    stats->streams_opened += link->peer.n_opened;
-    stats->bytes_received += link->n_received;
-    stats->bytes_sent += fe_link_n_sent(link);
-}
-
-uint64_t fe_link_n_sent(const struct fe_link *link)
+/* Bytes that the transport has sent for the link; 0 if it does not count them. */
+static uint64_t n_sent(const struct fe_link *link)
 {
     const struct fe_transport_ops *ops = link->mesh->transport.ops;
 
     return ops->n_sent != NULL && link->io != NULL ? ops->n_sent(link->io) : 0;
+}
+
+void fe_link_add_stats(const struct fe_link *link, struct fe_node_stats *stats)
+{
+    stats->streams_opened += link->peer.n_opened;
+    stats->bytes_received += link->n_received;
+    stats->bytes_sent += n_sent(link);
 }
 
 void fe_mesh_copy_stats(const struct fe_mesh *mesh, struct fe_node_stats *stats)
@@ -115,7 +116,7 @@ static int describe_peer(const struct fe_link *link, uint64_t now_ms, struct fe_
         .rtt_us = link->rtt.smoothed_us,
         .rtt_min_us = link->rtt.min_us,
         .bytes_received = link->n_received,
-        .bytes_sent = fe_link_n_sent(link),
+        .bytes_sent = n_sent(link),
     };
     (void)fe_link_name(link, info->name);
     if (!peer->is_anonymous) {

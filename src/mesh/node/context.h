@@ -62,10 +62,7 @@ enum fe_reason fe_context_reason(int code);
 
 /* ---- serve.c ---- */
 
-/* The requester sees a failure, and not a short body; the handler learns `code`. */
-void fe_context_give_up(struct flatend_context *ctx, int code);
-
-/* The same because its time is up: one whose handler is inline is gone then. */
+/* Gives the request up because its time is over: one whose handler is inline is gone then. */
 void fe_context_time_out(struct flatend_context *ctx);
 
 /* ---- context.c ---- */

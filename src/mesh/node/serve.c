@@ -169,7 +169,8 @@ static int send_head(struct flatend_context *ctx)
     return code;
 }
 
-void fe_context_give_up(struct flatend_context *ctx, int code)
+/* The requester sees a failure, and not a short body; the handler learns `code`. */
+static void give_up(struct flatend_context *ctx, int code)
 {
     FE_ASSERT(code < 0 && ctx->stream != NULL, "a request is given up once, and for a reason");
     fe_stream_reset(ctx->stream, fe_context_reason(code));
@@ -185,7 +186,7 @@ static void abort_response(struct flatend_context *ctx, unsigned commands)
     if ((commands & FE_HANDOFF_SEND_HEAD) != 0) {
         (void)send_head(ctx); /* given up in either case */
     }
-    fe_context_give_up(ctx, FLATEND_ERESET);
+    give_up(ctx, FLATEND_ERESET);
 }
 
 static int send_response(struct flatend_context *ctx, unsigned commands)
@@ -215,7 +216,7 @@ static void pump(struct flatend_context *ctx, unsigned commands)
         int code = send_response(ctx, commands);
 
         if (code != 0) {
-            fe_context_give_up(ctx, code);
+            give_up(ctx, code);
         }
     }
     FE_CHECK(fe_handoff_check(&ctx->io));
@@ -321,7 +322,7 @@ static void finish_inline(struct flatend_context *ctx, unsigned commands)
 
 void fe_context_time_out(struct flatend_context *ctx)
 {
-    fe_context_give_up(ctx, FLATEND_ETIMEDOUT);
+    give_up(ctx, FLATEND_ETIMEDOUT);
     if (ctx->service->is_inline) {
         finish_inline(ctx, 0); /* the request had not ended: there is no handler to leave */
     }
@@ -437,7 +438,7 @@ void fe_node_cancel_contexts(struct flatend_node *node)
         struct flatend_context *ctx = FE_CONTAINER_OF(link, struct flatend_context, link);
 
         if (ctx->stream != NULL) {
-            fe_context_give_up(ctx, FLATEND_ECANCELED);
+            give_up(ctx, FLATEND_ECANCELED);
         }
         /* A handler that has returned, or never started, waits for nothing. */
         if (ctx->service->is_inline || (fe_handoff_collect(&ctx->io) & FE_HANDOFF_RELEASE) != 0) {

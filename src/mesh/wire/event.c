@@ -29,20 +29,6 @@ bool fe_names_next(struct fe_names *names, struct fe_view *name)
     return !reader.is_failed;
 }
 
-bool fe_headers_find(struct fe_headers headers, struct fe_view name, struct fe_view *value)
-{
-    struct fe_header header;
-    bool is_found = false;
-
-    while (fe_headers_next(&headers, &header)) {
-        if (fe_view_equal(header.name, name)) {
-            *value = header.value;
-            is_found = true;
-        }
-    }
-    return is_found;
-}
-
 bool fe_offers_next(struct fe_offers *offers, struct fe_offer *offer)
 {
     struct fe_reader reader = fe_reader_of(offers->bytes);

@@ -29,9 +29,6 @@ struct fe_names {
 bool fe_headers_next(struct fe_headers *headers, struct fe_header *header);
 bool fe_names_next(struct fe_names *names, struct fe_view *name);
 
-/* The value of the last header of that name; false if there is none. */
-bool fe_headers_find(struct fe_headers headers, struct fe_view name, struct fe_view *value);
-
 /* Encoded services with a weight each, checked likewise; walked with fe_offers_next. */
 struct fe_offers {
     struct fe_view bytes;

@@ -67,7 +67,6 @@ int fe_old_nodes_decode(struct fe_view body, struct fe_id ids[FE_NODES_MAX], siz
 
 /* An ID; an IPv4-mapped address, as Go sends it, is read as IPv4. */
 int fe_old_id_decode(struct fe_reader *reader, struct fe_id *id) FE_MUST_USE;
-size_t fe_old_id_size(const struct fe_id *id);
 void fe_old_id_encode(struct fe_writer *writer, const struct fe_id *id);
 
 /* Names and headers. What was decoded is checked: iterating over it later needs no checks. */

@@ -2,7 +2,7 @@
 #include "ground/base/assert.h"
 #include "mesh/wire/old.h"
 
-size_t fe_old_id_size(const struct fe_id *id)
+static size_t id_size(const struct fe_id *id)
 {
     return FE_KEY_LEN + 1 + (id->addr.family == FE_IPV4 ? 4 : 16) + 2;
 }
@@ -75,7 +75,7 @@ void fe_old_headers_encode(struct fe_writer *writer, const struct fe_header *hea
 
 size_t fe_old_handshake_size(const struct fe_id *id, const struct fe_view *services, size_t n)
 {
-    size_t identity = id != NULL ? fe_old_id_size(id) + FE_SIGNATURE_LEN : 0;
+    size_t identity = id != NULL ? id_size(id) + FE_SIGNATURE_LEN : 0;
 
     return fe_size_plus(1 + identity, fe_old_names_size(services, n));
 }
@@ -145,7 +145,7 @@ size_t fe_old_nodes_size(const struct fe_id *ids, size_t n)
         return SIZE_MAX;
     }
     for (size_t i = 0; i < n; i++) {
-        size += fe_old_id_size(&ids[i]);
+        size += id_size(&ids[i]);
     }
     return size;
 }
