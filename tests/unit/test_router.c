@@ -117,6 +117,7 @@ static void test_match(void **state)
     static const struct path_case cases[] = {
         {"GET", "/", "/"},
         {"HEAD", "/", "/"},
+        {"CONNECT", "/users/5", "/users/:id id=5"}, /* RFC 8441 */
         {"GET", "/users/5", "/users/:id id=5"},
         {"POST", "/users/5", "/users/:name name=5"},
         {"GET", "/users/me", "/users/me"},

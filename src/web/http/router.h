@@ -4,7 +4,7 @@
  * and "%2F" is a slash within a segment. `:param` takes one segment that is not empty, `*rest`
  * everything that is left, without the slash before it, and possibly nothing ("/files/"). If the
  * better match leads nowhere the next is tried; "." and ".." match nothing but are resolved for a
- * redirect to the fixed path. */
+ * redirect to the fixed path. A CONNECT for a tunnel (RFC 8441) takes the route of GET. */
 #ifndef FE_WEB_HTTP_ROUTER_H
 #define FE_WEB_HTTP_ROUTER_H
 

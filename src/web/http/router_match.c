@@ -293,7 +293,7 @@ int fe_router_match(const struct fe_router *router, const struct fe_request *req
     if (code != 0) {
         return code;
     }
-    if (!path.has_dots && fe_route_search(router, &path, request->method_text, false, &found)) {
+    if (!path.has_dots && fe_route_search(router, &path, fe_route_method(request), false, &found)) {
         match->result = FE_MATCH_FOUND;
         set_params(match, found.route, &path);
         return 0;

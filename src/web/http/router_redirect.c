@@ -150,7 +150,7 @@ int fe_route_redirect(const struct fe_router *router, const struct fe_request *r
                       struct fe_view *location)
 {
     struct fe_route_path other = *path;
-    struct fe_view method = request->method_text;
+    struct fe_view method = fe_route_method(request);
     struct fe_route_hit hit;
 
     if (path->n > FE_ROUTE_SEGMENTS_MAX) {

@@ -70,4 +70,11 @@ int fe_route_redirect(const struct fe_router *router, const struct fe_request *r
                       const struct fe_route_path *path, struct fe_arena *arena,
                       struct fe_view *location) FE_MUST_USE;
 
+/* The method that a request is routed by. RFC 8441 §4: over HTTP/2 it asks for a tunnel by a
+ * CONNECT with a path (there is no other one), which is what GET with Upgrade is in HTTP/1.1. */
+static inline struct fe_view fe_route_method(const struct fe_request *request)
+{
+    return request->method == FE_METHOD_CONNECT ? FE_VIEW_LIT("GET") : request->method_text;
+}
+
 #endif
