@@ -1,7 +1,6 @@
 /* Tunnels through real listeners: several workers, of which all but one reach the backend by
  * crossing.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,115 +11,12 @@
 
 #include <cmocka.h>
 
-#include "gateway/certs/https.h"
-#include "gateway/edge/acceptor.h"
-#include "gateway/edge/edge_worker.h"
 #include "support/counting.h"
+#include "support/edges.h"
 #include "support/http_client.h"
 #include "support/tunnels.h"
 
-enum { N_WORKERS = 3, N_CLIENTS = 30, PIECE = 8192 };
-
-struct world {
-    struct fe_worker *worker;
-    struct fe_config *config;
-    struct fe_https https;
-    struct fe_acme_answers answers;
-    struct fe_log log;
-    struct fe_edge_worker edges[N_WORKERS];
-    size_t n_closed;
-    struct fe_acceptors acceptors;
-    struct fe_task stop;
-    pthread_t thread;
-    uint16_t port;
-};
-
-static void on_edge_closed(void *arg)
-{
-    struct world *const world = arg;
-
-    if (++world->n_closed == N_WORKERS) {
-        fe_worker_stop(world->worker);
-    }
-}
-
-static void on_acceptors_closed(void *arg)
-{
-    struct world *const world = arg;
-
-    for (size_t i = 0; i < N_WORKERS; i++) {
-        fe_edge_worker_drain(&world->edges[i]);
-    }
-}
-
-static void on_stop(struct fe_task *task)
-{
-    fe_acceptors_close(&FE_CONTAINER_OF(task, struct world, stop)->acceptors);
-}
-
-static void *run(void *arg)
-{
-    fe_worker_run(((struct world *)arg)->worker);
-    return NULL;
-}
-
-static void open_edges(struct world *world, const struct fe_backend *backend)
-{
-    const struct fe_edge_worker_setup setup = {.main_worker = world->worker,
-                                               .config = world->config,
-                                               .services = backend,
-                                               .https = &world->https,
-                                               .answers = &world->answers,
-                                               .log = &world->log,
-                                               .on_closed = on_edge_closed,
-                                               .closed_arg = world};
-
-    for (size_t i = 0; i < N_WORKERS; i++) {
-        assert_int_equal(i == 0 ? fe_edge_worker_open_main(&world->edges[i], &setup)
-                                : fe_edge_worker_open_threaded(&world->edges[i], &setup),
-                         0);
-    }
-}
-
-static void world_init(struct world *world, const struct fe_backend *backend)
-{
-    const struct fe_view text = FE_VIEW_LIT("[[http]]\naddr = \"127.0.0.1:0\"\n"
-                                            "timeout.shutdown = \"100ms\"\n"
-                                            "[[http.routes]]\npath = \"GET /tunnel\"\n"
-                                            "service = \"tunnel\"\n");
-    struct fe_acceptors_setup setup = {.edges = world->edges,
-                                       .n_edges = N_WORKERS,
-                                       .log = &world->log,
-                                       .on_closed = on_acceptors_closed,
-                                       .closed_arg = world};
-    struct flatend_error err;
-    struct fe_addr addr;
-
-    memset(world, 0, sizeof(*world));
-    assert_int_equal(fe_worker_new(&world->worker, NULL), 0);
-    assert_int_equal(fe_config_parse("config.toml", text, &world->config, &err), 0);
-    fe_acme_answers_init(&world->answers);
-    open_edges(world, backend);
-    setup.config = world->config;
-    assert_int_equal(fe_acceptors_open(&world->acceptors, &setup, &err), 0);
-    assert_int_equal(fe_acceptors_addr(&world->acceptors, 0, &addr), 0);
-    world->port = addr.port;
-    fe_task_init(&world->stop, on_stop);
-    assert_int_equal(pthread_create(&world->thread, NULL, run, world), 0);
-}
-
-static void world_deinit(struct world *world)
-{
-    fe_task_post(world->worker, &world->stop);
-    assert_int_equal(pthread_join(world->thread, NULL), 0);
-    fe_acceptors_deinit(&world->acceptors);
-    for (size_t i = 0; i < N_WORKERS; i++) {
-        fe_edge_worker_deinit(&world->edges[i]);
-    }
-    fe_worker_free(world->worker, NULL, NULL);
-    fe_acme_answers_deinit(&world->answers);
-    fe_config_unref(world->config);
-}
+enum { N_CLIENTS = 30, PIECE = 8192 };
 
 /* ---- clients -------------------------------------------------------------------------------- */
 
@@ -166,13 +62,13 @@ static void send_bytes(struct http_client *client, size_t n, size_t from)
 
 static void test_echo(void **state)
 {
-    static struct world world;
+    static struct edges edges;
     static struct http_client clients[N_CLIENTS];
 
     (void)state;
-    world_init(&world, &tunnel_echo_backend);
+    edges_init(&edges, &tunnel_echo_backend, false);
     for (size_t i = 0; i < N_CLIENTS; i++) {
-        open_tunnel(&clients[i], world.port);
+        open_tunnel(&clients[i], edges.port);
     }
     for (size_t round = 0; round < 20; round++) {
         for (size_t i = 0; i < N_CLIENTS; i++) {
@@ -189,20 +85,20 @@ static void test_echo(void **state)
         assert_true(http_is_closed(&clients[i])); /* our end was answered by the other one */
         http_close(&clients[i]);
     }
-    world_deinit(&world);
+    edges_deinit(&edges);
 }
 
 /* The backend ends first; what the client has to say is read all the same. Every third client goes
  * without a word. */
 static void test_greeting(void **state)
 {
-    static struct world world;
+    static struct edges edges;
     static struct http_client clients[N_CLIENTS];
 
     (void)state;
-    world_init(&world, &tunnel_greeting_backend);
+    edges_init(&edges, &tunnel_greeting_backend, false);
     for (size_t i = 0; i < N_CLIENTS; i++) {
-        open_tunnel(&clients[i], world.port);
+        open_tunnel(&clients[i], edges.port);
     }
     for (size_t i = 0; i < N_CLIENTS; i++) {
         if (i % 3 != 0) {
@@ -216,21 +112,36 @@ static void test_greeting(void **state)
         }
         http_close(&clients[i]);
     }
-    world_deinit(&world);
+    edges_deinit(&edges);
+}
+
+/* A client that is gone for good, without a word, is noticed some day. */
+static void test_idle_time(void **state)
+{
+    static struct edges edges;
+    struct fe_snapshot *snapshot;
+
+    (void)state;
+    edges_init(&edges, &tunnel_echo_backend, false);
+    snapshot = fe_snapshot_new(edges.config);
+    assert_non_null(snapshot);
+    assert_int_equal(snapshot->http[0].limits.tunnel_idle_ms, FE_HTTP_TUNNEL_IDLE_MS);
+    fe_snapshot_unref(snapshot);
+    edges_deinit(&edges);
 }
 
 /* Tunnels have no end of their own: draining leaves them to the shutdown timeout, which resets. */
 static void test_shutdown(void **state)
 {
-    static struct world world;
+    static struct edges edges;
     static struct http_client clients[N_CLIENTS];
 
     (void)state;
-    world_init(&world, &tunnel_echo_backend);
+    edges_init(&edges, &tunnel_echo_backend, false);
     for (size_t i = 0; i < N_CLIENTS; i++) {
-        open_tunnel(&clients[i], world.port);
+        open_tunnel(&clients[i], edges.port);
     }
-    world_deinit(&world);
+    edges_deinit(&edges);
     for (size_t i = 0; i < N_CLIENTS; i++) {
         assert_true(http_is_closed(&clients[i]));
         http_close(&clients[i]);
@@ -242,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_idle_time),
         cmocka_unit_test(test_shutdown),
     };
 

@@ -157,6 +157,7 @@ static struct fe_http_setup setup_of(struct fe_client *client)
         .out = is_tls ? &client->plain : fe_conn_out(client->conn),
         .remote = fe_view_str(client->remote),
         .scheme = is_tls ? FE_VIEW_LIT("https") : FE_VIEW_LIT("http"),
+        .has_tunnels = listener->setup.has_tunnels,
         .filters = client->filters,
         .ops = &server_ops,
         .owner = client,

@@ -138,6 +138,7 @@ static int init_listeners(struct fe_edge_worker *edge)
             .store = edge->setup.https[i].store,
             .answers = edge->setup.answers,
             .log = edge->setup.log,
+            .has_tunnels = edge->setup.has_tunnels,
             .load = &edge->load,
             .stats = &edge->stats,
             .on_closed = on_listener_closed,

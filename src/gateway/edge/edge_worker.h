@@ -16,6 +16,7 @@ struct fe_edge_worker_setup {
     struct fe_worker *main_worker;     /* the gateway's worker */
     struct fe_config *config;          /* that it begins with */
     const struct fe_backend *services; /* of routes to services; on the gateway's worker */
+    bool has_tunnels;                  /* which answers with tunnels, too: web/http/server.h */
     const struct fe_https *https;      /* by [[http]] */
     struct fe_acme_answers *answers;
     const struct fe_log *log;

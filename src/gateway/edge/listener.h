@@ -30,6 +30,7 @@ struct fe_http_listener_setup {
     struct fe_tls_store *store;      /* NULL: clear text */
     struct fe_acme_answers *answers; /* to a CA's challenges */
     const struct fe_log *log;
+    bool has_tunnels;            /* HTTP/2 says that a request may ask for one */
     atomic_size_t *load;         /* the worker's clients, each counted before it is taken */
     struct fe_edge_stats *stats; /* the worker's */
     void (*on_closed)(void *arg);

@@ -32,6 +32,8 @@ struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
             .read_ms = http->read_ms,
             .write_ms = http->write_ms,
             .idle_ms = http->idle_ms,
+            /* No key of the configuration: it would be about nothing that users have yet. */
+            .tunnel_idle_ms = FE_HTTP_TUNNEL_IDLE_MS,
         };
         snapshot->http[i].redirect = fe_redirect_backend(http);
     }

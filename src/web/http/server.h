@@ -16,6 +16,10 @@ enum {
     /* Writers are held back while more than this waits in `out`. The connection's high-water mark
      * has to be the same, so that its drain is the writers' on_writable. */
     FE_HTTP_OUT_HIGH_WATER = 256 * 1024,
+    /* A tunnel that says nothing for so long has lost its client without a word. Long beside the
+     * keep-alives of the protocols within (pings each few minutes), and what HAProxy's manual
+     * takes; nginx's minute breaks those that are quiet. */
+    FE_HTTP_TUNNEL_IDLE_MS = 60 * 60 * 1000,
 };
 
 /* A time of 0 means: no limit. */
