@@ -308,6 +308,7 @@ static void init_near(struct world *world)
                                      .far = fe_crossing_executor_of(world->home),
                                      .backend = &world->service_backend.backend,
                                      .on_empty = on_empty};
+    fe_list_init(&world->channel.unread);
     fe_task_init(&world->near_tick, on_near_tick);
 }
 

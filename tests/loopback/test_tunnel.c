@@ -14,6 +14,7 @@
 #include "support/counting.h"
 #include "support/edges.h"
 #include "support/http_client.h"
+#include "support/latch.h"
 #include "support/tunnels.h"
 
 enum { N_CLIENTS = 30, PIECE = 8192 };
@@ -148,6 +149,70 @@ static void test_shutdown(void **state)
     }
 }
 
+/* Takes one byte, and ends its direction. */
+struct nibbler {
+    struct fe_backend backend;
+    struct latch fed;
+};
+
+static void nibbler_start(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    const struct fe_response response = {.status = 200, .content_length = FE_BODY_UNKNOWN};
+
+    ex->state =
+        (struct nibbler *)(uintptr_t)FE_CONTAINER_OF(backend, const struct nibbler, backend);
+    assert_int_equal(fe_exchange_tunnel(ex, &response), 0);
+    fe_exchange_resume(ex);
+}
+
+static size_t nibbler_on_data(struct fe_exchange *ex, struct fe_view data)
+{
+    (void)data;
+    latch_count(&((struct nibbler *)ex->state)->fed);
+    fe_exchange_finish(ex, NULL);
+    return 1;
+}
+
+static void nibbler_on_end(struct fe_exchange *ex, const struct fe_fields *trailers)
+{
+    (void)ex;
+    (void)trailers;
+    fail_msg("not all was read");
+}
+
+static void nibbler_on_reset(struct fe_exchange *ex, int code)
+{
+    (void)ex;
+    (void)code;
+}
+
+/* Nobody waits for a backend that does not read what clients have left behind. */
+static void test_shutdown_behind_both_ends(void **state)
+{
+    static const struct fe_backend_ops ops = {nibbler_start, nibbler_on_data, nibbler_on_end, NULL,
+                                              nibbler_on_reset};
+    static struct nibbler nibbler;
+    static struct edges edges;
+    static struct http_client clients[N_CLIENTS];
+
+    (void)state;
+    nibbler = (struct nibbler){.backend = {&ops}};
+    latch_init(&nibbler.fed);
+    edges_init(&edges, &nibbler.backend, false);
+    for (size_t i = 0; i < N_CLIENTS; i++) {
+        open_tunnel(&clients[i], edges.port);
+        send_bytes(&clients[i], 100, 0);
+        assert_int_equal(shutdown(clients[i].fd, SHUT_WR), 0);
+    }
+    latch_wait(&nibbler.fed, N_CLIENTS);
+    edges_deinit(&edges);
+    for (size_t i = 0; i < N_CLIENTS; i++) {
+        assert_true(http_is_closed(&clients[i]));
+        http_close(&clients[i]);
+    }
+    latch_deinit(&nibbler.fed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_greeting),
         cmocka_unit_test(test_idle_time),
         cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_shutdown_behind_both_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

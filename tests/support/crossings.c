@@ -171,6 +171,7 @@ void crossings_init(struct crossings *crossings, bool is_secure)
                                      .backend = &crossings->service_backend.backend,
                                      .on_empty = on_empty,
                                      .arg = crossings};
+    fe_list_init(&crossings->channel.unread);
 }
 
 void crossings_fill_channel(struct crossings *crossings)

@@ -935,7 +935,8 @@ static void holder_on_writable(struct fe_exchange *ex)
 
 static void holder_on_reset(struct fe_exchange *ex, int code)
 {
-    trace_add(&((struct holder *)ex->state)->trace, "reset(%d)", code);
+    assert_int_equal(code, FLATEND_ECLOSED);
+    trace_add(&((struct holder *)ex->state)->trace, "abort");
 }
 
 static void begin_held(struct holder *holder)
@@ -1020,6 +1021,48 @@ static void test_crossed_end_waits_for_the_bytes(void **state)
     crossings_deinit(&holder.crossings);
 }
 
+/* To the client it is over, and the backend has not read all: with the channel's end it hears so.
+ */
+static void test_crossed_channel_ends(void **state)
+{
+    static struct holder holder;
+    struct crossings *const crossings = &holder.crossings;
+
+    (void)state;
+    begin_held(&holder);
+    fe_exchange_resume(holder.ex);
+    crossings_settle(crossings);
+    holder.appetite = 2;
+    (void)fake_exchange_body(&crossings->fake, "abc");
+    fake_exchange_body_end(&crossings->fake);
+    fe_exchange_finish(holder.ex, NULL);
+    crossings_settle(crossings);
+    assert_true(crossings->fake.is_over);
+    trace_expect(&holder.trace, "body(ab)");
+    assert_int_equal(crossings->channel.n_crossings, 1);
+    fe_crossing_channel_abort(&crossings->channel);
+    crossings_settle(crossings);
+    trace_expect(&holder.trace, "abort");
+    assert_int_equal(crossings->channel.n_crossings, 0);
+    fe_crossing_channel_abort(&crossings->channel); /* there is none any more */
+    crossings_deinit(crossings);
+}
+
+/* Others are their clients' to end. */
+static void test_crossed_channel_ends_with_clients(void **state)
+{
+    static struct holder holder;
+
+    (void)state;
+    begin_held(&holder);
+    fe_crossing_channel_abort(&holder.crossings.channel);
+    crossings_settle(&holder.crossings);
+    trace_expect(&holder.trace, "");
+    crossings_leave(&holder.crossings);
+    crossings_settle(&holder.crossings);
+    crossings_deinit(&holder.crossings);
+}
+
 #define H1(test) cmocka_unit_test_setup_teardown(test, setup_h1, teardown_h1)
 #define H2(test) cmocka_unit_test_setup_teardown(test, setup_h2, teardown_h2)
 
@@ -1063,6 +1106,8 @@ int main(void)
         cmocka_unit_test(test_crossed_nothing_follows_the_end),
         cmocka_unit_test(test_crossed_both_end_and_nothing_is_read),
         cmocka_unit_test(test_crossed_end_waits_for_the_bytes),
+        cmocka_unit_test(test_crossed_channel_ends),
+        cmocka_unit_test(test_crossed_channel_ends_with_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,9 @@ static void on_listener_closed(void *arg)
     struct fe_edge_worker *const edge = arg;
 
     FE_ASSERT(edge->is_draining && edge->n_open > 0, "a listener closes once, by draining");
-    edge->n_open--;
+    if (--edge->n_open == 0 && !is_first(edge)) {
+        fe_crossing_channel_abort(&edge->channel); /* their clients are gone */
+    }
     finish_if_empty(edge);
 }
 
@@ -170,6 +172,7 @@ static int start(struct fe_edge_worker *edge)
         .on_empty = on_no_crossings,
         .arg = edge,
     };
+    fe_list_init(&edge->channel.unread);
     edge->crossing = fe_crossing_backend(&edge->channel);
     fe_task_init(&edge->drain_task, on_drain_task);
     fe_task_init(&edge->abort_task, on_abort_task);

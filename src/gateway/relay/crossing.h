@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "gateway/config/config.h"
+#include "ground/base/list.h"
 #include "ground/uv/task_queue.h"
 #include "web/http/exchange.h"
 
@@ -39,7 +40,10 @@ struct fe_crossing_channel {
     const struct fe_backend *backend; /* that answers on the far side */
     atomic_size_t n_held;             /* bytes of bodies in all crossings; both sides' */
     size_t n_crossings;               /* that have not come back */
-    void (*on_empty)(void *arg);      /* the last one has; perhaps from within a backend's call */
+    /* Of them tunnels that are over for the client, while the backend still reads; the near
+     * side's. */
+    struct fe_list unread;
+    void (*on_empty)(void *arg); /* the last one has; perhaps from within a backend's call */
     void *arg;
 };
 
@@ -49,6 +53,10 @@ struct fe_crossing_backend {
     struct fe_backend backend;
     struct fe_crossing_channel *channel;
 };
+
+/* On the near side, when it has no clients any more: backends that still read what those have sent
+ * hear that the exchange is over. Without it the channel would be empty when they like. */
+void fe_crossing_channel_abort(struct fe_crossing_channel *channel);
 
 struct fe_crossing_backend fe_crossing_backend(struct fe_crossing_channel *channel);
 

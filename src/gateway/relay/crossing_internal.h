@@ -55,6 +55,7 @@ struct fe_crossing {
     struct fe_refcount *snapshot;  /* of the exchange, kept until both sides are over */
     struct fe_arena request_arena; /* what the far side reads of it: request, trailers */
     bool far_is_done;              /* the far side is over */
+    struct fe_list unread;         /* in the channel's, once the client is done with it */
 
     /* The far side's; filled in by the near side before the first task. */
     struct fe_exchange far_ex; /* its arena is also that of the response that the near side reads */

@@ -30,6 +30,7 @@ static void leave_if_over(struct fe_crossing *crossing)
         return;
     }
     fe_deferred_cancel(&crossing->near.turn);
+    fe_list_remove(&crossing->unread);
     fe_mutex_lock(&crossing->lock);
     is_awaited = crossing->near.is_posted;
     crossing->near_is_done = is_awaited;
@@ -50,6 +51,9 @@ static bool forget_if_over(struct fe_crossing *crossing, const struct fe_exchang
         return false;
     }
     crossing->ex = NULL;
+    if (!crossing->far_is_done) {
+        fe_list_push_back(&crossing->channel->unread, &crossing->unread);
+    }
     leave_if_over(crossing);
     return true;
 }
@@ -63,6 +67,15 @@ static void give_up(struct fe_crossing *crossing)
         defer_send(crossing);
     }
     leave_if_over(crossing);
+}
+
+void fe_crossing_channel_abort(struct fe_crossing_channel *channel)
+{
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&channel->unread)) != NULL) {
+        give_up(FE_CONTAINER_OF(link, struct fe_crossing, unread));
+    }
 }
 
 static void fail(struct fe_crossing *crossing, int code)
@@ -292,6 +305,7 @@ static struct fe_crossing *crossing_new(struct fe_crossing_channel *channel, str
     }
     crossing->channel = channel;
     crossing->ex = ex;
+    fe_list_init(&crossing->unread);
     fe_crossing_side_init(&crossing->near, fe_crossing_far_on_task, on_turn);
     fe_crossing_side_init(&crossing->far, on_task, fe_crossing_far_on_turn);
     fe_arena_init(&crossing->request_arena, 0);
@@ -340,6 +354,8 @@ void fe_crossing_near_check(const struct fe_crossing *crossing)
     const struct fe_crossing_side *const near = &crossing->near;
 
     FE_ASSERT(crossing->ex != NULL || !crossing->far_is_done, "a crossing that is over is gone");
+    FE_ASSERT(crossing->ex == NULL || !fe_list_is_linked(&crossing->unread),
+              "a client is not done with what it has");
     FE_ASSERT(near->out.bytes.len <= near->n_in_flight, "each byte is in flight until it is taken");
     FE_ASSERT(near->out.head == NULL && near->out.problem == NULL && !near->out.wants_body,
               "requests cross at the start");
