@@ -223,6 +223,39 @@ static void fuzz_extension(struct fe_view body)
     }
 }
 
+/* The first byte is the type of the head. */
+static void fuzz_head(struct fe_view body)
+{
+    struct fe_header headers[HEADERS_MAX];
+    struct fe_view names[NAMES_MAX];
+    struct fe_secure_head head = {
+        .type = (enum fe_secure_type)(FE_SECURE_REQUEST + (body.len > 0 ? body.ptr[0] % 3 : 0)),
+        .services = names,
+        .headers = headers,
+    };
+    struct fe_headers received;
+    struct fe_event event;
+    struct again again;
+
+    body = fe_view_skip(body, body.len > 0);
+    if (fe_secure_head_decode((uint8_t)head.type, body, &event) != 0) {
+        return;
+    }
+    received = head.type == FE_SECURE_REQUEST    ? event.u.request.headers
+               : head.type == FE_SECURE_RESPONSE ? event.u.response.headers
+                                                 : event.u.trailers;
+    if (received.n > HEADERS_MAX) {
+        return;
+    }
+    head.n_headers = collect_headers(received, headers);
+    while (head.type == FE_SECURE_REQUEST && head.n_services < NAMES_MAX &&
+           fe_names_next(&event.u.request.services, &names[head.n_services])) {
+        head.n_services++;
+    }
+    fe_secure_head_encode(again_begin(&again, body, fe_secure_head_size(&head)), &head);
+    again_end(&again);
+}
+
 static void fuzz_packets(struct fe_view record)
 {
     struct fe_reader reader = fe_reader_of(record);
@@ -246,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         [FE_SECURE_PING] = fuzz_ping,           [FE_SECURE_GOAWAY] = fuzz_goaway,
         [FE_SECURE_SERVICES] = fuzz_services,   [FE_SECURE_FIND_NODE] = fuzz_find_node,
         [FE_SECURE_NODES] = fuzz_nodes,         [FE_SECURE_NODES + 1] = fuzz_refusal,
-        [FE_SECURE_NODES + 2] = fuzz_extension,
+        [FE_SECURE_NODES + 2] = fuzz_extension, [FE_SECURE_NODES + 3] = fuzz_head,
     };
 
     if (size > 0) {

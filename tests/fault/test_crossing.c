@@ -22,7 +22,7 @@ static struct fe_headers long_header(uint8_t bytes[4 + LONG])
 
     memcpy(bytes, start, sizeof(start));
     memcpy(bytes + sizeof(start), text, LONG);
-    return (struct fe_headers){fe_view_of(bytes, 4 + LONG), 1};
+    return (struct fe_headers){.bytes = fe_view_of(bytes, 4 + LONG), .n = 1};
 }
 
 /* Between two steps of one side: the other one has run, or has not. */

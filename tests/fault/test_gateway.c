@@ -70,7 +70,7 @@ static void world_init(struct world *world)
     fake_peer_init(&world->provider, &world->trace, 100);
     world->provider.peer.is_anonymous = true;
     assert_int_equal(fe_registry_offer(&world->registry, &world->provider.peer,
-                                       (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
+                                       (struct fe_names){.bytes = FE_VIEW_LIT("\4echo"), .n = 1}),
                      0);
     fake_exchange_init(&world->fake, &world->trace);
     world->service = FE_VIEW_LIT("echo");

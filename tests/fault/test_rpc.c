@@ -140,7 +140,8 @@ static void a_stream_with_windows_is_lost_or_complete(void **state)
 
 static int offer(struct fe_registry *registry, struct fe_peer *peer)
 {
-    return fe_registry_offer(registry, peer, (struct fe_names){FE_VIEW_LIT("\1a\1b\1c"), 3});
+    return fe_registry_offer(registry, peer,
+                             (struct fe_names){.bytes = FE_VIEW_LIT("\1a\1b\1c"), .n = 3});
 }
 
 static void an_offer_that_fails_can_be_made_again(void **state)
@@ -342,9 +343,10 @@ static void a_call_fails_once_or_succeeds(void **state)
 
         world_init(&world);
         for (int i = 0; i < 2; i++) {
-            assert_int_equal(fe_registry_offer(&world.registry, &world.fakes[i].peer,
-                                               (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
-                             0);
+            assert_int_equal(
+                fe_registry_offer(&world.registry, &world.fakes[i].peer,
+                                  (struct fe_names){.bytes = FE_VIEW_LIT("\4echo"), .n = 1}),
+                0);
         }
         if (!fe_fault_arm(nth)) {
             world_deinit(&world);

@@ -53,6 +53,46 @@ static void records_that_arrive_in_pieces(void **state)
     each_allocation_fails_in_turn(false, cut_pieces);
 }
 
+/* A head in pieces of which a part was sent cannot be taken back: the next flush says so. */
+static void a_large_head_that_is_cut(void **state)
+{
+    static uint8_t value[FE_HEAD_MAX / 2];
+    const struct fe_header header = {FE_VIEW_LIT("a"), fe_view_of(value, sizeof(value))};
+    const struct fe_view service = FE_VIEW_LIT("echo");
+    size_t n_uncut = 0;
+    size_t n_cut = 0;
+    bool has_failed;
+
+    (void)state;
+    for (size_t nth = 1;; nth++) {
+        struct pair pair;
+        struct fe_sender *sender = pair_sender(&pair, PAIR_INITIATOR);
+        struct flatend_error err;
+        int code;
+
+        pair_init(&pair, 1);
+        assert_int_equal(pair_open(&pair), 0);
+        (void)!fe_fault_arm(nth);
+        code = sender->ops->request(sender, 1, &service, 1, &header, 1);
+        has_failed = fe_fault_disarm();
+        assert_int_equal(code, has_failed ? FLATEND_ENOMEM : 0);
+        if (has_failed && pair.sides[PAIR_INITIATOR].out.len > 0) {
+            assert_int_equal(fe_session_flush(&pair.sides[PAIR_INITIATOR].session), FLATEND_ENOMEM);
+            n_cut++;
+        } else {
+            assert_int_equal(pair_carry(&pair, PAIR_INITIATOR, 0, NULL, NULL, &err), 0);
+            assert_int_equal(pair.sides[PAIR_RESPONDER].session.peer_stream, has_failed ? 0 : 1);
+            n_uncut += has_failed;
+        }
+        pair_deinit(&pair);
+        if (!has_failed) {
+            break;
+        }
+    }
+    assert_true(n_uncut >= 2);
+    assert_true(n_cut >= 7);
+}
+
 /* A responder that does not allow the initiator's key: whatever fails, no session opens. */
 static int be_refused(struct pair *pair)
 {
@@ -97,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_that_arrive_whole),
         cmocka_unit_test(records_that_arrive_in_pieces),
+        cmocka_unit_test(a_large_head_that_is_cut),
         cmocka_unit_test(a_refusal),
     };
 

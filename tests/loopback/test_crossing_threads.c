@@ -291,7 +291,7 @@ static void init_far(struct world *world)
     world->provider.sender.on_sent = on_sent;
     world->provider.sender.arg = world;
     assert_int_equal(fe_registry_offer(&world->registry, &world->provider.peer,
-                                       (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
+                                       (struct fe_names){.bytes = FE_VIEW_LIT("\4echo"), .n = 1}),
                      0);
     world->name = FE_VIEW_LIT("echo");
     world->route =

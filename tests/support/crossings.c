@@ -132,7 +132,7 @@ static void init_provider(struct crossings *crossings, bool is_secure)
     }
     crossings->provider.peer.is_anonymous = true;
     assert_int_equal(fe_registry_offer(&crossings->registry, &crossings->provider.peer,
-                                       (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
+                                       (struct fe_names){.bytes = FE_VIEW_LIT("\4echo"), .n = 1}),
                      0);
 }
 

@@ -117,10 +117,10 @@ static void a_list_replaces_what_a_handshake_offered(void **state)
     struct world *world = *state;
 
     assert_int_equal(fe_registry_offer(&world->registry, peer(world, 0),
-                                       (struct fe_names){FE_VIEW_LIT("\1a\1b"), 2}),
+                                       (struct fe_names){.bytes = FE_VIEW_LIT("\1a\1b"), .n = 2}),
                      0);
     assert_int_equal(fe_registry_offer(&world->registry, peer(world, 1),
-                                       (struct fe_names){FE_VIEW_LIT("\1a"), 1}),
+                                       (struct fe_names){.bytes = FE_VIEW_LIT("\1a"), .n = 1}),
                      0);
     assert_int_equal(REPLACE(world, 0, "\1b\0\1", 1), 0);
     assert_ptr_equal(choose(world, "a"), peer(world, 1));

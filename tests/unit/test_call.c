@@ -129,9 +129,10 @@ static int teardown(void **state)
 static void provide(struct world *world, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        assert_int_equal(fe_registry_offer(&world->registry, &world->fakes[i].peer,
-                                           (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
-                         0);
+        assert_int_equal(
+            fe_registry_offer(&world->registry, &world->fakes[i].peer,
+                              (struct fe_names){.bytes = FE_VIEW_LIT("\4echo"), .n = 1}),
+            0);
         fake_load(&world->fakes[i], 100 * i);
     }
 }

@@ -14,7 +14,7 @@
 #define OK_HEAD                                                                                    \
     (struct fe_headers)                                                                            \
     {                                                                                              \
-        FE_VIEW_LIT("\7:status\0\003201\1a\0\1b"), 2                                               \
+        FE_VIEW_LIT("\7:status\0\003201\1a\0\1b"), 2, false                                        \
     }
 
 static void respond(struct crossings *crossings, struct fe_headers headers)
@@ -96,7 +96,8 @@ static void head(struct crossings *crossings)
     crossings->fake.ex.request.method = FE_METHOD_HEAD;
     crossings->fake.ex.request.method_text = FE_VIEW_LIT("HEAD");
     serve(crossings);
-    respond(crossings, (struct fe_headers){FE_VIEW_LIT("\16content-length\0\0015"), 1});
+    respond(crossings,
+            (struct fe_headers){.bytes = FE_VIEW_LIT("\16content-length\0\0015"), .n = 1});
     data(crossings, "hello");
 }
 
@@ -251,19 +252,19 @@ static void too_large_for_the_service(struct crossings *crossings)
 static void invalid_status(struct crossings *crossings)
 {
     serve(crossings);
-    respond(crossings, (struct fe_headers){FE_VIEW_LIT("\7:status\0\003999"), 1});
+    respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\7:status\0\003999"), .n = 1});
 }
 
 static void invalid_name(struct crossings *crossings)
 {
     serve(crossings);
-    respond(crossings, (struct fe_headers){FE_VIEW_LIT("\3a b\0\1c"), 1});
+    respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\3a b\0\1c"), .n = 1});
 }
 
 static void invalid_value(struct crossings *crossings)
 {
     serve(crossings);
-    respond(crossings, (struct fe_headers){FE_VIEW_LIT("\1a\0\3b\nc"), 1});
+    respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\1a\0\3b\nc"), .n = 1});
 }
 
 /* Seventeen of the longest values. */
@@ -278,7 +279,7 @@ static void head_too_large(struct crossings *crossings)
         memcpy(bytes + i * EACH, "\1a\xff\xff", 4);
     }
     serve(crossings);
-    respond(crossings, (struct fe_headers){fe_view_of(bytes, (size_t)N * EACH), N});
+    respond(crossings, (struct fe_headers){.bytes = fe_view_of(bytes, (size_t)N * EACH), .n = N});
     free(bytes);
 }
 

@@ -62,7 +62,7 @@ static bool has_been_asked(const struct crossings *crossings)
 static void respond(struct crossings *crossings)
 {
     if (has_been_asked(crossings)) {
-        crossings_respond(crossings, (struct fe_headers){FE_VIEW_LIT("\1A\0\1b"), 1});
+        crossings_respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\1A\0\1b"), .n = 1});
     }
 }
 

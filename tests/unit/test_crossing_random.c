@@ -193,7 +193,7 @@ static void reply(struct world *world)
     }
     if (!world->has_responded) {
         world->has_responded = true;
-        crossings_respond(crossings, (struct fe_headers){FE_VIEW_LIT("\1a\0\1b"), 1});
+        crossings_respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\1a\0\1b"), .n = 1});
     } else if (n > 0) {
         counting_fill(bytes, n, world->n_fed);
         world->n_fed += n;

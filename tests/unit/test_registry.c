@@ -49,7 +49,8 @@ static struct fe_peer *peer(struct world *world, int i)
 
 /* `bytes` are encoded names: "\1a\1b". */
 #define OFFER(world, i, bytes, n)                                                                  \
-    fe_registry_offer(&(world)->registry, peer(world, i), (struct fe_names){FE_VIEW_LIT(bytes), n})
+    fe_registry_offer(&(world)->registry, peer(world, i),                                          \
+                      (struct fe_names){FE_VIEW_LIT(bytes), n, false})
 
 static struct fe_peer *choose(struct world *world, const char *service)
 {
@@ -244,9 +245,10 @@ static void a_peer_offers_at_most_255(void **state)
 
         memcpy(bytes + 4 * i, name, 4);
     }
-    assert_int_equal(fe_registry_offer(&world->registry, peer(world, 0),
-                                       (struct fe_names){fe_view_of(bytes, sizeof(bytes)), 255}),
-                     0);
+    assert_int_equal(
+        fe_registry_offer(&world->registry, peer(world, 0),
+                          (struct fe_names){.bytes = fe_view_of(bytes, sizeof(bytes)), .n = 255}),
+        0);
     assert_int_equal(OFFER(world, 0, "\003007", 1), 0); /* known already */
     assert_int_equal(OFFER(world, 0, "\1a", 1), FLATEND_ELIMIT);
     assert_null(choose(world, "a"));
@@ -261,9 +263,10 @@ static void a_name_has_1_to_255_bytes(void **state)
 
     memset(bytes, 255, sizeof(bytes));
     longest = fe_view_of(bytes + 1, 255);
-    assert_int_equal(fe_registry_offer(&world->registry, peer(world, 0),
-                                       (struct fe_names){fe_view_of(bytes, sizeof(bytes)), 1}),
-                     0);
+    assert_int_equal(
+        fe_registry_offer(&world->registry, peer(world, 0),
+                          (struct fe_names){.bytes = fe_view_of(bytes, sizeof(bytes)), .n = 1}),
+        0);
     assert_ptr_equal(fe_registry_choose(&world->registry, &longest, 1, NULL, 0), peer(world, 0));
     assert_int_equal(OFFER(world, 0, "\0", 1), FLATEND_EINVAL);
 }

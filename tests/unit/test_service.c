@@ -98,9 +98,10 @@ static int teardown(void **state)
 static void provide(struct world *world, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        assert_int_equal(fe_registry_offer(&world->registry, &world->providers[i].peer,
-                                           (struct fe_names){FE_VIEW_LIT("\4echo"), 1}),
-                         0);
+        assert_int_equal(
+            fe_registry_offer(&world->registry, &world->providers[i].peer,
+                              (struct fe_names){.bytes = FE_VIEW_LIT("\4echo"), .n = 1}),
+            0);
         fake_load(&world->providers[i], 100 * i);
     }
 }
@@ -164,7 +165,8 @@ static void test_get(void **state)
     provide(world, 1);
     serve(world);
     trace_expect(&world->trace, "request(100,echo) end(100)");
-    feed_head(world, 100, (struct fe_headers){FE_VIEW_LIT("\7:status\0\003201\1a\0\1b"), 2});
+    feed_head(world, 100,
+              (struct fe_headers){.bytes = FE_VIEW_LIT("\7:status\0\003201\1a\0\1b"), .n = 2});
     assert_int_equal(feed_data(&world->providers[0], 100, "hello"), 0);
     trace_expect(&world->trace, "respond(201,a=b) write(hello)");
     assert_int_equal(feed_end(&world->providers[0], 100), 0);
@@ -235,7 +237,8 @@ static void test_head_ends_with_the_head(void **state)
     world->fake.ex.request.method = FE_METHOD_HEAD;
     world->fake.ex.request.method_text = FE_VIEW_LIT("HEAD");
     serve(world);
-    feed_head(world, 100, (struct fe_headers){FE_VIEW_LIT("\16content-length\0\0015"), 1});
+    feed_head(world, 100,
+              (struct fe_headers){.bytes = FE_VIEW_LIT("\16content-length\0\0015"), .n = 1});
     assert_int_equal(feed_data(&world->providers[0], 100, "hello"), 0);
     trace_expect(&world->trace, "request(100,echo) end(100) respond(200,#5) end");
 }
@@ -391,7 +394,7 @@ static void test_invalid_heads(void **state)
 
     provide(world, 1);
     serve(world);
-    feed_head(world, 100, (struct fe_headers){FE_VIEW_LIT("\7:status\0\003999"), 1});
+    feed_head(world, 100, (struct fe_headers){.bytes = FE_VIEW_LIT("\7:status\0\003999"), .n = 1});
     trace_expect(&world->trace,
                  "request(100,echo) end(100) " PROBLEM("502", "16", "invalid :status"));
 
@@ -399,7 +402,7 @@ static void test_invalid_heads(void **state)
     fake_exchange_init(&world->fake, &world->trace);
     serve(world);
     world->fake.error = FLATEND_EINVAL; /* what the protocol says of a name or a value */
-    feed_head(world, 102, (struct fe_headers){FE_VIEW_LIT("\3a b\0\0"), 1});
+    feed_head(world, 102, (struct fe_headers){.bytes = FE_VIEW_LIT("\3a b\0\0"), .n = 1});
     trace_expect(&world->trace, "request(102,echo) end(102) " PROBLEM(
                                     "502", "44", "invalid status, header name or header value"));
 }

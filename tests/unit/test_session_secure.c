@@ -251,7 +251,8 @@ static int send_request_of(struct fe_sender *sender, size_t value_len)
     return sender->ops->request(sender, sender->ops->next_stream(sender), &service, 1, &header, 1);
 }
 
-/* Names 1 + 2, headers 2, header 1 + 1 + 2 and the value. */
+/* A peer without the feature of large heads. Names 1 + 2, headers 2, header 1 + 1 + 2 and the
+ * value. */
 enum { VALUE_FITS = DATA_MAX - 3 - 2 - 4 };
 
 static void heads_that_do_not_fit_change_nothing(void **state)
@@ -262,8 +263,11 @@ static void heads_that_do_not_fit_change_nothing(void **state)
     size_t filled;
 
     (void)state;
-    setup_open(&pair);
+    pair_init(&pair, 1);
+    pair.sides[PAIR_RESPONDER].self.masked_features = FE_SECURE_FEATURE_HEADS;
+    assert_int_equal(pair_open(&pair), 0);
     sender = pair_sender(&pair, PAIR_INITIATOR);
+    assert_int_equal(sender->head_max, DATA_MAX);
     assert_int_equal(send_request_of(sender, VALUE_FITS), 0);
     filled = pair.sides[0].session.record_len;
     assert_int_equal(send_request_of(sender, VALUE_FITS + 1), FLATEND_ETOOBIG);

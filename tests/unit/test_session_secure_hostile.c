@@ -324,7 +324,7 @@ static void what_a_later_version_says_is_skipped(void **state)
     struct heard heard = {0};
 
     assert_int_equal(send_plaintext(pair, I,
-                                    FE_VIEW_LIT("\0\0\3\13\1\0\0\0\0xyz"
+                                    FE_VIEW_LIT("\0\0\3\14\1\0\0\0\0xyz"
                                                 "\0\0\0\377\377\377\377\377\377"
                                                 "\0\0\1\0\376\0\0\0\1x"),
                                     &heard, &err),

@@ -9,6 +9,7 @@
 
 #include "mesh/session/record.h"
 #include "mesh/session/session.h"
+#include "mesh/wire/secure.h"
 #include "support/vectors.h"
 
 struct scripted {
@@ -141,10 +142,22 @@ static void expect_flow(const struct fe_sender *sender)
     assert_int_equal(sender->flow.streams_out, 4096);
 }
 
+/* "query.nnn…", longer than an ordinary header's name may be. */
+static struct fe_header long_header(char name[6 + 250 + 1])
+{
+    snprintf(name, 6 + 250 + 1, "query.%0250d", 0);
+    for (size_t i = 6; i < 6 + 250; i++) {
+        name[i] = 'n';
+    }
+    return (struct fe_header){.name = fe_view_of(name, 6 + 250)};
+}
+
 static void initiator_says_what_the_vectors_say(void **state)
 {
     struct fe_header accept = {FE_VIEW_LIT("accept"), FE_VIEW_LIT("*/*")};
     struct fe_view service = FE_VIEW_LIT("hello_world");
+    char name[6 + 250 + 1];
+    struct fe_header header = long_header(name);
     struct scripted s;
     struct fe_sender *sender = &s.session.sender;
 
@@ -176,12 +189,18 @@ static void initiator_says_what_the_vectors_say(void **state)
     feed(&s, "responder_pong");
     expect_event(&s, FE_EVENT_PONG);
     assert_true(s.event.u.ping == 0x123456789abcdef0);
+
+    s.session.plaintext_max = FE_SECURE_HEADER_SIZE + 100;
+    assert_int_equal(sender->ops->request(sender, 3, &service, 1, &header, 1), 0);
+    expect_sent(&s, "initiator_head");
     scripted_deinit(&s);
 }
 
 static void responder_says_what_the_vectors_say(void **state)
 {
     struct fe_header type = {FE_VIEW_LIT("content-type"), FE_VIEW_LIT("text/plain")};
+    char name[6 + 250 + 1];
+    struct fe_header received;
     struct scripted s;
     struct fe_sender *sender = &s.session.sender;
 
@@ -208,6 +227,14 @@ static void responder_says_what_the_vectors_say(void **state)
     feed(&s, "initiator_rekeyed");
     expect_no_event(&s);
     expect_sent(&s, "responder_pong");
+
+    feed(&s, "initiator_head");
+    expect_event(&s, FE_EVENT_REQUEST);
+    assert_int_equal(s.event.stream, 3);
+    assert_true(fe_headers_next(&s.event.u.request.headers, &received));
+    assert_true(fe_view_equal(received.name, long_header(name).name));
+    assert_int_equal(received.value.len, 0);
+    expect_no_event(&s);
     scripted_deinit(&s);
 }
 

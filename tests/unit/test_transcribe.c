@@ -238,7 +238,8 @@ static void encode(struct encoded *to, const char *name, const char *value)
 
 static int respond(struct world *world, const struct encoded *encoded)
 {
-    struct fe_headers headers = {fe_view_of(encoded->bytes, encoded->len), encoded->n};
+    struct fe_headers headers = {.bytes = fe_view_of(encoded->bytes, encoded->len),
+                                 .n = encoded->n};
     struct fe_response response;
     const char *why = NULL;
     int code = fe_transcribe_response(headers, &world->arena, &response, &why);
@@ -350,7 +351,7 @@ static void test_trailers(void **state)
 
     encode(&encoded, "x-sum", "42");
     encode(&encoded, ":status", "500");
-    headers = (struct fe_headers){fe_view_of(encoded.bytes, encoded.len), encoded.n};
+    headers = (struct fe_headers){.bytes = fe_view_of(encoded.bytes, encoded.len), .n = encoded.n};
     assert_int_equal(fe_transcribe_response_trailers(headers, &world->arena, &fields), 0);
     assert_int_equal(fields.n, 1);
     assert_true(fe_view_equal(fields.items[0].value, FE_VIEW_LIT("42")));

@@ -179,7 +179,7 @@ static void service_requests(void **state)
 /* Old decoders keep the last of two equal names. */
 static void the_last_of_equal_headers_counts(void **state)
 {
-    const struct fe_headers headers = {FE_VIEW_LIT("\1a\0\1x\1a\0\1y"), 2};
+    const struct fe_headers headers = {.bytes = FE_VIEW_LIT("\1a\0\1x\1a\0\1y"), .n = 2};
     struct fe_view value = FE_VIEW_LIT("");
 
     (void)state;

@@ -15,8 +15,9 @@ const HK = (key, ...parts) => blake2b(Buffer.concat(parts), 32, key);
 const tlv = (type, value) => Buffer.concat([u8(type), u16(value.length), value]);
 const NO_SIGNATURE = Buffer.alloc(0);
 
+const HEADS = 1; // the features that are announced (2.8)
 const limits = [
-  tlv(1, u32(0)),
+  tlv(1, u32(HEADS)),
   tlv(2, u32(65536)),
   tlv(3, Buffer.concat([u32(64 * 1024), u32(16 * 1024 * 1024)])),
   tlv(4, u32(4096)),
@@ -81,6 +82,20 @@ const short = (s) => Buffer.concat([u8(s.length), text(s)]);
 
 const request = (stream, flags, services, list) => packet(1, flags, stream, names(services), headers(list));
 const response = (stream, flags, handled, list) => packet(2, flags, stream, u8(handled), headers(list));
+
+// Large heads (2.3): long names and headers, in packets with bodies of at most `most` bytes.
+const longNames = (list) => Buffer.concat([u8(list.length), ...list.flatMap((s) => [u16(s.length), text(s)])]);
+const longHeaders = (list) =>
+  Buffer.concat([u16(list.length), ...list.flatMap(([k, v]) => [u16(k.length), text(k), u32(v.length), text(v)])]);
+function headPackets(type, stream, most, ...parts) {
+  const bytes = Buffer.concat(parts);
+  const all = Buffer.concat([u8(type), u32(bytes.length), bytes]);
+  const packets = [];
+  for (let at = 0; at < all.length; at += most) packets.push(packet(11, 0, stream, all.subarray(at, at + most)));
+  return packets;
+}
+const head = (...args) => Buffer.concat(headPackets(...args));
+const longName = `query.${"n".repeat(250)}`;
 const token64 = Buffer.from("123456789abcdef0", "hex");
 
 const packetVectors = {
@@ -105,6 +120,10 @@ const packetVectors = {
   find_node: packet(9, 0, 0, u32(1), bob.publicKey),
   nodes: packet(10, 0, 0, u32(1), u8(2), aliceId, bobId),
   nodes_none: packet(10, 0, 0, u32(3), u8(0)),
+  head_request: head(1, 1, 100, longNames(["hello_world", "s".repeat(256)]), longHeaders([["accept", "*/*"], [longName, "7"], ["empty", ""]])),
+  head_request_one: head(1, 3, 1000, longNames(["hello_world"]), longHeaders([[longName, ""]])),
+  head_response: head(2, 1, 7, longHeaders([["content-type", "text/plain"], ["etag", "x".repeat(40)]])),
+  head_trailers: head(3, 1, 16, longHeaders([["checksum", "9".repeat(64)]])),
   unknown: packet(200, 255, 5, text("whatever")),
   refusal: Buffer.concat([u32(8), short("a mesh secret is required")]),
   extension: extension(false, [...limits, agent]),
@@ -158,6 +177,10 @@ const conversation = {
   initiator_window: secureRecord(open.k_i2r, 1, packet(5, 0, 0, u32(12))),
   initiator_rekeyed: secureRecord(open.k_i2r_next, 0, packet(6, 0, 0, token64)),
   responder_pong: secureRecord(open.k_r2i, 2, packet(6, ACK, 0, token64)),
+  // In records of at most 109 bytes of plaintext.
+  initiator_head: Buffer.concat(
+    headPackets(1, 3, 100, longNames(["hello_world"]), longHeaders([[longName, ""]]))
+      .map((piece, i) => secureRecord(open.k_i2r_next, 1 + i, piece))),
   secret_initiator_hello: hello(closed),
   secret_responder_hello: secureRecord(closed.k_r2i, 0, closed.answer),
   refusal_of_k: secureRecord(open.refuse_key, 0, u32(8), short("a mesh secret is required")),

@@ -5,9 +5,13 @@
 
 #include "mesh/session/session.h"
 #include "mesh/wire/cursor.h"
+#include "mesh/wire/old.h"
 
 /* The first local stream, without the parity: far from where old peers count (§1.3). */
 #define FE_OLD_STREAM_BASE 0x40000000U
+
+/* A request or a response with all its headers, behind seq and opcode (§1.1). */
+enum { FE_OLD_HEAD_MAX = FE_OLD_PLAINTEXT_MAX - 4 - 1 };
 
 extern const struct fe_sender_ops fe_old_sender_ops;
 

@@ -69,6 +69,23 @@ int fe_secure_next(struct fe_session *session, struct fe_event *event,
 
 int fe_secure_send_pong(struct fe_session *session, uint64_t token) FE_MUST_USE;
 
+/* What holds of a packet on this stream: whether one belongs there, whose the id is, that the ids
+ * of requests grow. FLATEND_EPROTO. */
+int fe_secure_check_stream(const struct fe_session *session, uint8_t type, uint32_t stream,
+                           struct flatend_error *err) FE_MUST_USE;
+
+/* ---- large heads (secure_head.c) ------------------------------------------------------------ */
+
+/* A head that does not fit its packet. FLATEND_ETOOBIG: nor can the peer take it like this;
+ * FLATEND_ENOMEM: see fe_session_flush. */
+int fe_secure_send_head(struct fe_session *session, uint32_t stream,
+                        const struct fe_secure_head *head) FE_MUST_USE;
+
+/* A packet of type HEAD, or one that comes while a head is incomplete: 1 with the event of a
+ * complete head, 0 while more is to come, or a fault. */
+int fe_secure_on_head(struct fe_session *session, const struct fe_secure_packet *packet,
+                      struct fe_event *event, struct flatend_error *err) FE_MUST_USE;
+
 /* ---- the record that is being filled (secure_record.c) -------------------------------------- */
 
 /* Room for one packet of `size` bytes behind its header, which is written; `end` makes it count,

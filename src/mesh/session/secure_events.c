@@ -29,6 +29,10 @@ static const struct kind kinds[] = {
     [FE_SECURE_NODES] = {"NODES", ON_CONNECTION, FE_EVENT_NODES, NULL},
 };
 
+enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+_Static_assert((int)N_KINDS == (int)FE_SECURE_HEAD, "a HEAD is not an event by itself");
+
 static bool is_local(const struct fe_session *session, uint32_t stream)
 {
     return (stream & 1) == (session->is_initiator ? 1U : 0U);
@@ -40,22 +44,23 @@ static bool is_newer(uint32_t stream, uint32_t than)
     return stream != than && stream - than < 0x80000000U;
 }
 
-static int check_stream(const struct fe_session *session, const struct kind *kind,
-                        const struct fe_secure_packet *packet, struct flatend_error *err)
+int fe_secure_check_stream(const struct fe_session *session, uint8_t type, uint32_t stream,
+                           struct flatend_error *err)
 {
-    if ((kind->place == ON_CONNECTION && packet->stream != 0) ||
-        (kind->place == ON_STREAM && packet->stream == 0)) {
-        return fe_err_set(err, FLATEND_EPROTO, "%s with stream %u", kind->name,
-                          (unsigned)packet->stream);
+    const struct kind *kind = &kinds[type];
+
+    if ((kind->place == ON_CONNECTION && stream != 0) ||
+        (kind->place == ON_STREAM && stream == 0)) {
+        return fe_err_set(err, FLATEND_EPROTO, "%s with stream %u", kind->name, (unsigned)stream);
     }
-    if ((packet->type == FE_SECURE_REQUEST && is_local(session, packet->stream)) ||
-        (packet->type == FE_SECURE_RESPONSE && !is_local(session, packet->stream))) {
+    if ((type == FE_SECURE_REQUEST && is_local(session, stream)) ||
+        (type == FE_SECURE_RESPONSE && !is_local(session, stream))) {
         return fe_err_set(err, FLATEND_EPROTO, "%s on stream %u with the wrong parity", kind->name,
-                          (unsigned)packet->stream);
+                          (unsigned)stream);
     }
-    if (packet->type == FE_SECURE_REQUEST && !is_newer(packet->stream, session->peer_stream)) {
-        return fe_err_set(err, FLATEND_EPROTO, "REQUEST on stream %u after %u",
-                          (unsigned)packet->stream, (unsigned)session->peer_stream);
+    if (type == FE_SECURE_REQUEST && !is_newer(stream, session->peer_stream)) {
+        return fe_err_set(err, FLATEND_EPROTO, "REQUEST on stream %u after %u", (unsigned)stream,
+                          (unsigned)session->peer_stream);
     }
     return 0;
 }
@@ -175,7 +180,7 @@ static int on_packet(struct fe_session *session, const struct fe_secure_packet *
                      struct fe_event *event, struct flatend_error *err)
 {
     const struct kind *kind = &kinds[packet->type];
-    int code = check_stream(session, kind, packet, err);
+    int code = fe_secure_check_stream(session, packet->type, packet->stream, err);
 
     if (code != 0) {
         return code;
@@ -219,16 +224,22 @@ static int next_packet(struct fe_session *session, struct fe_event *event,
     }
     FE_ASSERT(reader.left < session->packets.len, "each packet takes bytes of its record");
     session->packets = fe_view_of(reader.ptr, reader.left);
-    if (packet.type >= sizeof(kinds) / sizeof(kinds[0])) {
-        return 0; /* of a peer that knows more than we do */
+    if (packet.type < N_KINDS && session->head.size == 0) {
+        return on_packet(session, &packet, event, err);
     }
-    return on_packet(session, &packet, event, err);
+    if (session->has_heads && (packet.type == FE_SECURE_HEAD || session->head.size > 0)) {
+        return fe_secure_on_head(session, &packet, event, err);
+    }
+    return 0; /* of a peer that knows more than we do */
 }
 
 int fe_secure_next(struct fe_session *session, struct fe_event *event, struct flatend_error *err)
 {
     int code = 0;
 
+    if (session->head.size == 0 && session->head.bytes.cap > 0) {
+        fe_buf_deinit(&session->head.bytes); /* the last event's */
+    }
     while (code == 0 && !take_end(session, event)) {
         if (session->packets.len == 0) {
             code = fe_record_next(session, &session->packets, err);

@@ -26,9 +26,15 @@ const uint8_t *fe_secure_mesh_secret(const struct fe_session *session)
     return trust != NULL && trust->has_secret ? trust->secret : NULL;
 }
 
-static struct fe_secure_extension our_extension(void)
+static uint32_t our_features(const struct fe_session *session)
+{
+    return (uint32_t)FE_SECURE_FEATURES & ~session->self->masked_features;
+}
+
+static struct fe_secure_extension our_extension(const struct fe_session *session)
 {
     return (struct fe_secure_extension){
+        .features = our_features(session),
         .record_max = FE_SECURE_RECORD_MAX,
         .stream_window = FE_SECURE_STREAM_WINDOW,
         .connection_window = FE_SECURE_CONNECTION_WINDOW,
@@ -52,7 +58,7 @@ static struct fe_view signed_bytes(const struct fe_session *session, bool by_ini
 
 size_t fe_secure_handshake_size(const struct fe_session *session)
 {
-    const struct fe_secure_extension extension = our_extension();
+    const struct fe_secure_extension extension = our_extension(session);
     size_t size = fe_old_own_handshake_size(session->self);
 
     if (size > FE_OLD_PLAINTEXT_MAX) {
@@ -63,7 +69,7 @@ size_t fe_secure_handshake_size(const struct fe_session *session)
 
 void fe_secure_handshake_encode(struct fe_session *session, struct fe_writer *writer)
 {
-    const struct fe_secure_extension extension = our_extension();
+    const struct fe_secure_extension extension = our_extension(session);
     const struct fe_self *self = session->self;
     const uint8_t *start = writer->ptr;
     uint8_t bytes[SIGNED_MAX];
@@ -187,9 +193,12 @@ int fe_secure_start(struct fe_session *session, const struct fe_secure_extension
         min_size(FE_BLOCK_SIZE - sizeof(uint32_t), peer->record_max) - FE_AEAD_TAG_LEN;
     session->next_stream = session->is_initiator ? 1 : 2;
     session->next_seq = 1;
+    session->has_heads = (peer->features & our_features(session) & FE_SECURE_FEATURE_HEADS) != 0;
     session->sender = (struct fe_sender){
         .ops = &fe_secure_sender_ops,
         .dialect = FE_DIALECT_SECURE,
+        .head_max = session->has_heads ? FE_HEAD_MAX
+                                       : (uint32_t)(session->plaintext_max - FE_SECURE_HEADER_SIZE),
         .flow = {.stream_out = peer->stream_window,
                  .connection_out = peer->connection_window,
                  .stream_in = FE_SECURE_STREAM_WINDOW,

@@ -19,7 +19,7 @@ int fe_secure_seal_record(struct fe_session *session)
 
 int fe_secure_flush(struct fe_session *session)
 {
-    int code = fe_secure_seal_record(session);
+    int code = session->is_cut ? FLATEND_ENOMEM : fe_secure_seal_record(session);
 
     session->n_pings = 0;
     if (code == 0) {

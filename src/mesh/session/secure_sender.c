@@ -34,7 +34,10 @@ static int send_request(struct fe_sender *sender, uint32_t stream, const struct 
     int code = fe_secure_begin_packet(session, FE_SECURE_REQUEST, 0, stream, size, &writer);
 
     if (code != 0) {
-        return code;
+        const struct fe_secure_head head = {FE_SECURE_REQUEST, services, n_services, headers,
+                                            n_headers};
+
+        return code == FLATEND_ETOOBIG ? fe_secure_send_head(session, stream, &head) : code;
     }
     fe_secure_request_encode(&writer, services, n_services, headers, n_headers);
     return fe_secure_end_packet(session, &writer);
@@ -49,7 +52,11 @@ static int send_response(struct fe_sender *sender, uint32_t stream, bool is_hand
     int code = fe_secure_begin_packet(session, FE_SECURE_RESPONSE, 0, stream, size, &writer);
 
     if (code != 0) {
-        return code;
+        const struct fe_secure_head head = {
+            .type = FE_SECURE_RESPONSE, .headers = headers, .n_headers = n_headers};
+
+        FE_ASSERT(code != FLATEND_ETOOBIG || is_handled, "what is not handled has no head");
+        return code == FLATEND_ETOOBIG ? fe_secure_send_head(session, stream, &head) : code;
     }
     fe_secure_response_encode(&writer, is_handled, headers, n_headers);
     return fe_secure_end_packet(session, &writer);
@@ -127,7 +134,10 @@ static int send_trailers(struct fe_session *session, uint32_t stream,
                                       fe_old_headers_size(trailers, n_trailers), &writer);
 
     if (code != 0) {
-        return code;
+        const struct fe_secure_head head = {
+            .type = FE_SECURE_TRAILERS, .headers = trailers, .n_headers = n_trailers};
+
+        return code == FLATEND_ETOOBIG ? fe_secure_send_head(session, stream, &head) : code;
     }
     fe_old_headers_encode(&writer, trailers, n_trailers);
     return fe_secure_end_packet(session, &writer);

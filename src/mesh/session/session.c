@@ -19,7 +19,7 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
     FE_ASSERT(self != NULL && out != NULL, "a session has an identity and an output");
     FE_ASSERT(self->n_services <= FE_SERVICES_MAX, "what a node offers fits its Handshake");
     *session = (struct fe_session){
-        .sender.ops = &fe_old_sender_ops,
+        .sender = {.ops = &fe_old_sender_ops, .head_max = FE_OLD_HEAD_MAX},
         .state = FE_SESSION_KEYS,
         .is_initiator = is_initiator,
         .self = self,
@@ -28,6 +28,7 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
         .next_stream = FE_OLD_STREAM_BASE + (is_initiator ? 1 : 0),
     };
     fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);
+    fe_buf_init(&session->head.bytes, FE_HEAD_MAX);
     fe_x25519_keypair(rng, session->ephemeral_secret, session->ephemeral_public);
     if (is_initiator) {
         int code = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
@@ -52,6 +53,7 @@ void fe_session_deinit(struct fe_session *session)
     free(session->record_buf);
     session->record_buf = NULL;
     fe_buf_deinit(&session->in);
+    fe_buf_deinit(&session->head.bytes);
 }
 
 void fe_session_feed(struct fe_session *session, uint8_t *data, size_t len)

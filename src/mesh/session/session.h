@@ -37,6 +37,17 @@ struct fe_self {
     size_t n_services;              /* at most 255 */
     const struct fe_trust *trust;   /* NULL: every peer is allowed */
     bool is_old_only;               /* old dialect only: for tests */
+    uint32_t masked_features;       /* not announced, and not used: for tests */
+};
+
+/* A large head that arrives in pieces: `size` is 0 while there is none that is incomplete. */
+struct fe_session_head {
+    struct fe_buf
+        bytes;     /* the pieces so far; a complete head's until the next event is asked for */
+    uint32_t size; /* of all pieces */
+    uint32_t stream;
+    unsigned n_pieces;
+    uint8_t type; /* enum fe_secure_type: what the pieces are together */
 };
 
 enum fe_session_state {
@@ -79,8 +90,11 @@ struct fe_session {
     uint32_t ended;         /* the stream whose END is the next event; 0: none */
     uint32_t peer_stream;   /* the newest stream of the peer; 0: none yet */
     unsigned n_pings;       /* answered since the last flush */
-    size_t plaintext_max;   /* of a record that we send */
-    uint8_t *record_buf;    /* the record that is being filled; NULL while there is none */
+    struct fe_session_head head;
+    bool has_heads;       /* both sides have FE_SECURE_FEATURE_HEADS */
+    bool is_cut;          /* a large head could not be sent whole: the connection is lost */
+    size_t plaintext_max; /* of a record that we send */
+    uint8_t *record_buf;  /* the record that is being filled; NULL while there is none */
     size_t record_len;
     size_t last_packet; /* where it starts in `record_buf`, if anything is filled */
 };
@@ -94,7 +108,8 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
 void fe_session_pin(struct fe_session *session, const uint8_t key[FE_KEY_LEN]);
 
 /* The output is about to be written: seals the record that is being filled. Nothing that was asked
- * of the sender is sure to be in the output before. FLATEND_ENOMEM: the connection is lost. */
+ * of the sender is sure to be in the output before. FLATEND_ENOMEM: the connection is lost; also
+ * because earlier a part of a large head was sent, and the rest was not. */
 int fe_session_flush(struct fe_session *session) FE_MUST_USE;
 
 /* Wipes keys, frees. Any state. */

@@ -49,6 +49,17 @@ static void check_old(const struct fe_session *session)
     FE_ASSERT(session->received > 0, "the peer's Handshake has come");
 }
 
+static void check_head(const struct fe_session *session, const struct fe_session_head *head)
+{
+    FE_ASSERT(session->has_heads || (head->size == 0 && head->bytes.len == 0),
+              "heads come in pieces where both sides know them");
+    FE_ASSERT((head->size == 0) == (head->n_pieces == 0), "a head has begun with its first piece");
+    FE_ASSERT(head->size <= FE_HEAD_MAX && head->n_pieces <= FE_SECURE_HEAD_PIECES_MAX,
+              "an incomplete head is bounded");
+    FE_ASSERT(head->size == 0 || (head->bytes.len > 0 && head->bytes.len < head->size),
+              "a head that is complete has been told");
+}
+
 static void check_secure(const struct fe_session *session)
 {
     FE_ASSERT(memcmp(session->seal_key, session->open_key, FE_AEAD_KEY_LEN) != 0,
@@ -65,6 +76,7 @@ static void check_secure(const struct fe_session *session)
                    session->last_packet + FE_SECURE_HEADER_SIZE <= session->record_len),
               "what is filled is packets");
     FE_ASSERT(session->n_pings <= FE_SESSION_PINGS_MAX, "answers to pings are bounded");
+    check_head(session, &session->head);
     FE_ASSERT((session->next_seq & 1) == 1, "no token is that of a free slot");
 }
 

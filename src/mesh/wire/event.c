@@ -9,8 +9,13 @@ bool fe_headers_next(struct fe_headers *headers, struct fe_header *header)
     if (headers->n == 0) {
         return false;
     }
-    header->name = fe_read_bytes(&reader, fe_read_u8(&reader));
-    header->value = fe_read_bytes(&reader, fe_read_u16(&reader));
+    if (headers->is_long) {
+        header->name = fe_read_bytes(&reader, fe_read_u16(&reader));
+        header->value = fe_read_bytes(&reader, fe_read_u32(&reader));
+    } else {
+        header->name = fe_read_bytes(&reader, fe_read_u8(&reader));
+        header->value = fe_read_bytes(&reader, fe_read_u16(&reader));
+    }
     headers->bytes = fe_view_of(reader.ptr, reader.left);
     headers->n--;
     return !reader.is_failed;
@@ -23,7 +28,7 @@ bool fe_names_next(struct fe_names *names, struct fe_view *name)
     if (names->n == 0) {
         return false;
     }
-    *name = fe_read_bytes(&reader, fe_read_u8(&reader));
+    *name = fe_read_bytes(&reader, names->is_long ? fe_read_u16(&reader) : fe_read_u8(&reader));
     names->bytes = fe_view_of(reader.ptr, reader.left);
     names->n--;
     return !reader.is_failed;

@@ -17,12 +17,14 @@ struct fe_header {
 struct fe_headers {
     struct fe_view bytes;
     uint16_t n;
+    bool is_long; /* the form of large heads: docs/PROTOCOL.md §2.3 */
 };
 
 /* Encoded service names, checked likewise; walked with fe_names_next. */
 struct fe_names {
     struct fe_view bytes;
     uint8_t n;
+    bool is_long;
 };
 
 /* Take the first element off; false when there is none left. */
@@ -125,7 +127,9 @@ struct fe_event {
 /* What can be sent. Everything is encoded at once and encrypted by the time the output is written,
  * in order. Errors: FLATEND_ETOOBIG (the dialect's limit; nothing was sent), FLATEND_ELIMIT
  * (find_node: too many wait for an answer), FLATEND_ESTATE (the keys are not agreed yet),
- * FLATEND_ENOMEM (nothing was sent, but `data` may have sent a part: the stream is lost then). */
+ * FLATEND_ENOMEM (nothing was sent; but `data` may have sent a part: the stream is lost then, and
+ * of a large head a part may have been sent: the next flush fails then, and the connection is
+ * lost). */
 struct fe_sender;
 
 struct fe_sender_ops {
@@ -172,9 +176,17 @@ struct fe_flow {
     uint32_t streams_out; /* streams that we may have open at once */
 };
 
+enum {
+    /* The largest head that any peer takes, encoded: names and headers (docs/PROTOCOL.md §2.3). */
+    FE_HEAD_MAX = 256 * 1024,
+};
+
 struct fe_sender {
     const struct fe_sender_ops *ops;
     enum fe_dialect dialect; /* set by the time HANDSHAKE is delivered, for good */
+    /* The largest head that this peer takes, encoded; FE_HEAD_MAX: names and values of any length,
+     * too. Set together with the dialect. */
+    uint32_t head_max;
     struct fe_flow flow;
 };
 

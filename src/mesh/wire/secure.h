@@ -41,8 +41,16 @@ enum {
     FE_SECURE_SIGNATURE_TLV_SIZE = 3 + FE_SIGNATURE_LEN,
 };
 
+/* What a node takes beyond §2.3 as it stands (§2.8). Unknown bits are ignored. */
+enum fe_secure_feature {
+    FE_SECURE_FEATURE_HEADS = 1,                  /* heads in pieces, long names */
+    FE_SECURE_FEATURE_MESSAGES = 2,               /* reserved */
+    FE_SECURE_FEATURE_CONNECTIONS = 4,            /* reserved */
+    FE_SECURE_FEATURES = FE_SECURE_FEATURE_HEADS, /* what we announce */
+};
+
 struct fe_secure_extension {
-    uint32_t features; /* none is defined yet */
+    uint32_t features; /* enum fe_secure_feature */
     uint32_t record_max;
     uint32_t stream_window;
     uint32_t connection_window;
@@ -95,6 +103,7 @@ enum fe_secure_type {
     FE_SECURE_SERVICES = 8,
     FE_SECURE_FIND_NODE = 9,
     FE_SECURE_NODES = 10,
+    FE_SECURE_HEAD = 11, /* a piece of a large REQUEST, RESPONSE or TRAILERS */
 };
 
 enum {
@@ -152,5 +161,38 @@ void fe_secure_services_encode(struct fe_writer *writer, const struct fe_offer *
 size_t fe_secure_nodes_size(const struct fe_id *ids, size_t n);
 void fe_secure_nodes_encode(struct fe_writer *writer, uint32_t token, const struct fe_id *ids,
                             size_t n);
+
+/* ---- large heads ---------------------------------------------------------------------------- */
+
+enum {
+    FE_SECURE_HEAD_PREFIX = 1 + 4, /* type and size, before the first piece */
+    /* Headers of a large head: a receiver needs memory for each of them, and the shortest are six
+     * bytes. More than any ordinary head of 16 KiB is likely to have. */
+    FE_SECURE_HEAD_HEADERS_MAX = 4096,
+    /* Twice what the largest head takes in the smallest records. */
+    FE_SECURE_HEAD_PIECES_MAX = 128,
+};
+
+/* A head to be sent; the services are REQUEST's. */
+struct fe_secure_head {
+    enum fe_secure_type type;
+    const struct fe_view *services;
+    size_t n_services;
+    const struct fe_header *headers;
+    size_t n_headers;
+};
+
+/* Without the prefix. SIZE_MAX: more than FE_HEAD_MAX, or another limit. */
+size_t fe_secure_head_size(const struct fe_secure_head *head);
+void fe_secure_head_encode(struct fe_writer *writer, const struct fe_secure_head *head);
+void fe_secure_head_prefix_encode(struct fe_writer *writer, uint8_t type, size_t size);
+
+/* Takes the prefix off the first piece. FLATEND_EPROTO: not one of the three types, or a size that
+ * is 0 or above FE_HEAD_MAX. */
+int fe_secure_head_prefix_decode(struct fe_reader *piece, uint8_t *type,
+                                 uint32_t *size) FE_MUST_USE;
+
+/* All pieces together, into the event that they become; its type and stream are the caller's. */
+int fe_secure_head_decode(uint8_t type, struct fe_view head, struct fe_event *event) FE_MUST_USE;
 
 #endif
