@@ -26,7 +26,8 @@ struct drawing {
     struct fe_candidates candidates;
     const uint64_t *excluded;
     size_t n_excluded;
-    uint64_t now_ms; /* only while a provider is ejected */
+    uint32_t head_min; /* 0: any will do */
+    uint64_t now_ms;   /* only while a provider is ejected */
 };
 
 void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg)
@@ -65,6 +66,9 @@ const struct fe_offer_entry *fe_candidate_at(const struct fe_candidates *candida
 
 static bool is_excluded(const struct drawing *drawing, const struct fe_peer *peer)
 {
+    if (drawing->head_min > 0 && peer->sender->head_max < drawing->head_min) {
+        return true;
+    }
     for (size_t i = 0; i < drawing->n_excluded; i++) {
         if (drawing->excluded[i] == peer->handle) {
             return true;
@@ -133,8 +137,10 @@ better(struct fe_registry *registry, const struct fe_offer_entry *a, const struc
     return fe_rng_below(&registry->rng, weight_a + weight_b) < weight_a ? a : b;
 }
 
-struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
-                                   size_t n_services, const uint64_t *excluded, size_t n_excluded)
+struct fe_peer *fe_registry_choose_for_head(struct fe_registry *registry,
+                                            const struct fe_view *services, size_t n_services,
+                                            const uint64_t *excluded, size_t n_excluded,
+                                            uint32_t head_min)
 {
     struct drawing drawing; /* not cleared: it has room for 255 services */
     const struct fe_offer_entry *first = NULL;
@@ -144,6 +150,7 @@ struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe
     drawing.registry = registry;
     drawing.excluded = excluded;
     drawing.n_excluded = n_excluded;
+    drawing.head_min = head_min;
     drawing.now_ms = 0;
     fe_candidates_gather(registry, services, n_services, &drawing.candidates);
     if (registry->n_ejected > 0) {
@@ -160,6 +167,12 @@ struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe
     }
     second = draw(&drawing, tier - 1, first);
     return second == NULL ? first->peer : better(registry, first, second)->peer;
+}
+
+struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
+                                   size_t n_services, const uint64_t *excluded, size_t n_excluded)
+{
+    return fe_registry_choose_for_head(registry, services, n_services, excluded, n_excluded, 0);
 }
 
 /* ---- ejecting ---- */

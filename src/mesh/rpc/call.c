@@ -56,16 +56,21 @@ static struct fe_peer *next_provider(struct fe_call *call)
     const struct fe_call_request *request = &call->request;
 
     if (request->provider != 0) {
-        return call->n_tried > 0 ? NULL : fe_registry_find(call->registry, request->provider);
+        return call->n_tried > 0 || call->head_min > 0
+                   ? NULL
+                   : fe_registry_find(call->registry, request->provider);
     }
     if (call->n_tried == FE_CALL_ATTEMPTS_MAX) {
         return NULL;
     }
-    return fe_registry_choose(call->registry, request->services, request->n_services, call->tried,
-                              call->n_tried);
+    return fe_registry_choose_for_head(call->registry, request->services, request->n_services,
+                                       call->tried, call->n_tried, call->head_min);
 }
 
-/* Opens the stream at the first provider that takes it. No callbacks. */
+/* Opens the stream at the first provider that takes it. No callbacks.
+ *
+ * One that cannot be sent the head is not counted as tried: nothing was sent, and what is asked for
+ * from then on is a connection that takes more, of which there are three kinds. */
 static int open_stream(struct fe_call *call)
 {
     const struct fe_call_request *request = &call->request;
@@ -77,14 +82,20 @@ static int open_stream(struct fe_call *call)
         int code;
 
         FE_ASSERT(call->n_tried < FE_CALL_ATTEMPTS_MAX, "attempts are bounded");
-        call->tried[call->n_tried++] = peer->handle;
         code = fe_stream_open(peer, &head, &stream_ops, call, &call->stream);
+        if (code == FLATEND_ETOOBIG) {
+            FE_ASSERT(peer->sender->head_max >= call->head_min,
+                      "one that takes more was asked for");
+            call->head_min = peer->sender->head_max + 1;
+            continue;
+        }
+        call->tried[call->n_tried++] = peer->handle;
         if (code == 0) {
             return 0;
         }
         note_failure(call, code);
     }
-    return call->code;
+    return call->head_min > 0 && call->code == FLATEND_ENOPROVIDER ? FLATEND_ETOOBIG : call->code;
 }
 
 static bool is_replaying(const struct fe_call *call)

@@ -1,6 +1,9 @@
 /* A call: a request to any provider of a service, retried with another one while that is safe, with
  * a deadline for the first byte of the response. Used by the gateway and flatend_push.
  *
+ * A provider whose connection cannot carry the request's head is no provider of this request:
+ * others are asked. FLATEND_ETOOBIG is for want of any that could.
+ *
  * Safe to retry means that nothing of the response was seen and one of: nothing was sent; the
  * provider refused it, by `handled` 0 or by RESET; the request is idempotent. What was sent of the
  * body has to be still at hand, which it is as long as it is at most FE_CALL_REPLAY_MAX bytes.
@@ -91,7 +94,8 @@ struct fe_call {
     bool is_replayable;     /* a retry can begin from the start */
     uint64_t tried[FE_CALL_ATTEMPTS_MAX];
     unsigned n_tried;
-    int code; /* why there is no response yet, for on_reset */
+    uint32_t head_min; /* what a provider's connection has to take; 0: not known to matter */
+    int code;          /* why there is no response yet, for on_reset */
     enum fe_call_state state;
     enum fe_call_body body;
 };

@@ -41,15 +41,16 @@ int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event,
 static int count_rapid_reset(struct fe_stream *stream, struct flatend_error *err)
 {
     struct fe_peer *peer = stream->peer;
+    unsigned n = 1U + stream->n_head_shares; /* the handler holds on to the head */
 
     if (!stream->is_remote || stream->out != FE_HALF_HEAD) {
         return 0;
     }
-    if (peer->n_rapid_resets == FE_PEER_RAPID_RESETS_MAX) {
+    if (n > FE_PEER_RAPID_RESETS_MAX - peer->n_rapid_resets) {
         return fe_err_set(err, FLATEND_ELIMIT, "too many requests reset by the peer (rapid reset)");
     }
-    FE_ASSERT(peer->n_rapid_resets < FE_PEER_RAPID_RESETS_MAX, "rapid resets are bounded");
-    peer->n_rapid_resets++;
+    peer->n_rapid_resets += n;
+    FE_ASSERT(peer->n_rapid_resets <= FE_PEER_RAPID_RESETS_MAX, "rapid resets are bounded");
     return 0;
 }
 

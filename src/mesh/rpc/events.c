@@ -36,9 +36,22 @@ static int check_new_id(struct fe_peer *peer, uint32_t id, struct flatend_error 
     return 0;
 }
 
+/* How many streams more a request counts for: only heads in pieces are longer than a share. */
+static uint8_t head_shares(const struct fe_event *event)
+{
+    const struct fe_headers *headers = &event->u.request.headers;
+
+    if (!headers->is_long) {
+        return 0;
+    }
+    return (uint8_t)((event->u.request.services.bytes.len + headers->bytes.len) /
+                     FE_PEER_HEAD_SHARE);
+}
+
 static int on_request(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
-    bool is_welcome = peer->n_remote < FE_PEER_STREAMS_MAX;
+    uint8_t n_shares = head_shares(event);
+    bool is_welcome = peer->n_remote + peer->n_head_shares + n_shares < FE_PEER_STREAMS_MAX;
     struct fe_stream *stream;
     int code = check_new_id(peer, event->stream, err);
 
@@ -46,7 +59,7 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
     if (code != 0) {
         return code;
     }
-    if (fe_peer_count_head(peer) != 0) {
+    if (fe_peer_count_head(peer, 1, NULL, 0) != 0) {
         return fe_err_set(err, FLATEND_ELIMIT, "too many queued responses: peer does not read");
     }
     stream = fe_stream_new(peer, event->stream, true);
@@ -54,6 +67,8 @@ static int on_request(struct fe_peer *peer, const struct fe_event *event, struct
         return fe_err_set(err, FLATEND_ENOMEM, "request: %s", flatend_strerror(FLATEND_ENOMEM));
     }
     if (is_welcome) {
+        stream->n_head_shares = n_shares;
+        peer->n_head_shares += n_shares;
         peer->ops->on_request(peer, stream, event->u.request.services, event->u.request.headers);
     }
     if (stream->state == FE_STREAM_OFFERED) {

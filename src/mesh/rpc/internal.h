@@ -59,6 +59,7 @@ struct fe_stream {
     bool is_remote;         /* opened by the peer */
     bool is_backlogged;     /* counted in peer->n_backlogged */
     bool is_window_blocked; /* the owner waits for this stream's window, and is on no list */
+    uint8_t n_head_shares;  /* counted in peer->n_head_shares */
     enum fe_stream_state state;
     enum fe_half in;
     enum fe_half out;
@@ -195,8 +196,10 @@ int fe_stream_send_end(struct fe_stream *stream) FE_MUST_USE;
 /* Tells the peer that the stream is given up, in both directions. */
 int fe_stream_send_reset(struct fe_stream *stream, enum fe_reason reason) FE_MUST_USE;
 
-/* Counts a head that is sent while the output is full: FLATEND_ELIMIT when there are too many. */
-int fe_peer_count_head(struct fe_peer *peer) FE_MUST_USE;
+/* Counts a head that is sent while the output is full, as `n` and more by its size: FLATEND_ELIMIT
+ * when there are too many. */
+int fe_peer_count_head(struct fe_peer *peer, unsigned n, const struct fe_header *headers,
+                       size_t n_headers) FE_MUST_USE;
 
 /* ---- stream_check.c ---- */
 

@@ -146,6 +146,8 @@ static void release(struct fe_stream *stream)
               "open streams are counted");
     peer->n_streams--;
     peer->n_remote -= stream->is_remote;
+    FE_ASSERT(peer->n_head_shares >= stream->n_head_shares, "shares of heads are counted");
+    peer->n_head_shares -= stream->n_head_shares;
     fe_list_remove(&stream->link);
     if (stream->in == FE_HALF_CLOSING || peer->has_windows) {
         stream->in = FE_HALF_ENDED;

@@ -14,9 +14,15 @@ enum {
     /* Late streams, for which the peer may still send packets. Old peers know no RESET, so each is
        remembered until its end arrives; beyond this the oldest is forgotten. */
     FE_PEER_LATE_MAX = 1024,
-    /* Heads (of requests and responses) that may be sent while the output is full. They are small
-       and not subject to windows; this bounds a peer that sends requests but never reads. */
+    /* Heads (of requests and responses) that may be sent while the output is full. They are not
+       subject to windows; this bounds a peer that sends requests but never reads. A larger one
+       counts once more for each FE_PEER_QUEUED_HEAD_SIZE bytes: 16 MiB in all. */
     FE_PEER_QUEUED_HEADS_MAX = 4096,
+    FE_PEER_QUEUED_HEAD_SIZE = 4096,
+    /* A request whose head came in pieces counts as one more stream for each so many bytes: what an
+     * ordinary head can take. So what a connection's requests hold does not grow with their heads.
+     */
+    FE_PEER_HEAD_SHARE = 16 * 1024,
     /* Stream objects kept for the next request. */
     FE_PEER_FREE_STREAMS_MAX = 64,
     /* Trailers that may wait behind the bodies of slow readers, in all streams together: no window
@@ -77,14 +83,15 @@ struct fe_peer {
     struct fe_list done;         /* streams whose on_reset, or whose memory, is due */
     struct fe_list late;         /* given up, oldest first */
     struct fe_list free_streams; /* memory for the next streams */
-    size_t quantum;    /* bytes that the stream whose turn it is may write while others wait */
-    unsigned depth;    /* nesting of callbacks: what ends there is freed later */
-    unsigned n_remote; /* the peer's streams among n_streams */
+    size_t quantum;         /* bytes that the stream whose turn it is may write while others wait */
+    unsigned depth;         /* nesting of callbacks: what ends there is freed later */
+    unsigned n_remote;      /* the peer's streams among n_streams */
+    unsigned n_head_shares; /* of their heads: so many streams more, where limits are concerned */
     unsigned n_late;
     unsigned n_free_streams;
     unsigned n_backlogged;    /* streams that stop reading from the connection */
     unsigned n_queued_heads;  /* heads sent since the output was last writable */
-    unsigned n_rapid_resets;  /* requests that the peer reset too early, less the credit */
+    unsigned n_rapid_resets;  /* requests that the peer reset too early, with shares, less credit */
     size_t n_waiting;         /* body bytes that wait in all streams together */
     size_t n_trailers;        /* bytes of trailers that wait likewise */
     bool has_windows;         /* secure, and its Handshake was seen */

@@ -14,6 +14,7 @@ enum {
 struct sums {
     size_t n_streams;
     size_t n_remote;
+    size_t n_head_shares;
     size_t n_late;
     size_t n_backlogged;
     size_t n_blocked;
@@ -42,6 +43,7 @@ static void add(struct sums *sums, const struct fe_stream *stream)
     FE_ASSERT(stream->delivery == FE_DELIVERY_IDLE, "no event runs between two events");
     sums->n_streams++;
     sums->n_remote += stream->is_remote;
+    sums->n_head_shares += stream->n_head_shares;
     sums->n_backlogged += stream->is_backlogged;
     sums->n_blocked += fe_list_is_linked(&stream->link);
     sums->n_waiting += fe_stream_waiting(stream);
@@ -62,6 +64,7 @@ static void check_sums(const struct fe_peer *peer)
     }
     FE_ASSERT(peer->n_streams == sums.n_streams, "open streams are counted");
     FE_ASSERT(peer->n_remote == sums.n_remote, "remote streams are counted");
+    FE_ASSERT(peer->n_head_shares == sums.n_head_shares, "shares of heads are counted");
     FE_ASSERT(peer->n_backlogged == sums.n_backlogged,
               "readers that hold the peer back are counted");
     FE_ASSERT(peer->n_waiting == sums.n_waiting, "bytes that wait are counted");
@@ -75,6 +78,7 @@ static void check_bounds(const struct fe_peer *peer)
 {
     FE_ASSERT(peer->n_remote <= peer->n_streams, "remote streams are some of all");
     FE_ASSERT(peer->n_remote <= FE_PEER_STREAMS_MAX, "remote streams are bounded");
+    FE_ASSERT(peer->n_head_shares < FE_PEER_STREAMS_MAX, "and so is what their heads take");
     FE_ASSERT(peer->n_late <= FE_PEER_LATE_MAX, "late streams are bounded");
     FE_ASSERT(peer->n_free_streams <= FE_PEER_FREE_STREAMS_MAX, "free streams are bounded");
     FE_ASSERT(peer->n_queued_heads <= FE_PEER_QUEUED_HEADS_MAX, "queued heads are bounded");

@@ -122,8 +122,9 @@ static int keep_trailers(struct fe_stream *stream, struct fe_headers trailers)
     memcpy(stream->kept_trailers, trailers.bytes.ptr, len);
     stream->n_kept_trailers = len;
     peer->n_trailers += len;
-    stream->trailers =
-        (struct fe_headers){.bytes = fe_view_of(stream->kept_trailers, len), .n = trailers.n};
+    stream->trailers = (struct fe_headers){.bytes = fe_view_of(stream->kept_trailers, len),
+                                           .n = trailers.n,
+                                           .is_long = trailers.is_long};
     return 0;
 }
 

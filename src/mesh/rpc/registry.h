@@ -62,6 +62,12 @@ void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int 
 struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
                                    size_t n_services, const uint64_t *excluded, size_t n_excluded);
 
+/* The same among those only that take heads of `head_min` bytes. */
+struct fe_peer *fe_registry_choose_for_head(struct fe_registry *registry,
+                                            const struct fe_view *services, size_t n_services,
+                                            const uint64_t *excluded, size_t n_excluded,
+                                            uint32_t head_min);
+
 struct fe_peer *fe_registry_find(struct fe_registry *registry, uint64_t handle);
 
 /* Fills up to `cap` providers, each node once; returns how many there are. */

@@ -2,15 +2,32 @@
 #include "ground/base/assert.h"
 #include "mesh/rpc/internal.h"
 
-int fe_peer_count_head(struct fe_peer *peer)
+/* How often a head counts besides itself. None is longer than what peers take. */
+static unsigned count_by_size(const struct fe_header *headers, size_t n)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < n && size < FE_HEAD_MAX; i++) {
+        size_t left = FE_HEAD_MAX - size;
+
+        size += headers[i].name.len < left ? headers[i].name.len : left;
+        left = FE_HEAD_MAX - size;
+        size += headers[i].value.len < left ? headers[i].value.len : left;
+    }
+    return (unsigned)(size / FE_PEER_QUEUED_HEAD_SIZE);
+}
+
+int fe_peer_count_head(struct fe_peer *peer, unsigned n, const struct fe_header *headers,
+                       size_t n_headers)
 {
     if (peer->sender->ops->space(peer->sender) > 0) {
         return 0;
     }
-    if (peer->n_queued_heads == FE_PEER_QUEUED_HEADS_MAX) {
+    n += count_by_size(headers, n_headers);
+    if (n > FE_PEER_QUEUED_HEADS_MAX - peer->n_queued_heads) {
         return FLATEND_ELIMIT;
     }
-    peer->n_queued_heads++;
+    peer->n_queued_heads += n;
     return 0;
 }
 
@@ -31,7 +48,9 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_stream_request *request
     if (peer->is_closed) {
         return FLATEND_ECLOSED;
     }
-    code = has_all_streams(peer) ? FLATEND_ELIMIT : fe_peer_count_head(peer);
+    code = has_all_streams(peer)
+               ? FLATEND_ELIMIT
+               : fe_peer_count_head(peer, 1, request->headers, request->n_headers);
     if (code != 0) {
         return code;
     }
@@ -45,6 +64,9 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_stream_request *request
     if (code != 0) {
         opened->in = FE_HALF_ENDED; /* the peer never hears of it */
         fe_stream_drop(opened);
+        if (code == FLATEND_ENOMEM) {
+            peer->ops->on_output(peer); /* the flush says if a part of a large head was sent */
+        }
         return code;
     }
     if (peer->has_windows) {
@@ -76,7 +98,10 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
     }
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD,
               "the head is sent once, first");
-    code = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
+    code = fe_peer_count_head(peer, 0, headers, n_headers); /* counted itself with its request */
+    if (code == 0) {
+        code = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
+    }
     if (code != 0) {
         return code;
     }
@@ -134,8 +159,11 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
 static int send_end(struct fe_stream *stream, const struct fe_header *trailers, size_t n_trailers)
 {
     struct fe_peer *peer = stream->peer;
-    int code = peer->sender->ops->end(peer->sender, stream->id, trailers, n_trailers);
+    int code = n_trailers > 0 ? fe_peer_count_head(peer, 0, trailers, n_trailers) : 0;
 
+    if (code == 0) {
+        code = peer->sender->ops->end(peer->sender, stream->id, trailers, n_trailers);
+    }
     if (code == 0) {
         peer->ops->on_output(peer);
     }

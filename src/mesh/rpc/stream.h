@@ -72,7 +72,8 @@ int fe_stream_open(struct fe_peer *peer, const struct fe_stream_request *request
 void fe_stream_accept(struct fe_stream *stream, const struct fe_stream_ops *ops, void *owner);
 
 /* The response's head, once, before any write (remote streams). FLATEND_ETOOBIG: nothing was
- * sent and a smaller head may be tried. */
+ * sent and a smaller head may be tried. FLATEND_ELIMIT: the same; the peer does not read its
+ * output, in which large heads wait already. FLATEND_ENOMEM. */
 int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
                       size_t n_headers) FE_MUST_USE;
 
@@ -82,7 +83,8 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data) FE_MUST_U
 
 /* Our body is complete; trailers may be NULL if there are none. Nothing may be written after it. A
  * remote stream ends with this: with 0 it is gone, and on_reset does not follow even if it was due.
- * FLATEND_ETOOBIG: the trailers do not fit the dialect; nothing was sent. Old peers get none. */
+ * FLATEND_ETOOBIG: the trailers do not fit the dialect; FLATEND_ELIMIT: as for fe_stream_respond;
+ * nothing was sent. Old peers get none. */
 int fe_stream_finish(struct fe_stream *stream, const struct fe_header *trailers,
                      size_t n_trailers) FE_MUST_USE;
 
