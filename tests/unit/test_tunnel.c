@@ -850,18 +850,31 @@ static void kept_on_end(struct fe_exchange *ex, const struct fe_fields *trailers
     kept = NULL;
 }
 
-static void test_crossed_end_at_any_time(void **state)
+static void kept_on_reset(struct fe_exchange *ex, int code)
+{
+    (void)ex;
+    assert_int_equal(code, FLATEND_ECLOSED);
+    kept = NULL;
+}
+
+static void serve_kept(struct crossings *crossings)
 {
     static const struct fe_backend_ops ops = {
-        .start = keep, .on_data = kept_on_data, .on_end = kept_on_end};
+        .start = keep, .on_data = kept_on_data, .on_end = kept_on_end, .on_reset = kept_on_reset};
     static const struct fe_backend backend = {&ops};
+
+    crossings_init(crossings, false);
+    crossings->channel.backend = &backend;
+    crossings->fake.ex.request.upgrade = FE_VIEW_LIT("echo");
+    crossings_serve(crossings);
+}
+
+static void test_crossed_end_at_any_time(void **state)
+{
     static struct crossings crossings;
 
     (void)state;
-    crossings_init(&crossings, false);
-    crossings.channel.backend = &backend;
-    crossings.fake.ex.request.upgrade = FE_VIEW_LIT("echo");
-    crossings_serve(&crossings);
+    serve_kept(&crossings);
     crossings_settle(&crossings);
     trace_expect(&crossings.client, "tunnel(1) resume");
     fe_exchange_finish(kept, NULL);
@@ -870,6 +883,21 @@ static void test_crossed_end_at_any_time(void **state)
     assert_int_equal(fake_exchange_body(&crossings.fake, "abc"), 3);
     fake_exchange_body_end(&crossings.fake);
     crossings_settle(&crossings);
+    assert_null(kept);
+    assert_int_equal(crossings.n_empty, 1);
+    crossings_deinit(&crossings);
+}
+
+static void test_crossed_without_memory_for_the_head(void **state)
+{
+    static struct crossings crossings;
+
+    (void)state;
+    serve_kept(&crossings);
+    crossings.fake.error = FLATEND_ENOMEM;
+    crossings_settle(&crossings);
+    assert_int_equal(crossings.fake.status, 503);
+    assert_true(crossings.fake.has_ended);
     assert_null(kept);
     assert_int_equal(crossings.n_empty, 1);
     crossings_deinit(&crossings);
@@ -1102,6 +1130,7 @@ int main(void)
         cmocka_unit_test(test_crossed_echo),
         cmocka_unit_test(test_crossed_greeting),
         cmocka_unit_test(test_crossed_end_at_any_time),
+        cmocka_unit_test(test_crossed_without_memory_for_the_head),
         cmocka_unit_test(test_crossed_but_not_asked_for),
         cmocka_unit_test(test_crossed_nothing_follows_the_end),
         cmocka_unit_test(test_crossed_both_end_and_nothing_is_read),
