@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "mesh/rpc/providers.h"
 #include "mesh/rpc/registry.h"
 #include "support/fake_peer.h"
 
@@ -90,6 +91,26 @@ static void count(struct world *world, int n, int chosen[N_PEERS])
     for (int i = 0; i < n; i++) {
         chosen[(struct fake_peer *)choose(world, "a")->owner - world->fakes]++;
     }
+}
+
+/* ---- names ---- */
+
+/* No request has more on the wire. */
+static void as_many_names_as_a_request_has(void **state)
+{
+    enum { N_NAMES = FE_CANDIDATE_NAMES_MAX + 1 };
+    struct fe_view names[N_NAMES];
+    struct world *world = *state;
+
+    offer_equally(world, 1);
+    for (size_t i = 0; i < N_NAMES; i++) {
+        names[i] = FE_VIEW_LIT("a");
+    }
+    assert_ptr_equal(fe_registry_choose(&world->registry, names, N_NAMES, NULL, 0), peer(world, 0));
+    for (size_t i = 0; i + 1 < N_NAMES; i++) {
+        names[i] = FE_VIEW_LIT("b");
+    }
+    assert_null(fe_registry_choose(&world->registry, names, N_NAMES, NULL, 0));
 }
 
 /* ---- lists ---- */
@@ -399,6 +420,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(as_many_names_as_a_request_has),
         TEST(a_list_replaces_the_earlier_one),
         TEST(a_list_replaces_what_a_handshake_offered),
         TEST(a_full_list_can_be_replaced_by_another),
