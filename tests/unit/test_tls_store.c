@@ -70,6 +70,22 @@ static void test_names(void **state)
     }
 }
 
+/* As before the first one is issued: every client is turned away. */
+static void test_no_certificate(void **state)
+{
+    struct tls_world *world = *state;
+    const struct tls_command command = {.name = "localhost"};
+    struct fe_tls_store *store;
+    struct tls_result result;
+
+    assert_int_equal(fe_tls_store_new(world->tickets, FE_VIEW_LIT("x"), true, &store), 0);
+    assert_null(fe_tls_store_find(store, LOCALHOST));
+    tls_ask(store, &command, &result);
+    assert_int_equal(result.code, FLATEND_EPROTO);
+    SSL_SESSION_free(result.session);
+    fe_tls_store_free(store);
+}
+
 /* ---- protocols ------------------------------------------------------------------------------ */
 
 static void test_alpn(void **state)
@@ -318,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_certificate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alpn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alpn_in_vain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_challenge, set_up, tear_down),
