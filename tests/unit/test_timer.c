@@ -58,6 +58,8 @@ static void it_fires_once_when_due(void **state)
     assert_int_equal(alarm.n_fired, 1);
     assert_int_equal(fe_timers_next(&timers), FE_TIME_NEVER);
     fe_timers_deinit(&timers);
+    assert_int_equal(fe_timer_start(&timers, &alarm.timer, 100), 0); /* as at the beginning */
+    fe_timers_deinit(&timers);
 }
 
 static void it_can_be_pushed_ahead_and_pulled_back(void **state)
