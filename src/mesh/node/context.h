@@ -8,7 +8,7 @@
 #define FE_MESH_NODE_CONTEXT_H
 
 #include "ground/base/buf.h"
-#include "mesh/node/handoff.h"
+#include "mesh/async/handoff.h"
 #include "mesh/node/head.h"
 #include "mesh/node/internal.h"
 

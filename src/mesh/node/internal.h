@@ -5,10 +5,10 @@
 #include "ground/os/thread.h"
 #include "ground/uv/conn.h"
 #include "ground/uv/task_queue.h"
+#include "mesh/async/pool.h"
 #include "mesh/net/mesh.h"
 #include "mesh/node/node.h"
 #include "mesh/node/options.h"
-#include "mesh/node/pool.h"
 
 /* Where a node lives. */
 enum fe_node_placement {

@@ -7,7 +7,7 @@
 #define FE_MESH_NODE_OUTGOING_H
 
 #include "ground/base/buf.h"
-#include "mesh/node/handoff.h"
+#include "mesh/async/handoff.h"
 #include "mesh/node/head.h"
 #include "mesh/node/internal.h"
 #include "mesh/rpc/call.h"

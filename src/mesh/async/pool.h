@@ -1,6 +1,6 @@
 /* The threads that handlers run on: started when needed, up to a number, and kept. */
-#ifndef FE_MESH_NODE_POOL_H
-#define FE_MESH_NODE_POOL_H
+#ifndef FE_MESH_ASYNC_POOL_H
+#define FE_MESH_ASYNC_POOL_H
 
 #include "ground/base/err.h"
 #include "ground/base/list.h"

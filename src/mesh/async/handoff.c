@@ -1,4 +1,4 @@
-#include "mesh/node/handoff.h"
+#include "mesh/async/handoff.h"
 
 #include "ground/base/assert.h"
 

@@ -15,8 +15,8 @@
  *
  * The blocking side posts one task: at most one is in flight, however many commands it carries, and
  * the node's thread collects all of them together. */
-#ifndef FE_MESH_NODE_HANDOFF_H
-#define FE_MESH_NODE_HANDOFF_H
+#ifndef FE_MESH_ASYNC_HANDOFF_H
+#define FE_MESH_ASYNC_HANDOFF_H
 
 #include "ground/base/chain.h"
 #include "ground/os/thread.h"

@@ -1,4 +1,4 @@
-#include "mesh/node/pool.h"
+#include "mesh/async/pool.h"
 
 #include <stdlib.h>
 

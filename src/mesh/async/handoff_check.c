@@ -1,6 +1,6 @@
 /* What holds of a hand-off whenever its lock is free and the node's side does nothing with it. */
 #include "ground/base/assert.h"
-#include "mesh/node/handoff.h"
+#include "mesh/async/handoff.h"
 
 enum { COMMANDS = 2 * FE_HANDOFF_RESUME - 1 }; /* all of them */
 
