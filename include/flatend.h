@@ -164,11 +164,82 @@ struct flatend_id {
     bool is_proven;
 };
 
-/* ---- the node ------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------- */
 
+/* Where events wait until the application takes them: of requests that are kept, of calls, of
+ * nodes. One queue may be for any number of them, also of several nodes, and any number of threads
+ * may take from it. An event comes to one taker.
+ *
+ * A request that is kept, as the application sees it, in each direction of its own:
+ *
+ *     body in    read ──▶ bytes, 0 at the end, or why it is gone
+ *                     └─▶ FLATEND_EAGAIN ──▶ FLATEND_EVENT_READABLE, once ──▶ read again
+ *     body out   write ─▶ 0: all of it was taken
+ *                     └─▶ FLATEND_EAGAIN ──▶ FLATEND_EVENT_WRITABLE, once ──▶ write again
+ *     both       FLATEND_EVENT_CANCELED or FLATEND_EVENT_DEADLINE, at most one of them, once: the
+ *                requester does not want the response any more. Finish or fail is still due.
+ *     finish, fail: nothing of the request comes to the queue after it, and nothing waits there.
+ *
+ * A call:
+ *
+ *     RESPONSE ──▶ READABLE and WRITABLE as above ──▶ TRAILERS, if there are any ──▶ END
+ *         └──────────────────┴──────▶ FAILED: at any time before END, and nothing but READABLE
+ *                                     behind it, where that is owed
+ *     flatend_stream_close: nothing of the call comes after it, and nothing waits there. */
+struct flatend_queue;
 struct flatend_node;
 struct flatend_context;
 struct flatend_stream;
+
+enum flatend_event_type {
+    FLATEND_EVENT_REQUEST = 1,  /* for a service with a queue: `context` is to be answered */
+    FLATEND_EVENT_RESPONSE = 2, /* call: status and headers are there */
+    FLATEND_EVENT_READABLE = 3, /* a read that said FLATEND_EAGAIN would not say so now */
+    FLATEND_EVENT_WRITABLE = 4, /* the same of a write */
+    FLATEND_EVENT_TRAILERS = 5, /* call: headers came behind the body */
+    FLATEND_EVENT_END = 6,      /* call: the response is complete; what is not read can be read */
+    FLATEND_EVENT_CANCELED = 7, /* request: given up by the requester, or lost; `code` says why */
+    FLATEND_EVENT_DEADLINE = 8, /* request: its time was up before the first write */
+    FLATEND_EVENT_FAILED = 9,   /* call: there is no response, or no more of it: `code` */
+    FLATEND_EVENT_STARTED = 10, /* node: start has succeeded, or failed with `code` */
+    FLATEND_EVENT_DRAINED = 11, /* node: it shuts down, and nothing runs any more */
+    FLATEND_EVENT_CLOSED = 12   /* node: everything of it is closed. Its last event */
+};
+
+struct flatend_event {
+    int type;                        /* enum flatend_event_type */
+    int code;                        /* why, for CANCELED, DEADLINE, FAILED and STARTED; else 0 */
+    void *arg;                       /* that was given with the queue */
+    struct flatend_node *node;       /* whose event it is */
+    struct flatend_context *context; /* of a request, else NULL */
+    struct flatend_stream *stream;   /* of a call, else NULL */
+    void *reserved[4];
+};
+
+/* Makes an empty queue. FLATEND_ENOMEM. Any thread. */
+FLATEND_API int flatend_queue_new(struct flatend_queue **queue) FLATEND_MUST_USE;
+
+/* Takes up to `cap` events, in the order in which their requests, calls and nodes had the first of
+ * them; waits for one for up to `timeout_ms` (negative: without end, 0: not at all). Returns how
+ * many; 0: time is up, or flatend_queue_wake was called. FLATEND_EINVAL: `cap` 0. Any thread. */
+FLATEND_API ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *events,
+                                       size_t cap, int timeout_ms) FLATEND_MUST_USE;
+
+/* A descriptor that is readable while there is something to take: for a loop of the application's
+ * (epoll, libuv, asyncio, Go) to watch. When it is, take with a timeout of 0 until that returns
+ * fewer events than `cap`. The queue's own: neither read nor close it. A negative code:
+ * FLATEND_ELIMIT. Any thread. */
+FLATEND_API int flatend_queue_fd(struct flatend_queue *queue) FLATEND_MUST_USE;
+
+/* One flatend_queue_take returns 0 at once: one that waits, or else the next. Any thread. */
+FLATEND_API void flatend_queue_wake(struct flatend_queue *queue);
+
+/* Frees the queue; what still refers to it goes on without telling anybody. No other thread may be
+ * in a call with it. NULL is allowed. */
+FLATEND_API void flatend_queue_free(struct flatend_queue *queue);
+
+/* ---- the node ------------------------------------------------------------------------------- */
+
 struct uv_loop_s;
 
 enum flatend_log_level {

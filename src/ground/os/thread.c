@@ -1,6 +1,8 @@
 #include "ground/os/thread.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <time.h>
 
 int fe_thread_start(struct fe_thread *thread, void *(*run)(void *arg), void *arg)
 {
@@ -25,4 +27,30 @@ void fe_thread_join(struct fe_thread *thread)
     const int code = pthread_join(thread->native, NULL);
 
     FE_ASSERT(code == 0, "a thread that was started is waited for once, and by another one");
+}
+
+/* On the monotonic clock, which fe_cond_wait_until counts on: the time of day can be set. */
+int fe_cond_init(struct fe_cond *cond)
+{
+    pthread_condattr_t attr;
+    int code;
+
+    if (pthread_condattr_init(&attr) != 0) {
+        return FLATEND_ENOMEM;
+    }
+    code = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    FE_ASSERT(code == 0, "a condition can wait by the monotonic clock");
+    code = pthread_cond_init(&cond->native, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    return code == 0 ? 0 : FLATEND_ENOMEM;
+}
+
+bool fe_cond_wait_until(struct fe_cond *cond, struct fe_mutex *mutex, uint64_t deadline_ms)
+{
+    const struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
+                                   .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+    const int code = pthread_cond_timedwait(&cond->native, &mutex->native, &until);
+
+    FE_ASSERT(code == 0 || code == ETIMEDOUT, "a thread waits with the mutex that it holds");
+    return code == 0;
 }

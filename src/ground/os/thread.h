@@ -58,11 +58,7 @@ static inline void fe_mutex_unlock(struct fe_mutex *mutex)
 }
 
 /* FLATEND_ENOMEM. */
-static inline int fe_cond_init(struct fe_cond *cond) FE_MUST_USE;
-static inline int fe_cond_init(struct fe_cond *cond)
-{
-    return pthread_cond_init(&cond->native, NULL) == 0 ? 0 : FLATEND_ENOMEM;
-}
+int fe_cond_init(struct fe_cond *cond) FE_MUST_USE;
 
 static inline void fe_cond_deinit(struct fe_cond *cond)
 {
@@ -79,6 +75,9 @@ static inline void fe_cond_wait(struct fe_cond *cond, struct fe_mutex *mutex)
 
     FE_ASSERT(code == 0, "a thread waits with the mutex that it holds");
 }
+
+/* The same, but no longer than until `deadline_ms` on the clock of fe_clock_ms: false then. */
+bool fe_cond_wait_until(struct fe_cond *cond, struct fe_mutex *mutex, uint64_t deadline_ms);
 
 /* Wakes one thread that waits, or all of them. */
 static inline void fe_cond_signal(struct fe_cond *cond)

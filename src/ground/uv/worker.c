@@ -158,6 +158,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg)
 {
+    run_deferred(worker); /* of the last turn, which may have had no end */
     FE_ASSERT(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->tasks),
               "nothing is left to do on a worker that is freed");
     worker->on_freed = on_freed;

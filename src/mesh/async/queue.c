@@ -1,0 +1,363 @@
+#include "mesh/async/queue.h"
+
+#include <stdlib.h>
+
+#include "ground/base/assert.h"
+#include "ground/os/clock.h"
+#include "ground/os/fd.h"
+#include "ground/os/thread.h"
+#include "ground/os/wake_fd.h"
+
+struct flatend_queue {
+    struct fe_mutex lock;
+    struct fe_cond changed;
+    struct fe_list ready;     /* sources with something to tell */
+    size_t n_refs;            /* the application's, each source's, a turn's that will wake */
+    unsigned n_waiting;       /* threads in flatend_queue_take */
+    bool is_waking;           /* one of them was signaled, and has not come yet */
+    bool is_interrupted;      /* flatend_queue_wake was called, and nobody has seen it */
+    bool is_closed;           /* the application has freed it */
+    bool is_fd_set;           /* `fd` is readable */
+    int fd;                   /* -1: nobody has asked for it */
+    struct fe_worker *worker; /* at the end of whose turn takers are woken; NULL: no turn's */
+    struct fe_deferred wake;
+};
+
+static void on_turn_end(struct fe_deferred *deferred);
+
+int flatend_queue_new(struct flatend_queue **out)
+{
+    struct flatend_queue *queue = calloc(1, sizeof(*queue));
+
+    *out = NULL;
+    if (queue == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    if (fe_mutex_init(&queue->lock) != 0) {
+        free(queue);
+        return FLATEND_ENOMEM;
+    }
+    if (fe_cond_init(&queue->changed) != 0) {
+        fe_mutex_deinit(&queue->lock);
+        free(queue);
+        return FLATEND_ENOMEM;
+    }
+    queue->n_refs = 1;
+    queue->fd = -1;
+    fe_list_init(&queue->ready);
+    fe_deferred_init(&queue->wake, on_turn_end);
+    *out = queue;
+    return 0;
+}
+
+/* Gives back one reference. To be called with the lock, which is left. */
+static void unref_and_unlock(struct flatend_queue *queue)
+{
+    bool is_last;
+
+    FE_ASSERT(queue->n_refs > 0, "references are counted");
+    is_last = --queue->n_refs == 0;
+    fe_mutex_unlock(&queue->lock);
+    if (!is_last) {
+        return;
+    }
+    FE_ASSERT(fe_list_is_empty(&queue->ready), "what is in a queue refers to it");
+    fe_cond_deinit(&queue->changed);
+    fe_mutex_deinit(&queue->lock);
+    free(queue);
+}
+
+/* ---- waking --------------------------------------------------------------------------------- */
+
+static bool has_news(const struct flatend_queue *queue)
+{
+    return queue->is_interrupted || !fe_list_is_empty(&queue->ready);
+}
+
+/* Under the lock. Says whether a thread is to be signaled, which is better done outside: it would
+ * wait for the lock at once. */
+static bool wakes(struct flatend_queue *queue)
+{
+    if (!has_news(queue)) {
+        return false;
+    }
+    if (queue->fd >= 0 && !queue->is_fd_set) {
+        queue->is_fd_set = true;
+        fe_wake_fd_set(queue->fd);
+    }
+    if (queue->n_waiting == 0 || queue->is_waking) {
+        return false;
+    }
+    queue->is_waking = true;
+    return true;
+}
+
+static void on_turn_end(struct fe_deferred *deferred)
+{
+    struct flatend_queue *queue = FE_CONTAINER_OF(deferred, struct flatend_queue, wake);
+
+    fe_mutex_lock(&queue->lock);
+    queue->worker = NULL;
+    if (wakes(queue)) {
+        fe_cond_signal(&queue->changed);
+    }
+    unref_and_unlock(queue);
+}
+
+void flatend_queue_wake(struct flatend_queue *queue)
+{
+    bool signals;
+
+    fe_mutex_lock(&queue->lock);
+    queue->is_interrupted = true;
+    signals = wakes(queue);
+    fe_mutex_unlock(&queue->lock);
+    if (signals) {
+        fe_cond_signal(&queue->changed);
+    }
+}
+
+/* ---- sources -------------------------------------------------------------------------------- */
+
+void fe_event_source_init(struct fe_event_source *source)
+{
+    *source = (struct fe_event_source){0};
+    fe_list_init(&source->link);
+}
+
+void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg)
+{
+    FE_ASSERT(source->queue == NULL, "a source has one queue");
+    source->arg = arg;
+    if (queue == NULL) {
+        return;
+    }
+    fe_mutex_lock(&queue->lock);
+    queue->n_refs++;
+    fe_mutex_unlock(&queue->lock);
+    source->queue = queue;
+}
+
+void fe_event_source_detach(struct fe_event_source *source)
+{
+    struct flatend_queue *const queue = source->queue;
+
+    if (queue == NULL) {
+        return;
+    }
+    fe_mutex_lock(&queue->lock);
+    fe_list_remove(&source->link);
+    source->pending = 0;
+    source->code = 0;
+    source->queue = NULL;
+    unref_and_unlock(queue);
+}
+
+/* Under the lock. False: there is nobody to tell. */
+static bool add(struct fe_event_source *source, enum flatend_event_type type, int code)
+{
+    struct flatend_queue *const queue = source->queue;
+
+    if (queue->is_closed) {
+        return false;
+    }
+    source->pending |= 1U << type;
+    source->code = code != 0 ? code : source->code;
+    if (!fe_list_is_linked(&source->link)) {
+        fe_list_push_back(&queue->ready, &source->link);
+    }
+    return true;
+}
+
+void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
+                   enum flatend_event_type type, int code)
+{
+    struct flatend_queue *const queue = source->queue;
+    bool defers = false;
+
+    if (queue == NULL) {
+        return;
+    }
+    fe_mutex_lock(&queue->lock);
+    if (add(source, type, code) && queue->worker == NULL) {
+        queue->worker = worker;
+        queue->n_refs++;
+        defers = true;
+    }
+    fe_mutex_unlock(&queue->lock);
+    if (defers) {
+        fe_worker_defer(worker, &queue->wake);
+    }
+}
+
+void fe_event_post_now(struct fe_event_source *source, enum flatend_event_type type, int code)
+{
+    struct flatend_queue *const queue = source->queue;
+
+    if (queue == NULL) {
+        return;
+    }
+    fe_mutex_lock(&queue->lock);
+    /* Under the lock: once the event was taken, the queue may be freed. */
+    if (add(source, type, code) && wakes(queue)) {
+        fe_cond_signal(&queue->changed);
+    }
+    fe_mutex_unlock(&queue->lock);
+}
+
+/* ---- taking --------------------------------------------------------------------------------- */
+
+static bool has_code(int type)
+{
+    return type == FLATEND_EVENT_CANCELED || type == FLATEND_EVENT_DEADLINE ||
+           type == FLATEND_EVENT_FAILED || type == FLATEND_EVENT_STARTED;
+}
+
+/* The first of what is pending: types are numbered in the order in which they are told. */
+static void take_one(struct fe_event_source *source, struct flatend_event *event)
+{
+    int type = 0;
+
+    FE_ASSERT(source->pending != 0, "a source in the list has something to tell");
+    while ((source->pending & 1U << type) == 0) {
+        type++;
+    }
+    source->pending &= ~(1U << type);
+    *event = (struct flatend_event){
+        .type = type,
+        .code = has_code(type) ? source->code : 0,
+        .arg = source->arg,
+        .node = source->node,
+        .context = source->context,
+        .stream = source->stream,
+    };
+}
+
+/* Under the lock. */
+static size_t take_all(struct flatend_queue *queue, struct flatend_event *events, size_t cap)
+{
+    size_t n = 0;
+
+    while (n < cap && !fe_list_is_empty(&queue->ready)) {
+        struct fe_event_source *source =
+            FE_CONTAINER_OF(queue->ready.next, struct fe_event_source, link);
+
+        take_one(source, &events[n++]);
+        if (source->pending == 0) {
+            fe_list_remove(&source->link);
+        }
+    }
+    return n;
+}
+
+/* Under the lock. False: time is up. */
+static bool wait_for_news(struct flatend_queue *queue, uint64_t deadline_ms)
+{
+    bool in_time = true;
+
+    queue->n_waiting++;
+    if (deadline_ms == FE_TIME_NEVER) {
+        fe_cond_wait(&queue->changed, &queue->lock);
+    } else {
+        in_time = fe_cond_wait_until(&queue->changed, &queue->lock, deadline_ms);
+    }
+    FE_ASSERT(queue->n_waiting > 0, "threads that wait are counted");
+    queue->n_waiting--;
+    queue->is_waking = false;
+    return in_time;
+}
+
+static uint64_t deadline_of(int timeout_ms)
+{
+    return timeout_ms < 0 ? FE_TIME_NEVER : fe_clock_ms() + (uint64_t)timeout_ms;
+}
+
+ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *events, size_t cap,
+                           int timeout_ms)
+{
+    const uint64_t deadline_ms = timeout_ms == 0 ? 0 : deadline_of(timeout_ms);
+    bool signals;
+    size_t n;
+
+    if (cap == 0 || events == NULL) {
+        return FLATEND_EINVAL;
+    }
+    fe_mutex_lock(&queue->lock);
+    while (!has_news(queue) && timeout_ms != 0) {
+        if (!wait_for_news(queue, deadline_ms)) {
+            break;
+        }
+    }
+    n = queue->is_interrupted ? 0 : take_all(queue, events, cap);
+    queue->is_interrupted = false;
+    if (queue->is_fd_set && !has_news(queue)) {
+        queue->is_fd_set = false;
+        fe_wake_fd_clear(queue->fd);
+    }
+    /* What is left is for the next one that waits. */
+    signals = wakes(queue);
+    fe_mutex_unlock(&queue->lock);
+    if (signals) {
+        fe_cond_signal(&queue->changed);
+    }
+    return (ssize_t)n;
+}
+
+int flatend_queue_fd(struct flatend_queue *queue)
+{
+    bool signals = false;
+    int fd;
+
+    fe_mutex_lock(&queue->lock);
+    fd = queue->fd >= 0 ? queue->fd : fe_wake_fd_open();
+    if (fd >= 0 && queue->fd < 0) {
+        queue->fd = fd;
+        signals = wakes(queue); /* what waits already makes it readable */
+    }
+    fe_mutex_unlock(&queue->lock);
+    if (signals) {
+        fe_cond_signal(&queue->changed);
+    }
+    return fd;
+}
+
+void flatend_queue_free(struct flatend_queue *queue)
+{
+    struct fe_list *link;
+
+    if (queue == NULL) {
+        return;
+    }
+    fe_mutex_lock(&queue->lock);
+    FE_ASSERT(queue->n_waiting == 0, "no thread is in a call with a queue that is freed");
+    queue->is_closed = true;
+    queue->is_interrupted = false;
+    if (queue->fd >= 0) {
+        fe_fd_close(queue->fd);
+        queue->fd = -1;
+        queue->is_fd_set = false;
+    }
+    while ((link = fe_list_pop_front(&queue->ready)) != NULL) {
+        FE_CONTAINER_OF(link, struct fe_event_source, link)->pending = 0;
+    }
+    unref_and_unlock(queue);
+}
+
+/* ---- invariants ----------------------------------------------------------------------------- */
+
+void fe_queue_check(struct flatend_queue *queue)
+{
+    fe_mutex_lock(&queue->lock);
+    fe_list_check(&queue->ready);
+    FE_LIST_FOREACH (link, next, &queue->ready) {
+        const struct fe_event_source *source = FE_CONTAINER_OF(link, struct fe_event_source, link);
+
+        FE_ASSERT(source->queue == queue, "a source waits in its own queue");
+        FE_ASSERT(source->pending != 0, "a source in the list has something to tell");
+    }
+    FE_ASSERT(!queue->is_waking || queue->n_waiting > 0, "only a thread that waits is woken");
+    FE_ASSERT(!queue->is_fd_set || queue->fd >= 0, "only a descriptor that is there is readable");
+    FE_ASSERT(queue->fd < 0 || queue->worker != NULL || queue->is_fd_set == has_news(queue),
+              "the descriptor is readable while there is something to take");
+    fe_mutex_unlock(&queue->lock);
+}

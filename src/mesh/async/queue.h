@@ -1,0 +1,48 @@
+/* Event queues: struct flatend_queue of flatend.h, as those see it who have something to tell.
+ *
+ * A request, a call, a node that has events embeds a source. What happens to it is pending there, a
+ * bit for each type, and the source is in its queue's list while any is: so an event takes no
+ * memory, and many of a kind are one.
+ *
+ *     (none) ── attach ──▶ QUIET ── post ──▶ READY ── taken, the last one ──▶ QUIET
+ *                            └──── detach ────┴──▶ (none): nothing of it is told any more
+ *
+ * Posting is the node's thread's. It wakes a taker at the end of its turn, once for all that was
+ * posted in it, and not at all while one is on its way. */
+#ifndef FE_MESH_ASYNC_QUEUE_H
+#define FE_MESH_ASYNC_QUEUE_H
+
+#include "ground/base/list.h"
+#include "ground/uv/worker.h"
+
+struct fe_event_source {
+    struct fe_list link;         /* in the queue's `ready` while anything is pending */
+    struct flatend_queue *queue; /* a reference; NULL: nobody is told */
+    unsigned pending;            /* under the queue's lock: 1 << type */
+    int code;                    /* under the queue's lock: of the last event that has one */
+    /* What its events have in common. */
+    void *arg;
+    struct flatend_node *node;
+    struct flatend_context *context;
+    struct flatend_stream *stream;
+};
+
+void fe_event_source_init(struct fe_event_source *source);
+
+/* From now on `queue` is told, with `arg`. NULL: nobody is, as before. The object that embeds the
+ * source, or its lock, keeps attach, post and detach apart. */
+void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg);
+void fe_event_source_detach(struct fe_event_source *source);
+
+/* On the thread of `worker`. `code` 0: the one there was remains. */
+void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
+                   enum flatend_event_type type, int code);
+
+/* The same, for the last event of all: a taker is woken at once, as there may be no further turn.
+ */
+void fe_event_post_now(struct fe_event_source *source, enum flatend_event_type type, int code);
+
+/* Every invariant. */
+void fe_queue_check(struct flatend_queue *queue);
+
+#endif
