@@ -269,6 +269,11 @@ enum flatend_service_flags {
      * FLATEND_INLINE_RESPONSE_MAX bytes: a write beyond is FLATEND_ETOOBIG. For short functions
      * this is the fastest way. */
     FLATEND_SERVICE_INLINE = 1 << 0,
+    /* Start as soon as the request's headers are there: for conversations, and for bodies that take
+     * their time. Without it a request starts when its body is complete, or the first 64 KiB of it
+     * are there, or 50 ms have passed: so a slow upload holds no thread at its beginning. An inline
+     * handler that streams has to keep the request: its reads say FLATEND_EAGAIN. */
+    FLATEND_SERVICE_STREAMING = 1 << 1,
 };
 
 enum {
@@ -277,10 +282,14 @@ enum {
 };
 
 struct flatend_service {
-    const char *name; /* 1 to 255 bytes */
-    flatend_handler handler;
-    void *arg;      /* handed to the handler */
-    unsigned flags; /* enum flatend_service_flags */
+    const char *name;        /* 1 to 255 bytes */
+    flatend_handler handler; /* NULL: requests come as events to `queue` */
+    void *arg;               /* handed to the handler, or to the events */
+    unsigned flags;          /* enum flatend_service_flags */
+    /* Without a handler: each request is a FLATEND_EVENT_REQUEST there, and is kept as if
+     * flatend_context_keep had been called with this queue. Freed before the service ends, it
+     * refuses requests from then on. */
+    struct flatend_queue *queue;
 };
 
 /* Only nodes with one of these keys may provide the service. */
@@ -442,13 +451,14 @@ FLATEND_API const char *flatend_context_header(const struct flatend_context *ctx
 FLATEND_API const struct flatend_header *flatend_context_headers(const struct flatend_context *ctx,
                                                                  size_t *n);
 
-/* Reads up to `cap` bytes of the request body. Blocks until there are some. Returns how many,
- * 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET. FLATEND_EINVAL: `cap` 0. */
+/* Reads up to `cap` bytes of the request body. Blocks until there are some, or says FLATEND_EAGAIN
+ * if the request is kept. Returns how many, 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED,
+ * FLATEND_ERESET. FLATEND_EINVAL: `cap` 0. */
 FLATEND_API ssize_t flatend_context_read(struct flatend_context *ctx, void *buf,
                                          size_t cap) FLATEND_MUST_USE;
 
 /* Reads the whole body, at most `limit` bytes, else FLATEND_ETOOBIG. The memory is the context's,
- * with a NUL behind it. */
+ * with a NUL behind it. FLATEND_EAGAIN: what there was is kept; call again after the event. */
 FLATEND_API int flatend_context_read_all(struct flatend_context *ctx, size_t limit,
                                          const char **data, size_t *len) FLATEND_MUST_USE;
 
@@ -473,7 +483,8 @@ FLATEND_API int flatend_context_add_header(struct flatend_context *ctx, const ch
 FLATEND_API int flatend_context_set_status(struct flatend_context *ctx, int status);
 
 /* Writes response body. The first write, also of no bytes, sends the headers. Blocks while the
- * requester does not keep up. 0, or FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET: the
+ * requester does not keep up; if the request is kept, it says FLATEND_EAGAIN and nothing of it was
+ * written. 0: all of it was. FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET: the
  * requester is gone. FLATEND_ESTATE after flatend_context_fail. */
 FLATEND_API int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len);
 FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
@@ -487,9 +498,25 @@ FLATEND_API int flatend_context_add_trailer(struct flatend_context *ctx, const c
 /* Ends the request with an error. Before the first write: `status` and the JSON body
  * {"error": "message"}, in place of the headers set so far; the message is cut at 511 bytes. After
  * it: the stream is aborted, so that the requester sees a failure and not a short body (old peers,
- * which know no abort, see the short body). FLATEND_ESTATE when called again. */
+ * which know no abort, see the short body). A request that is kept is gone then, as after
+ * flatend_context_finish. FLATEND_ESTATE when called again. */
 FLATEND_API int flatend_context_fail(struct flatend_context *ctx, int status, const char *format,
                                      ...) FLATEND_PRINTF(3, 4);
+
+/* Keeps the request beyond its handler, which calls this: it is answered later, by any thread (by
+ * one at a time, but one may write while another reads), until flatend_context_finish or
+ * flatend_context_fail, whichever comes first. No thread waits for it: reads and writes that would
+ * block say FLATEND_EAGAIN, and an event with `arg` follows at `queue` (NULL: nobody is told; look
+ * again later). FLATEND_ESTATE: it is kept already, or failed. From the handler only. */
+FLATEND_API int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queue,
+                                     void *arg);
+
+/* Ends the response of a request that was kept, or came from a queue; then the context is gone. 0,
+ * or why the requester does not get it: FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET,
+ * FLATEND_ETIMEDOUT, FLATEND_ENOMEM. FLATEND_ESTATE, and nothing has happened: it is not kept, so
+ * that its handler ends it by returning. Requests that are never finished end with their node:
+ * flatend_node_shutdown cancels them when its time is up, and flatend_node_free frees them. */
+FLATEND_API int flatend_context_finish(struct flatend_context *ctx);
 
 /* True once the requester is gone, or does not want the response any more, or its time is up: a
  * long computation may stop. Blocked reads and writes return by themselves then, and so do those of
@@ -510,17 +537,25 @@ struct flatend_request {
     /* The request on whose behalf this one is made, or NULL: when it is canceled so is this one,
      * and what is left of its time is the most that this one gets. */
     struct flatend_context *parent;
+    /* Where the call's events go, with `arg`: then nothing waits, flatend_push neither, and what
+     * would block says FLATEND_EAGAIN. NULL: every function waits. */
+    struct flatend_queue *queue;
+    void *arg;
 };
 
 /* Sends a request and returns its stream, which the caller closes. With `body` given, the request
  * is complete; else write the body and finish it. Blocks only for back-pressure.
  * FLATEND_ENOPROVIDER, FLATEND_ETOOBIG (headers beyond 4075 bytes), FLATEND_ECANCELED (shut down).
- * Any thread but the node's own, where it is FLATEND_ESTATE. */
+ * Any thread but the node's own, where it is FLATEND_ESTATE.
+ *
+ * With a queue it returns at once, on any thread, the body is copied whole, and why there was no
+ * provider comes as FLATEND_EVENT_FAILED. */
 FLATEND_API int flatend_push(struct flatend_node *node, const struct flatend_request *request,
                              struct flatend_stream **stream,
                              struct flatend_error *error) FLATEND_MUST_USE;
 
-/* Writes request body; blocks while the provider does not keep up. Once the response is complete,
+/* Writes request body; blocks while the provider does not keep up, or says FLATEND_EAGAIN if the
+ * call has a queue: then nothing of it was written. Once the response is complete,
  * what is written is dropped. FLATEND_ESTATE when the body is complete, else why the stream is
  * gone. */
 FLATEND_API int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len);
@@ -533,13 +568,15 @@ FLATEND_API int flatend_stream_add_trailer(struct flatend_stream *stream, const 
 /* Ends the request body. */
 FLATEND_API int flatend_stream_finish(struct flatend_stream *stream);
 
-/* Waits for the response's headers. 0, or why there is no response: FLATEND_EUNHANDLED,
- * FLATEND_ECLOSED, FLATEND_ETIMEDOUT, ... `status` and `headers` may be NULL; the headers live as
+/* Waits for the response's headers; with a queue, says FLATEND_EAGAIN before
+ * FLATEND_EVENT_RESPONSE. 0, or why there is no response: FLATEND_EUNHANDLED, FLATEND_ECLOSED,
+ * FLATEND_ETIMEDOUT, ... `status` and `headers` may be NULL; the headers live as
  * long as the stream. */
 FLATEND_API int flatend_stream_response(struct flatend_stream *stream, int *status,
                                         const struct flatend_header **headers, size_t *n_headers);
 
-/* Reads response body: how many bytes, 0 at the end, or a negative code. */
+/* Reads response body: how many bytes, 0 at the end, or a negative code; with a queue also
+ * FLATEND_EAGAIN. */
 FLATEND_API ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf,
                                         size_t cap) FLATEND_MUST_USE;
 

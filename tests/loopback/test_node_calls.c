@@ -149,7 +149,8 @@ static void test_time_left(void **state)
 static void test_deadline_ends_a_handler(void **state)
 {
     struct hanging hanging;
-    const struct flatend_service service = {.name = "hang", .handler = hang, .arg = &hanging};
+    const struct flatend_service service = {
+        .name = "hang", .handler = hang, .arg = &hanging, .flags = FLATEND_SERVICE_STREAMING};
     struct flatend_stream *stream;
     struct flatend_node *server;
     struct flatend_node *client;

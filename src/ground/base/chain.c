@@ -11,32 +11,98 @@ struct fe_block {
     uint8_t data[FE_BLOCK_SIZE];
 };
 
+/* ---- pools ---------------------------------------------------------------------------------- */
+
 void fe_pool_init(struct fe_pool *pool)
 {
-    *pool = (struct fe_pool){0};
+    pool->free = NULL;
+    pool->n_free = 0;
+    pool->is_shared = false;
+    atomic_init(&pool->shared_free, NULL);
+    atomic_init(&pool->n_shared_free, 0);
+}
+
+void fe_pool_init_shared(struct fe_pool *pool)
+{
+    fe_pool_init(pool);
+    pool->is_shared = true;
+}
+
+static void free_all(struct fe_block *block)
+{
+    while (block != NULL) {
+        struct fe_block *next = block->next;
+
+        free(block);
+        block = next;
+    }
 }
 
 void fe_pool_deinit(struct fe_pool *pool)
 {
-    while (pool->free != NULL) {
-        struct fe_block *block = pool->free;
+    free_all(pool->free);
+    free_all(atomic_load(&pool->shared_free));
+    fe_pool_init(pool);
+}
 
-        pool->free = block->next;
-        free(block);
+/* Puts a block that leads to others in front of what is free now. */
+static void push_shared(struct fe_pool *pool, struct fe_block *first, struct fe_block *last)
+{
+    struct fe_block *head = atomic_load_explicit(&pool->shared_free, memory_order_relaxed);
+
+    do {
+        last->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->shared_free, &head, first,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+/* Takes the whole list, keeps its first block and puts the rest back: to take the first one alone,
+ * its successor would have to be read while another thread may have it. */
+static struct fe_block *pop_shared(struct fe_pool *pool)
+{
+    struct fe_block *const block =
+        atomic_exchange_explicit(&pool->shared_free, NULL, memory_order_acquire);
+    struct fe_block *rest;
+    struct fe_block *none = NULL;
+
+    if (block == NULL) {
+        return NULL;
     }
-    pool->n_free = 0;
+    atomic_fetch_sub_explicit(&pool->n_shared_free, 1, memory_order_relaxed);
+    rest = block->next;
+    if (rest != NULL &&
+        !atomic_compare_exchange_strong_explicit(&pool->shared_free, &none, rest,
+                                                 memory_order_release, memory_order_relaxed)) {
+        struct fe_block *last = rest; /* another thread has given one back meanwhile */
+
+        while (last->next != NULL) {
+            last = last->next;
+        }
+        push_shared(pool, rest, last);
+    }
+    return block;
+}
+
+static struct fe_block *pop(struct fe_pool *pool)
+{
+    struct fe_block *const block = pool->free;
+
+    if (block != NULL) {
+        FE_ASSERT(pool->n_free > 0, "a pool counts its free blocks");
+        pool->free = block->next;
+        pool->n_free--;
+    }
+    return block;
 }
 
 static struct fe_block *block_new(struct fe_pool *pool)
 {
-    struct fe_block *block;
+    struct fe_block *block = NULL;
 
-    if (pool != NULL && pool->free != NULL) {
-        FE_ASSERT(pool->n_free > 0, "a pool counts its free blocks");
-        block = pool->free;
-        pool->free = block->next;
-        pool->n_free--;
-    } else {
+    if (pool != NULL) {
+        block = pool->is_shared ? pop_shared(pool) : pop(pool);
+    }
+    if (block == NULL) {
         block = malloc(sizeof(*block));
     }
     if (block != NULL) {
@@ -49,13 +115,22 @@ static struct fe_block *block_new(struct fe_pool *pool)
 
 static void block_free(struct fe_pool *pool, struct fe_block *block)
 {
-    if (pool == NULL || pool->n_free >= FE_POOL_KEEP) {
+    if (pool == NULL) {
         free(block);
-        return;
+    } else if (pool->is_shared) {
+        if (atomic_load_explicit(&pool->n_shared_free, memory_order_relaxed) >= FE_POOL_KEEP) {
+            free(block);
+            return;
+        }
+        atomic_fetch_add_explicit(&pool->n_shared_free, 1, memory_order_relaxed);
+        push_shared(pool, block, block);
+    } else if (pool->n_free >= FE_POOL_KEEP) {
+        free(block);
+    } else {
+        block->next = pool->free;
+        pool->free = block;
+        pool->n_free++;
     }
-    block->next = pool->free;
-    pool->free = block;
-    pool->n_free++;
 }
 
 static void blocks_free(struct fe_pool *pool, struct fe_block *block)
@@ -73,6 +148,8 @@ static size_t room_in(const struct fe_block *block)
     return FE_BLOCK_SIZE - block->end;
 }
 
+/* ---- chains --------------------------------------------------------------------------------- */
+
 void fe_chain_init(struct fe_chain *chain, struct fe_pool *pool)
 {
     *chain = (struct fe_chain){.pool = pool};
@@ -82,6 +159,11 @@ void fe_chain_deinit(struct fe_chain *chain)
 {
     blocks_free(chain->pool, chain->head);
     fe_chain_init(chain, chain->pool);
+}
+
+void fe_chain_leave_pool(struct fe_chain *chain)
+{
+    chain->pool = NULL;
 }
 
 void fe_chain_check(const struct fe_chain *chain)

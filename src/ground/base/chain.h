@@ -1,9 +1,12 @@
 /* A queue of bytes in pooled blocks: appended at the back, written out from the front.
  *
  * Every byte stream that waits somewhere (a connection's output, a body whose reader is slow) waits
- * in a chain. The pool belongs to one thread; blocks go back to it as they are consumed. */
+ * in a chain. The pool belongs to one thread, unless it is shared; blocks go back to it as they are
+ * consumed. */
 #ifndef FE_GROUND_BASE_CHAIN_H
 #define FE_GROUND_BASE_CHAIN_H
+
+#include <stdatomic.h>
 
 #include "ground/base/err.h"
 #include "ground/base/view.h"
@@ -18,9 +21,19 @@ struct fe_block;
 struct fe_pool {
     struct fe_block *free;
     unsigned n_free;
+    /* Of a shared pool, in their place. */
+    bool is_shared;
+    _Atomic(struct fe_block *) shared_free;
+    atomic_uint n_shared_free; /* about */
 };
 
 void fe_pool_init(struct fe_pool *pool);
+
+/* A pool that any thread may take from and give back to, without a lock. What its blocks are in is
+ * the threads' own affair. */
+void fe_pool_init_shared(struct fe_pool *pool);
+
+/* Frees what is free. No other thread may use it. */
 void fe_pool_deinit(struct fe_pool *pool);
 
 struct fe_chain {
@@ -33,6 +46,9 @@ struct fe_chain {
 /* `pool` may be NULL: blocks then come from malloc and go back to free. */
 void fe_chain_init(struct fe_chain *chain, struct fe_pool *pool);
 void fe_chain_deinit(struct fe_chain *chain);
+
+/* The pool will be gone: blocks are freed from now on. */
+void fe_chain_leave_pool(struct fe_chain *chain);
 
 /* All or nothing: on FLATEND_ENOMEM the chain is unchanged. */
 int fe_chain_append(struct fe_chain *chain, const void *data, size_t len) FE_MUST_USE;

@@ -1,26 +1,33 @@
-/* Two bodies between a thread that may block (a handler, a caller of flatend_push) and the node's
- * thread, which never waits. Both directions are bounded: the blocking side waits when the other
- * does not keep up, the node's side takes less and is told to resume. The words are those of
- * ground/base/flow.h: the node's side passes on the events of a stream or call, the blocking side's
- * calls become commands that the node's thread carries out.
+/* Two bodies between the application's threads (a handler, a caller, who has kept a request) and
+ * the node's thread, which never waits. Both directions are bounded: the application's side waits,
+ * or is told FLATEND_EAGAIN and gets an event, when the other does not keep up; the node's side
+ * takes less and is told to resume. The words are those of ground/base/flow.h: the node's side
+ * passes on the events of a stream or call, the application's calls become commands that the node's
+ * thread carries out.
  *
- *     blocking side                                  node's side           stream or call
+ *     application's side                             node's side           stream or call
  *     write ───────▶ out ──────▶ sending ──────────▶ send ───────────────▶ write
- *      waits ◀────── n_unsent < FE_HANDOFF_OUT_MAX ◀─┘ ◀────────────────── on_writable
+ *      EAGAIN ◀────── n_unsent < FE_HANDOFF_OUT_MAX ◀┘ ◀────────────────── on_writable
  *     FINISH, RESET ───────────▶ commands ─────────▶ receive, collect ───▶ finish, reset
  *     read ◀──────── in ◀────────────────────────── on_data ◀──────────── on_data
  *      0, code ◀──── is_complete, code ◀──────────── on_end, on_reset ◀─── on_end, on_reset
  *     RESUME ──────────────────▶ commands ─────────▶ receive ────────────▶ resume
  *     RELEASE: the last one. Once it was received, and the stream is gone, all is freed.
  *
- * The blocking side posts one task: at most one is in flight, however many commands it carries, and
- * the node's thread collects all of them together. */
+ * The application's side posts one task: at most one is in flight, however many commands it
+ * carries, and the node's thread collects all of them together.
+ *
+ * Waiting is a loop around what does not wait: what a blocked thread is woken by is what posts the
+ * events. In each direction:
+ *
+ *     FREE ── the call says FLATEND_EAGAIN ──▶ OWED ── news of the node's ──▶ FREE, one event */
 #ifndef FE_MESH_ASYNC_HANDOFF_H
 #define FE_MESH_ASYNC_HANDOFF_H
 
 #include "ground/base/chain.h"
 #include "ground/os/thread.h"
 #include "ground/uv/task_queue.h"
+#include "mesh/async/queue.h"
 
 enum {
     /* Bytes that wait before the peer is held back: for a reader that has not begun (there may be a
@@ -29,17 +36,19 @@ enum {
      * than to receive a record, and a fast sender would wake it for each. */
     FE_HANDOFF_IN_MAX = 128 * 1024,
     FE_HANDOFF_IN_READ_MAX = 512 * 1024,
-    /* Bytes that wait for the network before a blocking writer is held back. */
+    /* Bytes that wait for the network before a writer is held back. One write of more than that is
+     * taken whole by a writer that does not wait, if nothing is before it. */
     FE_HANDOFF_OUT_MAX = 256 * 1024,
 };
 
-/* What the blocking side asks of the node's. All but RESUME stay once asked. */
+/* What the application's side asks of the node's. All but RESUME stay once asked. */
 enum fe_handoff_command {
     FE_HANDOFF_SEND_HEAD = 1 << 0, /* send the head */
     FE_HANDOFF_FINISH = 1 << 1,    /* the outgoing body is complete */
     FE_HANDOFF_RESET = 1 << 2,     /* give the stream up, in both directions */
-    FE_HANDOFF_RELEASE = 1 << 3,   /* the blocking side has gone: free everything */
+    FE_HANDOFF_RELEASE = 1 << 3,   /* the application's side has gone: free everything */
     FE_HANDOFF_RESUME = 1 << 4,    /* there is space for incoming bytes again */
+    FE_HANDOFF_KEEP = 1 << 5,      /* the handler has returned, and somebody else has its request */
 };
 
 struct fe_handoff {
@@ -47,7 +56,10 @@ struct fe_handoff {
     struct fe_task task;
     struct fe_mutex lock;
     struct fe_cond changed;
+    enum flatend_event_type on_reset_event; /* what the application is told of a reset */
     /* under `lock` */
+    struct fe_event_source events;
+    unsigned n_holders; /* on the application's side: RELEASE is commanded when the last one goes */
     struct fe_chain in;
     struct fe_chain out;
     size_t in_max;   /* FE_HANDOFF_IN_MAX, once it is read FE_HANDOFF_IN_READ_MAX */
@@ -56,6 +68,8 @@ struct fe_handoff {
     int code;           /* why the stream is gone, once it is */
     bool is_complete;   /* everything incoming is in `in` */
     bool owes_resume;   /* bytes were refused: RESUME is due when there is space */
+    bool owes_readable; /* a read said FLATEND_EAGAIN */
+    bool owes_writable; /* a write said so */
     bool is_discarding; /* writes are discarded */
     bool is_posted;     /* the task is in flight */
     bool is_detached;   /* the node is closed: no tasks are posted */
@@ -64,30 +78,40 @@ struct fe_handoff {
     struct fe_chain sending;
 };
 
-/* `on_task` runs on the worker. FLATEND_ENOMEM. */
-int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker,
+/* `on_task` runs on the worker. Blocks come from the shared pool, which lives until the hand-off is
+ * freed or detached. One holder. FLATEND_ENOMEM. */
+int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker, struct fe_pool *pool,
                     void (*on_task)(struct fe_task *task)) FE_MUST_USE;
 void fe_handoff_deinit(struct fe_handoff *handoff);
 
 /* As after init, for reuse. No other thread may use it. */
 void fe_handoff_clear(struct fe_handoff *handoff);
 
-/* Both sides are the node's thread: blocks may come from its pool. Only while nothing is in it. */
-void fe_handoff_set_pool(struct fe_handoff *handoff, struct fe_pool *pool);
+/* ---- the application's side ---- */
 
-/* ---- the blocking side ---- */
+/* How many bytes, 0 at the end, why there is no more, or FLATEND_EAGAIN: an event follows. */
+ssize_t fe_handoff_try_read(struct fe_handoff *handoff, void *buf, size_t cap) FE_MUST_USE;
 
-/* How many bytes, 0 at the end, or why there is no more. */
+/* Takes all of it, or says why the stream is gone, or FLATEND_EAGAIN: an event follows. */
+int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
+
+/* The same, but they wait instead of FLATEND_EAGAIN. */
 ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap) FE_MUST_USE;
-
-/* Waits for space. 0, or why the stream is gone. */
 int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
 
 void fe_handoff_command(struct fe_handoff *handoff, unsigned commands);
 
-/* The blocking side's last call: commands RELEASE, and the node's thread frees everything. False:
- * the node is closed, the caller frees. */
-bool fe_handoff_release(struct fe_handoff *handoff) FE_MUST_USE;
+/* One holder more, from one that stays. */
+void fe_handoff_hold(struct fe_handoff *handoff);
+
+/* The same, for a holder that does not wait: from now on `queue` (may be NULL) gets the events. */
+void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flatend_queue *queue,
+                     void *arg);
+
+/* One holder less, whose last call it is: commands what it says, and with the last holder RELEASE,
+ * so that the node's thread frees everything. `ends`: no events from now on. False: it was the
+ * last, and the node is closed: the caller frees. */
+bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends) FE_MUST_USE;
 
 int fe_handoff_code(struct fe_handoff *handoff);
 
@@ -109,6 +133,15 @@ unsigned fe_handoff_collect(struct fe_handoff *handoff);
 int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
                     void *to) FE_MUST_USE;
 
+/* Which event tells of the code there is. Under the lock. */
+enum flatend_event_type fe_handoff_reset_event(const struct fe_handoff *handoff);
+
+/* Something that only its owner knows of has changed: whoever waits looks again. Under the lock. */
+void fe_handoff_wake(struct fe_handoff *handoff);
+
+/* An event that only its owner knows of. */
+void fe_handoff_post(struct fe_handoff *handoff, enum flatend_event_type type);
+
 /* Incoming bytes: returns how many were taken. Fewer than all: the command RESUME follows. Without
  * memory it is as if the stream were reset: they are dropped, as they are after any reset. */
 size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data);
@@ -119,14 +152,14 @@ void fe_handoff_on_end(struct fe_handoff *handoff);
 /* Discards everything written from now on. */
 void fe_handoff_discard(struct fe_handoff *handoff);
 
-/* The stream is over before it was complete; the first code stays. Wakes the waiting
- * thread. */
+/* The stream is over before it was complete; the first code stays, and is told. */
 void fe_handoff_on_reset(struct fe_handoff *handoff, int code);
 
 /* Every invariant. To be called by the node's side. */
 void fe_handoff_check(struct fe_handoff *handoff);
 
-/* No task can be posted from now on; what was posted will still be received. */
-void fe_handoff_detach(struct fe_handoff *handoff);
+/* No task can be posted from now on; what was posted will still be received. False: RELEASE was
+ * commanded before, and will come by task. */
+bool fe_handoff_detach(struct fe_handoff *handoff);
 
 #endif

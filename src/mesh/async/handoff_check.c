@@ -2,27 +2,20 @@
 #include "ground/base/assert.h"
 #include "mesh/async/handoff.h"
 
-enum { COMMANDS = 2 * FE_HANDOFF_RESUME - 1 }; /* all of them */
+enum { COMMANDS = 2 * FE_HANDOFF_KEEP - 1 }; /* all of them */
 
 static void check_outgoing(const struct fe_handoff *handoff)
 {
-    bool is_shared = handoff->in.pool == NULL; /* by two threads */
-
     FE_ASSERT(handoff->n_unsent == handoff->out.len + handoff->sending.len,
               "bytes that were written and not sent are counted");
-    FE_ASSERT(!is_shared || handoff->n_unsent <= FE_HANDOFF_OUT_MAX,
-              "a writer is held back by what is not sent");
     FE_ASSERT(!handoff->is_discarding || handoff->n_unsent == 0, "what is not wanted is not kept");
 }
 
 static void check_incoming(const struct fe_handoff *handoff)
 {
-    bool is_shared = handoff->in.pool == NULL;
-
     FE_ASSERT(handoff->in_max == FE_HANDOFF_IN_MAX || handoff->in_max == FE_HANDOFF_IN_READ_MAX,
               "a reader has read, or not");
-    FE_ASSERT(!is_shared || handoff->in.len <= handoff->in_max,
-              "a peer is held back by what is not read");
+    FE_ASSERT(handoff->in.len <= handoff->in_max, "a peer is held back by what is not read");
     FE_ASSERT(!handoff->owes_resume || handoff->in.len > handoff->in_max / 2 || handoff->code != 0,
               "a reader that has space has asked for more");
 }

@@ -153,6 +153,19 @@ void fe_event_source_detach(struct fe_event_source *source)
     unref_and_unlock(queue);
 }
 
+bool fe_queue_is_open(struct flatend_queue *queue)
+{
+    bool is_open;
+
+    if (queue == NULL) {
+        return false;
+    }
+    fe_mutex_lock(&queue->lock);
+    is_open = !queue->is_closed;
+    fe_mutex_unlock(&queue->lock);
+    return is_open;
+}
+
 /* Under the lock. False: there is nobody to tell. */
 static bool add(struct fe_event_source *source, enum flatend_event_type type, int code)
 {

@@ -34,6 +34,9 @@ void fe_event_source_init(struct fe_event_source *source);
 void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg);
 void fe_event_source_detach(struct fe_event_source *source);
 
+/* Whether anybody may still take what is told. NULL: no. */
+bool fe_queue_is_open(struct flatend_queue *queue);
+
 /* On the thread of `worker`. `code` 0: the one there was remains. */
 void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
                    enum flatend_event_type type, int code);

@@ -14,11 +14,66 @@ enum {
     FAIL_MESSAGE_MAX = 512, /* of flatend_context_fail, cut beyond */
 };
 
+/* The head is as it will be sent: from now on it is the node's thread's too. FLATEND_ENOMEM. */
+static int begin_body(struct flatend_context *ctx)
+{
+    int code = 0;
+
+    if (ctx->phase == FE_RESPONSE_HEAD) {
+        code = fe_response_head_finish(&ctx->head);
+        ctx->phase = code == 0 ? FE_RESPONSE_BODY : ctx->phase;
+    }
+    return code;
+}
+
+/* Nothing more will be written. FLATEND_ENOMEM. */
+static int end_response(struct flatend_context *ctx)
+{
+    return begin_body(ctx);
+}
+
 unsigned fe_context_run(struct flatend_context *ctx)
 {
     FE_ASSERT(ctx->phase == FE_RESPONSE_HEAD, "a handler runs once");
     ctx->service->handler(ctx, ctx->service->arg);
-    return FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH;
+    if (ctx->is_kept) {
+        return FE_HANDOFF_KEEP; /* and not ours to look at any more */
+    }
+    return end_response(ctx) == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET;
+}
+
+void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends)
+{
+    if (!fe_handoff_leave(&ctx->io, commands, ends)) {
+        fe_context_discard(ctx);
+    }
+}
+
+int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queue, void *arg)
+{
+    if (ctx->is_kept || ctx->phase == FE_RESPONSE_FAILED) {
+        return FLATEND_ESTATE;
+    }
+    ctx->is_kept = true;
+    fe_handoff_keep(&ctx->io, ctx->phase == FE_RESPONSE_BODY ? FE_HANDOFF_SEND_HEAD : 0, queue,
+                    arg);
+    return 0;
+}
+
+int flatend_context_finish(struct flatend_context *ctx)
+{
+    int code;
+
+    if (!ctx->is_kept) {
+        return FLATEND_ESTATE;
+    }
+    code = fe_handoff_code(&ctx->io);
+    if (code == 0) {
+        code = end_response(ctx);
+    }
+    fe_context_leave(ctx, code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET,
+                     true);
+    return code;
 }
 
 /* ---- the request ---- */
@@ -48,13 +103,8 @@ const struct flatend_header *flatend_context_headers(const struct flatend_contex
 
 ssize_t flatend_context_read(struct flatend_context *ctx, void *buf, size_t cap)
 {
-    if (cap == 0) {
-        return FLATEND_EINVAL;
-    }
-    if (ctx->service->is_inline) {
-        return (ssize_t)fe_chain_read(&ctx->io.in, buf, cap);
-    }
-    return fe_handoff_read(&ctx->io, buf, cap);
+    return ctx->is_kept || ctx->service->is_inline ? fe_handoff_try_read(&ctx->io, buf, cap)
+                                                   : fe_handoff_read(&ctx->io, buf, cap);
 }
 
 static ssize_t read_context(void *ctx, void *buf, size_t cap)
@@ -78,7 +128,7 @@ bool flatend_context_is_canceled(const struct flatend_context *ctx)
 
 const struct flatend_header *flatend_context_trailers(struct flatend_context *ctx, size_t *n)
 {
-    bool is_complete = ctx->service->is_inline || fe_handoff_is_read(&ctx->io);
+    bool is_complete = fe_handoff_is_read(&ctx->io);
 
     *n = is_complete ? ctx->request_trailers.n : 0;
     return is_complete ? ctx->request_trailers.headers : NULL;
@@ -135,17 +185,22 @@ static int write_inline(struct flatend_context *ctx, const void *data, size_t le
 
 static int write_body(struct flatend_context *ctx, const void *data, size_t len)
 {
+    if (ctx->is_kept) {
+        return fe_handoff_try_write(&ctx->io, data, len);
+    }
     return ctx->service->is_inline ? write_inline(ctx, data, len)
                                    : fe_handoff_write(&ctx->io, data, len);
 }
 
 int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len)
 {
+    int code;
+
     if (ctx->phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
     }
-    ctx->phase = FE_RESPONSE_BODY;
-    return write_body(ctx, data, len);
+    code = begin_body(ctx);
+    return code != 0 ? code : write_body(ctx, data, len);
 }
 
 int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
@@ -206,7 +261,22 @@ static int respond_error(struct flatend_context *ctx, int status, const char *me
     fe_response_head_clear(&ctx->head);
     ctx->head.status = status;
     code = fe_response_head_add(&ctx->head, "content-type", "application/json");
+    if (code == 0) {
+        code = fe_response_head_finish(&ctx->head);
+    }
     return code != 0 ? code : write_body(ctx, body, len);
+}
+
+/* After the first write: the response will not be whole. */
+static void abort_response(struct flatend_context *ctx)
+{
+    if (ctx->is_kept) {
+        fe_context_leave(ctx, FE_HANDOFF_RESET, true);
+    } else if (ctx->service->is_inline) {
+        ctx->io.commands |= FE_HANDOFF_RESET;
+    } else {
+        fe_handoff_command(&ctx->io, FE_HANDOFF_RESET);
+    }
 }
 
 int flatend_context_fail(struct flatend_context *ctx, int status, const char *format, ...)
@@ -214,6 +284,7 @@ int flatend_context_fail(struct flatend_context *ctx, int status, const char *fo
     enum fe_response_phase phase = ctx->phase;
     char message[FAIL_MESSAGE_MAX];
     va_list args;
+    int code;
 
     if (phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
@@ -222,18 +293,19 @@ int flatend_context_fail(struct flatend_context *ctx, int status, const char *fo
         return FLATEND_EINVAL;
     }
     ctx->phase = FE_RESPONSE_FAILED;
-    if (phase == FE_RESPONSE_HEAD) {
-        va_start(args, format);
-        if (vsnprintf(message, sizeof(message), format, args) >= FAIL_MESSAGE_MAX) {
-            drop_last_character(message);
-        }
-        va_end(args);
-        return respond_error(ctx, status, message);
+    if (phase == FE_RESPONSE_BODY) {
+        abort_response(ctx);
+        return 0;
     }
-    if (ctx->service->is_inline) {
-        ctx->io.commands |= FE_HANDOFF_RESET;
-    } else {
-        fe_handoff_command(&ctx->io, FE_HANDOFF_RESET);
+    va_start(args, format);
+    if (vsnprintf(message, sizeof(message), format, args) >= FAIL_MESSAGE_MAX) {
+        drop_last_character(message);
     }
-    return 0;
+    va_end(args);
+    code = respond_error(ctx, status, message);
+    if (ctx->is_kept) {
+        fe_context_leave(
+            ctx, code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET, true);
+    }
+    return code;
 }

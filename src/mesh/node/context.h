@@ -1,9 +1,17 @@
 /* A request that is being served: what a handler gets.
  *
- * Two parties hold it: the handler, through flatend.h (context.c), on a thread of the pool or, when
- * inline, on the node's; and the stream, on the node's thread (serve.c). They meet in `io` only. A
- * handler of the pool has the context until it commands FE_HANDOFF_RELEASE; it is freed on the
- * node's thread. */
+ * Two parties hold it: the application, through flatend.h (context.c), on any thread; and the
+ * stream, on the node's thread (serve.c). They meet in `io` only.
+ *
+ *     GATHERING ── its body is there, or enough of it, or time is up ──▶ STARTED
+ *         │                                                                │ the application has it
+ *         └─ refused, reset, answered by the node ─▶ (freed) ◀─ it leaves ─┤
+ *                                                                          │ the node closes
+ *                                     freed as it leaves, or with the node ◀── ABANDONED
+ *
+ * Before it has started a request is the node's thread's alone. Then the application has it until
+ * it commands FE_HANDOFF_RELEASE: when the handler returns, or, if that has kept it or it was taken
+ * from a queue, when it was finished. It is freed on the node's thread, unless abandoned. */
 #ifndef FE_MESH_NODE_CONTEXT_H
 #define FE_MESH_NODE_CONTEXT_H
 
@@ -19,8 +27,14 @@ enum fe_response_phase {
     FE_RESPONSE_FAILED, /* flatend_context_fail was called: nothing may follow */
 };
 
+enum fe_serving {
+    FE_SERVING_GATHERING,
+    FE_SERVING_STARTED,
+    FE_SERVING_ABANDONED,
+};
+
 struct flatend_context {
-    struct fe_list link; /* in the node's `contexts`, or in `free_contexts` */
+    struct fe_list link; /* in the node's `contexts`, `free_contexts` or `abandoned` */
     struct flatend_node *node;
     struct fe_service *service; /* a reference */
     struct flatend_id id;
@@ -30,7 +44,8 @@ struct flatend_context {
     struct fe_received_head request;
     struct fe_handoff io;
 
-    /* the handler's */
+    /* the application's */
+    bool is_kept; /* nothing waits, and it is there until it is finished */
     enum fe_response_phase phase;
     struct fe_response_head head;
     struct fe_response_head trailers;
@@ -38,6 +53,8 @@ struct flatend_context {
     struct fe_job job;
 
     /* the node's thread */
+    enum fe_serving serving;
+    struct fe_list gathering; /* in the node's, while it waits for more of the body */
     struct fe_stream *stream; /* NULL once it is gone */
     uint64_t started_ms;
     bool is_head_sent;
@@ -62,13 +79,18 @@ enum fe_reason fe_context_reason(int code);
 
 /* ---- serve.c ---- */
 
-/* Gives the request up because its time is over: one whose handler is inline is gone then. */
+/* Gives the request up because its time is up: one that has not started is gone then. */
 void fe_context_time_out(struct flatend_context *ctx);
+
+/* The last of the application has left one that is abandoned. Any thread. */
+void fe_context_discard(struct flatend_context *ctx);
 
 /* ---- context.c ---- */
 
-/* Calls the handler, and ends the response that it left open. Returns what is to be commanded
- * besides what the handler has written. */
+/* Calls the handler. Returns what is to be commanded besides what it has written. */
 unsigned fe_context_run(struct flatend_context *ctx);
+
+/* A holder leaves, and commands something. `ends`: it was the one that had kept it. */
+void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends);
 
 #endif

@@ -58,6 +58,9 @@ struct flatend_node {
     struct fe_thread loop_thread; /* set when starting */
     size_t n_listening;
     struct fe_list waiters;
+    struct fe_list abandoned; /* requests that the application had not finished when all closed */
+
+    struct fe_pool blocks; /* shared: of what threads hand to each other */
 
     /* The node's thread. */
     struct fe_mesh *mesh; /* NULL before start */
@@ -69,6 +72,8 @@ struct flatend_node {
     struct fe_handler_pool pool;
     struct fe_list contexts; /* requests that are being served */
     size_t n_contexts;
+    struct fe_list gathering; /* of them, those whose handler has not started: oldest first */
+    struct fe_timer gather_timer;
     struct fe_list free_contexts; /* contexts for the next requests */
     size_t n_free_contexts;
     struct fe_list calls; /* flatend_stream objects, until closed */
@@ -168,6 +173,11 @@ void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *strea
 /* The streams of all requests are given up; their handlers learn FLATEND_ECANCELED. */
 void fe_node_cancel_contexts(struct flatend_node *node);
 void fe_node_clear_free_list(struct flatend_node *node);
+
+/* Frees the requests that the application has left to die with the node. */
+void fe_node_free_abandoned(struct flatend_node *node);
+
+void fe_node_on_gather_timer(struct fe_timer *timer);
 
 /* ---- outgoing.c ---- */
 

@@ -119,6 +119,10 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_list_init(&node->free_contexts);
     fe_list_init(&node->calls);
     fe_list_init(&node->waiters);
+    fe_list_init(&node->abandoned);
+    fe_list_init(&node->gathering);
+    fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
+    fe_pool_init_shared(&node->blocks);
     code = init_parts(node);
     if (code != 0) {
         fe_settings_deinit(&node->settings);
@@ -134,8 +138,10 @@ void fe_node_destroy(struct flatend_node *node)
     FE_ASSERT(node->n_contexts == 0 && fe_list_is_empty(&node->calls) && node->mesh == NULL,
               "a node that is freed has nothing running");
     fe_handler_pool_deinit(&node->pool);
+    fe_node_free_abandoned(node);
     fe_node_deinit_services(node);
     fe_settings_deinit(&node->settings);
+    fe_pool_deinit(&node->blocks);
     free(node->listeners);
     free(node->seeds); /* of a node that was closed before it had started */
     fe_cond_deinit(&node->changed);

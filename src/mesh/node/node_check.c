@@ -43,6 +43,11 @@ void fe_node_check(struct flatend_node *node)
     FE_ASSERT(node->n_contexts == length_of(&node->contexts), "requests are counted");
     FE_ASSERT(node->n_free_contexts == length_of(&node->free_contexts),
               "free contexts are counted");
+    FE_LIST_FOREACH (link, next, &node->gathering) {
+        FE_ASSERT(FE_CONTAINER_OF(link, struct flatend_context, gathering)->serving ==
+                      FE_SERVING_GATHERING,
+                  "only a request that has not started waits for its body");
+    }
     FE_ASSERT(node->n_calls == count_running(node), "calls that run are counted");
     FE_ASSERT(state != FE_NODE_NEW || (node->mesh == NULL && node->n_contexts == 0),
               "a node that was not started does nothing");

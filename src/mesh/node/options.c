@@ -9,6 +9,7 @@ enum {
     BACKOFF_FACTOR_MAX = 1000,
     BACKOFF_MS_MAX = 24 * 60 * 60 * 1000,
     DEAD_AFTER_MS_MAX = BACKOFF_MS_MAX,
+    SERVICE_FLAGS = FLATEND_SERVICE_INLINE | FLATEND_SERVICE_STREAMING,
 };
 
 static int parse_addr(struct fe_addr *addr, const char *text, struct flatend_error *error)
@@ -165,13 +166,33 @@ int fe_service_check(const struct flatend_service *service, struct flatend_error
         return fe_err_set(error, FLATEND_EINVAL, "the name must have 1 to %d bytes",
                           FE_SERVICE_NAME_MAX);
     }
-    if (service->handler == NULL) {
-        return fe_err_set(error, FLATEND_EINVAL, "'%s' has no handler", service->name);
+    if (service->handler == NULL && service->queue == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has no handler and no queue", service->name);
     }
-    if ((service->flags & ~(unsigned)FLATEND_SERVICE_INLINE) != 0) {
+    if (service->handler != NULL && service->queue != NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has a handler and a queue", service->name);
+    }
+    if ((service->flags & ~(unsigned)SERVICE_FLAGS) != 0) {
         return fe_err_set(error, FLATEND_EINVAL, "'%s' has unknown flags", service->name);
     }
+    if (service->queue != NULL && (service->flags & FLATEND_SERVICE_INLINE) != 0) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s' has a queue, so it cannot be inline",
+                          service->name);
+    }
     return 0;
+}
+
+void fe_service_init(struct fe_service *service, const struct flatend_service *from)
+{
+    *service = (struct fe_service){
+        .handler = from->handler,
+        .arg = from->arg,
+        .is_inline = (from->flags & FLATEND_SERVICE_INLINE) != 0,
+        .is_streaming = (from->flags & FLATEND_SERVICE_STREAMING) != 0,
+    };
+    atomic_init(&service->n_refs, 1);
+    fe_event_source_init(&service->queue);
+    fe_event_source_attach(&service->queue, from->queue, from->arg);
 }
 
 static int copy_service(struct fe_settings *settings, const struct flatend_service *service,
@@ -186,16 +207,13 @@ static int copy_service(struct fe_settings *settings, const struct flatend_servi
                               service->name);
         }
     }
-    *copy = (struct fe_service){
-        .name = fe_arena_copy(&settings->arena, name),
-        .handler = service->handler,
-        .arg = service->arg,
-        .is_inline = (service->flags & FLATEND_SERVICE_INLINE) != 0,
-        .n_refs = 1,
-    };
-    if (copy->name == NULL) {
+    const char *text = fe_arena_copy(&settings->arena, name);
+
+    if (text == NULL) {
         return fe_err_code(error, FLATEND_ENOMEM);
     }
+    fe_service_init(copy, service);
+    copy->name = text;
     copy->by_name.key = fe_view_str(copy->name);
     settings->service_names[settings->n_services++] = copy->by_name.key;
     return 0;
@@ -273,5 +291,8 @@ void fe_settings_deinit(struct fe_settings *settings)
 {
     fe_wipe(&settings->secret_key, sizeof(settings->secret_key));
     fe_wipe(settings->trust.secret, sizeof(settings->trust.secret));
+    for (size_t i = 0; i < settings->n_services; i++) {
+        fe_event_source_detach(&settings->services[i].queue);
+    }
     fe_arena_deinit(&settings->arena);
 }

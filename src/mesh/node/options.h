@@ -2,10 +2,13 @@
 #ifndef FE_MESH_NODE_OPTIONS_H
 #define FE_MESH_NODE_OPTIONS_H
 
+#include <stdatomic.h>
+
 #include "ground/base/addr.h"
 #include "ground/base/arena.h"
 #include "ground/base/log.h"
 #include "ground/base/map.h"
+#include "mesh/async/queue.h"
 #include "mesh/session/trust.h"
 
 enum {
@@ -26,9 +29,11 @@ struct fe_service {
     const char *name;
     flatend_handler handler;
     void *arg;
+    struct fe_event_source queue; /* which its requests are told to, or none: the handler is run */
     bool is_inline;
-    bool is_heap;    /* added while the node ran: freed with its last reference */
-    unsigned n_refs; /* of the node, and of each request that it serves; the node's thread */
+    bool is_streaming;  /* starts with the head */
+    bool is_heap;       /* added while the node ran: freed with its last reference */
+    atomic_uint n_refs; /* of the node, and of each request that it serves */
 };
 
 struct fe_settings {
@@ -62,6 +67,9 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
 /* One service, as it comes from outside: FLATEND_EINVAL, `error` says why. */
 int fe_service_check(const struct flatend_service *service,
                      struct flatend_error *error) FE_MUST_USE;
+
+/* Fills in all but the name. */
+void fe_service_init(struct fe_service *service, const struct flatend_service *from);
 
 /* The trust settings: their part of fe_settings_init. */
 int fe_settings_copy_trust(struct fe_settings *settings, const struct flatend_options *options,

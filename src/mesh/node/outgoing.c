@@ -47,8 +47,9 @@ static void on_response(struct fe_call *call, struct fe_headers headers)
     fe_mutex_lock(&stream->io.lock);
     FE_ASSERT(!stream->has_response, "a response has one head");
     stream->has_response = true;
-    fe_cond_broadcast(&stream->io.changed);
+    fe_handoff_wake(&stream->io);
     fe_mutex_unlock(&stream->io.lock);
+    fe_handoff_post(&stream->io, FLATEND_EVENT_RESPONSE);
 }
 
 static size_t on_data(struct fe_call *call, struct fe_view data)
@@ -68,6 +69,12 @@ static void on_end(struct fe_call *call, struct fe_headers trailers)
     }
     fe_handoff_on_end(&stream->io);
     fe_handoff_discard(&stream->io);
+    if (code == 0) {
+        if (trailers.n > 0) {
+            fe_handoff_post(&stream->io, FLATEND_EVENT_TRAILERS);
+        }
+        fe_handoff_post(&stream->io, FLATEND_EVENT_END);
+    }
     set_over(stream);
 }
 
@@ -121,23 +128,39 @@ static const struct fe_call_ops call_ops = {
     .on_reset = on_reset,
 };
 
-/* Reports the code to the owner, which frees the stream if it is not zero. */
+/* Reports the code to the owner, which frees the stream if it is not zero and was waited for. */
 static void set_started(struct flatend_stream *stream, int code)
 {
+    if (stream->is_async) {
+        if (code != 0) {
+            fe_list_push_back(&stream->node->calls, &stream->link); /* to be detached */
+            fe_handoff_on_reset(&stream->io, code);
+        }
+        return;
+    }
     fe_mutex_lock(&stream->io.lock);
     FE_ASSERT(!stream->is_started, "a call is started once");
     stream->is_started = true;
     stream->start_code = code;
-    fe_cond_broadcast(&stream->io.changed);
+    fe_handoff_wake(&stream->io);
     fe_mutex_unlock(&stream->io.lock);
 }
 
-/* Whether the request on whose behalf this is is over already. Its handler waits in flatend_push,
- * so that it is there. */
+/* Whether the request on whose behalf this is is over already. It is there: its handler waits in
+ * flatend_push, or it is held. */
 static int parent_code(const struct flatend_stream *stream)
 {
     return stream->parent != NULL && flatend_context_is_canceled(stream->parent) ? FLATEND_ECANCELED
                                                                                  : 0;
+}
+
+/* It was held until here if nobody waits for the start. */
+static void forget_parent(struct flatend_stream *stream)
+{
+    if (stream->is_async && stream->parent != NULL) {
+        fe_context_leave(stream->parent, 0, false);
+    }
+    stream->parent = NULL;
 }
 
 static void start_call(struct flatend_stream *stream, unsigned commands)
@@ -153,11 +176,9 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
     stream->request.deadline_ms =
         stream->timeout_ms > 0 ? now_ms + stream->timeout_ms : FE_TIME_NEVER;
     code = parent_code(stream);
-    if (code != 0) {
-        set_started(stream, code);
-        return;
+    if (code == 0) {
+        code = fe_call_start(&stream->call, &env, &stream->request, &call_ops, stream);
     }
-    code = fe_call_start(&stream->call, &env, &stream->request, &call_ops, stream);
     if (code == 0) {
         stream->state = FE_OUTGOING_RUNNING;
         node->n_calls++;
@@ -166,7 +187,10 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
             fe_list_push_back(&stream->parent->children, &stream->sibling);
         }
         pump(stream, commands);
+    } else {
+        stream->state = FE_OUTGOING_OVER;
     }
+    forget_parent(stream);
     set_started(stream, code);
 }
 
@@ -195,6 +219,9 @@ void fe_outgoing_on_task(struct fe_task *task)
     unsigned commands = fe_handoff_receive(&stream->io);
 
     if ((commands & FE_HANDOFF_RELEASE) != 0) {
+        if (stream->state == FE_OUTGOING_NEW && stream->is_async) {
+            forget_parent(stream);
+        }
         leave(stream);
     } else if ((commands & FE_HANDOFF_SEND_HEAD) == 0) {
         return;
@@ -219,6 +246,6 @@ void fe_node_cancel_calls(struct flatend_node *node)
             fe_call_reset(&stream->call, FE_REASON_CANCEL);
             set_over(stream);
         }
-        fe_handoff_detach(&stream->io);
+        (void)fe_handoff_detach(&stream->io); /* or its owner has left, by task */
     }
 }

@@ -1,7 +1,7 @@
 /* A call of flatend_push: struct flatend_stream.
  *
- * Two parties hold it: its owner, on any thread but the node's (push.c), and the call, on the
- * node's thread (outgoing.c). They meet in `io` and what stands under its lock. When the owner
+ * Two parties hold it: its owner, on any thread (push.c), and the call, on the node's thread
+ * (outgoing.c). They meet in `io` and what stands under its lock. When the owner
  * leaves, the node's thread frees it; when the node has closed before, the owner does. */
 #ifndef FE_MESH_NODE_OUTGOING_H
 #define FE_MESH_NODE_OUTGOING_H
@@ -23,7 +23,9 @@ struct flatend_stream {
     struct fe_arena arena; /* the request, and then the response's head */
     struct fe_call_request request;
     unsigned timeout_ms;
-    struct flatend_context *parent; /* until the call has started */
+    struct flatend_context
+        *parent;   /* until the call has started; held, if nothing waits for that */
+    bool is_async; /* it has a queue: nothing waits */
     struct fe_handoff io;
     /* under io.lock */
     bool is_started;

@@ -1,8 +1,9 @@
-/* Calling services from threads that may block: the owner's side of a call. */
+/* Calling services: the owner's side of a call. */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "mesh/node/context.h"
 #include "mesh/node/outgoing.h"
 #include "mesh/node/read_all.h"
 
@@ -99,10 +100,12 @@ static int check_request(const struct flatend_request *request)
     return size <= FE_HEAD_PACKET_MAX ? 0 : FLATEND_ETOOBIG;
 }
 
-/* As much of the body as may wait goes along with the request. Returns how much. */
+/* As much of the body as may wait goes along with the request; all of it if its owner does not
+ * wait. Returns how much. */
 static ssize_t preload(struct flatend_stream *stream, const struct flatend_request *request)
 {
-    size_t n = request->body_len < FE_HANDOFF_OUT_MAX ? request->body_len : FE_HANDOFF_OUT_MAX;
+    size_t n = request->body_len < FE_HANDOFF_OUT_MAX || stream->is_async ? request->body_len
+                                                                          : FE_HANDOFF_OUT_MAX;
 
     if (n > 0 && fe_chain_append(&stream->io.out, request->body, n) != 0) {
         return FLATEND_ENOMEM;
@@ -136,7 +139,7 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     if (stream == NULL) {
         return NULL;
     }
-    if (fe_handoff_init(&stream->io, node->worker, fe_outgoing_on_task) != 0) {
+    if (fe_handoff_init(&stream->io, node->worker, &node->blocks, fe_outgoing_on_task) != 0) {
         free(stream);
         return NULL;
     }
@@ -144,7 +147,10 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     stream->parent = request->parent;
     stream->timeout_ms = timeout_of(request);
     stream->request.provider = request->provider;
+    stream->is_async = request->queue != NULL;
     stream->is_body_complete = request->body != NULL;
+    stream->io.events.node = node;
+    stream->io.events.stream = stream;
     fe_arena_init(&stream->arena, 0);
     fe_arena_init(&stream->trailer_arena, 0);
     fe_response_head_init(&stream->trailers, &stream->trailer_arena);
@@ -158,16 +164,29 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     return stream;
 }
 
-/* Tasks the stream to the node's thread and waits for it to begin. */
-static int start(struct flatend_stream *stream)
+/* Sends the stream to the node's thread and, unless its owner does not wait, waits for it to begin.
+ */
+static int start(struct flatend_stream *stream, const struct flatend_request *request)
 {
     int code;
 
+    if (stream->is_async) {
+        fe_event_source_attach(&stream->io.events, request->queue, request->arg);
+        if (stream->parent != NULL) {
+            fe_handoff_hold(&stream->parent->io);
+        }
+    }
     stream->io.is_posted = true;
     code = fe_node_post(stream->node, &stream->io.task);
     if (code != 0) {
         stream->io.is_posted = false; /* and never will be */
+        if (stream->is_async && stream->parent != NULL) {
+            fe_context_leave(stream->parent, 0, false);
+        }
         return code;
+    }
+    if (stream->is_async) {
+        return 0;
     }
     fe_mutex_lock(&stream->io.lock);
     while (!stream->is_started) {
@@ -212,7 +231,7 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
     int code = check_request(request);
 
     *out = NULL;
-    if (code == 0 && fe_node_is_own_thread(node)) {
+    if (code == 0 && request->queue == NULL && fe_node_is_own_thread(node)) {
         code = FLATEND_ESTATE;
     }
     if (code != 0) {
@@ -223,7 +242,7 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
         return fail(request, FLATEND_ENOMEM, error);
     }
     n = preload(stream, request);
-    code = n < 0 ? (int)n : start(stream);
+    code = n < 0 ? (int)n : start(stream, request);
     if (code != 0) {
         fe_outgoing_free(stream);
         return fail(request, code, error);
@@ -242,7 +261,11 @@ int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t
     if (stream->is_body_complete) {
         return FLATEND_ESTATE;
     }
-    return len == 0 ? 0 : fe_handoff_write(&stream->io, data, len);
+    if (len == 0) {
+        return 0;
+    }
+    return stream->is_async ? fe_handoff_try_write(&stream->io, data, len)
+                            : fe_handoff_write(&stream->io, data, len);
 }
 
 int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, const char *value)
@@ -265,11 +288,11 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
     int code = 0;
 
     fe_mutex_lock(&io->lock);
-    while (!stream->has_response && io->code == 0) {
+    while (!stream->has_response && io->code == 0 && !stream->is_async) {
         fe_cond_wait(&io->changed, &io->lock);
     }
     if (!stream->has_response) {
-        code = io->code;
+        code = io->code != 0 ? io->code : FLATEND_EAGAIN;
     }
     fe_mutex_unlock(&io->lock);
     if (code != 0) {
@@ -289,7 +312,8 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
 
 ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf, size_t cap)
 {
-    return fe_handoff_read(&stream->io, buf, cap);
+    return stream->is_async ? fe_handoff_try_read(&stream->io, buf, cap)
+                            : fe_handoff_read(&stream->io, buf, cap);
 }
 
 const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stream, size_t *n)
@@ -302,7 +326,7 @@ const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stre
 
 void flatend_stream_close(struct flatend_stream *stream)
 {
-    if (stream != NULL && !fe_handoff_release(&stream->io)) {
+    if (stream != NULL && !fe_handoff_leave(&stream->io, 0, true)) {
         fe_outgoing_free(stream);
     }
 }

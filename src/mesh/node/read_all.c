@@ -10,7 +10,6 @@ int fe_read_all(struct fe_buf *buf, ssize_t (*read)(void *from, void *buf, size_
 
     *data = NULL;
     *len = 0;
-    fe_buf_reset(buf);
     buf->max = most + 1; /* and a NUL */
     for (;;) {
         size_t left = most - buf->len;

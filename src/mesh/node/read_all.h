@@ -4,8 +4,9 @@
 
 #include "ground/base/buf.h"
 
-/* Replaces what is in `buf` by all that `read` gives, at most `limit` bytes, and a NUL; `data`
- * views it. FLATEND_ETOOBIG, FLATEND_ENOMEM, or a code of `read`. */
+/* Adds to `buf` all that `read` gives, at most `limit` bytes together, and a NUL; `data` views it.
+ * FLATEND_ETOOBIG, FLATEND_ENOMEM, or a code of `read`: after FLATEND_EAGAIN the next call goes on.
+ */
 int fe_read_all(struct fe_buf *buf, ssize_t (*read)(void *from, void *buf, size_t cap), void *from,
                 size_t limit, const char **data, size_t *len) FE_MUST_USE;
 

@@ -9,15 +9,22 @@
 
 struct fe_service *fe_service_ref(struct fe_service *service)
 {
-    FE_ASSERT(service->n_refs > 0, "what is referred to is alive");
-    service->n_refs++;
+    const unsigned n = atomic_fetch_add_explicit(&service->n_refs, 1, memory_order_relaxed);
+
+    FE_ASSERT(n > 0, "what is referred to is alive");
     return service;
 }
 
 void fe_service_unref(struct fe_service *service)
 {
-    FE_ASSERT(service->n_refs > 0, "references are counted");
-    if (--service->n_refs == 0 && service->is_heap) {
+    const unsigned n = atomic_fetch_sub_explicit(&service->n_refs, 1, memory_order_acq_rel);
+
+    FE_ASSERT(n > 0, "references are counted");
+    if (n > 1) {
+        return;
+    }
+    fe_event_source_detach(&service->queue);
+    if (service->is_heap) {
         free(service);
     }
 }
@@ -140,15 +147,10 @@ static struct fe_service *service_new(const struct flatend_service *service)
     }
     name = (char *)(copy + 1);
     memcpy(name, service->name, len + 1);
-    *copy = (struct fe_service){
-        .by_name.key = fe_view_of(name, len),
-        .name = name,
-        .handler = service->handler,
-        .arg = service->arg,
-        .is_inline = (service->flags & FLATEND_SERVICE_INLINE) != 0,
-        .is_heap = true,
-        .n_refs = 1,
-    };
+    fe_service_init(copy, service);
+    copy->by_name.key = fe_view_of(name, len);
+    copy->name = name;
+    copy->is_heap = true;
     return copy;
 }
 
@@ -169,7 +171,7 @@ int flatend_node_add_service(struct flatend_node *node, const struct flatend_ser
         code = change.code;
     }
     if (code != 0) {
-        free(change.added);
+        fe_service_unref(change.added);
     }
     return code;
 }

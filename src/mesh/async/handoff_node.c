@@ -1,0 +1,209 @@
+/* The node's side of a hand-off, on its worker. */
+#include "ground/base/assert.h"
+#include "mesh/async/handoff.h"
+
+static void lock(struct fe_handoff *handoff)
+{
+    fe_mutex_lock(&handoff->lock);
+}
+
+static void unlock(struct fe_handoff *handoff)
+{
+    fe_mutex_unlock(&handoff->lock);
+}
+
+/* ---- telling the application's side: all under the lock -------------------------------------- */
+
+void fe_handoff_wake(struct fe_handoff *handoff)
+{
+    fe_cond_broadcast(&handoff->changed);
+}
+
+static void tell_readable(struct fe_handoff *handoff)
+{
+    if (handoff->owes_readable) {
+        handoff->owes_readable = false;
+        fe_event_post(&handoff->events, handoff->worker, FLATEND_EVENT_READABLE, 0);
+    }
+}
+
+/* Half of the space is free again, or nobody wants what would be in it: a writer that came back for
+ * each byte would be woken for each. */
+static void tell_writable(struct fe_handoff *handoff)
+{
+    if (handoff->owes_writable &&
+        (handoff->n_unsent <= FE_HANDOFF_OUT_MAX / 2 || handoff->code != 0)) {
+        handoff->owes_writable = false;
+        fe_event_post(&handoff->events, handoff->worker, FLATEND_EVENT_WRITABLE, 0);
+    }
+}
+
+enum flatend_event_type fe_handoff_reset_event(const struct fe_handoff *handoff)
+{
+    const bool is_deadline =
+        handoff->on_reset_event == FLATEND_EVENT_CANCELED && handoff->code == FLATEND_ETIMEDOUT;
+
+    return is_deadline ? FLATEND_EVENT_DEADLINE : handoff->on_reset_event;
+}
+
+static void set_code(struct fe_handoff *handoff, int code)
+{
+    FE_ASSERT(code < 0, "a stream is over for a reason");
+    if (handoff->code != 0) {
+        return;
+    }
+    handoff->code = code;
+    tell_readable(handoff);
+    tell_writable(handoff);
+    fe_event_post(&handoff->events, handoff->worker, fe_handoff_reset_event(handoff), code);
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+unsigned fe_handoff_receive(struct fe_handoff *handoff)
+{
+    unsigned commands;
+
+    lock(handoff);
+    handoff->is_posted = false;
+    commands = handoff->commands;
+    handoff->commands &= ~(unsigned)FE_HANDOFF_RESUME;
+    fe_chain_move(&handoff->sending, &handoff->out);
+    if (handoff->is_detached && (commands & FE_HANDOFF_RELEASE) == 0) {
+        commands = 0;
+    }
+    unlock(handoff);
+    return commands;
+}
+
+unsigned fe_handoff_collect(struct fe_handoff *handoff)
+{
+    unsigned commands;
+
+    lock(handoff);
+    commands = handoff->commands & ~(unsigned)FE_HANDOFF_RESUME;
+    if (handoff->is_posted) {
+        commands &= ~(unsigned)FE_HANDOFF_RELEASE;
+    }
+    fe_chain_move(&handoff->sending, &handoff->out);
+    unlock(handoff);
+    return commands;
+}
+
+int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
+                    void *to)
+{
+    size_t n_sent = 0;
+    int code = 0;
+
+    while (handoff->sending.len > 0) {
+        struct fe_view front = fe_chain_front(&handoff->sending);
+        ssize_t n = write(to, front);
+
+        if (n < 0) {
+            code = (int)n;
+            break;
+        }
+        FE_ASSERT((size_t)n <= front.len, "no more is accepted than was written");
+        fe_chain_consume(&handoff->sending, (size_t)n);
+        n_sent += (size_t)n;
+        if ((size_t)n < front.len) {
+            break;
+        }
+    }
+    if (n_sent > 0) {
+        lock(handoff);
+        FE_ASSERT(n_sent <= handoff->n_unsent, "bytes that were written and not sent are counted");
+        handoff->n_unsent -= n_sent;
+        fe_handoff_wake(handoff);
+        tell_writable(handoff);
+        unlock(handoff);
+    }
+    return code;
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data)
+{
+    size_t n = data.len;
+
+    lock(handoff);
+    if (handoff->code == 0) {
+        int code;
+
+        FE_ASSERT(handoff->in.len <= handoff->in_max, "a peer is held back by what is not read");
+        if (n > handoff->in_max - handoff->in.len) {
+            n = handoff->in_max - handoff->in.len;
+        }
+        code = fe_chain_append(&handoff->in, data.ptr, n);
+        if (code != 0) {
+            set_code(handoff, code);
+        }
+        handoff->owes_resume = n < data.len;
+        tell_readable(handoff);
+        if (handoff->in.len >= handoff->in_max / 2 || code != 0) {
+            fe_handoff_wake(handoff);
+        } else {
+            fe_worker_defer(handoff->worker, &handoff->wake);
+        }
+    }
+    unlock(handoff);
+    return n;
+}
+
+void fe_handoff_on_end(struct fe_handoff *handoff)
+{
+    lock(handoff);
+    /* After a failure something is missing: the reader must not take it for the whole. */
+    handoff->is_complete = handoff->code == 0;
+    fe_handoff_wake(handoff);
+    tell_readable(handoff);
+    unlock(handoff);
+}
+
+void fe_handoff_discard(struct fe_handoff *handoff)
+{
+    lock(handoff);
+    handoff->is_discarding = true;
+    handoff->n_unsent = 0;
+    fe_chain_deinit(&handoff->out);
+    fe_chain_deinit(&handoff->sending);
+    fe_handoff_wake(handoff);
+    tell_writable(handoff);
+    unlock(handoff);
+}
+
+void fe_handoff_on_reset(struct fe_handoff *handoff, int code)
+{
+    lock(handoff);
+    set_code(handoff, code);
+    fe_handoff_wake(handoff);
+    unlock(handoff);
+}
+
+void fe_handoff_post(struct fe_handoff *handoff, enum flatend_event_type type)
+{
+    lock(handoff);
+    fe_event_post(&handoff->events, handoff->worker, type, 0);
+    unlock(handoff);
+}
+
+bool fe_handoff_detach(struct fe_handoff *handoff)
+{
+    bool is_held;
+
+    lock(handoff);
+    is_held = handoff->n_holders > 0;
+    handoff->is_detached = is_held;
+    if (is_held) {
+        set_code(handoff, FLATEND_ECANCELED);
+        /* The pool ends with the node, which the application's side may outlive. */
+        fe_chain_leave_pool(&handoff->in);
+        fe_chain_leave_pool(&handoff->out);
+        fe_chain_leave_pool(&handoff->sending);
+    }
+    fe_handoff_wake(handoff);
+    unlock(handoff);
+    return is_held;
+}
