@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -213,6 +214,70 @@ static void random_appends_and_reads(void **state)
     fe_pool_deinit(&pool);
 }
 
+/* ---- a shared pool --------------------------------------------------------------------------- */
+
+enum { N_THREADS = 8, N_ROUNDS = 2000 };
+
+/* Writes chains out of the pool, and hands each to the next thread's rounds by way of the pool. */
+static void *use_pool(void *arg)
+{
+    struct fe_pool *pool = arg;
+    uint8_t bytes[100];
+    uint8_t read[sizeof(bytes)];
+
+    memset(bytes, (int)((uintptr_t)&bytes >> 12 & 0xff), sizeof(bytes));
+    for (int i = 0; i < N_ROUNDS; i++) {
+        struct fe_chain chains[3];
+
+        for (int k = 0; k < 3; k++) {
+            fe_chain_init(&chains[k], pool);
+            assert_int_equal(fe_chain_append(&chains[k], bytes, sizeof(bytes)), 0);
+        }
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(fe_chain_read(&chains[k], read, sizeof(read)), sizeof(bytes));
+            assert_memory_equal(read, bytes, sizeof(bytes));
+        }
+    }
+    return NULL;
+}
+
+static void threads_share_a_pool(void **state)
+{
+    struct fe_pool pool;
+    pthread_t threads[N_THREADS];
+
+    (void)state;
+    fe_pool_init_shared(&pool);
+    for (int i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, use_pool, &pool), 0);
+    }
+    for (int i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_true(atomic_load(&pool.n_shared_free) > 0);
+    assert_true(atomic_load(&pool.n_shared_free) <= FE_POOL_KEEP + N_THREADS);
+    fe_pool_deinit(&pool);
+}
+
+/* What left its pool is freed, and not given back to it. */
+static void a_chain_may_outlive_its_pool(void **state)
+{
+    struct fe_pool pool;
+    struct fe_chain chain;
+    uint8_t read[4];
+
+    (void)state;
+    fe_pool_init_shared(&pool);
+    fe_chain_init(&chain, &pool);
+    assert_int_equal(fe_chain_append(&chain, "text", 4), 0);
+    fe_chain_leave_pool(&chain);
+    fe_pool_deinit(&pool);
+    assert_int_equal(fe_chain_append(&chain, "more", 4), 0);
+    assert_int_equal(fe_chain_read(&chain, read, 4), 4);
+    assert_memory_equal(read, "text", 4);
+    fe_chain_deinit(&chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +289,8 @@ int main(void)
         cmocka_unit_test(moving_takes_everything),
         cmocka_unit_test(small_moves_share_blocks),
         cmocka_unit_test(random_appends_and_reads),
+        cmocka_unit_test(threads_share_a_pool),
+        cmocka_unit_test(a_chain_may_outlive_its_pool),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
