@@ -26,7 +26,8 @@ const machines = {
         ["unit_rpc_window", "unit_rpc_secure", "unit_rpc_pair", "unit_rpc_model"]],
     call: [["src/mesh/rpc/call.c"], ["unit_call", "unit_call_secure", "fault_rpc"]],
     peer: [["src/mesh/rpc/peer.c", "src/mesh/rpc/events.c", "src/mesh/rpc/control.c"],
-        ["unit_rpc_peer", "unit_rpc_stream", "unit_rpc_secure", "unit_rpc_pair", "fault_rpc"]],
+        ["unit_rpc_peer", "unit_rpc_stream", "unit_rpc_secure", "unit_rpc_pair",
+            "unit_rpc_window", "unit_rpc_model", "fault_rpc"]],
     registry: [["src/mesh/rpc/registry.c", "src/mesh/rpc/balance.c"],
         ["unit_registry", "unit_balance", "unit_call", "fault_rpc"]],
     session: [
