@@ -129,6 +129,31 @@ static void test_invalid_response(void **state)
     expect_reply(reply, "599 " DATE " content-length=0", "");
 }
 
+/* Names and values count, up to the limit. */
+static void test_large_response_head(void **state)
+{
+    enum { LEN = 5000 };
+    struct h2_rig *rig = *state;
+    uint8_t *value = malloc(FE_RESPONSE_HEAD_MAX);
+    struct fe_field field = {FE_VIEW_LIT("a"), {value, FE_RESPONSE_HEAD_MAX}};
+    struct fe_response response = {.status = 200, .fields = {&field, 1, 1}};
+    const struct h2_reply *reply = h2_rig_get(rig, "/hold");
+    struct fe_exchange *ex = rig->held[0];
+
+    assert_non_null(value);
+    memset(value, 'v', FE_RESPONSE_HEAD_MAX);
+    assert_int_equal(fe_exchange_respond(ex, &response), FLATEND_EINVAL);
+    field.value.len = LEN;
+    assert_int_equal(fe_exchange_respond(ex, &response), 0);
+    free(value);
+    fe_exchange_finish(ex, NULL);
+    rig->n_running--;
+    h2_rig_pump(rig);
+    assert_true(reply->is_closed);
+    assert_int_equal(reply->code, NGHTTP2_NO_ERROR);
+    assert_memory_equal(reply->head, "200 a=vvv", 9);
+}
+
 static void test_lengths_are_kept(void **state)
 {
     struct h2_rig *rig = *state;
@@ -564,6 +589,36 @@ static void test_slow_reader_stops_its_stream_only(void **state)
     assert_int_equal(server->n_output, 0);
 }
 
+/* A backend that was short of space hears once that there is some, whatever it makes of that. */
+static void test_space_is_told_once(void **state)
+{
+    enum { LEN = 2 * FE_H2_STREAM_OUT_MAX };
+    struct h2_rig *rig = *state;
+    uint8_t *bytes = calloc(1, LEN);
+    int32_t id;
+
+    assert_non_null(bytes);
+    rig->is_stingy = true;
+    rig->frames.is_off = true;
+    set_client_window(rig, 0);
+    id = h2_rig_request(rig, "GET", "/hold", NULL);
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
+    assert_in_range(fe_exchange_write(rig->held[0], fe_view_of(bytes, LEN)), 1, LEN - 1);
+    free(bytes);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(nghttp2_submit_window_update(rig->client, NGHTTP2_FLAG_NONE, id,
+                                                      FE_H2_STREAM_OUT_MAX / 4),
+                         0);
+        h2_rig_pump(rig);
+    }
+    fe_exchange_resume(rig->held[0]);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "writable end");
+}
+
 /* However many there are, what waits is bounded. */
 static void test_many_slow_readers(void **state)
 {
@@ -837,6 +892,30 @@ static void test_stalled_stream(void **state)
     assert_false(rig->is_closed);
 }
 
+/* Its time counts from when it has something to send again. */
+static void test_stream_that_stalls_later(void **state)
+{
+    struct h2_rig *rig = *state;
+    int32_t id;
+
+    rig->is_stingy = true;
+    set_client_window(rig, 10);
+    id = h2_rig_request(rig, "GET", "/hold", NULL);
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
+    assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("0123456789")), 10);
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_reply(rig, id)->n_body, 10);
+    h2_rig_pass(rig, 10000);
+    assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("0123456789")), 10);
+    h2_rig_pump(rig);
+    h2_rig_pass(rig, 3999);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    h2_rig_pass(rig, 1001); /* it is looked at once a second */
+    trace_expect(&rig->trace, "abort");
+    assert_int_equal(rig->counters.stalled, 1);
+}
+
 static void test_write_timeout(void **state)
 {
     struct h2_rig *rig = *state;
@@ -877,7 +956,10 @@ static void test_idle_memory(void **state)
     assert_int_equal(server->n_free_streams, 0);
     assert_true(sizeof(*server) <= 1024);
     assert_true(sizeof(struct fe_h2_stream) <= 1024);
-    expect_reply(h2_rig_get(rig, "/hello"), HELLO, "hello");
+    for (size_t i = 0; i < 3; i++) {
+        expect_reply(h2_rig_get(rig, "/hello"), HELLO, "hello");
+        assert_int_equal(server->n_free_streams, 1); /* the same one again */
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -926,6 +1008,7 @@ int main(void)
         TEST(test_not_modified),
         TEST(test_hop_by_hop),
         TEST(test_invalid_response),
+        TEST(test_large_response_head),
         TEST(test_lengths_are_kept),
         TEST(test_abort),
         TEST(test_response_trailers),
@@ -947,6 +1030,7 @@ int main(void)
         TEST(test_early_answer),
         TEST(test_early_answers_cost_no_window),
         TEST(test_slow_reader_stops_its_stream_only),
+        TEST(test_space_is_told_once),
         TEST(test_many_slow_readers),
         TEST(test_unread_connection),
         TEST(test_thousand_streams),
@@ -963,6 +1047,7 @@ int main(void)
         TEST(test_body_timeout_is_answered),
         TEST(test_body_timeout_after_a_reset),
         TEST(test_stalled_stream),
+        TEST(test_stream_that_stalls_later),
         TEST(test_write_timeout),
         TEST(test_no_timeouts),
         TEST(test_idle_memory),
