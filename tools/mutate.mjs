@@ -20,7 +20,8 @@ const machines = {
     timers: [["src/ground/base/timer.c"], ["unit_timer", "fault_base"]],
     stream: [
         ["src/mesh/rpc/stream.c", "src/mesh/rpc/life.c", "src/mesh/rpc/receive.c"],
-        ["unit_rpc_stream", "unit_rpc_pair", "unit_rpc_secure", "unit_rpc_model", "fault_rpc"],
+        ["unit_rpc_stream", "unit_rpc_pair", "unit_rpc_secure", "unit_rpc_model", "unit_rpc_peer",
+            "unit_rpc_window", "fault_rpc"],
     ],
     window: [["src/mesh/rpc/window.c"],
         ["unit_rpc_window", "unit_rpc_secure", "unit_rpc_pair", "unit_rpc_model"]],
