@@ -285,9 +285,14 @@ static void a_head_that_is_too_big_can_be_made_smaller(void **state)
 static void a_request_that_is_too_big_leaves_nothing(void **state)
 {
     struct world *world = *state;
+    const size_t n_outputs = world->fake.n_outputs;
 
     world->fake.sender.error = FLATEND_ETOOBIG;
     assert_int_equal(fake_open(&world->fake, &world->owner), FLATEND_ETOOBIG);
+    assert_int_equal(world->fake.n_outputs, n_outputs);
+    world->fake.sender.error = FLATEND_ENOMEM; /* a part of it may be on its way */
+    assert_int_equal(fake_open(&world->fake, &world->owner), FLATEND_ENOMEM);
+    assert_int_equal(world->fake.n_outputs, n_outputs + 1);
     assert_int_equal(world->fake.peer.n_streams, 0);
     assert_int_equal(world->fake.peer.streams.n, 0);
     trace_expect(&world->trace, "");
