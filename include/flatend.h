@@ -473,7 +473,9 @@ FLATEND_API unsigned flatend_context_remaining_ms(struct flatend_context *ctx);
 
 /* Sets a response header, replacing one of the same name, or adds another one (Set-Cookie).
  * FLATEND_ESTATE after the first write, FLATEND_EINVAL for a name or value that HTTP forbids,
- * FLATEND_ETOOBIG when the headers outgrow a record (4075 bytes). */
+ * FLATEND_ETOOBIG when the headers outgrow what the requester takes: 256 KiB and 4,095 headers;
+ * 4,075 bytes, and names of at most 255 (FLATEND_EINVAL), if it is a node of the old protocol or of
+ * an earlier build. */
 FLATEND_API int flatend_context_set_header(struct flatend_context *ctx, const char *name,
                                            const char *value);
 FLATEND_API int flatend_context_add_header(struct flatend_context *ctx, const char *name,
@@ -545,7 +547,8 @@ struct flatend_request {
 
 /* Sends a request and returns its stream, which the caller closes. With `body` given, the request
  * is complete; else write the body and finish it. Blocks only for back-pressure.
- * FLATEND_ENOPROVIDER, FLATEND_ETOOBIG (headers beyond 4075 bytes), FLATEND_ECANCELED (shut down).
+ * FLATEND_ENOPROVIDER, FLATEND_ETOOBIG (headers beyond 256 KiB, or beyond what any provider takes:
+ * 4,075 bytes if it is a node of the old protocol), FLATEND_ECANCELED (shut down).
  * Any thread but the node's own, where it is FLATEND_ESTATE.
  *
  * With a queue it returns at once, on any thread, the body is copied whole, and why there was no

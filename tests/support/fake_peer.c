@@ -228,6 +228,24 @@ int feed_request(struct fake_peer *fake, uint32_t stream)
     return feed(fake, &event);
 }
 
+int feed_large_request(struct fake_peer *fake, uint32_t stream, size_t len)
+{
+    static const uint8_t bytes[FE_HEAD_MAX];
+    struct fe_event event = {
+        .type = FE_EVENT_REQUEST,
+        .stream = stream,
+        .u.request = {.services = {.bytes = FE_VIEW_LIT("\0\4echo"), .n = 1, .is_long = true},
+                      .headers = {.is_long = true}},
+    };
+
+    /* Nothing looks into it. */
+    event.u.request.headers.bytes = fe_view_of(bytes, len - event.u.request.services.bytes.len);
+    if (fake->acceptor != NULL) {
+        fake->acceptor->id = stream;
+    }
+    return feed(fake, &event);
+}
+
 int feed_response(struct fake_peer *fake, uint32_t stream, bool handled)
 {
     struct fe_event event = {

@@ -74,6 +74,8 @@ int fake_finish(struct fake_owner *owner, const struct fe_header *trailers, size
 
 /* Events; each returns what fe_peer_on_event does. */
 int feed_request(struct fake_peer *fake, uint32_t stream);
+/* With a head of so many bytes, in the long form. */
+int feed_large_request(struct fake_peer *fake, uint32_t stream, size_t len);
 int feed_response(struct fake_peer *fake, uint32_t stream, bool handled);
 int feed_data(struct fake_peer *fake, uint32_t stream, const char *text);
 int feed_bytes(struct fake_peer *fake, uint32_t stream, size_t len);

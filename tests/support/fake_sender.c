@@ -56,6 +56,17 @@ static void read_headers(const struct fe_header *headers, size_t n)
     }
 }
 
+/* Of a fake that has a `head_max`. */
+static bool is_too_large(const struct fe_sender *sender, const struct fe_header *headers, size_t n)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size += headers[i].name.len + headers[i].value.len;
+    }
+    return sender->head_max > 0 && size > sender->head_max;
+}
+
 static uint32_t next_stream(struct fe_sender *sender)
 {
     uint32_t stream = fake_of(sender)->next_stream;
@@ -73,6 +84,9 @@ static int request(struct fe_sender *sender, uint32_t stream, const struct fe_vi
     size_t len = 0;
 
     read_headers(headers, n_headers);
+    if (is_too_large(sender, headers, n_headers)) {
+        return FLATEND_ETOOBIG;
+    }
     for (size_t i = 0; i < n_headers && fake->shows_headers; i++) {
         len += (size_t)snprintf(text + len, sizeof(text) - len, ",%.*s=%.*s",
                                 (int)headers[i].name.len, (const char *)headers[i].name.ptr,

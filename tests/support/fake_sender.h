@@ -1,4 +1,5 @@
-/* A session's sending side without a session: writes what is sent into a trace.
+/* A session's sending side without a session: writes what is sent into a trace. With a `head_max`
+ * it refuses requests with more bytes of headers.
  *
  *     request(1,echo) response(2) response(2,unhandled) data(1,hello) data(1,#2048) end(1)
  *

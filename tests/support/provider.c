@@ -91,14 +91,22 @@ static void dial(struct provider *provider, const char *text)
     assert_int_equal(connect(provider->fd, (struct sockaddr *)&to, sizeof(to)), 0);
 }
 
+/* An old one: it reads as much as comes, and grants nothing. */
 void provider_join(struct provider *provider, const char *addr, const char *service)
+{
+    provider_join_as(provider, addr, service, &(struct fe_self){.is_old_only = true});
+}
+
+void provider_join_as(struct provider *provider, const char *addr, const char *service,
+                      const struct fe_self *self)
 {
     memset(provider, 0, sizeof(*provider));
     provider->rng = fe_rng_from_seed(&provider->seeded, 1);
     provider->service = fe_view_str(service);
-    /* An old one: it reads as much as comes, and grants nothing. */
-    provider->self = (struct fe_self){
-        .is_anonymous = true, .services = &provider->service, .n_services = 1, .is_old_only = true};
+    provider->self = *self;
+    provider->self.is_anonymous = true;
+    provider->self.services = &provider->service;
+    provider->self.n_services = 1;
     fe_chain_init(&provider->out, NULL);
     dial(provider, addr);
     assert_int_equal(
@@ -106,6 +114,21 @@ void provider_join(struct provider *provider, const char *addr, const char *serv
         0);
     assert_true(flush(provider));
     while (provider->session.state != FE_SESSION_OPEN) {
+        assert_true(turn(provider));
+    }
+}
+
+void provider_ask(struct provider *provider, const char *service)
+{
+    struct fe_sender *sender = &provider->session.sender;
+    const struct fe_view name = fe_view_str(service);
+    uint32_t stream = sender->ops->next_stream(sender);
+    size_t n_ends = provider->n_ends;
+
+    assert_int_equal(sender->ops->request(sender, stream, &name, 1, NULL, 0), 0);
+    assert_int_equal(sender->ops->end(sender, stream, NULL, 0), 0);
+    assert_true(flush(provider));
+    while (provider->n_ends == n_ends) {
         assert_true(turn(provider));
     }
 }

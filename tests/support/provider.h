@@ -21,6 +21,13 @@ struct provider {
 /* Connects to "host:port" and offers one service; returns when the other side knows. */
 void provider_join(struct provider *provider, const char *addr, const char *service);
 
+/* The same as what `self` says it is, besides anonymous and its service. */
+void provider_join_as(struct provider *provider, const char *addr, const char *service,
+                      const struct fe_self *self);
+
+/* Sends a request without headers, and waits for the end of its response. */
+void provider_ask(struct provider *provider, const char *service);
+
 /* Closes the connection, at once. */
 void provider_leave(struct provider *provider);
 

@@ -280,6 +280,87 @@ static void a_request_that_no_provider_can_be_sent_fails_to_start(void **state)
     trace_expect(&world->trace, "");
 }
 
+/* ---- large heads ---- */
+
+/* A header of 20,000 bytes; `kinds` says for each provider what it takes: 0: an old one, 1: one
+ * without large heads, 2: all. */
+static void provide_kinds(struct world *world, const char *kinds)
+{
+    static const uint32_t head_max[] = {4075, 16000, FE_HEAD_MAX};
+    static const uint8_t value[20000];
+    static struct fe_header header;
+
+    header = (struct fe_header){FE_VIEW_LIT("a"), fe_view_of(value, sizeof(value))};
+    provide(world, (unsigned)strlen(kinds));
+    for (size_t i = 0; kinds[i] != '\0'; i++) {
+        world->fakes[i].sender.sender.head_max = head_max[kinds[i] - '0'];
+    }
+    world->request.headers = &header;
+    world->request.n_headers = 1;
+}
+
+/* However many cannot: none of them is an attempt. */
+static void a_large_head_goes_to_one_that_takes_it(void **state)
+{
+    struct world *world = *state;
+
+    provide_kinds(world, "01012");
+    assert_int_equal(start(world), 0);
+    trace_expect(&world->trace, "request(500,echo)");
+    assert_int_equal(world->call.n_tried, 1);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
+}
+
+static void a_large_head_that_none_takes(void **state)
+{
+    struct world *world = *state;
+
+    provide_kinds(world, "0101");
+    assert_int_equal(start(world), FLATEND_ETOOBIG);
+    trace_expect(&world->trace, "");
+}
+
+static void a_large_head_to_a_given_provider(void **state)
+{
+    struct world *world = *state;
+
+    provide_kinds(world, "02");
+    world->request.provider = world->fakes[0].peer.handle;
+    assert_int_equal(start(world), FLATEND_ETOOBIG);
+    trace_expect(&world->trace, "");
+    world->request.provider = world->fakes[1].peer.handle;
+    assert_int_equal(start(world), 0);
+    trace_expect(&world->trace, "request(200,echo)");
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
+}
+
+/* What became of the request counts, and not that others could not have been asked. */
+static void a_large_head_that_is_not_handled(void **state)
+{
+    struct world *world = *state;
+
+    provide_kinds(world, "02");
+    assert_int_equal(start(world), 0);
+    assert_int_equal(fe_call_finish(&world->call, NULL, 0), 0);
+    assert_int_equal(feed_response(&world->fakes[1], 200, false), 0);
+    trace_expect(&world->trace, "request(200,echo) end(200) reset:EUNHANDLED");
+}
+
+/* One of middle size, which only old connections cannot carry. */
+static void a_head_goes_where_it_fits(void **state)
+{
+    struct fe_header header;
+    struct world *world = *state;
+
+    provide_kinds(world, "01");
+    header = world->request.headers[0];
+    header.value.len = 10000;
+    world->request.headers = &header;
+    assert_int_equal(start(world), 0);
+    trace_expect(&world->trace, "request(200,echo)");
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
+}
+
 /* ---- retries ---- */
 
 static void unhandled_is_asked_elsewhere(void **state)
@@ -602,6 +683,11 @@ int main(void)
         TEST(a_given_provider_that_is_gone_is_no_provider),
         TEST(a_request_that_cannot_be_sent_goes_elsewhere),
         TEST(a_request_that_no_provider_can_be_sent_fails_to_start),
+        TEST(a_large_head_goes_to_one_that_takes_it),
+        TEST(a_large_head_that_none_takes),
+        TEST(a_large_head_to_a_given_provider),
+        TEST(a_large_head_that_is_not_handled),
+        TEST(a_head_goes_where_it_fits),
         TEST(unhandled_is_asked_elsewhere),
         TEST(a_retried_body_goes_on),
         TEST(a_lost_connection_is_retried_when_idempotent),

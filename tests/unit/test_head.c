@@ -1,4 +1,5 @@
-/* Request heads as a service sees them: what only this node may say of a peer, and the deadline. */
+/* Request heads as a service sees them: what only this node may say of a peer, and the deadline.
+ * Response heads: how much there may be of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -219,6 +220,88 @@ static void the_last_deadline_counts(void **state)
     end(&f);
 }
 
+/* ---- responses ---- */
+
+/* Fills a head towards a peer that takes so much, to the last byte. */
+static void fill(uint32_t peer_max, size_t name_max, size_t size_max)
+{
+    char *value = malloc(FE_HEAD_MAX + 1);
+    char *name = malloc(name_max + 2);
+    struct fe_response_head head;
+    struct fe_arena arena;
+    const size_t n = size_max - (name_max < 1000 ? name_max : 1000);
+
+    assert_non_null(value);
+    assert_non_null(name);
+    memset(value, 'v', FE_HEAD_MAX);
+    value[n] = '\0';
+    memset(name, 'n', name_max + 1);
+    name[name_max + 1] = '\0';
+    fe_arena_init(&arena, 0);
+    fe_response_head_init(&head, &arena, peer_max);
+    assert_int_equal(fe_response_head_add(&head, name, ""), FLATEND_EINVAL);
+    name[name_max < 1000 ? name_max : 1000] = '\0';
+    assert_int_equal(fe_response_head_set(&head, name, value), 0);
+    assert_int_equal(fe_response_head_add(&head, "a", ""), FLATEND_ETOOBIG);
+    value[n] = 'v';
+    value[n + 1] = '\0';
+    assert_int_equal(fe_response_head_set(&head, name, value), FLATEND_ETOOBIG);
+    fe_response_head_clear(&head);
+    assert_int_equal(fe_response_head_add(&head, name, value), FLATEND_ETOOBIG);
+    fe_arena_deinit(&arena);
+    free(name);
+    free(value);
+}
+
+static void heads_are_as_large_as_the_peer_takes(void **state)
+{
+    (void)state;
+    fill(FE_HEAD_PACKET_MAX, 255, 4075 - 7 - 13 - 3);
+    fill(FE_HEAD_MAX - 1, 255, 4075 - 7 - 13 - 3);
+    fill(FE_HEAD_MAX, 65535, FE_HEAD_MAX - 7 - 16 - 6);
+}
+
+/* One less than a large head may have: the last is for `:status`. */
+static void headers_are_as_many_as_peers_take(void **state)
+{
+    struct fe_response_head head;
+    struct fe_arena arena;
+
+    (void)state;
+    fe_arena_init(&arena, 0);
+    fe_response_head_init(&head, &arena, FE_HEAD_MAX);
+    for (int i = 0; i < 4095; i++) {
+        assert_int_equal(fe_response_head_add(&head, "a", ""), 0);
+    }
+    assert_int_equal(fe_response_head_add(&head, "a", ""), FLATEND_ETOOBIG);
+    head.status = 404;
+    assert_int_equal(fe_response_head_finish(&head), 0);
+    assert_int_equal(head.n, 4096);
+    fe_arena_deinit(&arena);
+}
+
+/* The long form, with a NUL behind each name and value. */
+static void a_large_head_is_received(void **state)
+{
+    static const uint8_t bytes[] = "\0\1a\0\0\0\1b\0\0\0\0\0\2cc\0\2de\0\0\0\0";
+    const struct fe_headers headers = {
+        .bytes = fe_view_of(bytes, sizeof(bytes) - 1), .n = 3, .is_long = true};
+    struct fe_received_head head;
+    struct fe_arena arena;
+
+    (void)state;
+    fe_arena_init(&arena, 0);
+    assert_int_equal(fe_received_head_init(&head, &arena, headers), 0);
+    assert_int_equal(head.n, 3);
+    assert_string_equal(head.headers[0].name, "a");
+    assert_string_equal(head.headers[0].value, "b");
+    assert_string_equal(head.headers[1].name, "");
+    assert_string_equal(head.headers[1].value, "cc");
+    assert_string_equal(head.headers[2].name, "de");
+    assert_string_equal(head.headers[2].value, "");
+    fe_arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +312,9 @@ int main(void)
         cmocka_unit_test(the_deadline),
         cmocka_unit_test(no_deadline),
         cmocka_unit_test(the_last_deadline_counts),
+        cmocka_unit_test(heads_are_as_large_as_the_peer_takes),
+        cmocka_unit_test(headers_are_as_many_as_peers_take),
+        cmocka_unit_test(a_large_head_is_received),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

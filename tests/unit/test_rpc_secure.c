@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -501,6 +502,89 @@ static void requests_that_are_reset_at_once_are_bounded(void **state)
     assert_string_equal(world->fake.err.text, "too many requests reset by the peer (rapid reset)");
 }
 
+/* Handlers hold on to the heads of their requests, so that large ones count for more. */
+static void large_requests_that_are_reset_at_once_are_bounded(void **state)
+{
+    enum { SHARES = FE_HEAD_MAX / FE_PEER_HEAD_SHARE, N = FE_PEER_RAPID_RESETS_MAX / (1 + SHARES) };
+    struct world *world = *state;
+    uint32_t id = 2;
+
+    world->trace.is_off = true;
+    for (int i = 0; i <= N; i++, id += 2) {
+        world->fake.acceptor = &world->owners[0];
+        assert_int_equal(feed_large_request(&world->fake, id, FE_HEAD_MAX), 0);
+        assert_int_equal(feed_reset(&world->fake, id, FE_REASON_CANCEL),
+                         i < N ? 0 : FLATEND_ELIMIT);
+    }
+}
+
+/* As many streams as ordinary heads of the same size would be. */
+static void large_requests_at_once_are_bounded(void **state)
+{
+    enum { SHARES = FE_HEAD_MAX / FE_PEER_HEAD_SHARE, N = FE_PEER_STREAMS_MAX / (1 + SHARES) };
+    struct fake_owner *owners = calloc(N, sizeof(*owners));
+    struct world *world = *state;
+    uint32_t id = 2;
+
+    assert_non_null(owners);
+    world->trace.is_off = true;
+    for (int i = 0; i < N; i++, id += 2) {
+        fake_owner_init(&owners[i], &world->trace);
+        world->fake.acceptor = &owners[i];
+        assert_int_equal(feed_large_request(&world->fake, id, FE_HEAD_MAX), 0);
+        assert_non_null(owners[i].stream);
+    }
+    world->fake.acceptor = &world->owners[0];
+    assert_int_equal(feed_large_request(&world->fake, id, FE_HEAD_MAX), 0);
+    assert_null(world->owners[0].stream);
+    /* A small one still has a place, and a large one has when another is over. */
+    assert_int_equal(feed_request(&world->fake, id + 2), 0);
+    assert_non_null(world->owners[0].stream);
+    world->trace.is_off = true;
+    fake_cancel(&owners[0]);
+    world->fake.acceptor = &owners[0];
+    assert_int_equal(feed_large_request(&world->fake, id + 4, FE_HEAD_MAX), 0);
+    assert_non_null(owners[0].stream);
+    fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
+    assert_int_equal(world->fake.peer.n_head_shares, 0);
+    free(owners);
+}
+
+/* What waits in the output of a peer that does not read is bounded in bytes, too. */
+static void large_heads_in_a_full_output_are_bounded(void **state)
+{
+    static const uint8_t value[FE_HEAD_MAX];
+    const struct fe_header header = {.value = fe_view_of(value, sizeof(value))};
+    const unsigned each = FE_HEAD_MAX / FE_PEER_QUEUED_HEAD_SIZE;
+    struct world *world = *state;
+    unsigned n = 0;
+    uint32_t id = 2;
+    int code;
+
+    world->trace.is_off = true;
+    world->fake.sender.space = 0;
+    do {
+        world->fake.acceptor = &world->owners[0];
+        assert_int_equal(feed_request(&world->fake, id), 0);
+        code = fe_stream_respond(world->owners[0].stream, &header, 1);
+        n += code == 0;
+        if (code == 0) {
+            assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
+        }
+        id += 2;
+    } while (code == 0);
+    assert_int_equal(code, FLATEND_ELIMIT);
+    assert_int_equal(n, FE_PEER_QUEUED_HEADS_MAX / (each + 1));
+    /* A small head does, trailers of that size do not. */
+    assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
+    assert_int_equal(fake_finish(&world->owners[0], &header, 1), FLATEND_ELIMIT);
+    /* Nor does a request of ours, until the peer reads. */
+    assert_int_equal(fake_finish(&world->owners[0], NULL, 0), 0);
+    world->fake.sender.space = 1;
+    fe_peer_on_writable(&world->fake.peer);
+    assert_int_equal(world->fake.peer.n_queued_heads, 0);
+}
+
 static void requests_that_are_not_accepted_may_be_reset(void **state)
 {
     struct world *world = *state;
@@ -674,6 +758,9 @@ int main(void)
         TEST(our_ids_wrap_around_those_in_use),
         TEST(the_peers_limit_of_streams_is_kept),
         TEST(requests_that_are_reset_at_once_are_bounded),
+        TEST(large_requests_that_are_reset_at_once_are_bounded),
+        TEST(large_requests_at_once_are_bounded),
+        TEST(large_heads_in_a_full_output_are_bounded),
         TEST(requests_that_are_not_accepted_may_be_reset),
         TEST(goaway_gives_back_what_was_not_accepted),
         TEST(goaway_may_accept_all_that_is_on_its_way),

@@ -9,13 +9,35 @@
 #include "ground/base/token.h"
 
 enum {
-    NAME_MAX_LEN = 255,                    /* its length is one byte on the wire */
-    TIMEOUT_DIGITS_MAX = 10,               /* of milliseconds: 115 days */
-    HEADERS_MIN = 8,                       /* room for the first headers of a response */
-    HEADER_OVERHEAD = 3,                   /* lengths of name and value */
-    STATUS_SIZE = HEADER_OVERHEAD + 7 + 3, /* ":status" and its three digits */
-    HEADERS_SIZE_MAX = FE_HEAD_PACKET_MAX - FE_HEAD_PREFIX - STATUS_SIZE,
+    TIMEOUT_DIGITS_MAX = 10, /* of milliseconds: 115 days */
+    HEADERS_MIN = 8,         /* room for the first headers of a response */
+    STATUS_SIZE = 7 + 3,     /* ":status" and its three digits, without their lengths */
+    /* Headers besides `:status`: what a peer takes in a large head. */
+    HEADERS_MAX = 4096 - 1,
 };
+
+/* What a response to one kind of peer may have, as it is encoded. */
+struct limits {
+    size_t overhead; /* lengths of name and value */
+    size_t name_max;
+    size_t size_max; /* of all headers but `:status` */
+};
+
+static struct limits limits_of(const struct fe_response_head *head)
+{
+    static const struct limits ordinary = {
+        .overhead = 1 + 2,
+        .name_max = UINT8_MAX,
+        .size_max = FE_HEAD_PACKET_MAX - FE_HEAD_PREFIX - (1 + 2 + STATUS_SIZE),
+    };
+    static const struct limits large = {
+        .overhead = FE_HEAD_LONG_OVERHEAD,
+        .name_max = UINT16_MAX,
+        .size_max = FE_HEAD_MAX - FE_HEAD_PREFIX - (FE_HEAD_LONG_OVERHEAD + STATUS_SIZE),
+    };
+
+    return head->is_long ? large : ordinary;
+}
 
 int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
                           struct fe_headers headers)
@@ -126,14 +148,15 @@ int fe_received_head_status(const struct fe_received_head *head)
 
 /* ---- responses ---- */
 
-void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena)
+void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena, uint32_t peer_max)
 {
-    *head = (struct fe_response_head){.arena = arena, .status = FE_HEAD_STATUS_DEFAULT};
+    *head = (struct fe_response_head){
+        .arena = arena, .status = FE_HEAD_STATUS_DEFAULT, .is_long = peer_max >= FE_HEAD_MAX};
 }
 
-static size_t size_of(const struct fe_header *header)
+static size_t size_of(const struct fe_response_head *head, const struct fe_header *header)
 {
-    return HEADER_OVERHEAD + header->name.len + header->value.len;
+    return limits_of(head).overhead + header->name.len + header->value.len;
 }
 
 static int grow(struct fe_response_head *head)
@@ -171,13 +194,15 @@ static char *copy_lower(struct fe_arena *arena, struct fe_view name)
 static int make_header(struct fe_response_head *head, const char *name, const char *value,
                        struct fe_header *header)
 {
+    const struct limits limits = limits_of(head);
+
     header->name = fe_view_str(name);
     header->value = fe_view_str(value);
-    if (header->name.len > NAME_MAX_LEN || !fe_is_token(header->name) ||
+    if (header->name.len > limits.name_max || !fe_is_token(header->name) ||
         !fe_is_field_value(header->value)) {
         return FLATEND_EINVAL;
     }
-    if (size_of(header) > HEADERS_SIZE_MAX) {
+    if (size_of(head, header) > limits.size_max) {
         return FLATEND_ETOOBIG;
     }
     header->name.ptr = (const uint8_t *)copy_lower(head->arena, header->name);
@@ -189,7 +214,7 @@ static int append(struct fe_response_head *head, const struct fe_header *header)
 {
     int code;
 
-    if (size_of(header) > HEADERS_SIZE_MAX - head->size) {
+    if (size_of(head, header) > limits_of(head).size_max - head->size || head->n >= HEADERS_MAX) {
         return FLATEND_ETOOBIG;
     }
     code = grow(head);
@@ -198,7 +223,7 @@ static int append(struct fe_response_head *head, const struct fe_header *header)
     }
     FE_ASSERT(head->n < head->cap, "a header has room");
     head->headers[head->n++] = *header;
-    head->size += size_of(header);
+    head->size += size_of(head, header);
     return 0;
 }
 
@@ -223,17 +248,17 @@ int fe_response_head_set(struct fe_response_head *head, const char *name, const 
     }
     for (size_t i = 0; i < head->n; i++) {
         if (fe_view_equal(head->headers[i].name, header.name)) {
-            replaced += size_of(&head->headers[i]);
+            replaced += size_of(head, &head->headers[i]);
         }
     }
     if (replaced == 0) {
         return append(head, &header);
     }
     FE_ASSERT(replaced <= head->size, "the size is that of all headers");
-    if (size_of(&header) > HEADERS_SIZE_MAX - (head->size - replaced)) {
+    if (size_of(head, &header) > limits_of(head).size_max - (head->size - replaced)) {
         return FLATEND_ETOOBIG;
     }
-    head->size = head->size - replaced + size_of(&header);
+    head->size = head->size - replaced + size_of(head, &header);
     for (size_t i = 0; i < head->n; i++) {
         if (!fe_view_equal(head->headers[i].name, header.name)) {
             head->headers[n++] = head->headers[i];

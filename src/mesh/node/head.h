@@ -7,11 +7,13 @@
 #include "mesh/wire/event.h"
 
 enum {
-    /* The packet body of the old dialect (docs/PROTOCOL.md §1.1): a request or a response with all
-     * its headers has to fit. */
+    /* The packet body of the old dialect (docs/PROTOCOL.md §1.1): what a response may have towards
+     * peers that do not take FE_HEAD_MAX. */
     FE_HEAD_PACKET_MAX = 4075,
     /* Before the headers' first byte, in the larger of the two: stream, handled, count. */
     FE_HEAD_PREFIX = 4 + 1 + 2,
+    /* Lengths of a header's name and value, in a large head. */
+    FE_HEAD_LONG_OVERHEAD = 2 + 4,
     FE_HEAD_STATUS_DEFAULT = 200,
     FE_HEAD_STATUS_MIN = 200,
     FE_HEAD_STATUS_MAX = 599,
@@ -49,11 +51,15 @@ struct fe_response_head {
     size_t size; /* encoded */
     char status_text[4];
     int status;
+    bool is_long; /* the peer takes FE_HEAD_MAX */
 };
 
-void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena);
+/* `peer_max`: the largest head that the peer takes (`struct fe_sender`). */
+void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena,
+                           uint32_t peer_max);
 
-/* FLATEND_EINVAL: not a name or a value of HTTP; FLATEND_ETOOBIG; FLATEND_ENOMEM. */
+/* FLATEND_EINVAL: not a name or a value of HTTP, or a name of more than 255 bytes for a peer that
+ * takes none; FLATEND_ETOOBIG; FLATEND_ENOMEM. */
 int fe_response_head_add(struct fe_response_head *head, const char *name,
                          const char *value) FE_MUST_USE;
 int fe_response_head_set(struct fe_response_head *head, const char *name,

@@ -69,7 +69,12 @@ static int copy_headers(struct flatend_stream *stream, const struct flatend_requ
     return stream->timeout_ms > 0 ? add_timeout(stream, &headers[request->n_headers]) : 0;
 }
 
-/* What is sure to be too large for a record need not be copied. */
+static size_t at_most_head(size_t len)
+{
+    return len < FE_HEAD_MAX ? len : FE_HEAD_MAX;
+}
+
+/* What is sure to be too large for any provider need not be copied. */
 static int check_request(const struct flatend_request *request)
 {
     size_t size = 0;
@@ -79,7 +84,7 @@ static int check_request(const struct flatend_request *request)
         (request->body_len > 0 && request->body == NULL)) {
         return FLATEND_EINVAL;
     }
-    for (size_t i = 0; i < request->n_services && size <= FE_HEAD_PACKET_MAX; i++) {
+    for (size_t i = 0; i < request->n_services && size <= FE_HEAD_MAX; i++) {
         size_t len = strlen(request->services[i]);
 
         if (len < 1 || len > FE_SERVICE_NAME_MAX) {
@@ -87,17 +92,15 @@ static int check_request(const struct flatend_request *request)
         }
         size += 1 + len;
     }
-    for (size_t i = 0; i < request->n_headers && size <= FE_HEAD_PACKET_MAX; i++) {
+    for (size_t i = 0; i < request->n_headers && size <= FE_HEAD_MAX; i++) {
         size_t len = strlen(request->headers[i].name);
 
-        if (len < 1 || len > FE_SERVICE_NAME_MAX) {
+        if (len < 1 || len > UINT16_MAX) {
             return FLATEND_EINVAL;
         }
-        size += len + (request->headers[i].value_len < FE_HEAD_PACKET_MAX
-                           ? request->headers[i].value_len
-                           : FE_HEAD_PACKET_MAX);
+        size += 3 + len + at_most_head(request->headers[i].value_len);
     }
-    return size <= FE_HEAD_PACKET_MAX ? 0 : FLATEND_ETOOBIG;
+    return size <= FE_HEAD_MAX ? 0 : FLATEND_ETOOBIG;
 }
 
 /* As much of the body as may wait goes along with the request; all of it if its owner does not
@@ -153,7 +156,7 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     stream->io.events.stream = stream;
     fe_arena_init(&stream->arena, 0);
     fe_arena_init(&stream->trailer_arena, 0);
-    fe_response_head_init(&stream->trailers, &stream->trailer_arena);
+    fe_response_head_init(&stream->trailers, &stream->trailer_arena, FE_HEAD_MAX);
     fe_buf_init(&stream->body, 0);
     fe_list_init(&stream->link);
     fe_list_init(&stream->sibling);

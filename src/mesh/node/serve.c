@@ -17,7 +17,7 @@
 
 enum {
     FREE_CONTEXTS_MAX = 256, /* contexts kept for the next requests */
-    ARENA_MAX = 1 << 20,     /* what one request may take for its headers, both ways */
+    ARENA_MAX = 2 << 20,     /* what one request may take for its headers and trailers, both ways */
     /* A request starts when so much of its body is there, as a provider's refusal is then still
      * survived by a retry (FE_CALL_REPLAY_MAX), or after so long. */
     GATHER_MAX = 64 * 1024,
@@ -144,8 +144,8 @@ static struct flatend_context *context_new(struct flatend_node *node, struct fe_
     ctx->stream = NULL;
     ctx->started_ms = fe_worker_now(node->worker);
     ctx->is_head_sent = false;
-    fe_response_head_init(&ctx->head, &ctx->arena);
-    fe_response_head_init(&ctx->trailers, &ctx->arena);
+    fe_response_head_init(&ctx->head, &ctx->arena, peer->sender->head_max);
+    fe_response_head_init(&ctx->trailers, &ctx->arena, peer->sender->head_max);
     ctx->request_trailers = (struct fe_received_head){0};
     FE_ASSERT(ctx->io.commands == 0 && ctx->io.code == 0, "a context begins anew");
     if (fe_received_head_init(&ctx->request, &ctx->arena, headers) != 0 ||
