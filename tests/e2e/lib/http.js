@@ -3,9 +3,10 @@ import http from "node:http";
 import { connect } from "node:net";
 
 // One request on a connection of its own (or of `agent`'s): { status, headers, rawHeaders, body }.
-export function request(url, { method = "GET", headers = {}, body, agent = false } = {}) {
+// `more`: other options of http.request.
+export function request(url, { method = "GET", headers = {}, body, agent = false, ...more } = {}) {
     return new Promise((resolve, reject) => {
-        const outgoing = http.request(url, { method, headers, agent }, (response) => {
+        const outgoing = http.request(url, { ...more, method, headers, agent }, (response) => {
             const chunks = [];
             response.on("data", (chunk) => chunks.push(chunk));
             response.on("error", reject);

@@ -10,7 +10,8 @@
  *
  * Services: `name` answers with -n; `who` with the header peer.id; `hang` waits until its requester
  * is gone, says so, and `relay` asks `hang` on behalf of its request; `echo` echoes body and
- * trailers; any other is as `name`. Lines on standard input: "add SERVICE", "remove SERVICE", "call
+ * trailers; `mirror` sends the headers that begin with "x-" back and says how long all of them
+ * were; any other is as `name`. Lines on standard input: "add SERVICE", "remove SERVICE", "call
  * SERVICE". What happens is logged on standard error. */
 #include <flatend.h>
 #include <pthread.h>
@@ -114,12 +115,29 @@ static void echo(struct flatend_context *ctx, void *arg)
     }
 }
 
+static void mirror(struct flatend_context *ctx, void *arg)
+{
+    size_t n;
+    const struct flatend_header *headers = flatend_context_headers(ctx, &n);
+    size_t len = 0;
+
+    (void)arg;
+    for (size_t i = 0; i < n; i++) {
+        len += strlen(headers[i].name) + headers[i].value_len;
+        if (strncmp(headers[i].name, "x-", 2) == 0) {
+            flatend_context_add_header(ctx, headers[i].name, headers[i].value);
+        }
+    }
+    flatend_context_printf(ctx, "%zu", len);
+}
+
 static struct flatend_service service_of(struct peer *peer, const char *name)
 {
     static const struct {
         const char *name;
         flatend_handler handler;
-    } known[] = {{"who", answer_who}, {"hang", hang}, {"relay", relay}, {"echo", echo}};
+    } known[] = {
+        {"who", answer_who}, {"hang", hang}, {"relay", relay}, {"echo", echo}, {"mirror", mirror}};
     struct flatend_service service = {.name = name, .handler = answer_name, .arg = peer};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

@@ -30,6 +30,9 @@ enum {
     FE_H2_FIELDS_SEEN_MAX = 2048,
     /* Frames that continue a header block, beyond those that a head of the largest size needs. */
     FE_H2_CONTINUATIONS_EXTRA = 8,
+    /* A name or a value of a response: what nghttp2 decodes of one, and so curl and Node.js. A
+     * longer one would cost such a client the connection with all its requests. */
+    FE_H2_FIELD_MAX = 64 * 1024,
     /* Acknowledgements (of PING and SETTINGS) that wait for a client which does not read. */
     FE_H2_ACKS_MAX = 100,
     /* Streams that a connection keeps to use again, while it is not idle. */

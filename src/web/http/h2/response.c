@@ -59,7 +59,8 @@ static void add_copied(struct nv_list *list, struct fe_view name, struct fe_view
 }
 
 /* Space for the fields and for `n_extra` of our own with `len_extra` bytes. FLATEND_EINVAL: a name
- * or value that HTTP forbids, or more than FE_RESPONSE_HEAD_MAX. FLATEND_ENOMEM. */
+ * or value that HTTP forbids, one of more than FE_H2_FIELD_MAX, or FE_RESPONSE_HEAD_MAX in all.
+ * FLATEND_ENOMEM. */
 static int list_init(struct nv_list *list, struct fe_arena *arena, const struct fe_fields *fields,
                      size_t n_extra, size_t len_extra)
 {
@@ -70,8 +71,8 @@ static int list_init(struct nv_list *list, struct fe_arena *arena, const struct 
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
-        if (!fe_field_is_valid(field) || field->name.len > FE_RESPONSE_HEAD_MAX ||
-            field->value.len > FE_RESPONSE_HEAD_MAX) {
+        if (!fe_field_is_valid(field) || field->name.len > FE_H2_FIELD_MAX ||
+            field->value.len > FE_H2_FIELD_MAX) {
             return FLATEND_EINVAL;
         }
         len += field->name.len + field->value.len;
