@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "ground/os/fd.h"
-#include "ground/os/socket.h"
+#include "ground/os/socket_internal.h"
 #include "ground/uv/conn.h"
 #include "support/temp_dir.h"
 
@@ -261,6 +261,23 @@ static void one_that_is_in_use_stays(void **state)
     run_to_the_end(place);
 }
 
+/* From the moment in which the lock is given back: else one that starts then takes it for one that
+ * was left behind, and replaces it. */
+static void what_is_bound_listens(void **state)
+{
+    struct place *place = *state;
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct fe_socket_file file;
+
+    assert_true(fd >= 0);
+    assert_int_equal(fe_unix_listen(fd, &place->addr, FE_SOCKET_MODE, &file), 0);
+    assert_int_equal(try_connect(place->path), 0);
+    assert_int_equal(fe_listener_try(&place->addr), FLATEND_EADDRINUSE);
+    fe_socket_unlink(&place->addr, &file);
+    assert_false(is_there(place->path));
+    assert_int_equal(close(fd), 0);
+}
+
 static void what_is_no_socket_stays(void **state)
 {
     struct place *place = *state;
@@ -418,6 +435,7 @@ int main(void)
         IN_PLACE(what_was_left_behind_is_replaced),
         IN_PLACE(a_lock_that_is_kept_is_done_without),
         IN_PLACE(one_that_is_in_use_stays),
+        IN_PLACE(what_is_bound_listens),
         IN_PLACE(what_is_no_socket_stays),
         IN_PLACE(a_link_stays),
         IN_PLACE(another_ones_file_is_not_removed),

@@ -14,8 +14,6 @@
 #include "ground/os/fd.h"
 #include "ground/os/socket_internal.h"
 
-enum { BACKLOG = 1024 /* the system cuts it to its own maximum (somaxconn) */ };
-
 /* ---- addresses ------------------------------------------------------------------------------ */
 
 unsigned fe_addr_to_sockaddr(const struct fe_addr *addr, struct sockaddr_storage *storage)
@@ -112,7 +110,7 @@ static int fail(struct flatend_error *err)
     return code;
 }
 
-static int bind_ip(int fd, const struct fe_addr *addr)
+static int listen_ip(int fd, const struct fe_addr *addr)
 {
     struct sockaddr_storage storage;
     const socklen_t len = fe_addr_to_sockaddr(addr, &storage);
@@ -125,7 +123,7 @@ static int bind_ip(int fd, const struct fe_addr *addr)
         bind(fd, (struct sockaddr *)&storage, len) != 0) {
         return -1;
     }
-    return 0;
+    return listen(fd, FE_SOCKET_BACKLOG);
 }
 
 static int family_of(const struct fe_addr *addr)
@@ -158,8 +156,8 @@ int fe_socket_listen(const struct fe_addr *addr, unsigned mode, struct fe_socket
                    ? fe_socket_listen(&any_ipv4, mode, file, err)
                    : fail(err);
     }
-    code = family == AF_UNIX ? fe_unix_bind(fd, addr, mode, file) : bind_ip(fd, addr);
-    if (code != 0 || listen(fd, BACKLOG) != 0) {
+    code = family == AF_UNIX ? fe_unix_listen(fd, addr, mode, file) : listen_ip(fd, addr);
+    if (code != 0) {
         fe_fd_close(fd);
         return fail(err);
     }

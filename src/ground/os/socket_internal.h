@@ -4,7 +4,9 @@
 
 #include "ground/os/socket.h"
 
-/* Binds `fd` to the address, which is a path: 0, or -1 with errno. */
-int fe_unix_bind(int fd, const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file);
+enum { FE_SOCKET_BACKLOG = 1024 /* the system cuts it to its own maximum (somaxconn) */ };
+
+/* Binds `fd` to the address, which is a path, and listens: 0, or -1 with errno. */
+int fe_unix_listen(int fd, const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file);
 
 #endif

@@ -88,7 +88,9 @@ static int bind_new(int fd, const struct sockaddr *addr, socklen_t len, unsigned
     return fchmod(fd, (mode_t)mode) == 0 ? bind(fd, addr, len) : -1;
 }
 
-int fe_unix_bind(int fd, const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file)
+/* Within the lock: one that is bound and does not listen yet looks like one that was left behind.
+ */
+int fe_unix_listen(int fd, const struct fe_addr *addr, unsigned mode, struct fe_socket_file *file)
 {
     struct sockaddr_storage storage;
     const socklen_t len = fe_addr_to_sockaddr(addr, &storage);
@@ -106,6 +108,9 @@ int fe_unix_bind(int fd, const struct fe_addr *addr, unsigned mode, struct fe_so
         } else {
             errno = EADDRINUSE;
         }
+    }
+    if (code == 0) {
+        code = listen(fd, FE_SOCKET_BACKLOG);
     }
     if (code == 0 && !find_socket(addr->path, file)) {
         *file = (struct fe_socket_file){0}; /* gone again: not ours to remove */
