@@ -1,0 +1,89 @@
+// What a handler of each kind costs, beside an inline one: bench/handlers.c through one gateway.
+//
+//     node bench/handlers.mjs [BUILD]
+//
+// BENCH_PAIRS (9) rounds of BENCH_SECONDS (3) for each kind, alternating; the median of the quotients with the inline
+// one of the same round counts. Then BENCH_BYTES (1e9) from a handler on the pool, three times: bytes and the
+// service's processor time.
+import { execFile } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { freePort, scratch } from "../tests/e2e/lib/mesh.js";
+import { Program } from "../tests/e2e/lib/program.js";
+import { buildFolder } from "./built.mjs";
+import { median } from "./report.mjs";
+import { wrk } from "./wrk.mjs";
+
+const rounds = Number(process.env.BENCH_PAIRS ?? 9);
+const seconds = Number(process.env.BENCH_SECONDS ?? 3);
+const bytes = Number(process.env.BENCH_BYTES ?? 1e9);
+
+const KINDS = ["inline", "pooled", "kept", "queued"];
+const cleanup = [];
+const t = { after: (end) => cleanup.unshift(end) };
+
+async function start(build) {
+    const cwd = mkdtempSync(join(scratch(t), "gateway-"));
+    const [nodePort, httpPort] = [await freePort(), await freePort()];
+    const routes = [...KINDS, "source", "turns"]
+        .map((name) => `[[http.routes]]\npath = "GET /${name}"\nservice = "${name}"\n`);
+    writeFileSync(join(cwd, "config.toml"), `addr = "127.0.0.1:${nodePort}"
+state_dir = "state"
+workers = 1
+
+[[http]]
+addr = "127.0.0.1:${httpPort}"
+
+${routes.join("\n")}`);
+    const gateway = new Program(t, join(build, "flatend"), [], { cwd });
+    await gateway.waitFor("Listening for HTTP requests on");
+    const service = new Program(t, join(build, "bench", "handlers"), [`127.0.0.1:${nodePort}`], { cwd });
+    await gateway.waitFor(/has connected to you\. Services: \[/);
+    return { gateway, service, url: (path) => `http://127.0.0.1:${httpPort}${path}` };
+}
+
+async function rates({ service, url }) {
+    const results = Object.fromEntries(KINDS.map((kind) => [kind, []]));
+    for (let round = 0; round < rounds; round++) {
+        for (const kind of KINDS) {
+            const used = service.processorTime();
+            const { rate } = await wrk(url(`/${kind}`), { connections: 64, threads: 2, seconds });
+            results[kind].push({ rate, cpu: ((service.processorTime() - used) * 1000) / (rate * seconds) });
+        }
+    }
+    for (const kind of KINDS) {
+        const quotients = results[kind].map(({ rate }, i) => rate / results.inline[i].rate);
+        const rate = median(results[kind].map((result) => result.rate));
+        const cpu = median(results[kind].map((result) => result.cpu));
+        console.log(`${kind.padEnd(8)} ${rate.toFixed(0).padStart(8)} /s  ${cpu.toFixed(2)} µs/request  ` +
+            `${median(quotients).toFixed(3)} × inline`);
+    }
+}
+
+async function gigabyte({ service, url }) {
+    for (let i = 0; i < 3; i++) {
+        const used = service.processorTime();
+        const began = performance.now();
+        const { stdout } = await promisify(execFile)("curl",
+            ["-s", "-o", "/dev/null", "-w", "%{size_download}", url(`/source?n=${bytes}`)]);
+        if (Number(stdout) !== bytes) {
+            throw new Error(`${stdout} bytes of ${bytes}`);
+        }
+        const took = (performance.now() - began) / 1000;
+        console.log(`source   ${(bytes / took / 1e9).toFixed(3)} GB/s  service ` +
+            `${((service.processorTime() - used) / 1000 / (bytes / 1e9)).toFixed(2)} s/GB`);
+    }
+}
+
+const running = await start(buildFolder(process.argv[2] ?? "build"));
+try {
+    await rates(running);
+    await gigabyte(running);
+    await running.service.stop();
+    await running.gateway.stop();
+} finally {
+    for (const end of cleanup) {
+        await end();
+    }
+}
