@@ -352,7 +352,8 @@ struct flatend_options {
      * for peers of the old protocol, which cannot be asked. Default 15000; 0: never ask. */
     unsigned dead_after_ms;
 
-    /* Threads for handlers, started when needed. Default 16, at most 1024. */
+    /* Threads for handlers: at most so many, started when needed and ended when idle. Default 256,
+     * at most 4096. */
     unsigned handler_threads;
 
     /* How long flatend_node_shutdown waits for running requests. Default 10000. */
@@ -374,7 +375,7 @@ struct flatend_options {
     {                                                                                              \
         .size = sizeof(struct flatend_options), .reconnect_attempts = 8,                           \
         .reconnect_backoff_factor = 1.25, .reconnect_backoff_min_ms = 500,                         \
-        .reconnect_backoff_max_ms = 1000, .dead_after_ms = 15000, .handler_threads = 16,           \
+        .reconnect_backoff_max_ms = 1000, .dead_after_ms = 15000, .handler_threads = 256,          \
         .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO,                               \
     }
 

@@ -56,7 +56,7 @@ static void test_options(void **state)
     assert_refused(&options, FLATEND_EINVAL, "FLATEND_OPTIONS_INIT");
     options = defaults;
     options.handler_threads = 0;
-    assert_refused(&options, FLATEND_EINVAL, "handler_threads: must be from 1 to 1024");
+    assert_refused(&options, FLATEND_EINVAL, "handler_threads: must be from 1 to 4096");
     options = defaults;
     options.reconnect_backoff_factor = 0.5;
     assert_refused(&options, FLATEND_EINVAL, "reconnect_backoff_factor");

@@ -1,10 +1,12 @@
 #include "ground/os/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
-int fe_thread_start(struct fe_thread *thread, void *(*run)(void *arg), void *arg)
+static int start(struct fe_thread *thread, const pthread_attr_t *attr, void *(*run)(void *arg),
+                 void *arg)
 {
     sigset_t blocked;
     sigset_t before;
@@ -17,9 +19,34 @@ int fe_thread_start(struct fe_thread *thread, void *(*run)(void *arg), void *arg
     (void)sigdelset(&blocked, SIGILL);
     (void)sigdelset(&blocked, SIGABRT);
     (void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    code = pthread_create(&thread->native, NULL, run, arg);
+    code = pthread_create(&thread->native, attr, run, arg);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code == 0 ? 0 : FLATEND_ELIMIT;
+}
+
+int fe_thread_start(struct fe_thread *thread, void *(*run)(void *arg), void *arg)
+{
+    return start(thread, NULL, run, arg);
+}
+
+int fe_thread_start_small(struct fe_thread *thread, size_t stack, void *(*run)(void *arg),
+                          void *arg)
+{
+    pthread_attr_t attr;
+    int code;
+
+    if (pthread_attr_init(&attr) != 0) {
+        return FLATEND_ELIMIT;
+    }
+    code = pthread_attr_setstacksize(&attr, stack) == 0 ? start(thread, &attr, run, arg)
+                                                        : FLATEND_ELIMIT;
+    (void)pthread_attr_destroy(&attr);
+    return code;
+}
+
+void fe_thread_yield(void)
+{
+    (void)sched_yield();
 }
 
 void fe_thread_join(struct fe_thread *thread)

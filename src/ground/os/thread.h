@@ -130,6 +130,13 @@ static inline void fe_rwlock_unlock(struct fe_rwlock *lock)
  * has no thread to give. */
 int fe_thread_start(struct fe_thread *thread, void *(*run)(void *arg), void *arg) FE_MUST_USE;
 
+/* The same with a stack of `stack` bytes, for threads of which there are many. */
+int fe_thread_start_small(struct fe_thread *thread, size_t stack, void *(*run)(void *arg),
+                          void *arg) FE_MUST_USE;
+
+/* Lets another thread run. */
+void fe_thread_yield(void);
+
 /* Waits for its end, once. */
 void fe_thread_join(struct fe_thread *thread);
 

@@ -2,6 +2,7 @@
 #ifndef FE_GROUND_UV_LOOP_H
 #define FE_GROUND_UV_LOOP_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "ground/base/list.h"
@@ -26,6 +27,7 @@ struct fe_worker {
     struct fe_list flush;    /* connections with new output */
     struct fe_mutex task_lock;
     struct fe_list tasks; /* under task_lock */
+    atomic_uint n_waking; /* threads that have queued a task and are about to say so */
     void (*on_freed)(void *arg);
     void *freed_arg;
     uint8_t read_buf[FE_READ_SIZE];

@@ -9,7 +9,7 @@ void fe_task_init(struct fe_task *task, void (*fn)(struct fe_task *task))
     task->fn = fn;
 }
 
-void fe_task_post(struct fe_worker *worker, struct fe_task *task)
+bool fe_task_enqueue(struct fe_worker *worker, struct fe_task *task)
 {
     bool was_empty;
 
@@ -17,11 +17,25 @@ void fe_task_post(struct fe_worker *worker, struct fe_task *task)
     was_empty = fe_list_is_empty(&worker->tasks);
     FE_ASSERT(!fe_list_is_linked(&task->link), "a task is posted again when it has been run");
     fe_list_push_back(&worker->tasks, &task->link);
-    /* Under the lock: a worker that is about to be freed has then seen the end of this call. */
     if (was_empty) {
-        (void)uv_async_send(&worker->wake);
+        atomic_fetch_add_explicit(&worker->n_waking, 1, memory_order_relaxed);
     }
     fe_mutex_unlock(&worker->task_lock);
+    return was_empty;
+}
+
+/* A worker that is about to be freed waits for the end of this call (fe_worker_free). */
+void fe_worker_wake(struct fe_worker *worker)
+{
+    (void)uv_async_send(&worker->wake);
+    atomic_fetch_sub_explicit(&worker->n_waking, 1, memory_order_release);
+}
+
+void fe_task_post(struct fe_worker *worker, struct fe_task *task)
+{
+    if (fe_task_enqueue(worker, task)) {
+        fe_worker_wake(worker);
+    }
 }
 
 /* Takes the whole list at once: one lock for many tasks, and what is posted meanwhile waits for the

@@ -161,6 +161,10 @@ void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void 
     run_deferred(worker); /* of the last turn, which may have had no end */
     FE_ASSERT(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->tasks),
               "nothing is left to do on a worker that is freed");
+    /* Their tasks have been run, but the threads may not know it yet: it takes them one call. */
+    while (atomic_load_explicit(&worker->n_waking, memory_order_acquire) > 0) {
+        fe_thread_yield();
+    }
     worker->on_freed = on_freed;
     worker->freed_arg = arg;
     worker->n_closing = N_HANDLES;

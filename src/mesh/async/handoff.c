@@ -69,24 +69,32 @@ static void lock(struct fe_handoff *handoff)
     fe_mutex_lock(&handoff->lock);
 }
 
-static void unlock(struct fe_handoff *handoff)
+/* `wakes`: a task was posted, and the node's thread has to be woken for it. It would want the lock
+ * at once, so that this comes last; nothing of the hand-off may be looked at behind it. */
+static void unlock(struct fe_handoff *handoff, bool wakes)
 {
+    struct fe_worker *const worker = handoff->worker;
+
     fe_mutex_unlock(&handoff->lock);
+    if (wakes) {
+        fe_worker_wake(worker);
+    }
 }
 
-/* Under the lock: detaching must not come between the check and the post. */
-static void post(struct fe_handoff *handoff)
+/* Under the lock: detaching must not come between the check and the post. Says whether to wake. */
+static bool post(struct fe_handoff *handoff)
 {
-    if (!handoff->is_posted && !handoff->is_detached) {
-        handoff->is_posted = true;
-        fe_task_post(handoff->worker, &handoff->task);
+    if (handoff->is_posted || handoff->is_detached) {
+        return false;
     }
+    handoff->is_posted = true;
+    return fe_task_enqueue(handoff->worker, &handoff->task);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
 /* Under the lock. */
-static ssize_t read_some(struct fe_handoff *handoff, void *buf, size_t cap)
+static ssize_t read_some(struct fe_handoff *handoff, void *buf, size_t cap, bool *wakes)
 {
     ssize_t n;
 
@@ -101,51 +109,53 @@ static ssize_t read_some(struct fe_handoff *handoff, void *buf, size_t cap)
     if (handoff->owes_resume && handoff->in.len <= handoff->in_max / 2) {
         handoff->owes_resume = false;
         handoff->commands |= FE_HANDOFF_RESUME;
-        post(handoff);
+        *wakes = post(handoff);
     }
     return n;
 }
 
 ssize_t fe_handoff_try_read(struct fe_handoff *handoff, void *buf, size_t cap)
 {
+    bool wakes = false;
     ssize_t n;
 
     if (cap == 0) {
         return FLATEND_EINVAL;
     }
     lock(handoff);
-    n = read_some(handoff, buf, cap);
+    n = read_some(handoff, buf, cap, &wakes);
     handoff->owes_readable = n == FLATEND_EAGAIN;
-    unlock(handoff);
+    unlock(handoff, wakes);
     return n;
 }
 
 ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
 {
+    bool wakes = false;
     ssize_t n;
 
     if (cap == 0) {
         return FLATEND_EINVAL;
     }
     lock(handoff);
-    while ((n = read_some(handoff, buf, cap)) == FLATEND_EAGAIN) {
+    while ((n = read_some(handoff, buf, cap, &wakes)) == FLATEND_EAGAIN) {
         fe_cond_wait(&handoff->changed, &handoff->lock);
     }
-    unlock(handoff);
+    unlock(handoff, wakes);
     return n;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
 /* Under the lock. */
-static int append(struct fe_handoff *handoff, const void *data, size_t len)
+static int append(struct fe_handoff *handoff, const void *data, size_t len, bool *wakes)
 {
     int code = fe_chain_append(&handoff->out, data, len);
 
     if (code == 0) {
         handoff->n_unsent += len;
         handoff->commands |= FE_HANDOFF_SEND_HEAD;
-        post(handoff);
+        *wakes = post(handoff);
     }
     return code;
 }
@@ -161,6 +171,7 @@ static int check_writable(struct fe_handoff *handoff)
 
 int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t len)
 {
+    bool wakes = false;
     int code;
 
     lock(handoff);
@@ -170,9 +181,9 @@ int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t le
     }
     handoff->owes_writable = code == FLATEND_EAGAIN;
     if (code == 0 && !handoff->is_discarding) {
-        code = append(handoff, data, len);
+        code = append(handoff, data, len, &wakes);
     }
-    unlock(handoff);
+    unlock(handoff, wakes);
     return code;
 }
 
@@ -180,6 +191,7 @@ int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t le
 static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t len)
 {
     size_t n = len;
+    bool wakes = false;
     int code;
 
     lock(handoff);
@@ -190,9 +202,9 @@ static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t l
         if (n > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
             n = FE_HANDOFF_OUT_MAX - handoff->n_unsent;
         }
-        code = append(handoff, data, n);
+        code = append(handoff, data, n, &wakes);
     }
-    unlock(handoff);
+    unlock(handoff, wakes);
     return code != 0 ? code : (ssize_t)n;
 }
 
@@ -220,8 +232,7 @@ void fe_handoff_command(struct fe_handoff *handoff, unsigned commands)
 {
     lock(handoff);
     handoff->commands |= commands;
-    post(handoff);
-    unlock(handoff);
+    unlock(handoff, post(handoff));
 }
 
 void fe_handoff_hold(struct fe_handoff *handoff)
@@ -229,7 +240,7 @@ void fe_handoff_hold(struct fe_handoff *handoff)
     lock(handoff);
     FE_ASSERT(handoff->n_holders > 0, "who gives a hand-off to another one has it");
     handoff->n_holders++;
-    unlock(handoff);
+    unlock(handoff, false);
 }
 
 void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flatend_queue *queue,
@@ -243,12 +254,13 @@ void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flate
     if (handoff->code != 0) {
         fe_event_post_now(&handoff->events, fe_handoff_reset_event(handoff), handoff->code);
     }
-    unlock(handoff);
+    unlock(handoff, false);
 }
 
 bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends)
 {
     bool is_freed = false;
+    bool wakes = false;
 
     lock(handoff);
     FE_ASSERT(handoff->n_holders > 0, "each holder leaves once");
@@ -262,9 +274,9 @@ bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends)
         handoff->commands |= is_freed ? 0U : FE_HANDOFF_RELEASE;
     }
     if (handoff->commands != 0) {
-        post(handoff);
+        wakes = post(handoff);
     }
-    unlock(handoff);
+    unlock(handoff, wakes);
     return !is_freed;
 }
 
@@ -274,7 +286,7 @@ int fe_handoff_code(struct fe_handoff *handoff)
 
     lock(handoff);
     code = handoff->code;
-    unlock(handoff);
+    unlock(handoff, false);
     return code;
 }
 
@@ -284,6 +296,6 @@ bool fe_handoff_is_read(struct fe_handoff *handoff)
 
     lock(handoff);
     is_read = handoff->is_complete && handoff->in.len == 0;
-    unlock(handoff);
+    unlock(handoff, false);
     return is_read;
 }

@@ -1,15 +1,27 @@
-/* The threads that handlers run on: started when needed, up to a number, and kept. */
+/* The threads that handlers run on.
+ *
+ *     push ──▶ queue ──▶ a thread that is idle, or one that is started ──▶ job->run
+ *
+ * A thread is woken at the end of the turn in which jobs were queued, one for all of them, and
+ * never while one is on its way. It takes one job after the other; while there are more, and
+ * processors for it, it wakes the next thread. So short handlers stay on few threads, and cost few
+ * wake-ups. Handlers that block are noticed by the queue: when no job was taken for
+ * FE_POOL_STALL_MS, threads are added. One that has been idle for FE_POOL_IDLE_MS ends. */
 #ifndef FE_MESH_ASYNC_POOL_H
 #define FE_MESH_ASYNC_POOL_H
 
 #include "ground/base/err.h"
 #include "ground/base/list.h"
 #include "ground/os/thread.h"
+#include "ground/uv/worker.h"
 
 enum {
     /* Requests that may wait for a thread. One more is refused (`handled` 0), so that its sender
        can try another node: a longer queue would only delay every request. */
     FE_POOL_QUEUE_MAX = 1024,
+    FE_POOL_STALL_MS = 2,
+    FE_POOL_IDLE_MS = 10000,
+    FE_POOL_STACK = 1024 * 1024, /* address space: a thread that needs less has less memory */
 };
 
 struct fe_job {
@@ -17,24 +29,52 @@ struct fe_job {
     void (*run)(struct fe_job *job); /* on a thread of the pool */
 };
 
-struct fe_handler_pool {
-    struct fe_mutex lock;
-    struct fe_cond work; /* a job was queued, or the pool stops */
-    struct fe_list queue;
-    size_t n_queued;
-    struct fe_thread *threads;
-    unsigned n_threads;
-    unsigned n_idle;
-    unsigned n_max;
-    bool is_stopping;
+enum fe_pool_slot_state {
+    FE_POOL_SLOT_FREE,
+    FE_POOL_SLOT_RUNNING,
+    FE_POOL_SLOT_ENDED, /* to be joined */
 };
 
+struct fe_pool_slot {
+    struct fe_thread thread;
+    struct fe_handler_pool *pool;
+    enum fe_pool_slot_state state;
+};
+
+struct fe_handler_pool {
+    struct fe_mutex lock;
+    struct fe_cond work; /* there are jobs, or the pool stops */
+    /* under `lock` */
+    struct fe_list queue;
+    size_t n_queued;
+    uint64_t n_taken; /* jobs so far */
+    struct fe_pool_slot *slots;
+    unsigned idle_ms; /* FE_POOL_IDLE_MS */
+    unsigned n_threads;
+    unsigned n_idle;
+    bool is_waking; /* an idle thread was signaled, and has not come yet */
+    bool is_stopping;
+    /* the node's thread only */
+    unsigned n_max;
+    unsigned n_at_once; /* threads that short handlers are spread over */
+    struct fe_worker *worker;
+    struct fe_deferred wake;
+    struct fe_timer stall;
+    uint64_t n_taken_before; /* when `stall` was armed */
+};
+
+/* At most `n_max` threads. FLATEND_ENOMEM. */
 int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max) FE_MUST_USE;
 
-/* FLATEND_ELIMIT: the queue is full, or there is no thread and none can be started. */
-int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_job *job) FE_MUST_USE;
+/* On the thread of `worker`, which is always the same. FLATEND_ELIMIT: the queue is full, or there
+ * is no thread and none can be started. */
+int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_worker *worker,
+                         struct fe_job *job) FE_MUST_USE;
 
-/* Waits for the jobs that run; none may be queued any more. */
+/* The worker will be gone: no push from now on. On its thread. */
+void fe_handler_pool_leave(struct fe_handler_pool *pool);
+
+/* Waits for the jobs that run; none may be queued any more. After fe_handler_pool_leave. */
 void fe_handler_pool_deinit(struct fe_handler_pool *pool);
 
 #endif

@@ -110,6 +110,7 @@ static void on_closed(struct fe_task *task)
     fe_mesh_free(node->mesh);
     node->mesh = NULL;
     fe_timer_stop(fe_worker_timers(node->worker), &node->gather_timer);
+    fe_handler_pool_leave(&node->pool);
     fe_node_clear_free_list(node);
     node->on_closed = NULL;
     fe_node_set_state(node, FE_NODE_CLOSED);

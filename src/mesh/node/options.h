@@ -18,7 +18,7 @@ enum {
      * signature; §2.1: FE_SECURE_EXTENSION_SENT_MAX). */
     FE_SERVICE_NAMES_MAX = 4075 - 117 - 256,
     FE_BIND_ADDRS_MAX = 64,
-    FE_HANDLER_THREADS_MAX = 1024,
+    FE_HANDLER_THREADS_MAX = 4096,
     /* Keys and rules of a node: searched one by one when a peer connects. */
     FE_TRUST_ENTRIES_MAX = 4096,
     FE_MESH_SECRET_MAX = 4096,

@@ -373,7 +373,7 @@ static void start(struct flatend_context *ctx)
         tell_queue(ctx);
     } else if (ctx->service->is_inline) {
         run_inline(ctx);
-    } else if (fe_handler_pool_push(&node->pool, &ctx->job) != 0) {
+    } else if (fe_handler_pool_push(&node->pool, node->worker, &ctx->job) != 0) {
         refuse(ctx);
     }
 }
