@@ -93,7 +93,7 @@ static void on_served(struct fe_timer *timer)
 
 static size_t id_of(struct fe_headers headers)
 {
-    struct fe_view text;
+    struct fe_view text = {0};
     size_t id = 0;
 
     assert_true(headers_find(headers, FE_VIEW_LIT("id"), &text));
