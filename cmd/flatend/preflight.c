@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "ground/base/wipe.h"
 #include "ground/uv/conn.h"
 
 static void preflight_addr(const struct fe_addr *addr, struct fe_toml_pos pos, const char *path,
@@ -72,6 +73,22 @@ static void preflight_state_dir(const struct fe_config *config, const char *path
     free(copy);
 }
 
+/* One that is not there is made at the first start. */
+static void preflight_secret_key(const struct fe_config_mesh *mesh, const char *path,
+                                 const struct fe_log *log)
+{
+    struct flatend_secret_key key;
+    struct flatend_error err;
+    const int code = mesh->key_path != NULL ? flatend_secret_key_load(&key, mesh->key_path, &err)
+                                            : FLATEND_ENOENT;
+
+    fe_wipe(&key, sizeof(key));
+    if (code != 0 && code != FLATEND_ENOENT) {
+        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: %s.", path, mesh->key_pos.line,
+               mesh->key_pos.column, err.text);
+    }
+}
+
 static bool has_port(const struct fe_config_http *http, uint16_t port)
 {
     for (size_t i = 0; i < http->n_addrs; i++) {
@@ -119,6 +136,7 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
 {
     bool needs_state = false;
 
+    preflight_secret_key(&config->mesh, path, log);
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_config_http *const http = &config->http[i];
 

@@ -199,6 +199,9 @@ test("id refuses what is no key, or not private", async (t) => {
     assert.equal(open.code, 1);
     assert.match(open.output, /node\.key.*mode 0644, expected 0600/);
     writeFileSync(join(cwd, "text"), "hello\n", { mode: 0o600 });
+    writeFileSync(join(cwd, "config.toml"), '[mesh]\nsecret_key = "text"\n');
+    const checked = await run(t, flatend, ["check"], { cwd });
+    assert.match(checked.output, /config\.toml:2:14: read key 'text': not a secret key/);
     for (const [name, why] of [["text", /text/], ["missing", /no such file/], [".", /not a regular file/]]) {
         const { code, output } = await run(t, flatend, ["id", name], { cwd });
         assert.equal(code, 1, output);

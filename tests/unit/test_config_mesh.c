@@ -95,6 +95,15 @@ static void mistakes_are_placed(void **state)
     assert_refused("[mesh]\npeers = [\"10.0.0.2\"]\n",
                    "config.toml:2:10: expected the address of a node, \"host:port\" or "
                    "\"KEY@host:port\"");
+    assert_refused("[mesh]\npeers = [\"abc@10.0.0.2:9000\"]\n",
+                   "config.toml:2:10: expected a public key of 64 hexadecimal digits before '@' "
+                   "('flatend id' prints it)");
+    assert_refused("[mesh]\npeers = [\"10.0.0.2:9000\", \"" KEY_A "@10.0.0.2\"]\n",
+                   "config.toml:2:27: expected the address of a node, \"host:port\" or "
+                   "\"KEY@host:port\"");
+    assert_refused("[mesh]\npeers = [\"zz" KEY_A "@10.0.0.2:9000\"]\n",
+                   "config.toml:2:10: expected a public key of 64 hexadecimal digits before '@' "
+                   "('flatend id' prints it)");
     assert_refused("[mesh]\ndead_after = \"25h\"\n",
                    "config.toml:2:14: expected a duration of at most a day");
     assert_refused("[[mesh.services]]\nkeys = [\"" KEY_A "\"]\n",

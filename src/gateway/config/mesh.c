@@ -123,11 +123,28 @@ static int read_rules(const struct fe_config_reader *r, const struct fe_toml_val
     return code;
 }
 
-/* "host:port", "unix:/path", or the same behind "KEY@". */
-static bool is_peer_addr(const char *text)
+/* Where in "KEY@host:port" or "KEY@unix:/path" the '@' is. NULL: there is no key. */
+static const char *end_of_key(const char *text)
 {
-    const char *const at = fe_addr_is_unix_text(text) ? NULL : strchr(text, '@');
-    const char *const where = at != NULL ? at + 1 : text;
+    return fe_addr_is_unix_text(text) ? NULL : strchr(text, '@');
+}
+
+static bool is_key(const char *text, const char *end)
+{
+    char digits[FLATEND_PUBLIC_KEY_TEXT];
+    struct flatend_public_key key;
+
+    if (end - text != FLATEND_PUBLIC_KEY_TEXT - 1) {
+        return false;
+    }
+    memcpy(digits, text, FLATEND_PUBLIC_KEY_TEXT - 1);
+    digits[FLATEND_PUBLIC_KEY_TEXT - 1] = '\0';
+    return flatend_public_key_parse(&key, digits) == 0;
+}
+
+/* "host:port" or "unix:/path". */
+static bool is_peer_addr(const char *where)
+{
     struct fe_view host;
     struct fe_addr addr;
     uint16_t port;
@@ -143,7 +160,15 @@ static bool is_peer_addr(const char *text)
 static int check_peers(const struct fe_config_reader *r, const struct fe_config_mesh *mesh)
 {
     for (size_t i = 0; i < mesh->n_peers; i++) {
-        if (!is_peer_addr(mesh->peers[i])) {
+        const char *const at = end_of_key(mesh->peers[i]);
+
+        if (at != NULL && !is_key(mesh->peers[i], at)) {
+            return fe_config_fail(r, FLATEND_EINVAL, mesh->peers_pos[i],
+                                  "expected a public key of %d hexadecimal digits before '@' "
+                                  "('flatend id' prints it)",
+                                  FLATEND_PUBLIC_KEY_TEXT - 1);
+        }
+        if (!is_peer_addr(at != NULL ? at + 1 : mesh->peers[i])) {
             return fe_config_fail(r, FLATEND_EINVAL, mesh->peers_pos[i],
                                   "expected the address of a node, \"host:port\" or "
                                   "\"KEY@host:port\"");
@@ -158,6 +183,7 @@ int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_v
     struct fe_config_mesh_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_MESH], table, mesh, &given);
 
+    mesh->key_pos = fe_config_pos(given.key_path);
     if (code == 0 && given.secret_source != NULL) {
         code = read_secret(r, given.secret_source->pos, mesh);
     }
