@@ -247,13 +247,16 @@ static void test_mistakes(void **state)
            "config.toml:3:10: expected a domain name such as \"example.com\", found "
            "\"https://a.b\"");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ndomain = \"*.a.b\"\n",
-           "config.toml:3:10: expected a domain name such as \"example.com\", found \"*.a.b\"");
+           "config.toml:3:10: no certificate by ACME for the wildcard '*.a.b': set 'cert' and "
+           "'key'");
+    refuse(FLATEND_EINVAL, "[[http]]\nhttps = true\ndomain = \"*.*.b\"\n",
+           "config.toml:3:10: expected a domain name such as \"example.com\", found \"*.*.b\"");
     refuse(FLATEND_EINVAL, "[[http]]\nhttps = 1\n",
            "config.toml:2:9: expected true, false or \"local\", found an integer");
     refuse(
         FLATEND_EINVAL, "[[http]]\nhttps = \"local\"\ndomain = \"example.com\"\n",
         "config.toml:3:10: 'example.com' is not a local name: the local CA signs only localhost, "
-        ".localhost, .test, .internal, .local, .lan, .home.arpa and private addresses");
+        ".localhost, .test, .example, .internal, .local, .lan, .home.arpa and private addresses");
     refuse(FLATEND_EINVAL,
            "[[http]]\nhttps = \"local\"\ncert = \"DIR/a.pem\"\nkey = "
            "\"DIR/a.key\"\n",

@@ -27,7 +27,7 @@ static int check_domain(const struct fe_config_reader *r, const struct fe_config
         return fe_config_fail(
             r, FLATEND_EINVAL, pos,
             "'%.60s' is not a local name: the local CA signs only localhost, .localhost, .test, "
-            ".internal, .local, .lan, .home.arpa and private addresses",
+            ".example, .internal, .local, .lan, .home.arpa and private addresses",
             text);
     }
     if (is_address && http->n_certs == 0) {
@@ -35,6 +35,12 @@ static int check_domain(const struct fe_config_reader *r, const struct fe_config
                               "no CA issues a certificate for the address '%.60s': set a domain "
                               "name, or 'cert' and 'key'",
                               text);
+    }
+    if (!is_address && http->n_certs == 0 && fe_name_is_valid(domain, true) &&
+        !fe_name_is_valid(domain, false)) {
+        return fe_config_fail(
+            r, FLATEND_EINVAL, pos,
+            "no certificate by ACME for the wildcard '%.60s': set 'cert' and 'key'", text);
     }
     if (!is_address && !fe_name_is_valid(domain, http->n_certs > 0)) {
         return fe_config_fail(r, FLATEND_EINVAL, pos,
