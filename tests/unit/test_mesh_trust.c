@@ -114,6 +114,7 @@ static void test_another_node_at_a_pinned_address(void **state)
         assert_true(rig_has_logged(&rig, "Closed the connection to 10.0.0.2:9000: "));
         assert_false(rig_has_logged(&rig, "You are now connected"));
         rig_reap(&rig);
+        assert_true(rig_has_logged(&rig, "Rejected 10.0.0.2:9000: not allowed; retrying in 1m0s."));
 
         /* The right one comes back. */
         rig_run(&rig, FE_MESH_REFUSED_MS);

@@ -116,8 +116,9 @@ static void retry(struct fe_dial *dial)
     FE_ASSERT(dial->link == NULL, "a dial has a link, or waits for the next");
     delay_ms = dial->is_refused ? FE_MESH_REFUSED_MS : delay_before(mesh, dial->n_attempts);
     fe_log(&mesh->log, FLATEND_LOG_INFO,
-           dial->is_refused ? "Rejected by %s: not allowed; retrying in %s."
-                            : "Trying to reconnect to %s. Sleeping for %s.",
+           !dial->is_refused        ? "Trying to reconnect to %s. Sleeping for %s."
+           : dial->is_refused_by_us ? "Rejected %s: not allowed; retrying in %s."
+                                    : "Rejected by %s: not allowed; retrying in %s.",
            addr, format_delay(delay_ms, text));
     if (fe_mesh_start_timer(mesh, &dial->timer, delay_ms) != 0) {
         fe_log(&mesh->log, FLATEND_LOG_WARN, "Cannot reconnect to %s: out of memory.", addr);

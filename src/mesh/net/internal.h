@@ -202,9 +202,10 @@ struct fe_dial {
     struct fe_link *link; /* DIALING, CONNECTED */
     enum fe_dial_state state;
     enum fe_seed_state seed;
-    bool is_persistent; /* dialed again when lost: it was given to join, or has answered once */
-    bool is_refused;    /* one side rejected the other: retried after a minute */
-    bool is_pinned;     /* only the node with this key will do */
+    bool is_persistent;    /* dialed again when lost: it was given to join, or has answered once */
+    bool is_refused;       /* one side rejected the other: retried after a minute */
+    bool is_refused_by_us; /* this one did */
+    bool is_pinned;        /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     unsigned n_attempts; /* since it was lost */
     struct fe_timer timer;

@@ -66,6 +66,7 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
     FE_ASSERT(code < 0 && is_open(link), "a link fails once, and for a reason");
     if (code == FLATEND_EDENIED && link->dial != NULL) {
         link->dial->is_refused = true;
+        link->dial->is_refused_by_us = !(link->has_session && link->session.is_refused);
     }
     link->mesh->stats.failures++;
     fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection to %s: %s.",
