@@ -154,7 +154,7 @@ static void test_resolve_failure_names_the_name(void **state)
     assert_int_equal(fe_resolve(answer.worker, "a..b:9", on_resolved, &answer, &err), 0);
     fe_worker_run(answer.worker);
     assert_int_not_equal(answer.err.code, 0);
-    assert_non_null(strstr(answer.err.text, "look up 'a..b:9': "));
+    assert_string_equal(answer.err.text, "look up 'a..b:9': no such host");
     assert_int_equal(fe_resolve_now("a..b:9", &now, &err), FLATEND_EADDR);
     assert_non_null(strstr(err.text, "look up 'a..b:9': "));
     fe_worker_free(answer.worker, NULL, NULL);

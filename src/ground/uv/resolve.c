@@ -13,6 +13,12 @@ struct resolution {
     char host_port[]; /* as it was asked for, to name it in an error */
 };
 
+static const char *reason(int status)
+{
+    return status == UV_EAI_NONAME || status == UV_EAI_NODATA ? "no such host"
+                                                              : uv_strerror(status);
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct resolution *resolution = request->data;
@@ -29,7 +35,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     if (n == 0) {
         status = status != 0 ? status : UV_EAI_NODATA;
         (void)fe_err_set(&err, fe_uv_code(status), "look up '%s': %s", resolution->host_port,
-                         uv_strerror(status));
+                         reason(status));
     }
     fe_resolve_fn fn = resolution->fn;
     void *arg = resolution->arg;
