@@ -91,7 +91,8 @@ static int parse_operand(struct fe_options *options, int argc, char **argv, enum
     if (operand != NO_OPERAND && optind < argc) {
         options->operand = argv[optind++];
     } else if (operand == MUST_OPERAND) {
-        return fail_usage("expected a path", "nothing");
+        fputs("flatend: expected the path of a file to write\nTry 'flatend --help'.\n", stderr);
+        return FLATEND_EINVAL;
     }
     return optind < argc ? fail_usage("unexpected argument", argv[optind]) : 0;
 }
