@@ -1,8 +1,8 @@
 /* A chat: what is typed here appears at every node that provides `chat`.
  *
  *     broadcast -l ADDRESS [ADDRESS...]    listen there; join the mesh by the nodes given, if any
- *     broadcast [ADDRESS...]               listen on any free port; join by 127.0.0.1:9000 by
- * default
+ *     broadcast [ADDRESS...]               listen on any free port; join by 127.0.0.1:9000 if
+ *                                          none is given
  *
  * Ends when its input does.
  */
