@@ -187,7 +187,8 @@ function table(results) {
 async function main() {
     const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
     if (positionals.length < 1 || positionals.length > 2) {
-        throw new Error("usage: node bench/cost.mjs [--json FILE] BUILD [BUILD]");
+        console.error("usage: node bench/cost.mjs [--json FILE] BUILD [BUILD]");
+        process.exit(2);
     }
     const builds = positionals.map((path) => (path.endsWith(".json") ? path : buildFolder(path)));
     const folder = scratch(t);

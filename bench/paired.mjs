@@ -118,7 +118,8 @@ function row(what, [before, after], format, isPaired = false) {
 
 async function main([before, after, ...rest]) {
     if (!after || rest.length > 0) {
-        throw new Error("usage: node bench/paired.mjs BEFORE AFTER");
+        console.error("usage: node bench/paired.mjs BEFORE AFTER");
+        process.exit(2);
     }
     const builds = [before, after].map(buildFolder);
     const folder = scratch(t);
