@@ -34,8 +34,9 @@ const machines = {
     session: [
         ["src/mesh/session/session.c", "src/mesh/session/record.c",
             "src/mesh/session/secure_handshake.c", "src/mesh/session/secure_sender.c",
-            "src/mesh/session/old_sender.c", "src/mesh/session/secure_events.c"],
-        ["unit_session", "unit_session_secure", "unit_session_hostile",
+            "src/mesh/session/old_sender.c", "src/mesh/session/secure_events.c",
+            "src/mesh/session/secure_head.c"],
+        ["unit_session", "unit_session_secure", "unit_session_hostile", "unit_session_heads",
             "unit_session_secure_hostile", "unit_session_nonces", "unit_session_trust",
             "unit_session_attack", "unit_session_secure_keys", "unit_session_secure_vectors",
             "split_session", "fault_session"],

@@ -23,6 +23,9 @@ struct scenario {
     char near_addr[64];
 };
 
+/* Longer than a record: heads and trailers go in pieces. */
+static char long_text[20001];
+
 /* Reads all, answers with it, trailers too. */
 static void echo(struct flatend_context *ctx, void *arg)
 {
@@ -35,7 +38,7 @@ static void echo(struct flatend_context *ctx, void *arg)
     (void)arg;
     if (code == 0) {
         trailers = flatend_context_trailers(ctx, &n);
-        code = flatend_context_set_header(ctx, "x-by", "echo");
+        code = flatend_context_set_header(ctx, "x-by", long_text);
         for (size_t i = 0; code == 0 && i < n; i++) {
             code = flatend_context_add_trailer(ctx, trailers[i].name, trailers[i].value);
         }
@@ -51,7 +54,7 @@ static void echo(struct flatend_context *ctx, void *arg)
 /* A request in two pieces with trailers; 0 if all of it came back. */
 static int call(struct flatend_node *node, const char *service, struct flatend_context *parent)
 {
-    const struct flatend_header header = {"x-more", "of it", 5};
+    const struct flatend_header header = {"x-more", long_text, 20000};
     struct flatend_request request = {
         .services = &service,
         .n_services = 1,
@@ -73,7 +76,7 @@ static int call(struct flatend_node *node, const char *service, struct flatend_c
     }
     code = flatend_stream_write(stream, "ab", 2);
     if (code == 0) {
-        code = flatend_stream_add_trailer(stream, "x-sum", "2");
+        code = flatend_stream_add_trailer(stream, "x-sum", long_text);
     }
     if (code == 0) {
         code = flatend_stream_finish(stream);
@@ -199,5 +202,6 @@ int main(void)
         cmocka_unit_test(test_each_allocation_fails),
     };
 
+    memset(long_text, 'x', sizeof(long_text) - 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

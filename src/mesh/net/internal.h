@@ -34,9 +34,10 @@ enum {
        path can forge a rejection, which must not separate two nodes permanently. */
     FE_MESH_REFUSED_MS = 60000,
     /* Output that may wait on one link. Bodies stop long before (FE_SESSION_OUT_MAX); this is the
-     * heads of FE_PEER_STREAMS_MAX streams of 4,096 bytes each. A peer that makes us answer more
-     * than that does not read its answers. */
-    FE_MESH_OUT_MAX = FE_PEER_STREAMS_MAX * 4096,
+     * heads that may be sent behind them, of which the first fills the output, with room for what
+     * frames them. A peer that makes us answer more than that does not read its answers. */
+    FE_MESH_OUT_MAX =
+        FE_SESSION_OUT_MAX + 2 * FE_HEAD_MAX + FE_PEER_QUEUED_HEADS_MAX * FE_PEER_QUEUED_HEAD_SIZE,
     FE_MESH_SERVICES_TEXT_MAX = 256, /* of the services a log line names */
 };
 
