@@ -83,7 +83,12 @@ static void expect_encoded(const struct head *head, const struct fe_secure_head 
 static void expect_headers(struct fe_headers headers, const struct fe_header *expected, size_t n)
 {
     struct fe_header header;
+    size_t size = 0;
 
+    for (size_t i = 0; i < n; i++) {
+        size += 2 + expected[i].name.len + 4 + expected[i].value.len;
+    }
+    assert_int_equal(headers.bytes.len, size); /* of which copies are made */
     for (size_t i = 0; i < n; i++) {
         assert_true(fe_headers_next(&headers, &header));
         assert_true(fe_view_equal(header.name, expected[i].name));
@@ -108,6 +113,7 @@ static void requests(void **state)
     assert_int_equal(head.stream, 1);
     assert_true(head.n_pieces > 3);
     assert_int_equal(fe_secure_head_decode(head.type, fe_view_of(head.bytes, head.len), &event), 0);
+    assert_int_equal(event.u.request.services.bytes.len, 2 + 11 + 2 + 256);
     for (size_t i = 0; i < 2; i++) {
         assert_true(fe_names_next(&event.u.request.services, &name));
         assert_true(fe_view_equal(name, services[i]));

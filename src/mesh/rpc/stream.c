@@ -31,6 +31,13 @@ int fe_peer_count_head(struct fe_peer *peer, unsigned n, const struct fe_header 
     return 0;
 }
 
+/* A head that counts only for what it takes beyond an ordinary one. */
+static int count_large_head(struct fe_peer *peer, const struct fe_header *headers, size_t n_headers)
+{
+    return count_by_size(headers, n_headers) == 0 ? 0
+                                                  : fe_peer_count_head(peer, 0, headers, n_headers);
+}
+
 static bool has_all_streams(const struct fe_peer *peer)
 {
     return peer->has_windows && peer->n_streams - peer->n_remote >= peer->flow.streams_out;
@@ -98,7 +105,7 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
     }
     FE_ASSERT(stream->state == FE_STREAM_ACTIVE && stream->out == FE_HALF_HEAD,
               "the head is sent once, first");
-    code = fe_peer_count_head(peer, 0, headers, n_headers); /* counted itself with its request */
+    code = count_large_head(peer, headers, n_headers); /* itself it was counted with its request */
     if (code == 0) {
         code = peer->sender->ops->response(peer->sender, stream->id, true, headers, n_headers);
     }
@@ -159,7 +166,7 @@ ssize_t fe_stream_write(struct fe_stream *stream, struct fe_view data)
 static int send_end(struct fe_stream *stream, const struct fe_header *trailers, size_t n_trailers)
 {
     struct fe_peer *peer = stream->peer;
-    int code = n_trailers > 0 ? fe_peer_count_head(peer, 0, trailers, n_trailers) : 0;
+    int code = count_large_head(peer, trailers, n_trailers);
 
     if (code == 0) {
         code = peer->sender->ops->end(peer->sender, stream->id, trailers, n_trailers);

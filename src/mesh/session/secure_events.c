@@ -44,8 +44,8 @@ static bool is_newer(uint32_t stream, uint32_t than)
     return stream != than && stream - than < 0x80000000U;
 }
 
-int fe_secure_check_stream(const struct fe_session *session, uint8_t type, uint32_t stream,
-                           struct flatend_error *err)
+static inline int check_stream(const struct fe_session *session, uint8_t type, uint32_t stream,
+                               struct flatend_error *err)
 {
     const struct kind *kind = &kinds[type];
 
@@ -63,6 +63,12 @@ int fe_secure_check_stream(const struct fe_session *session, uint8_t type, uint3
                           (unsigned)session->peer_stream);
     }
     return 0;
+}
+
+int fe_secure_check_stream(const struct fe_session *session, uint8_t type, uint32_t stream,
+                           struct flatend_error *err)
+{
+    return check_stream(session, type, stream, err);
 }
 
 static int malformed(const struct kind *kind, struct flatend_error *err)
@@ -180,7 +186,7 @@ static int on_packet(struct fe_session *session, const struct fe_secure_packet *
                      struct fe_event *event, struct flatend_error *err)
 {
     const struct kind *kind = &kinds[packet->type];
-    int code = fe_secure_check_stream(session, packet->type, packet->stream, err);
+    int code = check_stream(session, packet->type, packet->stream, err);
 
     if (code != 0) {
         return code;
@@ -237,7 +243,7 @@ int fe_secure_next(struct fe_session *session, struct fe_event *event, struct fl
 {
     int code = 0;
 
-    if (session->head.size == 0 && session->head.bytes.cap > 0) {
+    if (session->head.bytes.cap > 0 && session->head.size == 0) {
         fe_buf_deinit(&session->head.bytes); /* the last event's */
     }
     while (code == 0 && !take_end(session, event)) {

@@ -2,6 +2,18 @@
 
 #include "mesh/wire/cursor.h"
 
+/* Of a large head. */
+static bool next_long(struct fe_headers *headers, struct fe_header *header)
+{
+    struct fe_reader reader = fe_reader_of(headers->bytes);
+
+    header->name = fe_read_bytes(&reader, fe_read_u16(&reader));
+    header->value = fe_read_bytes(&reader, fe_read_u32(&reader));
+    headers->bytes = fe_view_of(reader.ptr, reader.left);
+    headers->n--;
+    return !reader.is_failed;
+}
+
 bool fe_headers_next(struct fe_headers *headers, struct fe_header *header)
 {
     struct fe_reader reader = fe_reader_of(headers->bytes);
@@ -10,12 +22,10 @@ bool fe_headers_next(struct fe_headers *headers, struct fe_header *header)
         return false;
     }
     if (headers->is_long) {
-        header->name = fe_read_bytes(&reader, fe_read_u16(&reader));
-        header->value = fe_read_bytes(&reader, fe_read_u32(&reader));
-    } else {
-        header->name = fe_read_bytes(&reader, fe_read_u8(&reader));
-        header->value = fe_read_bytes(&reader, fe_read_u16(&reader));
+        return next_long(headers, header);
     }
+    header->name = fe_read_bytes(&reader, fe_read_u8(&reader));
+    header->value = fe_read_bytes(&reader, fe_read_u16(&reader));
     headers->bytes = fe_view_of(reader.ptr, reader.left);
     headers->n--;
     return !reader.is_failed;
