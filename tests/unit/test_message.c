@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/filters/error_page.h"
+#include "ground/base/status.h"
 #include "web/http/date.h"
 #include "web/http/problem.h"
 #include "web/http/syntax.h"

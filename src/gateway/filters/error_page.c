@@ -5,6 +5,7 @@
 #include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/base/json.h"
+#include "ground/base/status.h"
 #include "web/http/exchange.h"
 #include "web/http/problem.h"
 #include "web/http/syntax.h"

@@ -83,7 +83,4 @@ bool fe_field_is_valid(const struct fe_field *field);
 bool fe_status_is_valid(int status);
 bool fe_response_is_valid(const struct fe_response *response);
 
-/* "Not Found"; "" for an unknown status. */
-const char *fe_status_text(int status);
-
 #endif

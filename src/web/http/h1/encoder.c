@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/status.h"
 #include "web/http/hop_by_hop.h"
 #include "web/http/syntax.h"
 #include "web/http/trailers.h"
