@@ -448,6 +448,25 @@ FLATEND_API const char *flatend_context_service(const struct flatend_context *ct
  * Valid until the handler returns. */
 FLATEND_API const char *flatend_context_header(const struct flatend_context *ctx, const char *name);
 
+/* The same by meaning, NULL if the request does not say it; valid until the handler returns, or
+ * the request that it has kept is finished. Any thread that may use the request.
+ *
+ * `:method` and `:path` (with its query, as the client sent it); a parameter of the route
+ * ("/todos/:id") and one of the query ("?page=2"), percent-decoded, by a name in which upper and
+ * lower case are the same. */
+FLATEND_API const char *flatend_context_method(const struct flatend_context *ctx);
+FLATEND_API const char *flatend_context_path(const struct flatend_context *ctx);
+FLATEND_API const char *flatend_context_param(const struct flatend_context *ctx, const char *name);
+FLATEND_API const char *flatend_context_query(const struct flatend_context *ctx, const char *name);
+
+/* The value of a cookie (RFC 6265), without its quotes; of several of one name the first. What is
+ * no cookie by that RFC is passed over. NULL: there is none, or no memory: each call makes a copy,
+ * which lives as long as the request. Threads as for flatend_context_set_header. */
+FLATEND_API const char *flatend_context_cookie(struct flatend_context *ctx, const char *name);
+
+/* The node that serves the request: to call others from a handler. */
+FLATEND_API struct flatend_node *flatend_context_node(const struct flatend_context *ctx);
+
 /* All request headers in the order received. */
 FLATEND_API const struct flatend_header *flatend_context_headers(const struct flatend_context *ctx,
                                                                  size_t *n);
@@ -505,6 +524,22 @@ FLATEND_API int flatend_context_add_trailer(struct flatend_context *ctx, const c
  * flatend_context_finish. FLATEND_ESTATE when called again. */
 FLATEND_API int flatend_context_fail(struct flatend_context *ctx, int status, const char *format,
                                      ...) FLATEND_PRINTF(3, 4);
+
+/* The whole response: `status`, the content-type application/json, the content-length `len`, and
+ * these bytes, which are not looked at. Headers that were set before stay. Nothing may be written
+ * after it; a request that is kept is gone then, as after flatend_context_finish, unless it says
+ * FLATEND_ESTATE, FLATEND_EINVAL (no status from 200 to 599, or 204, 205 or 304, which have no
+ * content) or FLATEND_ETOOBIG (an inline handler, beyond FLATEND_INLINE_RESPONSE_MAX; or the
+ * headers): then nothing was sent. After another code, one of flatend_context_write's, the request
+ * is reset: the requester never sees a part of the response. */
+FLATEND_API int flatend_context_json(struct flatend_context *ctx, int status, const char *text,
+                                     size_t len);
+
+/* flatend_context_fail in the form of RFC 9457, as the gateway's own problems: the content-type
+ * application/problem+json and {"title":"Not Found","status":404,"detail":"message"}. All else is
+ * as there. */
+FLATEND_API int flatend_context_problem(struct flatend_context *ctx, int status, const char *format,
+                                        ...) FLATEND_PRINTF(3, 4);
 
 /* Keeps the request beyond its handler, which calls this: it is answered later, by any thread (by
  * one at a time, but one may write while another reads), until flatend_context_finish or
@@ -596,6 +631,31 @@ FLATEND_API int flatend_stream_read_all(struct flatend_stream *stream, size_t li
 /* Ends and frees the stream; one that is not complete is canceled. NULL is allowed. A stream is
  * used by one thread at a time, but one may write it while another reads it. */
 FLATEND_API void flatend_stream_close(struct flatend_stream *stream);
+
+/* A whole response. Made by the library only: it may get further members behind these. */
+struct flatend_response {
+    int status;
+    const struct flatend_header *headers;
+    size_t n_headers;
+    const char *body; /* with a NUL behind it */
+    size_t body_len;
+    const struct flatend_header *trailers; /* what came behind the body */
+    size_t n_trailers;
+};
+
+/* Sends a request and waits for all of its response, of which the body may have `limit` bytes. A
+ * request without a body has an empty one. A status of 400 or more is a response like others. The
+ * errors of flatend_push, flatend_stream_response and flatend_stream_read (FLATEND_ETIMEDOUT,
+ * FLATEND_EUNHANDLED, FLATEND_ECLOSED, ...); FLATEND_ETOOBIG: the body is longer; FLATEND_EINVAL:
+ * a request with a queue, for which nothing waits. On failure `*response` is NULL, and `error` (may
+ * be NULL) says why. Blocks; any thread but the node's own. */
+FLATEND_API int flatend_call(struct flatend_node *node, const struct flatend_request *request,
+                             size_t limit, struct flatend_response **response,
+                             struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Frees a response and all that it points to. NULL is allowed. Any thread, also after its node was
+ * freed. */
+FLATEND_API void flatend_response_free(struct flatend_response *response);
 
 /* A connected node that provides a service. The handle is valid as long as the connection. */
 struct flatend_provider {

@@ -12,6 +12,7 @@
 enum {
     PRINTF_STACK = 1024,    /* longer texts are formatted on the heap */
     FAIL_MESSAGE_MAX = 512, /* of flatend_context_fail, cut beyond */
+    LENGTH_TEXT_MAX = 21,   /* the digits of a size_t */
 };
 
 /* The head is as it will be sent: from now on it is the node's thread's too. FLATEND_ENOMEM. */
@@ -245,22 +246,31 @@ static void drop_last_character(char message[FAIL_MESSAGE_MAX])
     message[len > 0 ? len - 1 : 0] = '\0';
 }
 
-/* The response that tells of the error, in place of what the handler had prepared. */
-static int respond_error(struct flatend_context *ctx, int status, const char *message)
+/* {"error": "message"} */
+static size_t format_error(char *out, int status, const char *message)
 {
     static const char before[] = "{\"error\": \"";
-    static const char after[] = "\"}";
-    char body[sizeof(before) + FE_JSON_ESCAPED_MAX * FAIL_MESSAGE_MAX + sizeof(after)];
     size_t len = sizeof(before) - 1;
+
+    (void)status;
+    memcpy(out, before, len);
+    len += fe_json_escape(out + len, fe_view_str(message));
+    memcpy(out + len, "\"}", 2);
+    return len + 2;
+}
+
+/* The response that tells of the error, in place of what the handler had prepared. */
+static int respond_error(struct flatend_context *ctx, int status, const struct fe_error_form *form,
+                         const char *message)
+{
+    char body[FE_ERROR_FORM_MAX + FE_JSON_ESCAPED_MAX * FAIL_MESSAGE_MAX];
+    const size_t len = form->format(body, status, message);
     int code;
 
-    memcpy(body, before, len);
-    len += fe_json_escape(body + len, fe_view_str(message));
-    memcpy(body + len, after, sizeof(after) - 1);
-    len += sizeof(after) - 1;
+    FE_ASSERT(len <= sizeof(body), "an error fits what it is written to");
     fe_response_head_clear(&ctx->head);
     ctx->head.status = status;
-    code = fe_response_head_add(&ctx->head, "content-type", "application/json");
+    code = fe_response_head_add(&ctx->head, "content-type", form->type);
     if (code == 0) {
         code = fe_response_head_finish(&ctx->head);
     }
@@ -279,11 +289,20 @@ static void abort_response(struct flatend_context *ctx)
     }
 }
 
-int flatend_context_fail(struct flatend_context *ctx, int status, const char *format, ...)
+/* It is whole, or cannot be: one that was kept is gone. */
+static void end_whole(struct flatend_context *ctx, int code)
+{
+    if (ctx->is_kept) {
+        fe_context_leave(
+            ctx, code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET, true);
+    }
+}
+
+int fe_context_fail(struct flatend_context *ctx, int status, const struct fe_error_form *form,
+                    const char *format, va_list args)
 {
     enum fe_response_phase phase = ctx->phase;
     char message[FAIL_MESSAGE_MAX];
-    va_list args;
     int code;
 
     if (phase == FE_RESPONSE_FAILED) {
@@ -297,15 +316,66 @@ int flatend_context_fail(struct flatend_context *ctx, int status, const char *fo
         abort_response(ctx);
         return 0;
     }
-    va_start(args, format);
     if (vsnprintf(message, sizeof(message), format, args) >= FAIL_MESSAGE_MAX) {
         drop_last_character(message);
     }
+    code = respond_error(ctx, status, form, message);
+    end_whole(ctx, code);
+    return code;
+}
+
+int flatend_context_fail(struct flatend_context *ctx, int status, const char *format, ...)
+{
+    static const struct fe_error_form form = {"application/json", format_error};
+    va_list args;
+    int code;
+
+    va_start(args, format);
+    code = fe_context_fail(ctx, status, &form, format, args);
     va_end(args);
-    code = respond_error(ctx, status, message);
-    if (ctx->is_kept) {
-        fe_context_leave(
-            ctx, code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET, true);
+    return code;
+}
+
+/* FLATEND_ESTATE, FLATEND_EINVAL, FLATEND_ETOOBIG: the request is as it was. */
+static bool is_refusal(int code)
+{
+    return code == FLATEND_ESTATE || code == FLATEND_EINVAL || code == FLATEND_ETOOBIG;
+}
+
+static int set_content(struct flatend_context *ctx, const char *type, size_t len)
+{
+    char length[LENGTH_TEXT_MAX];
+    int code;
+
+    if (!ctx->is_kept && ctx->service->is_inline && len > FLATEND_INLINE_RESPONSE_MAX) {
+        return FLATEND_ETOOBIG;
     }
+    (void)snprintf(length, sizeof(length), "%zu", len);
+    code = flatend_context_set_header(ctx, "content-type", type);
+    return code != 0 ? code : flatend_context_set_header(ctx, "content-length", length);
+}
+
+int fe_context_respond(struct flatend_context *ctx, int status, const char *type,
+                       struct fe_view body)
+{
+    int code = flatend_context_set_status(ctx, status);
+
+    if (code == 0) {
+        code = set_content(ctx, type, body.len);
+    }
+    if (is_refusal(code)) {
+        return code;
+    }
+    if (code == 0) {
+        code = fe_response_head_finish(&ctx->head);
+    }
+    if (code == 0) {
+        code = write_body(ctx, body.ptr, body.len);
+    }
+    ctx->phase = FE_RESPONSE_FAILED;
+    if (code != 0 && !ctx->is_kept) {
+        abort_response(ctx);
+    }
+    end_whole(ctx, code);
     return code;
 }

@@ -15,6 +15,8 @@
 #ifndef FE_MESH_NODE_CONTEXT_H
 #define FE_MESH_NODE_CONTEXT_H
 
+#include <stdarg.h>
+
 #include "ground/base/buf.h"
 #include "mesh/async/handoff.h"
 #include "mesh/node/head.h"
@@ -24,7 +26,7 @@
 enum fe_response_phase {
     FE_RESPONSE_HEAD,   /* headers may be set */
     FE_RESPONSE_BODY,   /* the head is as it will be sent */
-    FE_RESPONSE_FAILED, /* flatend_context_fail was called: nothing may follow */
+    FE_RESPONSE_FAILED, /* it is whole, or never will be: nothing may follow */
 };
 
 enum fe_serving {
@@ -89,6 +91,25 @@ void fe_context_discard(struct flatend_context *ctx);
 
 /* Calls the handler. Returns what is to be commanded besides what it has written. */
 unsigned fe_context_run(struct flatend_context *ctx);
+
+/* How an error is told. */
+enum { FE_ERROR_FORM_MAX = 128 }; /* bytes besides the message */
+struct fe_error_form {
+    const char *type; /* its content-type */
+    /* Writes it, without a NUL: FE_ERROR_FORM_MAX and FE_JSON_ESCAPED_MAX for each byte of
+     * `message` are there. Returns how much. */
+    size_t (*format)(char *out, int status, const char *message);
+};
+
+/* flatend_context_fail, in any form. */
+int fe_context_fail(struct flatend_context *ctx, int status, const struct fe_error_form *form,
+                    const char *format, va_list args);
+
+/* The whole response: nothing may follow, and a request that is kept is gone. Not so after
+ * FLATEND_ESTATE, FLATEND_EINVAL (no status), FLATEND_ETOOBIG: nothing has been sent. After any
+ * other code the request is reset. */
+int fe_context_respond(struct flatend_context *ctx, int status, const char *type,
+                       struct fe_view body) FE_MUST_USE;
 
 /* A holder leaves, and commands something. `ends`: it was the one that had kept it. */
 void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends);

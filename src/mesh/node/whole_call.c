@@ -1,0 +1,79 @@
+/* A call in one function: the request, and all of the response. */
+#include <stdlib.h>
+
+#include "ground/base/err.h"
+#include "mesh/node/internal.h"
+
+/* What the stream has received lives in the stream. */
+struct whole {
+    struct flatend_response response;
+    struct flatend_stream *stream;
+};
+
+/* Everything there is to read. */
+static int receive(struct whole *whole, size_t limit)
+{
+    struct flatend_response *response = &whole->response;
+    int code = flatend_stream_response(whole->stream, &response->status, &response->headers,
+                                       &response->n_headers);
+
+    if (code == 0) {
+        code = flatend_stream_read_all(whole->stream, limit, &response->body, &response->body_len);
+    }
+    if (code == 0) {
+        response->trailers = flatend_stream_trailers(whole->stream, &response->n_trailers);
+    }
+    return code;
+}
+
+static int fail(const struct flatend_request *request, int code, struct flatend_error *error)
+{
+    return fe_err_set(error, code, "service '%s': %s",
+                      request->n_services > 0 && request->services != NULL ? request->services[0]
+                                                                           : "",
+                      flatend_strerror(code));
+}
+
+int flatend_call(struct flatend_node *node, const struct flatend_request *request, size_t limit,
+                 struct flatend_response **out, struct flatend_error *error)
+{
+    struct flatend_request whole_request = *request;
+    struct whole *whole;
+    int code;
+
+    *out = NULL;
+    if (request->queue != NULL) {
+        return fail(request, FLATEND_EINVAL, error);
+    }
+    if (request->body == NULL && request->body_len == 0) {
+        whole_request.body = "";
+    }
+    whole = calloc(1, sizeof(*whole));
+    if (whole == NULL) {
+        return fail(request, FLATEND_ENOMEM, error);
+    }
+    code = flatend_push(node, &whole_request, &whole->stream, error);
+    if (code != 0) {
+        free(whole);
+        return code;
+    }
+    code = receive(whole, limit);
+    if (code != 0) {
+        flatend_response_free(&whole->response);
+        return fail(request, code, error);
+    }
+    *out = &whole->response;
+    return 0;
+}
+
+void flatend_response_free(struct flatend_response *response)
+{
+    struct whole *whole;
+
+    if (response == NULL) {
+        return;
+    }
+    whole = FE_CONTAINER_OF(response, struct whole, response);
+    flatend_stream_close(whole->stream);
+    free(whole);
+}
