@@ -101,7 +101,7 @@ static int serve(struct world *world)
     struct fe_event head = {
         .type = FE_EVENT_RESPONSE,
         .stream = 100,
-        .u.response = {.handled = true, .headers = {FE_VIEW_LIT("\1A\0\1b"), 1}},
+        .u.response = {.handled = true, .headers = {.bytes = FE_VIEW_LIT("\1A\0\1b"), .n = 1}},
     };
     int code;
 

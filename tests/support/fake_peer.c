@@ -282,7 +282,7 @@ int feed_end_with(struct fake_peer *fake, uint32_t stream, struct fe_view traile
                   uint16_t n_trailers)
 {
     struct fe_event event = {
-        .type = FE_EVENT_END, .stream = stream, .u.trailers = {trailers, n_trailers}};
+        .type = FE_EVENT_END, .stream = stream, .u.trailers = {.bytes = trailers, .n = n_trailers}};
 
     return feed(fake, &event);
 }
