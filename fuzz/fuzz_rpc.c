@@ -320,24 +320,31 @@ static void call_give_up(struct caller *caller)
     fe_call_reset(&caller->call, FE_REASON_CANCEL);
 }
 
+/* 0, or what the call fails with. */
+static int call_send(struct caller *caller, bool is_end)
+{
+    ssize_t n;
+
+    if (caller->has_finished) {
+        return 0;
+    }
+    if (is_end) {
+        caller->has_finished = true;
+        return fe_call_finish(&caller->call, &header, take(caller->world) % 2);
+    }
+    n = fe_call_write(&caller->call, take_body(caller->world));
+    return n < 0 ? (int)n : 0;
+}
+
 static void call_act(struct caller *caller)
 {
     const unsigned what = take(caller->world) % 6;
 
     if (!caller->is_running) {
         call_begin(caller);
-    } else if (what == 0) {
-        call_give_up(caller);
     } else if (what == 1) {
         fe_call_resume(&caller->call);
-    } else if (caller->has_finished) {
-        return;
-    } else if (what == 2) {
-        caller->has_finished = true;
-        if (fe_call_finish(&caller->call, &header, take(caller->world) % 2) != 0) {
-            call_give_up(caller);
-        }
-    } else if (fe_call_write(&caller->call, take_body(caller->world)) < 0) {
+    } else if (what == 0 || call_send(caller, what == 2) != 0) {
         call_give_up(caller);
     }
 }
