@@ -65,7 +65,7 @@ static void *run_thread(void *arg)
         }
     }
     pool->n_threads--;
-    slot->state = FE_POOL_SLOT_ENDED;
+    slot->has_ended = true;
     fe_mutex_unlock(&pool->lock);
     return NULL;
 }
@@ -73,9 +73,10 @@ static void *run_thread(void *arg)
 /* Under the lock. One that has ended needs it no more. */
 static void join_if_ended(struct fe_pool_slot *slot)
 {
-    if (slot->state == FE_POOL_SLOT_ENDED) {
+    if (slot->has_ended) {
         fe_thread_join(&slot->thread);
-        slot->state = FE_POOL_SLOT_FREE;
+        slot->has_ended = false;
+        slot->is_started = false;
     }
 }
 
@@ -86,12 +87,12 @@ static bool add_thread(struct fe_handler_pool *pool)
         struct fe_pool_slot *slot = &pool->slots[i];
 
         join_if_ended(slot);
-        if (slot->state == FE_POOL_SLOT_FREE) {
+        if (!slot->is_started) {
             slot->pool = pool;
             if (fe_thread_start_small(&slot->thread, FE_POOL_STACK, run_thread, slot) != 0) {
                 return false;
             }
-            slot->state = FE_POOL_SLOT_RUNNING;
+            slot->is_started = true;
             pool->n_threads++;
             return true;
         }
@@ -222,7 +223,7 @@ void fe_handler_pool_deinit(struct fe_handler_pool *pool)
     fe_cond_broadcast(&pool->work);
     fe_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->n_max; i++) {
-        if (pool->slots[i].state != FE_POOL_SLOT_FREE) {
+        if (pool->slots[i].is_started) {
             fe_thread_join(&pool->slots[i].thread);
         }
     }

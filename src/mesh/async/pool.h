@@ -29,16 +29,11 @@ struct fe_job {
     void (*run)(struct fe_job *job); /* on a thread of the pool */
 };
 
-enum fe_pool_slot_state {
-    FE_POOL_SLOT_FREE,
-    FE_POOL_SLOT_RUNNING,
-    FE_POOL_SLOT_ENDED, /* to be joined */
-};
-
 struct fe_pool_slot {
     struct fe_thread thread;
     struct fe_handler_pool *pool;
-    enum fe_pool_slot_state state;
+    bool is_started; /* and not joined yet; the node's thread */
+    bool has_ended;  /* under the pool's lock */
 };
 
 struct fe_handler_pool {
