@@ -663,8 +663,8 @@ struct flatend_provider {
     struct flatend_id id;
 };
 
-/* The connected providers of any of `services`, each node once. Writes at most `cap` of them and
- * returns how many there are, or a negative code. Any thread. */
+/* The connected providers of any of `services`, each node once, and this node itself if it is one.
+ * Writes at most `cap` of them and returns how many there are, or a negative code. Any thread. */
 FLATEND_API ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
                                            size_t n_services, struct flatend_provider *providers,
                                            size_t cap) FLATEND_MUST_USE;

@@ -7,6 +7,7 @@
  *     keepalive.c  whether it is still there
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
+ *     self.c       requests to services of this node's own
  *     discover.c   asking the mesh for the nodes nearest to this one
  *     peer_info.c  what is known of peers, as plain values; what was counted
  *     rtt.c        the round-trip time of a link
@@ -23,6 +24,7 @@
 #include "mesh/kad/lookup.h"
 #include "mesh/net/mesh.h"
 #include "mesh/net/rtt.h"
+#include "mesh/net/self.h"
 #include "mesh/net/stats.h"
 #include "mesh/wire/peer_name.h"
 
@@ -40,6 +42,10 @@ enum {
         FE_SESSION_OUT_MAX + 2 * FE_HEAD_MAX + FE_PEER_QUEUED_HEADS_MAX * FE_PEER_QUEUED_HEAD_SIZE,
     FE_MESH_SERVICES_TEXT_MAX = 256, /* of the services a log line names */
 };
+
+/* Where a timer rests that must always have a place in the heap: later than any time, far from
+ * overflowing. */
+#define FE_MESH_FAR_AHEAD_MS (FE_TIME_NEVER / 2)
 
 /* What a PING is about. */
 enum {
@@ -333,6 +339,7 @@ struct fe_mesh {
     struct fe_list dials;
     struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
     struct fe_registry registry;
+    struct fe_self_link self;   /* to our own services */
     struct fe_node_stats stats; /* of links that are gone, and of events */
     struct fe_kad_table table;
     struct fe_discovery discovery;

@@ -5,13 +5,10 @@
 #include "ground/base/wipe.h"
 #include "mesh/net/internal.h"
 
-/* Where the wake-up rests: later than any time, far from overflowing. */
-#define FAR_AHEAD_MS (FE_TIME_NEVER / 2)
-
 static void on_wakeup(struct fe_timer *timer)
 {
     struct fe_mesh *mesh = FE_CONTAINER_OF(timer, struct fe_mesh, wakeup);
-    int code = fe_timer_start(mesh->timers, timer, FAR_AHEAD_MS);
+    int code = fe_timer_start(mesh->timers, timer, FE_MESH_FAR_AHEAD_MS);
     struct fe_list *node;
 
     FE_ASSERT(code == 0, "a timer that has just fired has a place in the heap");
@@ -49,7 +46,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     mesh->ops = ops;
     mesh->arg = arg;
     fe_timer_init(&mesh->wakeup, on_wakeup);
-    if (fe_timer_start(mesh->timers, &mesh->wakeup, FAR_AHEAD_MS) != 0) {
+    if (fe_timer_start(mesh->timers, &mesh->wakeup, FE_MESH_FAR_AHEAD_MS) != 0) {
         free(mesh);
         return NULL;
     }
@@ -62,6 +59,12 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     fe_registry_set_clock(&mesh->registry, mesh->now_ms, mesh->now_arg);
     fe_kad_table_init(&mesh->table, fe_mesh_key(mesh));
     fe_discovery_init(mesh);
+    fe_self_link_init(&mesh->self, mesh);
+    if (fe_self_link_offer(&mesh->self, mesh->config.self.services, mesh->config.self.n_services) !=
+        0) {
+        fe_mesh_free(mesh);
+        return NULL;
+    }
     return mesh;
 }
 
@@ -73,6 +76,7 @@ void fe_mesh_free(struct fe_mesh *mesh)
     FE_ASSERT(mesh->n_links == 0, "a mesh that is freed has no links");
     FE_ASSERT(fe_list_is_empty(&mesh->dials), "a mesh that is freed has no dials");
     fe_discovery_stop(mesh);
+    fe_self_link_close(&mesh->self, FLATEND_ECANCELED);
     fe_timer_stop(mesh->timers, &mesh->wakeup);
     fe_registry_deinit(&mesh->registry);
     fe_kad_table_deinit(&mesh->table);
@@ -136,6 +140,10 @@ void fe_mesh_set_services(struct fe_mesh *mesh, const struct fe_view *services, 
     FE_ASSERT(n <= FE_SERVICES_MAX, "what a node offers fits its Handshake");
     mesh->config.self.services = services;
     mesh->config.self.n_services = n;
+    if (fe_self_link_offer(&mesh->self, services, n) != 0) {
+        fe_log(&mesh->log, FLATEND_LOG_WARN,
+               "Out of memory: this node's own calls do not find all of its services.");
+    }
     FE_LIST_FOREACH (node, next, &mesh->links) {
         tell_services(FE_CONTAINER_OF(node, struct fe_link, node));
     }
@@ -148,6 +156,7 @@ void fe_mesh_close(struct fe_mesh *mesh, bool drain)
     }
     mesh->state = FE_MESH_CLOSING;
     stop_growing(mesh);
+    fe_self_link_close(&mesh->self, FLATEND_ECANCELED);
     FE_LIST_FOREACH (node, next, &mesh->links) {
         fe_link_close(FE_CONTAINER_OF(node, struct fe_link, node), drain);
     }

@@ -25,7 +25,8 @@ struct fe_seed {
 
 struct fe_mesh_config {
     struct fe_self self;
-    unsigned dead_after_ms; /* a peer that was silent for so long, though probed; 0: never */
+    bool provides_to_itself; /* its own services are among the registry's providers */
+    unsigned dead_after_ms;  /* a peer that was silent for so long, though probed; 0: never */
     int reconnect_attempts;
     double reconnect_backoff_factor;
     unsigned reconnect_backoff_min_ms;

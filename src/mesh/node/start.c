@@ -80,6 +80,7 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         .self.services = settings->service_names,
         .self.n_services = settings->n_services,
         .self.trust = &settings->trust,
+        .provides_to_itself = true,
         .dead_after_ms = settings->dead_after_ms,
         .reconnect_attempts = settings->reconnect_attempts,
         .reconnect_backoff_factor = settings->reconnect_backoff_factor,
