@@ -341,6 +341,44 @@ static void requesters_that_take_none(void **state)
     flatend_node_free(node);
 }
 
+/* ---- peers that begin a head ---- */
+
+/* A HEAD of stream 1: a REQUEST of 256 KiB, of which one byte is there. */
+#define BEGIN "\0\0\6\13\0\0\0\0\1\1\0\4\0\0\1"
+#define PING  "\0\0\10\6\0\0\0\0\00012345678"
+
+/* What may not come between the pieces ends their connection, and no other. */
+static void a_head_that_is_interrupted(void **state)
+{
+    struct world *world = *state;
+    struct provider provider;
+
+    provider_join_as(&provider, world->addr, "none", &(struct fe_self){.n_services = 0});
+    provider_send_packets(&provider, FE_VIEW_LIT(BEGIN));
+    provider_send_packets(&provider, FE_VIEW_LIT(PING));
+    provider_wait_closed(&provider);
+    provider_leave(&provider);
+    assert_int_equal(push_code(world->client, NULL, 0), 0);
+}
+
+/* Many that begin one each, and leave: nothing is kept of them (LSan). */
+static void heads_that_are_never_complete(void **state)
+{
+    enum { N = 20 };
+    struct world *world = *state;
+    struct provider providers[N];
+
+    for (int i = 0; i < N; i++) {
+        provider_join_as(&providers[i], world->addr, "none", &(struct fe_self){.n_services = 0});
+        provider_send_packets(&providers[i], FE_VIEW_LIT(BEGIN));
+    }
+    assert_int_equal(push_code(world->client, NULL, 0), 0);
+    for (int i = 0; i < N; i++) {
+        provider_leave(&providers[i]);
+    }
+    assert_int_equal(push_code(world->client, NULL, 0), 0);
+}
+
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -353,6 +391,8 @@ int main(void)
         cmocka_unit_test(a_provider_that_takes_none),
         WORLD(others_are_asked),
         cmocka_unit_test(requesters_that_take_none),
+        WORLD(a_head_that_is_interrupted),
+        WORLD(heads_that_are_never_complete),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,12 @@ void provider_send_record(struct provider *provider, const uint8_t *plaintext, s
     assert_true(flush(provider));
 }
 
+void provider_send_packets(struct provider *provider, struct fe_view packets)
+{
+    assert_int_equal(fe_record_seal(&provider->session, &packets, 1), 0);
+    assert_true(flush(provider));
+}
+
 void provider_send_raw(struct provider *provider, const void *data, size_t len)
 {
     assert_int_equal(send(provider->fd, data, len, MSG_NOSIGNAL), len);

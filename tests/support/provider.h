@@ -43,6 +43,9 @@ void provider_end(struct provider *provider);
 /* Sends a record with this plaintext. */
 void provider_send_record(struct provider *provider, const uint8_t *plaintext, size_t len);
 
+/* The same in a secure session, with packets of its dialect. */
+void provider_send_packets(struct provider *provider, struct fe_view packets);
+
 /* Sends bytes that are no record. */
 void provider_send_raw(struct provider *provider, const void *data, size_t len);
 
