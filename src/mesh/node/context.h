@@ -103,7 +103,7 @@ struct fe_error_form {
 
 /* flatend_context_fail, in any form. */
 int fe_context_fail(struct flatend_context *ctx, int status, const struct fe_error_form *form,
-                    const char *format, va_list args);
+                    const char *format, va_list args) FLATEND_PRINTF(4, 0);
 
 /* The whole response: nothing may follow, and a request that is kept is gone. Not so after
  * FLATEND_ESTATE, FLATEND_EINVAL (no status), FLATEND_ETOOBIG: nothing has been sent. After any
