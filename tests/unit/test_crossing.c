@@ -255,10 +255,11 @@ static void invalid_status(struct crossings *crossings)
     respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\7:status\0\003999"), .n = 1});
 }
 
-static void invalid_name(struct crossings *crossings)
+static void name_that_http_forbids(struct crossings *crossings)
 {
     serve(crossings);
-    respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\3a b\0\1c"), .n = 1});
+    respond(crossings, (struct fe_headers){.bytes = FE_VIEW_LIT("\3a b\0\1c\1a\0\1b"), .n = 2});
+    end(crossings);
 }
 
 static void invalid_value(struct crossings *crossings)
@@ -368,7 +369,7 @@ static const struct scene scenes[] = {
     SCENE(unannounced_too_large, "413"),
     SCENE_SECURE(too_large_for_the_service, "413"),
     SCENE(invalid_status, "invalid :status"),
-    SCENE(invalid_name, "invalid status, header name or header value"),
+    SCENE(name_that_http_forbids, "respond(200,a=b) end"),
     SCENE(invalid_value, "invalid status, header name or header value"),
     SCENE(head_too_large, "respond(502"),
     SCENE(head_that_cannot_be_sent, "respond(502"),

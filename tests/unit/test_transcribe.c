@@ -241,8 +241,9 @@ static int respond(struct world *world, const struct encoded *encoded)
     struct fe_headers headers = {.bytes = fe_view_of(encoded->bytes, encoded->len),
                                  .n = encoded->n};
     struct fe_response response;
+    struct fe_dropped_headers dropped;
     const char *why = NULL;
-    int code = fe_transcribe_response(headers, &world->arena, &response, &why);
+    int code = fe_transcribe_response(headers, &world->arena, &response, &dropped, &why);
 
     if (code != 0) {
         trace_add(&world->trace, "%s", why);
@@ -257,6 +258,10 @@ static int respond(struct world *world, const struct encoded *encoded)
 
         trace_add(&world->trace, "%.*s=%.*s", (int)field->name.len, (const char *)field->name.ptr,
                   (int)field->value.len, (const char *)field->value.ptr);
+    }
+    if (dropped.n > 0) {
+        trace_add(&world->trace, "dropped(%d,%.*s)", (int)dropped.n, (int)dropped.first.len,
+                  (const char *)dropped.first.ptr);
     }
     return 0;
 }
@@ -277,6 +282,22 @@ static void test_response(void **state)
     encode(&encoded, "Content-Length", "12");
     assert_int_equal(respond(world, &encoded), 0);
     trace_expect(&world->trace, "201 #12 content-type=text/plain set-cookie=a=1 set-cookie=b=2");
+}
+
+/* In the mesh a name may be any text, in HTTP it is a token. */
+static void test_names_that_http_forbids(void **state)
+{
+    struct world *world = *state;
+    struct encoded encoded = {.n = 0};
+
+    encode(&encoded, "Header Key", "1");
+    encode(&encoded, "X-OK", "2");
+    encode(&encoded, "", "3");
+    encode(&encoded, "caf\xc3\xa9", "4");
+    encode(&encoded, "x-ok:", "5");
+    encode(&encoded, "Content-Length ", "6");
+    assert_int_equal(respond(world, &encoded), 0);
+    trace_expect(&world->trace, "200 x-ok=2 dropped(5,Header Key)");
 }
 
 static void test_statuses(void **state)
@@ -369,6 +390,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_query, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_response, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_that_http_forbids, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_response_fields, setup, teardown),

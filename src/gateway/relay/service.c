@@ -212,16 +212,32 @@ static void on_reset(struct fe_exchange *ex, int code)
 
 /* ---- the response: from the call to the exchange -------------------------------------------- */
 
+static void log_dropped(const struct relay *relay, const struct fe_dropped_headers *dropped)
+{
+    const struct fe_request *request = &relay->ex->request;
+
+    if (dropped->n > 0) {
+        fe_log(relay->mesh->log, FLATEND_LOG_DEBUG,
+               "%.*s %.*s: dropped %zu header(s) of the response whose names HTTP forbids, the "
+               "first is '%.*s'.",
+               (int)request->method_text.len, (const char *)request->method_text.ptr,
+               (int)request->path.len, (const char *)request->path.ptr, dropped->n,
+               (int)dropped->first.len, (const char *)dropped->first.ptr);
+    }
+}
+
 static void call_on_response(struct fe_call *call, struct fe_headers headers)
 {
     struct relay *relay = call->owner;
     struct fe_exchange *ex = relay->ex;
     const char *why = FE_RESPONSE_INVALID;
+    struct fe_dropped_headers dropped;
     struct fe_response response;
     int code;
 
     stop_deadline(relay);
-    code = fe_transcribe_response(headers, &ex->arena, &response, &why);
+    code = fe_transcribe_response(headers, &ex->arena, &response, &dropped, &why);
+    log_dropped(relay, &dropped);
     if (code == 0) {
         code = fe_exchange_respond(ex, &response);
     }

@@ -42,10 +42,18 @@ int fe_transcribe_trailers(const struct fe_fields *fields, struct fe_arena *aren
 int fe_transcribe_response_trailers(struct fe_headers headers, struct fe_arena *arena,
                                     struct fe_fields *fields) FE_MUST_USE;
 
+/* Headers that HTTP has no place for: in the mesh a name may be any text. */
+struct fe_dropped_headers {
+    size_t n;
+    struct fe_view first; /* its name */
+};
+
 /* What the service says to HTTP; borrows from `headers` and the arena. FLATEND_EPROTO: an invalid
- * `:status` or content-length, or too many fields; `*why` says which, static text. Names and values
- * are checked where they are written. FLATEND_ENOMEM. */
+ * `:status` or content-length, or too many fields; `*why` says which, static text. Headers whose
+ * names are no tokens (RFC 9110 §5.1) are dropped. Values are checked where they are written.
+ * FLATEND_ENOMEM. */
 int fe_transcribe_response(struct fe_headers headers, struct fe_arena *arena,
-                           struct fe_response *response, const char **why) FE_MUST_USE;
+                           struct fe_response *response, struct fe_dropped_headers *dropped,
+                           const char **why) FE_MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 #include "gateway/relay/transcribe.h"
 #include "ground/base/ascii.h"
+#include "ground/base/token.h"
 #include "web/http/syntax.h"
 
 enum { STATUS_DIGITS = 3 };
@@ -31,29 +32,48 @@ static int read_length(struct fe_view text, struct fe_response *response, const 
     return 0;
 }
 
-/* Lower case, as `struct fe_field` has it. Most services write it so. */
-static int lower_name(struct fe_view *name, struct fe_arena *arena)
+/* How much of a name is a token in lower case. Most services write it so. */
+static size_t lower_token_len(struct fe_view name)
 {
     size_t i = 0;
-    uint8_t *copy;
 
-    while (i < name->len && !fe_ascii_is_upper(name->ptr[i])) {
+    while (i < name.len && fe_token_lower[name.ptr[i]] == name.ptr[i] && name.ptr[i] != 0) {
         i++;
     }
-    if (i == name->len) {
+    return i;
+}
+
+/* Lower case, as `struct fe_field` has it. FLATEND_EINVAL: no token. */
+static int lower_name(struct fe_view *name, struct fe_arena *arena)
+{
+    const size_t len = lower_token_len(*name);
+    uint8_t *copy;
+
+    if (len == name->len && len > 0) {
         return 0;
+    }
+    if (!fe_is_token(*name)) {
+        return FLATEND_EINVAL;
     }
     copy = (uint8_t *)fe_arena_copy(arena, *name);
     if (copy == NULL) {
         return FLATEND_ENOMEM;
     }
-    fe_ascii_lower_all(copy + i, name->len - i);
+    fe_ascii_lower_all(copy + len, name->len - len);
     name->ptr = copy;
     return 0;
 }
 
+static void drop(struct fe_dropped_headers *dropped, struct fe_view name)
+{
+    if (dropped->n++ == 0) {
+        dropped->first = name;
+    }
+}
+
 static int read_header(struct fe_header header, struct fe_arena *arena,
-                       struct fe_response *response, const char **why)
+                       struct fe_response *response, struct fe_dropped_headers *dropped,
+                       const char **why)
 {
     int code;
 
@@ -64,6 +84,10 @@ static int read_header(struct fe_header header, struct fe_arena *arena,
                    : 0;
     }
     code = lower_name(&header.name, arena);
+    if (code == FLATEND_EINVAL) {
+        drop(dropped, header.name);
+        return 0;
+    }
     if (code != 0) {
         return code;
     }
@@ -75,12 +99,14 @@ static int read_header(struct fe_header header, struct fe_arena *arena,
 }
 
 int fe_transcribe_response(struct fe_headers headers, struct fe_arena *arena,
-                           struct fe_response *response, const char **why)
+                           struct fe_response *response, struct fe_dropped_headers *dropped,
+                           const char **why)
 {
     size_t cap = headers.n;
     struct fe_header header;
 
     *response = (struct fe_response){.status = 200, .content_length = FE_BODY_UNKNOWN};
+    *dropped = (struct fe_dropped_headers){0};
     if (headers.n > FE_RESPONSE_FIELDS_MAX) {
         *why = "too many header fields";
         return FLATEND_EPROTO;
@@ -91,7 +117,7 @@ int fe_transcribe_response(struct fe_headers headers, struct fe_arena *arena,
         return FLATEND_ENOMEM;
     }
     while (fe_headers_next(&headers, &header)) {
-        int code = read_header(header, arena, response, why);
+        int code = read_header(header, arena, response, dropped, why);
 
         if (code != 0) {
             return code;
