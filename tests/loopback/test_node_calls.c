@@ -38,7 +38,7 @@ static void mirror(struct flatend_context *ctx, void *arg)
         (void)flatend_context_add_trailer(ctx, trailers[i].name, trailers[i].value);
     }
     (void)flatend_context_add_trailer(ctx, "X-Last", "1");
-    if (flatend_context_add_trailer(ctx, "x y", "2") != FLATEND_EINVAL) {
+    if (flatend_context_add_trailer(ctx, "x\ty", "2") != FLATEND_EINVAL) {
         (void)flatend_context_fail(ctx, 500, "a name with a blank was taken");
     }
 }

@@ -60,3 +60,8 @@ bool fe_is_field_value(struct fe_view v)
     }
     return are_field_chars(v.ptr + i, v.len - i);
 }
+
+bool fe_is_header_name(struct fe_view v)
+{
+    return v.len > 0 && fe_is_field_value(v) && memchr(v.ptr, '\t', v.len) == NULL;
+}

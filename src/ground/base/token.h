@@ -17,4 +17,8 @@ static inline bool fe_is_field_char(uint8_t c)
 bool fe_is_token(struct fe_view v);
 bool fe_is_field_value(struct fe_view v);
 
+/* What the name of a header in the mesh may be: any text without control characters. HTTP forbids
+ * much of it. */
+bool fe_is_header_name(struct fe_view v);
+
 #endif

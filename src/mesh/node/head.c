@@ -179,8 +179,7 @@ static int grow(struct fe_response_head *head)
     return 0;
 }
 
-/* Names go out in lower case, as they come in from the gateway and as HTTP/2 wants them. */
-static char *copy_lower(struct fe_arena *arena, struct fe_view name)
+const char *fe_head_copy_name(struct fe_arena *arena, struct fe_view name)
 {
     char *copy = fe_arena_copy(arena, name);
 
@@ -196,16 +195,20 @@ static int make_header(struct fe_response_head *head, const char *name, const ch
 {
     const struct limits limits = limits_of(head);
 
+    if (name == NULL || value == NULL) {
+        return FLATEND_EINVAL;
+    }
     header->name = fe_view_str(name);
     header->value = fe_view_str(value);
-    if (header->name.len > limits.name_max || !fe_is_token(header->name) ||
-        !fe_is_field_value(header->value)) {
+    /* What begins with a colon is ours to say: `:status`. */
+    if (header->name.len > limits.name_max || !fe_is_header_name(header->name) ||
+        header->name.ptr[0] == ':' || !fe_is_field_value(header->value)) {
         return FLATEND_EINVAL;
     }
     if (size_of(head, header) > limits.size_max) {
         return FLATEND_ETOOBIG;
     }
-    header->name.ptr = (const uint8_t *)copy_lower(head->arena, header->name);
+    header->name.ptr = (const uint8_t *)fe_head_copy_name(head->arena, header->name);
     header->value.ptr = (const uint8_t *)fe_arena_copy(head->arena, header->value);
     return header->name.ptr != NULL && header->value.ptr != NULL ? 0 : FLATEND_ENOMEM;
 }

@@ -42,6 +42,10 @@ const struct flatend_header *fe_received_head_find(const struct fe_received_head
 /* The value of `:status`: 200 if it is absent or not a status. */
 int fe_received_head_status(const struct fe_received_head *head);
 
+/* A copy in lower case: names go out as they come in from the gateway, and as HTTP/2 wants them.
+ * NULL: out of memory. */
+const char *fe_head_copy_name(struct fe_arena *arena, struct fe_view name) FE_MUST_USE;
+
 /* A response head under construction. Everything in it lives in its arena. */
 struct fe_response_head {
     struct fe_arena *arena;
@@ -58,8 +62,8 @@ struct fe_response_head {
 void fe_response_head_init(struct fe_response_head *head, struct fe_arena *arena,
                            uint32_t peer_max);
 
-/* FLATEND_EINVAL: not a name or a value of HTTP, or a name of more than 255 bytes for a peer that
- * takes none; FLATEND_ETOOBIG; FLATEND_ENOMEM. */
+/* FLATEND_EINVAL: not the name or the value of a header, or a name that begins with ':', or one of
+ * more than 255 bytes for a peer that takes none; FLATEND_ETOOBIG; FLATEND_ENOMEM. */
 int fe_response_head_add(struct fe_response_head *head, const char *name,
                          const char *value) FE_MUST_USE;
 int fe_response_head_set(struct fe_response_head *head, const char *name,
