@@ -37,7 +37,8 @@
  * below. Strings are UTF-8 and end in NUL unless a length is beside them. Times are milliseconds,
  * sizes bytes. Whatever is passed in is copied unless the text says otherwise. Every function says
  * from which threads it may be called. The library has no mutable global state: any number of nodes
- * may live in one process.
+ * may live in one process. Structs start from zero ({0}, memset): fields that are reserved, or that
+ * a later version adds, must be. The header is C89 and later, and C++11 and later.
  */
 #ifndef FLATEND_H
 #define FLATEND_H
@@ -51,13 +52,27 @@
 extern "C" {
 #endif
 
+/* C89 has no bool of its own; compilers know it all the same, and clang says so for each. */
+#if defined(__clang__) && !defined(__cplusplus) &&                                                 \
+    (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
+#define FLATEND_C89
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wc99-extensions"
+#endif
+
+/* What only some compilers know is left out for the others. */
+#if defined(__GNUC__) || defined(__clang__)
+#define FLATEND_ATTRIBUTE(attribute) __attribute__((attribute))
+#else
+#define FLATEND_ATTRIBUTE(attribute)
+#endif
 #if defined(FLATEND_BUILD)
-#define FLATEND_API __attribute__((visibility("default")))
+#define FLATEND_API FLATEND_ATTRIBUTE(visibility("default"))
 #else
 #define FLATEND_API
 #endif
-#define FLATEND_MUST_USE          __attribute__((warn_unused_result))
-#define FLATEND_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define FLATEND_MUST_USE          FLATEND_ATTRIBUTE(warn_unused_result)
+#define FLATEND_PRINTF(fmt, args) FLATEND_ATTRIBUTE(format(printf, fmt, args))
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
@@ -91,11 +106,12 @@ extern "C" {
     X(EOVERFLOW, -26, "buffer too small")                                                          \
     X(EDENIED, -27, "not allowed")
 
+/* FLATEND_OK is the last because C89 and C++98 allow no comma behind the last one. */
 enum flatend_code {
-    FLATEND_OK = 0,
 #define FLATEND_DEFINE_CODE(name, code, text) FLATEND_##name = (code),
     FLATEND_ERRORS(FLATEND_DEFINE_CODE)
 #undef FLATEND_DEFINE_CODE
+        FLATEND_OK = 0
 };
 
 /* The text of a code ("out of memory"), and its name ("ENOMEM"). Never NULL. Any thread. */
@@ -162,6 +178,7 @@ struct flatend_id {
     /* The peer has proven for this very connection that the key is its own. False for peers of the
      * old protocol, whose proof can be replayed: do not base a decision on such a key. */
     bool is_proven;
+    void *reserved[5]; /* 0 */
 };
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -213,7 +230,7 @@ struct flatend_event {
     struct flatend_node *node;       /* whose event it is */
     struct flatend_context *context; /* of a request, else NULL */
     struct flatend_stream *stream;   /* of a call, else NULL */
-    void *reserved[4];
+    void *reserved[4];               /* 0 */
 };
 
 /* Makes an empty queue. FLATEND_ENOMEM. Any thread. */
@@ -242,12 +259,7 @@ FLATEND_API void flatend_queue_free(struct flatend_queue *queue);
 
 struct uv_loop_s;
 
-enum flatend_log_level {
-    FLATEND_LOG_ERROR,
-    FLATEND_LOG_WARN,
-    FLATEND_LOG_INFO,
-    FLATEND_LOG_DEBUG,
-};
+enum flatend_log_level { FLATEND_LOG_ERROR, FLATEND_LOG_WARN, FLATEND_LOG_INFO, FLATEND_LOG_DEBUG };
 
 /* Receives the node's log, one line without newline a call. Called on the node's thread and on any
  * thread that is in a call of this library, so possibly on several at once; must not call back into
@@ -273,12 +285,12 @@ enum flatend_service_flags {
      * their time. Without it a request starts when its body is complete, or the first 64 KiB of it
      * are there, or 50 ms have passed: so a slow upload holds no thread at its beginning. An inline
      * handler that streams has to keep the request: its reads say FLATEND_EAGAIN. */
-    FLATEND_SERVICE_STREAMING = 1 << 1,
+    FLATEND_SERVICE_STREAMING = 1 << 1
 };
 
 enum {
-    FLATEND_INLINE_BODY_MAX = 65536,       /* request bytes that an inline service is given */
-    FLATEND_INLINE_RESPONSE_MAX = 1048576, /* response bytes that it may write */
+    FLATEND_INLINE_BODY_MAX = 65536,      /* request bytes that an inline service is given */
+    FLATEND_INLINE_RESPONSE_MAX = 1048576 /* response bytes that it may write */
 };
 
 struct flatend_service {
@@ -290,6 +302,7 @@ struct flatend_service {
      * flatend_context_keep had been called with this queue. Freed before the service ends, it
      * refuses requests from then on. */
     struct flatend_queue *queue;
+    void *reserved[4]; /* must be 0 */
 };
 
 /* Only nodes with one of these keys may provide the service. */
@@ -297,12 +310,13 @@ struct flatend_service_rule {
     const char *service;
     const struct flatend_public_key *keys;
     size_t n_keys;
+    void *reserved[2]; /* must be 0 */
 };
 
 enum { FLATEND_MESH_SECRET_MIN = 16 }; /* bytes */
 
 struct flatend_options {
-    size_t size; /* set by FLATEND_OPTIONS_INIT */
+    size_t size; /* set by flatend_options_init and FLATEND_OPTIONS_INIT */
 
     /* The address at which peers can reach this node, "host:port". NULL: the first bind address
      * that is no unix socket. */
@@ -371,6 +385,12 @@ struct flatend_options {
     struct uv_loop_s *loop;
 };
 
+/* Fills in the defaults, for a struct of `size` bytes: pass sizeof(struct flatend_options), as the
+ * compiler of the application sees it. An older library zeroes what it does not know, and
+ * flatend_node_new takes that; a newer one fills in no more than `size` bytes. Any thread. */
+FLATEND_API void flatend_options_init(struct flatend_options *options, size_t size);
+
+/* The same as an initializer, for C99 and later. */
 #define FLATEND_OPTIONS_INIT                                                                       \
     {                                                                                              \
         .size = sizeof(struct flatend_options), .reconnect_attempts = 8,                           \
@@ -379,8 +399,9 @@ struct flatend_options {
         .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO,                               \
     }
 
-/* Makes a node from `options`, all of which is checked and copied. On failure `*node` is NULL and
- * `error` (may be NULL) says which option. FLATEND_EINVAL, FLATEND_EADDR, FLATEND_EKEY,
+/* Makes a node from `options`, all of which is checked and copied. Options that are longer than
+ * those which this library knows are taken if what it does not know is zero. On failure `*node` is
+ * NULL and `error` (may be NULL) says which option. FLATEND_EINVAL, FLATEND_EADDR, FLATEND_EKEY,
  * FLATEND_ENOMEM. Any thread; the node's owner frees it with flatend_node_free. */
 FLATEND_API int flatend_node_new(const struct flatend_options *options, struct flatend_node **node,
                                  struct flatend_error *error) FLATEND_MUST_USE;
@@ -428,11 +449,14 @@ FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
 
 /* ---- in a handler --------------------------------------------------------------------------- */
 
-/* Name and value of one header; the value has `value_len` bytes and a NUL behind them. */
+/* Name and value of one header. In what the library hands out, a NUL stands behind the value's
+ * `value_len` bytes. */
 struct flatend_header {
     const char *name;
     const char *value;
     size_t value_len;
+    unsigned flags;    /* 0: none are defined yet */
+    unsigned reserved; /* must be 0 */
 };
 
 /* The requester. */
@@ -492,10 +516,11 @@ FLATEND_API const struct flatend_header *flatend_context_trailers(struct flatend
 FLATEND_API unsigned flatend_context_remaining_ms(struct flatend_context *ctx);
 
 /* Sets a response header, replacing one of the same name, or adds another one (Set-Cookie).
- * FLATEND_ESTATE after the first write, FLATEND_EINVAL for a name or value that HTTP forbids,
- * FLATEND_ETOOBIG when the headers outgrow what the requester takes: 256 KiB and 4,095 headers;
- * 4,075 bytes, and names of at most 255 (FLATEND_EINVAL), if it is a node of the old protocol or of
- * an earlier build. */
+ * FLATEND_ESTATE after the first write, FLATEND_EINVAL for a name or a value with control
+ * characters (a value may have tabs), or a name that is empty or begins with ':', FLATEND_ETOOBIG
+ * when the headers outgrow what the requester takes: 256 KiB and 4,095 headers; 4,075 bytes, and
+ * names of at most 255 (FLATEND_EINVAL), if it is a node of the old protocol or of an earlier
+ * build. */
 FLATEND_API int flatend_context_set_header(struct flatend_context *ctx, const char *name,
                                            const char *value);
 FLATEND_API int flatend_context_add_header(struct flatend_context *ctx, const char *name,
@@ -563,6 +588,8 @@ FLATEND_API bool flatend_context_is_canceled(const struct flatend_context *ctx);
 
 /* ---- calling services ----------------------------------------------------------------------- */
 
+/* Names of headers are any text without control characters, and are sent in lower case; values may
+ * have tabs besides. */
 struct flatend_request {
     const char *const *services; /* tried in the provider in this order; at least one */
     size_t n_services;
@@ -572,6 +599,7 @@ struct flatend_request {
     size_t body_len;
     uint64_t provider;   /* a `flatend_provider.handle`, or 0: any provider */
     unsigned timeout_ms; /* until the response headers; 0: no limit. The provider is told */
+    unsigned flags;      /* 0: none are defined yet */
     /* The request on whose behalf this one is made, or NULL: when it is canceled so is this one,
      * and what is left of its time is the most that this one gets. */
     struct flatend_context *parent;
@@ -579,6 +607,7 @@ struct flatend_request {
      * would block says FLATEND_EAGAIN. NULL: every function waits. */
     struct flatend_queue *queue;
     void *arg;
+    void *reserved[8]; /* must be 0 */
 };
 
 /* Sends a request and returns its stream, which the caller closes. With `body` given, the request
@@ -661,6 +690,7 @@ FLATEND_API void flatend_response_free(struct flatend_response *response);
 struct flatend_provider {
     uint64_t handle;
     struct flatend_id id;
+    void *reserved[4]; /* 0 */
 };
 
 /* The connected providers of any of `services`, each node once, and this node itself if it is one.
@@ -668,6 +698,11 @@ struct flatend_provider {
 FLATEND_API ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
                                            size_t n_services, struct flatend_provider *providers,
                                            size_t cap) FLATEND_MUST_USE;
+
+#ifdef FLATEND_C89
+#pragma clang diagnostic pop
+#undef FLATEND_C89
+#endif
 
 #ifdef __cplusplus
 }

@@ -54,7 +54,7 @@ static void echo(struct flatend_context *ctx, void *arg)
 /* A request in two pieces with trailers; 0 if all of it came back. */
 static int call(struct flatend_node *node, const char *service, struct flatend_context *parent)
 {
-    const struct flatend_header header = {"x-more", long_text, 20000};
+    const struct flatend_header header = {.name = "x-more", .value = long_text, .value_len = 20000};
     struct flatend_request request = {
         .services = &service,
         .n_services = 1,

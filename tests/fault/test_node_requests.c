@@ -38,7 +38,8 @@ static void by_keeping(struct flatend_context *ctx, void *arg)
 
 static int call(struct flatend_node *node, const char *service, const char *cookies)
 {
-    const struct flatend_header header = {"cookie", cookies, strlen(cookies)};
+    const struct flatend_header header = {
+        .name = "cookie", .value = cookies, .value_len = strlen(cookies)};
     const struct flatend_request request = {.services = &service,
                                             .n_services = 1,
                                             .headers = &header,

@@ -166,7 +166,7 @@ static void make_headers(struct flatend_header headers[HEADERS])
         memset(value, 'v', VALUE);
     }
     for (size_t i = 0; i < HEADERS; i++) {
-        headers[i] = (struct flatend_header){names[i], value, VALUE};
+        headers[i] = (struct flatend_header){.name = names[i], .value = value, .value_len = VALUE};
     }
 }
 
@@ -185,7 +185,8 @@ static void long_names_both_ways(void **state)
 {
     struct world *world = *state;
     char name[1001];
-    const struct flatend_header headers[] = {{name, "value", 5}, {"x", "", 0}};
+    const struct flatend_header headers[] = {{.name = name, .value = "value", .value_len = 5},
+                                             {.name = "x", .value = ""}};
 
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
@@ -240,7 +241,7 @@ static void requests_that_no_node_takes(void **state)
     struct world *world = *state;
     struct flatend_header *many = calloc(MANY, sizeof(*many));
     char *name = malloc(65537);
-    struct flatend_header header = {name, "", 0};
+    struct flatend_header header = {.name = name, .value = ""};
     struct flatend_header headers[HEADERS];
 
     assert_non_null(many);
@@ -251,10 +252,10 @@ static void requests_that_no_node_takes(void **state)
     assert_int_equal(push_code(world->client, &header, 1), FLATEND_EINVAL);
     name[65535] = '\0';
     assert_int_equal(push_code(world->client, &header, 1), 0);
-    header = (struct flatend_header){"a", "", SIZE_MAX};
+    header = (struct flatend_header){.name = "a", .value = "", .value_len = SIZE_MAX};
     assert_int_equal(push_code(world->client, &header, 1), FLATEND_ETOOBIG);
     for (size_t i = 0; i < MANY; i++) {
-        many[i] = (struct flatend_header){"aaaaa", "b", 1};
+        many[i] = (struct flatend_header){.name = "aaaaa", .value = "b", .value_len = 1};
     }
     assert_int_equal(push_code(world->client, many, MANY), FLATEND_ETOOBIG);
     assert_int_equal(push_code(world->client, many, MANY - 1), 0);
@@ -273,7 +274,7 @@ static void a_provider_that_takes_none(void **state)
     const struct fe_self *const selves[] = {&old, &without};
     struct flatend_header headers[HEADERS];
     char name[257];
-    struct flatend_header header = {name, "", 0};
+    struct flatend_header header = {.name = name, .value = ""};
 
     (void)state;
     make_headers(headers);

@@ -43,7 +43,9 @@ static struct fe_node_snapshot *look(struct flatend_node *node)
 
 static struct flatend_stream *push(struct flatend_node *node, const char *service)
 {
-    static const struct flatend_header headers[] = {{":method", "POST", 4}, {":path", "/a/b?c", 6}};
+    static const struct flatend_header headers[] = {
+        {.name = ":method", .value = "POST", .value_len = 4},
+        {.name = ":path", .value = "/a/b?c", .value_len = 6}};
     const struct flatend_request request = {.services = &service,
                                             .n_services = 1,
                                             .headers = headers,

@@ -52,7 +52,7 @@ static struct flatend_response *ask(const struct world *world, const struct flat
 
 static struct flatend_header header(const char *name, const char *value)
 {
-    return (struct flatend_header){name, value, strlen(value)};
+    return (struct flatend_header){.name = name, .value = value, .value_len = strlen(value)};
 }
 
 static const char *value_of(const struct flatend_response *response, const char *name)

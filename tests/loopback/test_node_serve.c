@@ -281,7 +281,8 @@ static void test_first_service_that_it_has(void **state)
 {
     struct pair *pair = *state;
     const char *const names[] = {"nobody", "describe", "hello"};
-    const struct flatend_header headers[] = {{"x-test", "one", 3}, {"x-test", "two", 3}};
+    const struct flatend_header headers[] = {{.name = "x-test", .value = "one", .value_len = 3},
+                                             {.name = "x-test", .value = "two", .value_len = 3}};
     struct flatend_request request = {.services = names, .n_services = 3, .body = ""};
     struct flatend_stream *stream;
     const char *answer;
@@ -344,7 +345,7 @@ static void test_request_head_too_large(void **state)
     struct pair *pair = *state;
     const char *const names[] = {"hello"};
     static char value[HEAD_MAX];
-    const struct flatend_header header = {"x", value, sizeof(value)};
+    const struct flatend_header header = {.name = "x", .value = value, .value_len = sizeof(value)};
     struct flatend_request request = {.services = names, .n_services = 1, .body = ""};
     struct flatend_stream *stream;
 

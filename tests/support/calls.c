@@ -11,7 +11,8 @@
 struct flatend_stream *calls_push(struct flatend_node *node, const char *service, const char *body,
                                   const char *name, const char *value)
 {
-    const struct flatend_header header = {name, value, value != NULL ? strlen(value) : 0};
+    const struct flatend_header header = {
+        .name = name, .value = value, .value_len = value != NULL ? strlen(value) : 0};
     struct flatend_request request = {
         .services = &service,
         .n_services = 1,

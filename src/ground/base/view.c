@@ -15,6 +15,16 @@ bool fe_view_equal_nocase(struct fe_view a, struct fe_view b)
     return true;
 }
 
+bool fe_view_is_zero(struct fe_view v)
+{
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool fe_view_has_prefix(struct fe_view v, struct fe_view prefix)
 {
     return v.len >= prefix.len && fe_view_equal(fe_view_of(v.ptr, prefix.len), prefix);

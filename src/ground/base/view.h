@@ -32,6 +32,9 @@ static inline bool fe_view_equal(struct fe_view a, struct fe_view b)
 /* Equality that folds ASCII letters, as header names compare. */
 bool fe_view_equal_nocase(struct fe_view a, struct fe_view b);
 
+/* No other byte than zero; so are no bytes at all. */
+bool fe_view_is_zero(struct fe_view v);
+
 bool fe_view_has_prefix(struct fe_view v, struct fe_view prefix);
 
 /* Without the first `n` bytes; `n` is at most the length. */

@@ -136,6 +136,9 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
     if (settings->is_anonymous) {
         return 0;
     }
+    if (n > 0 && options->bind_addrs == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "bind_addrs: NULL, but not none");
+    }
     if (n > FE_BIND_ADDRS_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "bind_addrs: at most %d", FE_BIND_ADDRS_MAX);
     }
@@ -144,7 +147,9 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
-        int code = parse_addr(&settings->bind_addrs[i], options->bind_addrs[i], error);
+        const char *text = options->bind_addrs[i];
+        int code = text != NULL ? parse_addr(&settings->bind_addrs[i], text, error)
+                                : fe_err_set(error, FLATEND_EINVAL, "NULL");
 
         if (code != 0) {
             (void)fe_err_wrap(error, "bind_addrs[%zu]", i);
@@ -174,6 +179,9 @@ int fe_service_check(const struct flatend_service *service, struct flatend_error
     }
     if ((service->flags & ~(unsigned)SERVICE_FLAGS) != 0) {
         return fe_err_set(error, FLATEND_EINVAL, "'%s' has unknown flags", service->name);
+    }
+    if (!fe_view_is_zero(fe_view_of(service->reserved, sizeof(service->reserved)))) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s': reserved fields must be 0", service->name);
     }
     if (service->queue != NULL && (service->flags & FLATEND_SERVICE_INLINE) != 0) {
         return fe_err_set(error, FLATEND_EINVAL, "'%s' has a queue, so it cannot be inline",
@@ -225,6 +233,9 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
     size_t n = options->n_services;
     size_t size = 0;
 
+    if (n > 0 && options->services == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "services: NULL, but not none");
+    }
     if (n > FE_SERVICES_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "services: at most %d", FE_SERVICES_MAX);
     }
@@ -256,12 +267,11 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
 int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
                      struct flatend_error *error)
 {
-    int code;
+    int code = fe_options_check_size(options, error);
 
     *settings = (struct fe_settings){0};
-    if (options->size != sizeof(*options)) {
-        return fe_err_set(error, FLATEND_EINVAL,
-                          "size: not set; initialize options with FLATEND_OPTIONS_INIT");
+    if (code != 0) {
+        return code;
     }
     fe_arena_init(&settings->arena, 0);
     copy_numbers(settings, options);

@@ -64,6 +64,10 @@ struct fe_settings {
 int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
                      struct flatend_error *error) FE_MUST_USE;
 
+/* Whether this library knows all that is set in them. FLATEND_EINVAL. */
+int fe_options_check_size(const struct flatend_options *options,
+                          struct flatend_error *error) FE_MUST_USE;
+
 /* One service, as it comes from outside: FLATEND_EINVAL, `error` says why. */
 int fe_service_check(const struct flatend_service *service,
                      struct flatend_error *error) FE_MUST_USE;

@@ -36,7 +36,7 @@ static void run_query(struct fe_sync_task *sync_task)
         fe_registry_list(registry, query->services, query->n_services, query->peers, query->cap);
 
     for (size_t i = 0; i < n && i < query->cap; i++) {
-        query->providers[i].handle = query->peers[i]->handle;
+        query->providers[i] = (struct flatend_provider){.handle = query->peers[i]->handle};
         fe_public_id(query->peers[i], &query->providers[i].id);
     }
     query->n = n;

@@ -6,6 +6,7 @@
 #include "mesh/node/context.h"
 #include "mesh/node/outgoing.h"
 #include "mesh/node/read_all.h"
+#include "mesh/node/request_check.h"
 
 /* A copy of a string in the arena; an empty view: out of memory. */
 static struct fe_view copy(struct fe_arena *arena, struct fe_view text)
@@ -57,8 +58,10 @@ static int copy_headers(struct flatend_stream *stream, const struct flatend_requ
     }
     for (size_t i = 0; i < request->n_headers; i++) {
         const struct flatend_header *header = &request->headers[i];
+        struct fe_view name = fe_view_str(header->name);
 
-        headers[i].name = copy(&stream->arena, fe_view_str(header->name));
+        headers[i].name =
+            (struct fe_view){(const uint8_t *)fe_head_copy_name(&stream->arena, name), name.len};
         headers[i].value = copy(&stream->arena, fe_view_of(header->value, header->value_len));
         if (headers[i].name.ptr == NULL || headers[i].value.ptr == NULL) {
             return FLATEND_ENOMEM;
@@ -67,40 +70,6 @@ static int copy_headers(struct flatend_stream *stream, const struct flatend_requ
     stream->request.headers = headers;
     stream->request.n_headers = request->n_headers;
     return stream->timeout_ms > 0 ? add_timeout(stream, &headers[request->n_headers]) : 0;
-}
-
-static size_t at_most_head(size_t len)
-{
-    return len < FE_HEAD_MAX ? len : FE_HEAD_MAX;
-}
-
-/* What is sure to be too large for any provider need not be copied. */
-static int check_request(const struct flatend_request *request)
-{
-    size_t size = 0;
-
-    if (request->n_services == 0 || request->services == NULL ||
-        (request->n_headers > 0 && request->headers == NULL) ||
-        (request->body_len > 0 && request->body == NULL)) {
-        return FLATEND_EINVAL;
-    }
-    for (size_t i = 0; i < request->n_services && size <= FE_HEAD_MAX; i++) {
-        size_t len = strlen(request->services[i]);
-
-        if (len < 1 || len > FE_SERVICE_NAME_MAX) {
-            return FLATEND_EINVAL;
-        }
-        size += 1 + len;
-    }
-    for (size_t i = 0; i < request->n_headers && size <= FE_HEAD_MAX; i++) {
-        size_t len = strlen(request->headers[i].name);
-
-        if (len < 1 || len > UINT16_MAX) {
-            return FLATEND_EINVAL;
-        }
-        size += 3 + len + at_most_head(request->headers[i].value_len);
-    }
-    return size <= FE_HEAD_MAX ? 0 : FLATEND_ETOOBIG;
 }
 
 /* As much of the body as may wait goes along with the request; all of it if its owner does not
@@ -220,9 +189,7 @@ static int write_rest(struct flatend_stream *stream, const struct flatend_reques
 
 static int fail(const struct flatend_request *request, int code, struct flatend_error *error)
 {
-    return fe_err_set(error, code, "service '%s': %s",
-                      request->n_services > 0 && request->services != NULL ? request->services[0]
-                                                                           : "",
+    return fe_err_set(error, code, "service '%s': %s", request->services[0],
                       flatend_strerror(code));
 }
 
@@ -231,14 +198,14 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
 {
     struct flatend_stream *stream;
     ssize_t n;
-    int code = check_request(request);
+    int code = fe_request_check(request, error);
 
     *out = NULL;
-    if (code == 0 && request->queue == NULL && fe_node_is_own_thread(node)) {
-        code = FLATEND_ESTATE;
-    }
     if (code != 0) {
-        return fail(request, code, error);
+        return code;
+    }
+    if (request->queue == NULL && fe_node_is_own_thread(node)) {
+        return fail(request, FLATEND_ESTATE, error);
     }
     stream = stream_new(node, request);
     if (stream == NULL) {

@@ -7,8 +7,11 @@ static int copy_secret(struct fe_trust *trust, const struct flatend_options *opt
 {
     size_t len = options->mesh_secret_len;
 
-    if (options->mesh_secret == NULL) {
+    if (options->mesh_secret == NULL && len == 0) {
         return 0;
+    }
+    if (options->mesh_secret == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "mesh_secret: NULL, but not empty");
     }
     if (len < FLATEND_MESH_SECRET_MIN || len > FE_MESH_SECRET_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "mesh_secret: must have %d to %d bytes",
@@ -36,6 +39,9 @@ static int copy_allowed(struct fe_settings *settings, const struct flatend_optio
 {
     struct fe_trust *trust = &settings->trust;
 
+    if (options->n_allowed_keys > 0 && options->allowed_keys == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "allowed_keys: NULL, but not none");
+    }
     if (options->n_allowed_keys > FE_TRUST_ENTRIES_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "allowed_keys: at most %d", FE_TRUST_ENTRIES_MAX);
     }
@@ -58,6 +64,12 @@ static int copy_rule(struct fe_settings *settings, const struct flatend_service_
         return fe_err_set(error, FLATEND_EINVAL, "'%s' must have 1 to %d keys", rule->service,
                           FE_TRUST_ENTRIES_MAX);
     }
+    if (rule->keys == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s': keys: NULL, but not none", rule->service);
+    }
+    if (!fe_view_is_zero(fe_view_of(rule->reserved, sizeof(rule->reserved)))) {
+        return fe_err_set(error, FLATEND_EINVAL, "'%s': reserved fields must be 0", rule->service);
+    }
     name = fe_arena_copy(&settings->arena, fe_view_str(rule->service));
     copy->keys = copy_keys(&settings->arena, rule->keys, rule->n_keys);
     if (name == NULL || copy->keys == NULL) {
@@ -75,6 +87,9 @@ static int copy_rules(struct fe_settings *settings, const struct flatend_options
     size_t n = options->n_service_rules;
     struct fe_trust_rule *rules;
 
+    if (n > 0 && options->service_rules == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "service_rules: NULL, but not none");
+    }
     if (n > FE_TRUST_ENTRIES_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "service_rules: at most %d", FE_TRUST_ENTRIES_MAX);
     }

@@ -170,7 +170,8 @@ static void add_rule(struct peer *peer, char *text)
     }
     *equals = '\0';
     peer->rule_keys[i] = parse_key(equals + 1);
-    peer->rules[i] = (struct flatend_service_rule){text, &peer->rule_keys[i], 1};
+    peer->rules[i] =
+        (struct flatend_service_rule){.service = text, .keys = &peer->rule_keys[i], .n_keys = 1};
 }
 
 static void load_key(struct peer *peer, const char *path)
