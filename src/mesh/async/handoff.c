@@ -12,10 +12,26 @@ static void on_turn_end(struct fe_deferred *deferred)
     fe_mutex_unlock(&handoff->lock);
 }
 
-int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker, struct fe_pool *pool,
+void fe_handoff_env_init(struct fe_handoff_env *env)
+{
+    env->worker = NULL;
+    fe_pool_init_shared(&env->blocks);
+    atomic_init(&env->n_waiting, 0);
+}
+
+void fe_handoff_env_deinit(struct fe_handoff_env *env)
+{
+    FE_ASSERT(atomic_load(&env->n_waiting) == 0, "what waited in hand-offs went with them");
+    fe_pool_deinit(&env->blocks);
+}
+
+int fe_handoff_init(struct fe_handoff *handoff, struct fe_handoff_env *env,
                     void (*on_task)(struct fe_task *task))
 {
-    *handoff = (struct fe_handoff){.worker = worker,
+    struct fe_pool *const pool = &env->blocks;
+
+    *handoff = (struct fe_handoff){.worker = env->worker,
+                                   .env = env,
                                    .on_reset_event = FLATEND_EVENT_FAILED,
                                    .n_holders = 1,
                                    .in_max = FE_HANDOFF_IN_MAX};
@@ -40,6 +56,7 @@ void fe_handoff_clear(struct fe_handoff *handoff)
     FE_ASSERT(!handoff->is_posted, "a task that is under way has its hand-off");
     fe_event_source_detach(&handoff->events);
     fe_deferred_cancel(&handoff->wake);
+    fe_handoff_count_less(handoff, handoff->in.len + handoff->n_unsent);
     fe_chain_deinit(&handoff->in);
     fe_chain_deinit(&handoff->out);
     fe_chain_deinit(&handoff->sending);
@@ -101,12 +118,13 @@ static ssize_t read_some(struct fe_handoff *handoff, void *buf, size_t cap, bool
     handoff->in_max = FE_HANDOFF_IN_READ_MAX;
     if (handoff->in.len > 0) {
         n = (ssize_t)fe_chain_read(&handoff->in, buf, cap);
+        fe_handoff_count_less(handoff, (size_t)n);
     } else if (handoff->is_complete) {
         n = 0;
     } else {
         n = handoff->code != 0 ? handoff->code : FLATEND_EAGAIN;
     }
-    if (handoff->owes_resume && handoff->in.len <= handoff->in_max / 2) {
+    if (handoff->owes_resume && handoff->in.len <= fe_handoff_bound(handoff, handoff->in_max) / 2) {
         handoff->owes_resume = false;
         handoff->commands |= FE_HANDOFF_RESUME;
         *wakes = post(handoff);
@@ -154,6 +172,7 @@ static int append(struct fe_handoff *handoff, const void *data, size_t len, bool
 
     if (code == 0) {
         handoff->n_unsent += len;
+        fe_handoff_count_more(handoff, len);
         handoff->commands |= FE_HANDOFF_SEND_HEAD;
         *wakes = post(handoff);
     }
@@ -166,7 +185,7 @@ static int check_writable(struct fe_handoff *handoff)
     if (handoff->code != 0 || handoff->is_discarding) {
         return handoff->code;
     }
-    return handoff->n_unsent >= FE_HANDOFF_OUT_MAX ? FLATEND_EAGAIN : 0;
+    return handoff->n_unsent >= fe_handoff_bound(handoff, FE_HANDOFF_OUT_MAX) ? FLATEND_EAGAIN : 0;
 }
 
 int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t len)

@@ -24,6 +24,8 @@
 #ifndef FE_MESH_ASYNC_HANDOFF_H
 #define FE_MESH_ASYNC_HANDOFF_H
 
+#include <stdatomic.h>
+
 #include "ground/base/chain.h"
 #include "ground/os/thread.h"
 #include "ground/uv/task_queue.h"
@@ -39,7 +41,23 @@ enum {
     /* Bytes that wait for the network before a writer is held back. One write of more than that is
      * taken whole by a writer that does not wait, if nothing is before it. */
     FE_HANDOFF_OUT_MAX = 256 * 1024,
+    /* What waits in all hand-offs of a node together before each of them is given no more than
+     * FE_HANDOFF_SMALL, in either direction: many slow clients do not add up. */
+    FE_HANDOFF_ALL_MAX = 64 * 1024 * 1024,
+    FE_HANDOFF_SMALL = 16 * 1024,
 };
+
+/* What the hand-offs of a node share. */
+struct fe_handoff_env {
+    struct fe_worker *worker;
+    struct fe_pool blocks;   /* shared by the threads */
+    atomic_size_t n_waiting; /* bytes in all of them */
+};
+
+/* Once the node has a worker, it is set there. */
+void fe_handoff_env_init(struct fe_handoff_env *env);
+/* When all hand-offs are freed or detached. */
+void fe_handoff_env_deinit(struct fe_handoff_env *env);
 
 /* What the application's side asks of the node's. All but RESUME stay once asked. */
 enum fe_handoff_command {
@@ -53,6 +71,7 @@ enum fe_handoff_command {
 
 struct fe_handoff {
     struct fe_worker *worker;
+    struct fe_handoff_env *env; /* under `lock`; NULL once it is detached */
     struct fe_task task;
     struct fe_mutex lock;
     struct fe_cond changed;
@@ -78,9 +97,9 @@ struct fe_handoff {
     struct fe_chain sending;
 };
 
-/* `on_task` runs on the worker. Blocks come from the shared pool, which lives until the hand-off is
- * freed or detached. One holder. FLATEND_ENOMEM. */
-int fe_handoff_init(struct fe_handoff *handoff, struct fe_worker *worker, struct fe_pool *pool,
+/* `on_task` runs on the worker of `env`, which lives until the hand-off is freed or detached. One
+ * holder. FLATEND_ENOMEM. */
+int fe_handoff_init(struct fe_handoff *handoff, struct fe_handoff_env *env,
                     void (*on_task)(struct fe_task *task)) FE_MUST_USE;
 void fe_handoff_deinit(struct fe_handoff *handoff);
 
@@ -128,6 +147,11 @@ unsigned fe_handoff_receive(struct fe_handoff *handoff);
  * RELEASE while a task is under way: the task is part of what RELEASE frees. */
 unsigned fe_handoff_collect(struct fe_handoff *handoff);
 
+/* While nobody else has it: body to be sent, without a bound; body that has come, likewise; and
+ * what is commanded once the task is posted. FLATEND_ENOMEM. */
+int fe_handoff_load_out(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
+int fe_handoff_load_in(struct fe_handoff *handoff, struct fe_view data) FE_MUST_USE;
+
 /* Sends what it can of `sending` through `write`, which returns how much it accepted or a code.
  * Lets a blocked writer go on. Zero, or the code. */
 int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
@@ -161,5 +185,32 @@ void fe_handoff_check(struct fe_handoff *handoff);
 /* No task can be posted from now on; what was posted will still be received. False: RELEASE was
  * commanded before, and will come by task. */
 bool fe_handoff_detach(struct fe_handoff *handoff);
+
+/* ---- private to handoff*.c: under the lock ---- */
+
+/* Bytes that wait in any direction are counted for the node, unless it is gone. */
+static inline void fe_handoff_count_more(struct fe_handoff *handoff, size_t n)
+{
+    if (handoff->env != NULL && n > 0) {
+        atomic_fetch_add_explicit(&handoff->env->n_waiting, n, memory_order_relaxed);
+    }
+}
+
+static inline void fe_handoff_count_less(struct fe_handoff *handoff, size_t n)
+{
+    if (handoff->env != NULL && n > 0) {
+        atomic_fetch_sub_explicit(&handoff->env->n_waiting, n, memory_order_relaxed);
+    }
+}
+
+/* How much of `most` may wait now. */
+static inline size_t fe_handoff_bound(const struct fe_handoff *handoff, size_t most)
+{
+    const bool is_tight =
+        handoff->env != NULL &&
+        atomic_load_explicit(&handoff->env->n_waiting, memory_order_relaxed) >= FE_HANDOFF_ALL_MAX;
+
+    return is_tight && most > FE_HANDOFF_SMALL ? FE_HANDOFF_SMALL : most;
+}
 
 #endif

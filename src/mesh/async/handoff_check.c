@@ -16,7 +16,7 @@ static void check_incoming(const struct fe_handoff *handoff)
     FE_ASSERT(handoff->in_max == FE_HANDOFF_IN_MAX || handoff->in_max == FE_HANDOFF_IN_READ_MAX,
               "a reader has read, or not");
     FE_ASSERT(handoff->in.len <= handoff->in_max, "a peer is held back by what is not read");
-    FE_ASSERT(!handoff->owes_resume || handoff->in.len > handoff->in_max / 2 || handoff->code != 0,
+    FE_ASSERT(!handoff->owes_resume || handoff->in.len > FE_HANDOFF_SMALL / 2 || handoff->code != 0,
               "a reader that has space has asked for more");
 }
 

@@ -32,7 +32,8 @@ static void tell_readable(struct fe_handoff *handoff)
 static void tell_writable(struct fe_handoff *handoff)
 {
     if (handoff->owes_writable &&
-        (handoff->n_unsent <= FE_HANDOFF_OUT_MAX / 2 || handoff->code != 0)) {
+        (handoff->n_unsent <= fe_handoff_bound(handoff, FE_HANDOFF_OUT_MAX) / 2 ||
+         handoff->code != 0)) {
         handoff->owes_writable = false;
         fe_event_post(&handoff->events, handoff->worker, FLATEND_EVENT_WRITABLE, 0);
     }
@@ -90,6 +91,27 @@ unsigned fe_handoff_collect(struct fe_handoff *handoff)
     return commands;
 }
 
+int fe_handoff_load_out(struct fe_handoff *handoff, const void *data, size_t len)
+{
+    int code = fe_chain_append(&handoff->sending, data, len);
+
+    if (code == 0) {
+        handoff->n_unsent += len;
+        fe_handoff_count_more(handoff, len);
+    }
+    return code;
+}
+
+int fe_handoff_load_in(struct fe_handoff *handoff, struct fe_view data)
+{
+    int code = fe_chain_append(&handoff->in, data.ptr, data.len);
+
+    if (code == 0) {
+        fe_handoff_count_more(handoff, data.len);
+    }
+    return code;
+}
+
 int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
                     void *to)
 {
@@ -115,6 +137,7 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
         lock(handoff);
         FE_ASSERT(n_sent <= handoff->n_unsent, "bytes that were written and not sent are counted");
         handoff->n_unsent -= n_sent;
+        fe_handoff_count_less(handoff, n_sent);
         fe_handoff_wake(handoff);
         tell_writable(handoff);
         unlock(handoff);
@@ -130,19 +153,18 @@ size_t fe_handoff_on_data(struct fe_handoff *handoff, struct fe_view data)
 
     lock(handoff);
     if (handoff->code == 0) {
+        const size_t bound = fe_handoff_bound(handoff, handoff->in_max);
+        const size_t space = handoff->in.len < bound ? bound - handoff->in.len : 0;
         int code;
 
-        FE_ASSERT(handoff->in.len <= handoff->in_max, "a peer is held back by what is not read");
-        if (n > handoff->in_max - handoff->in.len) {
-            n = handoff->in_max - handoff->in.len;
-        }
-        code = fe_chain_append(&handoff->in, data.ptr, n);
+        n = n < space ? n : space;
+        code = fe_handoff_load_in(handoff, fe_view_of(data.ptr, n));
         if (code != 0) {
             set_code(handoff, code);
         }
         handoff->owes_resume = n < data.len;
         tell_readable(handoff);
-        if (handoff->in.len >= handoff->in_max / 2 || code != 0) {
+        if (handoff->in.len >= bound / 2 || code != 0) {
             fe_handoff_wake(handoff);
         } else {
             fe_worker_defer(handoff->worker, &handoff->wake);
@@ -166,6 +188,7 @@ void fe_handoff_discard(struct fe_handoff *handoff)
 {
     lock(handoff);
     handoff->is_discarding = true;
+    fe_handoff_count_less(handoff, handoff->n_unsent);
     handoff->n_unsent = 0;
     fe_chain_deinit(&handoff->out);
     fe_chain_deinit(&handoff->sending);
@@ -198,7 +221,9 @@ bool fe_handoff_detach(struct fe_handoff *handoff)
     handoff->is_detached = is_held;
     if (is_held) {
         set_code(handoff, FLATEND_ECANCELED);
-        /* The pool ends with the node, which the application's side may outlive. */
+        /* All that ends with the node, which the application's side may outlive. */
+        fe_handoff_count_less(handoff, handoff->in.len + handoff->n_unsent);
+        handoff->env = NULL;
         fe_chain_leave_pool(&handoff->in);
         fe_chain_leave_pool(&handoff->out);
         fe_chain_leave_pool(&handoff->sending);

@@ -173,15 +173,11 @@ int flatend_context_add_trailer(struct flatend_context *ctx, const char *name, c
 /* An inline handler's response waits, in one piece, until it returns. */
 static int write_inline(struct flatend_context *ctx, const void *data, size_t len)
 {
-    int code;
-
     FE_ASSERT(ctx->io.sending.len <= FLATEND_INLINE_RESPONSE_MAX, "an inline response is bounded");
     if (len > FLATEND_INLINE_RESPONSE_MAX - ctx->io.sending.len) {
         return FLATEND_ETOOBIG;
     }
-    code = fe_chain_append(&ctx->io.sending, data, len);
-    ctx->io.n_unsent += code == 0 ? len : 0;
-    return code;
+    return fe_handoff_load_out(&ctx->io, data, len);
 }
 
 static int write_body(struct flatend_context *ctx, const void *data, size_t len)

@@ -79,13 +79,38 @@ void fe_context_cancel_children(struct flatend_context *ctx);
 /* What the requester is told of a code. */
 enum fe_reason fe_context_reason(int code);
 
-/* ---- serve.c ---- */
+/* ---- contexts.c ---- */
 
-/* Gives the request up because its time is up: one that has not started is gone then. */
-void fe_context_time_out(struct flatend_context *ctx);
+/* A context for the request; NULL: out of memory. */
+struct flatend_context *fe_context_new(struct flatend_node *node, struct fe_service *service,
+                                       const struct fe_peer *peer, struct fe_headers headers);
+
+/* Nobody has it any more. */
+void fe_context_release(struct flatend_context *ctx);
+
+/* The node closes, and the application has not finished the request: it may still do so. False: it
+ * has finished it, by a task that is under way. */
+bool fe_context_abandon(struct flatend_context *ctx);
 
 /* The last of the application has left one that is abandoned. Any thread. */
 void fe_context_discard(struct flatend_context *ctx);
+
+/* ---- sending.c ---- */
+
+/* Does what was commanded so far, and frees the context when the application has left it and
+ * everything is sent. */
+void fe_context_pump(struct flatend_context *ctx, unsigned commands);
+void fe_context_on_task(struct fe_task *task);
+
+/* The requester sees a failure, and not a short body; the application learns `code`. */
+void fe_context_give_up(struct flatend_context *ctx, int code);
+
+/* ---- serve.c ---- */
+
+void fe_context_run_job(struct fe_job *job);
+
+/* Gives the request up because its time is up: one that has not started is gone then. */
+void fe_context_time_out(struct flatend_context *ctx);
 
 /* ---- context.c ---- */
 

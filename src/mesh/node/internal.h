@@ -5,6 +5,7 @@
 #include "ground/os/thread.h"
 #include "ground/uv/conn.h"
 #include "ground/uv/task_queue.h"
+#include "mesh/async/handoff.h"
 #include "mesh/async/pool.h"
 #include "mesh/net/mesh.h"
 #include "mesh/node/node.h"
@@ -60,7 +61,7 @@ struct flatend_node {
     struct fe_list waiters;
     struct fe_list abandoned; /* requests that the application had not finished when all closed */
 
-    struct fe_pool blocks; /* shared: of what threads hand to each other */
+    struct fe_handoff_env handoffs; /* what threads hand to each other */
 
     /* The node's thread. */
     struct fe_mesh *mesh; /* NULL before start */
@@ -165,7 +166,7 @@ struct fe_service *fe_node_find_service(const struct flatend_node *node, struct 
 struct fe_service *fe_service_ref(struct fe_service *service);
 void fe_service_unref(struct fe_service *service);
 
-/* ---- serve.c ---- */
+/* ---- contexts.c, serve.c ---- */
 
 void fe_node_on_request(void *arg, struct fe_peer *peer, struct fe_stream *stream,
                         struct fe_names services, struct fe_headers headers);

@@ -122,7 +122,8 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_list_init(&node->abandoned);
     fe_list_init(&node->gathering);
     fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
-    fe_pool_init_shared(&node->blocks);
+    fe_handoff_env_init(&node->handoffs);
+    node->handoffs.worker = worker;
     code = init_parts(node);
     if (code != 0) {
         fe_settings_deinit(&node->settings);
@@ -141,7 +142,7 @@ void fe_node_destroy(struct flatend_node *node)
     fe_node_free_abandoned(node);
     fe_node_deinit_services(node);
     fe_settings_deinit(&node->settings);
-    fe_pool_deinit(&node->blocks);
+    fe_handoff_env_deinit(&node->handoffs);
     free(node->listeners);
     free(node->seeds); /* of a node that was closed before it had started */
     fe_cond_deinit(&node->changed);

@@ -79,11 +79,10 @@ static ssize_t preload(struct flatend_stream *stream, const struct flatend_reque
     size_t n = request->body_len < FE_HANDOFF_OUT_MAX || stream->is_async ? request->body_len
                                                                           : FE_HANDOFF_OUT_MAX;
 
-    if (n > 0 && fe_chain_append(&stream->io.out, request->body, n) != 0) {
+    FE_ASSERT(stream->io.n_unsent == 0, "a call begins with its preload");
+    if (n > 0 && fe_handoff_load_out(&stream->io, request->body, n) != 0) {
         return FLATEND_ENOMEM;
     }
-    FE_ASSERT(stream->io.n_unsent == 0, "a call begins with its preload");
-    stream->io.n_unsent = n;
     stream->io.commands = FE_HANDOFF_SEND_HEAD;
     if (request->body != NULL && n == request->body_len) {
         stream->io.commands |= FE_HANDOFF_FINISH;
@@ -111,7 +110,7 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     if (stream == NULL) {
         return NULL;
     }
-    if (fe_handoff_init(&stream->io, node->worker, &node->blocks, fe_outgoing_on_task) != 0) {
+    if (fe_handoff_init(&stream->io, &node->handoffs, fe_outgoing_on_task) != 0) {
         free(stream);
         return NULL;
     }

@@ -23,6 +23,7 @@ int flatend_node_new(const struct flatend_options *options, struct flatend_node 
         fe_node_destroy(node);
         return fe_err_set(error, code, "event loop: %s", flatend_strerror(code));
     }
+    node->handoffs.worker = node->worker;
     *out = node;
     return 0;
 }
