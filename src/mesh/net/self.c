@@ -160,8 +160,8 @@ static size_t space(const struct fe_sender *sender)
 {
     struct fe_self_end *end = end_of(sender);
 
-    end->is_full = end->n_waiting >= SPACE;
-    return end->is_full ? 0 : SPACE - end->n_waiting;
+    end->is_blocked = end->n_waiting >= SPACE;
+    return end->is_blocked ? 0 : SPACE - end->n_waiting;
 }
 
 static int send_reset(struct fe_sender *sender, uint32_t stream, enum fe_reason reason,
@@ -238,8 +238,8 @@ static int deliver(struct fe_self_end *from, struct fe_self_end *to)
 
 static void let_write(struct fe_self_end *end)
 {
-    if (end->is_full && end->n_waiting < SPACE / 2) {
-        end->is_full = false;
+    if (end->is_blocked && end->n_waiting < SPACE / 2) {
+        end->is_blocked = false;
         fe_peer_on_writable(&end->peer);
     }
 }

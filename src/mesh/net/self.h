@@ -26,7 +26,7 @@ struct fe_self_end {
     struct fe_list packets; /* sent, to the other end */
     size_t n_waiting;       /* body bytes in them */
     uint32_t next_stream;
-    bool is_full; /* said so */
+    bool is_blocked; /* a writer waits for space */
 };
 
 struct fe_self_link {
