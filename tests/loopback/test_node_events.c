@@ -162,68 +162,81 @@ static void what_is_closed_tells_nothing(void **state)
     hanging_deinit(&hanging);
 }
 
-/* Both bodies at once, on this thread alone. */
+/* A body there and back, on one thread. */
+struct conversation {
+    struct flatend_stream *stream;
+    uint8_t *bytes;
+    size_t n_written;
+    size_t n_read;
+    bool is_writable;
+    bool is_readable;
+    bool is_over;
+    bool was_held_back;
+};
+
+static void write_on(struct conversation *talk)
+{
+    while (talk->is_writable && talk->n_written < BIG) {
+        size_t piece = BIG - talk->n_written < PIECE ? BIG - talk->n_written : PIECE;
+        int code = flatend_stream_write(talk->stream, talk->bytes + talk->n_written, piece);
+
+        talk->is_writable = code == 0;
+        talk->was_held_back |= code == FLATEND_EAGAIN;
+        assert_true(code == 0 || code == FLATEND_EAGAIN);
+        talk->n_written += code == 0 ? piece : 0;
+        if (talk->n_written == BIG) {
+            assert_int_equal(flatend_stream_finish(talk->stream), 0);
+        }
+    }
+}
+
+static void read_on(struct conversation *talk)
+{
+    uint8_t buf[10000];
+
+    while (talk->is_readable && talk->n_read < BIG) {
+        ssize_t n = flatend_stream_read(talk->stream, buf, sizeof(buf));
+
+        talk->is_readable = n != FLATEND_EAGAIN;
+        if (talk->is_readable) {
+            assert_true(n > 0);
+            assert_memory_equal(buf, talk->bytes + talk->n_read, (size_t)n);
+            talk->n_read += (size_t)n;
+        }
+    }
+}
+
 static void one_thread_writes_and_reads(void **state)
 {
     const struct flatend_service service = {
         .name = "echo", .handler = nodes_echo, .flags = FLATEND_SERVICE_STREAMING};
-    uint8_t *bytes = malloc(BIG);
+    struct conversation talk = {.bytes = malloc(BIG), .is_writable = true, .is_readable = true};
     struct world world;
-    struct flatend_stream *stream;
-    size_t n_written = 0;
-    size_t n_read = 0;
-    bool was_held_back = false;
-    bool is_writable = true;
-    bool is_readable = true;
-    bool is_over = false;
 
     (void)state;
-    assert_non_null(bytes);
+    assert_non_null(talk.bytes);
     for (size_t i = 0; i < BIG; i++) {
-        bytes[i] = (uint8_t)(i % 251);
+        talk.bytes[i] = (uint8_t)(i % 251);
     }
     world_open(&world, &service, 1);
-    stream = call(&world, "echo", NULL, 0);
-    while (n_read < BIG || !is_over) {
+    talk.stream = call(&world, "echo", NULL, 0);
+    for (;;) {
         struct flatend_event event;
-        uint8_t buf[10000];
-        ssize_t n = 1;
 
-        while (is_writable && n_written < BIG) {
-            size_t piece = BIG - n_written < PIECE ? BIG - n_written : PIECE;
-            int code = flatend_stream_write(stream, bytes + n_written, piece);
-
-            if (code == FLATEND_EAGAIN) {
-                is_writable = false;
-                was_held_back = true;
-                break;
-            }
-            assert_int_equal(code, 0);
-            n_written += piece;
-            if (n_written == BIG) {
-                assert_int_equal(flatend_stream_finish(stream), 0);
-            }
-        }
-        while (is_readable && n_read < BIG &&
-               (n = flatend_stream_read(stream, buf, sizeof(buf))) > 0) {
-            assert_memory_equal(buf, bytes + n_read, (size_t)n);
-            n_read += (size_t)n;
-        }
-        if (n == FLATEND_EAGAIN) {
-            is_readable = false;
-        }
-        if (n_read == BIG && is_over) {
+        write_on(&talk);
+        read_on(&talk);
+        if (talk.n_read == BIG && talk.is_over) {
             break;
         }
         event = next(&world);
-        is_writable = is_writable || event.type == FLATEND_EVENT_WRITABLE;
-        is_readable = is_readable || event.type == FLATEND_EVENT_READABLE;
-        is_over = is_over || event.type == FLATEND_EVENT_END;
+        talk.is_writable |= event.type == FLATEND_EVENT_WRITABLE;
+        talk.is_readable |= event.type == FLATEND_EVENT_READABLE;
+        talk.is_over |= event.type == FLATEND_EVENT_END;
         assert_int_not_equal(event.type, FLATEND_EVENT_FAILED);
     }
-    assert_true(was_held_back);
-    flatend_stream_close(stream);
-    free(bytes);
+    assert_true(talk.was_held_back);
+    flatend_stream_close(talk.stream);
+    free(talk.bytes);
     world_close(&world);
 }
 

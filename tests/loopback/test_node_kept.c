@@ -365,14 +365,33 @@ struct server {
     size_t n_events[FLATEND_EVENT_CLOSED + 1];
 };
 
-static struct copier *copier_of(struct flatend_context *ctx, struct copier **copiers, size_t n)
+/* The one of this request, or (NULL) one that has none. */
+static struct copier *copier_of(struct flatend_context *ctx, struct copier *copiers)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (copiers[i] != NULL && copiers[i]->ctx == ctx) {
-            return copiers[i];
-        }
+    size_t i = 0;
+
+    while (i < N_THREADS && copiers[i].ctx != ctx) {
+        i++;
     }
-    return NULL;
+    return i < N_THREADS ? &copiers[i] : NULL;
+}
+
+static void serve_event(struct server *server, struct copier *copiers,
+                        const struct flatend_event *event)
+{
+    struct copier *copier = copier_of(event->context, copiers);
+
+    server->n_events[event->type]++;
+    if (event->type == FLATEND_EVENT_REQUEST) {
+        copier = copier_of(NULL, copiers);
+        assert_non_null(copier);
+        copier->ctx = event->context;
+        copier->n = 0;
+    }
+    if (copier != NULL && copy(copier)) {
+        assert_int_equal(flatend_context_finish(copier->ctx), 0);
+        copier->ctx = NULL;
+    }
 }
 
 /* Until it is woken: one thread for all requests. */
@@ -380,31 +399,12 @@ static void *serve(void *arg)
 {
     struct server *server = arg;
     struct flatend_event events[N_EVENTS];
-    struct copier *copiers[N_THREADS] = {NULL};
+    struct copier copiers[N_THREADS] = {{.ctx = NULL}};
     ssize_t n;
 
     while ((n = flatend_queue_take(server->queue, events, N_EVENTS, -1)) > 0) {
         for (ssize_t i = 0; i < n; i++) {
-            struct copier *copier = copier_of(events[i].context, copiers, N_THREADS);
-            size_t free_at = 0;
-
-            server->n_events[events[i].type]++;
-            if (events[i].type == FLATEND_EVENT_REQUEST) {
-                while (copiers[free_at] != NULL) {
-                    free_at++;
-                }
-                copier = calloc(1, sizeof(*copier));
-                assert_non_null(copier);
-                copier->ctx = events[i].context;
-                copiers[free_at] = copier;
-            }
-            if (copier != NULL && copy(copier)) {
-                for (free_at = 0; copiers[free_at] != copier; free_at++) {
-                }
-                copiers[free_at] = NULL;
-                assert_int_equal(flatend_context_finish(copier->ctx), 0);
-                free(copier);
-            }
+            serve_event(server, copiers, &events[i]);
         }
     }
     return NULL;

@@ -113,19 +113,22 @@ static struct fe_block *block_new(struct fe_pool *pool)
     return block;
 }
 
+static bool keeps_enough(struct fe_pool *pool)
+{
+    const unsigned n = pool->is_shared
+                           ? atomic_load_explicit(&pool->n_shared_free, memory_order_relaxed)
+                           : pool->n_free;
+
+    return n >= FE_POOL_KEEP;
+}
+
 static void block_free(struct fe_pool *pool, struct fe_block *block)
 {
-    if (pool == NULL) {
+    if (pool == NULL || keeps_enough(pool)) {
         free(block);
     } else if (pool->is_shared) {
-        if (atomic_load_explicit(&pool->n_shared_free, memory_order_relaxed) >= FE_POOL_KEEP) {
-            free(block);
-            return;
-        }
         atomic_fetch_add_explicit(&pool->n_shared_free, 1, memory_order_relaxed);
         push_shared(pool, block, block);
-    } else if (pool->n_free >= FE_POOL_KEEP) {
-        free(block);
     } else {
         block->next = pool->free;
         pool->free = block;

@@ -159,21 +159,28 @@ bool fe_context_abandon(struct flatend_context *ctx)
     return is_abandoned;
 }
 
-void fe_context_discard(struct flatend_context *ctx)
+static void free_abandoned(struct flatend_context *ctx)
 {
-    struct flatend_node *node = ctx->node;
-
     FE_ASSERT(ctx->serving == FE_SERVING_ABANDONED, "what is served is the node's thread's");
-    fe_mutex_lock(&node->lock);
-    fe_list_remove(&ctx->link);
-    fe_mutex_unlock(&node->lock);
     fe_service_unref(ctx->service);
     context_free(ctx);
 }
 
+void fe_context_discard(struct flatend_context *ctx)
+{
+    struct flatend_node *node = ctx->node;
+
+    fe_mutex_lock(&node->lock);
+    fe_list_remove(&ctx->link);
+    fe_mutex_unlock(&node->lock);
+    free_abandoned(ctx);
+}
+
 void fe_node_free_abandoned(struct flatend_node *node)
 {
-    while (!fe_list_is_empty(&node->abandoned)) {
-        fe_context_discard(FE_CONTAINER_OF(node->abandoned.next, struct flatend_context, link));
+    struct fe_list *link;
+
+    while ((link = fe_list_pop_front(&node->abandoned)) != NULL) {
+        free_abandoned(FE_CONTAINER_OF(link, struct flatend_context, link));
     }
 }
