@@ -142,7 +142,10 @@ ssize_t fe_handoff_try_read(struct fe_handoff *handoff, void *buf, size_t cap)
     }
     lock(handoff);
     n = read_some(handoff, buf, cap, &wakes);
-    handoff->owes_readable = n == FLATEND_EAGAIN;
+    if (n == FLATEND_EAGAIN) {
+        handoff->owes_readable = true;
+        fe_event_withdraw(&handoff->events, FLATEND_EVENT_READABLE);
+    }
     unlock(handoff, wakes);
     return n;
 }
@@ -198,7 +201,10 @@ int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t le
     if (code == 0 && handoff->n_unsent > 0 && len > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
         code = FLATEND_EAGAIN;
     }
-    handoff->owes_writable = code == FLATEND_EAGAIN;
+    if (code == FLATEND_EAGAIN) {
+        handoff->owes_writable = true;
+        fe_event_withdraw(&handoff->events, FLATEND_EVENT_WRITABLE);
+    }
     if (code == 0 && !handoff->is_discarding) {
         code = append(handoff, data, len, &wakes);
     }

@@ -203,6 +203,25 @@ void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
     }
 }
 
+void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type type)
+{
+    struct flatend_queue *const queue = source->queue;
+
+    if (queue == NULL) {
+        return;
+    }
+    fe_mutex_lock(&queue->lock);
+    source->pending &= ~(1U << type);
+    if (source->pending == 0) {
+        fe_list_remove(&source->link);
+    }
+    if (queue->is_fd_set && !has_news(queue)) {
+        queue->is_fd_set = false;
+        fe_wake_fd_clear(queue->fd);
+    }
+    fe_mutex_unlock(&queue->lock);
+}
+
 void fe_event_post_now(struct fe_event_source *source, enum flatend_event_type type, int code)
 {
     struct flatend_queue *const queue = source->queue;

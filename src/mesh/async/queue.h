@@ -41,7 +41,11 @@ bool fe_queue_is_open(struct flatend_queue *queue);
 void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
                    enum flatend_event_type type, int code);
 
-/* The same, for the last event of all: a taker is woken at once, as there may be no further turn.
+/* What was posted, and was not taken, is not true any more. On the application's side. */
+void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type type);
+
+/* The same as fe_event_post, for the last event of all: a taker is woken at once, as there may be
+ * no further turn.
  */
 void fe_event_post_now(struct fe_event_source *source, enum flatend_event_type type, int code);
 
