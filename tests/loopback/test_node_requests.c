@@ -129,7 +129,6 @@ static void cookies_are_those_of_the_rfc(void **state)
         {"a=x\\y; a=2", "a", "2"},
         {"a=x,y", "a", "-"},
         {"a=x y", "a", "-"},
-        {"a=\x7f", "a", "-"},
         {"a=\xc3\xa4", "a", "-"},
         {"a=b=c", "a", "b=c"},
         {"A=1", "a", "-"},
