@@ -36,7 +36,10 @@
  * Conventions. A function that can fail returns 0 (or a count) or a negative code of the table
  * below. Strings are UTF-8 and end in NUL unless a length is beside them. Times are milliseconds,
  * sizes bytes. Whatever is passed in is copied unless the text says otherwise. Every function says
- * from which threads it may be called. The library has no mutable global state: any number of nodes
+ * from which threads it may be called, and FLATEND_ESTATE is for what cannot be now, or here.
+ * FLATEND_EINVAL is NULL where something has to be, an array that is not there, and the like; what
+ * returns no code returns NULL or does nothing then. A process that was forked cannot use what its
+ * parent has made: FLATEND_ESTATE. The library has no mutable global state: any number of nodes
  * may live in one process. Structs start from zero ({0}, memset): fields that are reserved, or that
  * a later version adds, must be. The header is C89 and later, and C++11 and later.
  */
@@ -417,18 +420,22 @@ FLATEND_API int flatend_node_start(struct flatend_node *node, const char *const 
 
 /* Blocks until the process receives SIGINT or SIGTERM, or another thread shuts the node down; then
  * shuts it down. A second signal cancels what still runs instead of waiting for it; a third one has
- * its default effect again. Any thread but the node's own and a handler's. */
-FLATEND_API void flatend_node_wait(struct flatend_node *node);
+ * its default effect again. FLATEND_ESTATE, at once: the node was not started, or this is its own
+ * thread or a handler's, for which it would wait. FLATEND_ENOMEM, FLATEND_ELIMIT: it cannot wait,
+ * and has shut the node down. */
+FLATEND_API int flatend_node_wait(struct flatend_node *node);
 
 /* Takes no new requests, waits up to `shutdown_timeout_ms` for running ones and for calls that are
  * not complete, then closes every connection. Calls that block elsewhere return FLATEND_ECANCELED.
- * Handlers must return then: until the last one has, this function waits. Idempotent. Any thread
- * but the node's own (unless the loop is the application's) and a handler's. */
-FLATEND_API void flatend_node_shutdown(struct flatend_node *node);
+ * Handlers must return then: until the last one has, this function waits. Idempotent; a node that
+ * was not started cannot be any more. FLATEND_ESTATE, and nothing has happened: this is the node's
+ * own thread (unless the loop is the application's) or a handler's. */
+FLATEND_API int flatend_node_shutdown(struct flatend_node *node);
 
 /* Shuts the node down if that was not done, and frees it. NULL is allowed. No other thread may be
- * in a call with it; its streams may still be closed afterwards. Threads as for shutdown. */
-FLATEND_API void flatend_node_free(struct flatend_node *node);
+ * in a call with it; its streams may still be closed afterwards. FLATEND_ESTATE, and nothing has
+ * happened: as for shutdown; or the loop is the application's, and this is not its thread. */
+FLATEND_API int flatend_node_free(struct flatend_node *node);
 
 /* The address that the node's `index`-th listener is bound to, "127.0.0.1:9000" or
  * "unix:/path", in `buf` (120 bytes are enough): how to

@@ -20,7 +20,9 @@ struct fe_worker {
     uv_prepare_t turn;  /* the end of a turn: flushes, arms `timer` */
     uv_idle_t again;    /* active while there is output that must not wait for the next event */
     uv_async_t wake;    /* a task was posted */
-    unsigned n_closing; /* of the four handles above, while the worker is freed */
+    struct fe_thread thread; /* that runs the loop, */
+    bool has_thread;         /* if it is known */
+    unsigned n_closing;      /* of the four handles above, while the worker is freed */
     struct fe_timers timers;
     struct fe_pool pool;
     struct fe_list deferred; /* what is to be done at the end of this turn */

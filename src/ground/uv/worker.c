@@ -207,6 +207,17 @@ void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred)
     }
 }
 
+void fe_worker_enter(struct fe_worker *worker)
+{
+    worker->thread = fe_thread_self();
+    worker->has_thread = true;
+}
+
+bool fe_worker_is_own_thread(const struct fe_worker *worker)
+{
+    return worker->has_thread && fe_thread_is_self(&worker->thread);
+}
+
 uint64_t fe_worker_now(const struct fe_worker *worker)
 {
     return uv_now(worker->loop);

@@ -12,6 +12,11 @@
 struct uv_loop_s;
 struct fe_worker;
 
+/* This thread runs the loop from now on; and whether it does. The latter on any thread, once the
+ * former has been called and that thread has learned of it; before it is false. */
+void fe_worker_enter(struct fe_worker *worker);
+bool fe_worker_is_own_thread(const struct fe_worker *worker);
+
 /* Makes a worker on `loop`, or on a loop of its own when NULL. */
 int fe_worker_new(struct fe_worker **worker, struct uv_loop_s *loop) FE_MUST_USE;
 

@@ -108,6 +108,16 @@ static bool post(struct fe_handoff *handoff)
     return fe_task_enqueue(handoff->worker, &handoff->task);
 }
 
+int fe_handoff_wait(struct fe_handoff *handoff)
+{
+    /* Once it is detached the worker may be gone, and nothing is waited for any more. */
+    if (!handoff->is_detached && fe_worker_is_own_thread(handoff->worker)) {
+        return FLATEND_ESTATE;
+    }
+    fe_cond_wait(&handoff->changed, &handoff->lock);
+    return 0;
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 /* Under the lock. */
@@ -159,9 +169,9 @@ ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
         return FLATEND_EINVAL;
     }
     lock(handoff);
-    while ((n = read_some(handoff, buf, cap, &wakes)) == FLATEND_EAGAIN) {
-        fe_cond_wait(&handoff->changed, &handoff->lock);
-    }
+    do {
+        n = read_some(handoff, buf, cap, &wakes);
+    } while (n == FLATEND_EAGAIN && (n = fe_handoff_wait(handoff)) == 0);
     unlock(handoff, wakes);
     return n;
 }
@@ -220,9 +230,9 @@ static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t l
     int code;
 
     lock(handoff);
-    while ((code = check_writable(handoff)) == FLATEND_EAGAIN) {
-        fe_cond_wait(&handoff->changed, &handoff->lock);
-    }
+    do {
+        code = check_writable(handoff);
+    } while (code == FLATEND_EAGAIN && (code = fe_handoff_wait(handoff)) == 0);
     if (code == 0 && !handoff->is_discarding) {
         if (n > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
             n = FE_HANDOFF_OUT_MAX - handoff->n_unsent;

@@ -132,6 +132,10 @@ void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flate
  * last, and the node is closed: the caller frees. */
 bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends) FE_MUST_USE;
 
+/* Waits for news of the node's side. Under the lock. FLATEND_ESTATE: this is the thread that would
+ * have to bring them. */
+int fe_handoff_wait(struct fe_handoff *handoff) FE_MUST_USE;
+
 int fe_handoff_code(struct fe_handoff *handoff);
 
 /* Everything incoming is there, and was read. */

@@ -56,6 +56,8 @@ static void *run_thread(void *arg)
     struct fe_handler_pool *pool = slot->pool;
     bool goes_on = true;
 
+    /* Handlers are the application's code, and what they execute inherits the mask. */
+    fe_signal_mask_restore(&pool->mask);
     fe_mutex_lock(&pool->lock);
     while (goes_on || pool->n_queued > 0) {
         if (pool->n_queued > 0) {
@@ -188,6 +190,7 @@ int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max)
     *pool = (struct fe_handler_pool){
         .idle_ms = FE_POOL_IDLE_MS, .n_max = n_max, .n_at_once = fe_processor_count()};
     fe_list_init(&pool->queue);
+    fe_signal_mask_save(&pool->mask);
     fe_deferred_init(&pool->wake, on_turn_end);
     fe_timer_init(&pool->stall, on_stall);
     pool->slots = calloc(n_max, sizeof(*pool->slots));
@@ -204,6 +207,20 @@ int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max)
         return FLATEND_ENOMEM;
     }
     return 0;
+}
+
+bool fe_handler_pool_is_own_thread(struct fe_handler_pool *pool)
+{
+    bool is_own = false;
+
+    fe_mutex_lock(&pool->lock);
+    for (unsigned i = 0; i < pool->n_max && !is_own; i++) {
+        const struct fe_pool_slot *slot = &pool->slots[i];
+
+        is_own = slot->is_started && !slot->has_ended && fe_thread_is_self(&slot->thread);
+    }
+    fe_mutex_unlock(&pool->lock);
+    return is_own;
 }
 
 void fe_handler_pool_leave(struct fe_handler_pool *pool)

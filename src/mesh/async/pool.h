@@ -12,6 +12,7 @@
 
 #include "ground/base/err.h"
 #include "ground/base/list.h"
+#include "ground/os/signal_mask.h"
 #include "ground/os/thread.h"
 #include "ground/uv/worker.h"
 
@@ -49,6 +50,7 @@ struct fe_handler_pool {
     unsigned n_idle;
     bool is_waking; /* an idle thread was signaled, and has not come yet */
     bool is_stopping;
+    struct fe_signal_mask mask; /* of the threads: that of the one which made the pool */
     /* the node's thread only */
     unsigned n_max;
     unsigned n_at_once; /* threads that short handlers are spread over */
@@ -68,6 +70,9 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_worker *worker,
 
 /* The worker will be gone: no push from now on. On its thread. */
 void fe_handler_pool_leave(struct fe_handler_pool *pool);
+
+/* Whether this thread is one of the pool's. Any thread. */
+bool fe_handler_pool_is_own_thread(struct fe_handler_pool *pool);
 
 /* Waits for the jobs that run; none may be queued any more. After fe_handler_pool_leave. */
 void fe_handler_pool_deinit(struct fe_handler_pool *pool);

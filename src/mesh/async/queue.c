@@ -5,10 +5,12 @@
 #include "ground/base/assert.h"
 #include "ground/os/clock.h"
 #include "ground/os/fd.h"
+#include "ground/os/fork_guard.h"
 #include "ground/os/thread.h"
 #include "ground/os/wake_fd.h"
 
 struct flatend_queue {
+    struct fe_fork_guard *guard; /* first of all: in a child nothing else may be touched */
     struct fe_mutex lock;
     struct fe_cond changed;
     struct fe_list ready;     /* sources with something to tell */
@@ -25,22 +27,41 @@ struct flatend_queue {
 
 static void on_turn_end(struct fe_deferred *deferred);
 
-int flatend_queue_new(struct flatend_queue **out)
+static int init_locks(struct flatend_queue *queue)
 {
-    struct flatend_queue *queue = calloc(1, sizeof(*queue));
-
-    *out = NULL;
-    if (queue == NULL) {
-        return FLATEND_ENOMEM;
-    }
     if (fe_mutex_init(&queue->lock) != 0) {
-        free(queue);
         return FLATEND_ENOMEM;
     }
     if (fe_cond_init(&queue->changed) != 0) {
         fe_mutex_deinit(&queue->lock);
-        free(queue);
         return FLATEND_ENOMEM;
+    }
+    return 0;
+}
+
+int flatend_queue_new(struct flatend_queue **out)
+{
+    struct flatend_queue *queue;
+    int code;
+
+    if (out == NULL) {
+        return FLATEND_EINVAL;
+    }
+    *out = NULL;
+    queue = calloc(1, sizeof(*queue));
+    if (queue == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    code = fe_fork_guard_new(&queue->guard, true);
+    if (code == 0) {
+        code = init_locks(queue);
+        if (code != 0) {
+            fe_fork_guard_unref(queue->guard);
+        }
+    }
+    if (code != 0) {
+        free(queue);
+        return code;
     }
     queue->n_refs = 1;
     queue->fd = -1;
@@ -64,7 +85,18 @@ static void unref_and_unlock(struct flatend_queue *queue)
     FE_ASSERT(fe_list_is_empty(&queue->ready), "what is in a queue refers to it");
     fe_cond_deinit(&queue->changed);
     fe_mutex_deinit(&queue->lock);
+    fe_fork_guard_unref(queue->guard);
     free(queue);
+}
+
+/* 0, or why nothing can be done with it: there is none, or this process was forked, and it is the
+ * parent's. */
+static int check_call(const struct flatend_queue *queue)
+{
+    if (queue == NULL) {
+        return FLATEND_EINVAL;
+    }
+    return fe_fork_guard_is_child(queue->guard) ? FLATEND_ESTATE : 0;
 }
 
 /* ---- waking --------------------------------------------------------------------------------- */
@@ -108,6 +140,9 @@ void flatend_queue_wake(struct flatend_queue *queue)
 {
     bool signals;
 
+    if (check_call(queue) != 0) {
+        return;
+    }
     fe_mutex_lock(&queue->lock);
     queue->is_interrupted = true;
     signals = wakes(queue);
@@ -310,9 +345,13 @@ ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *ev
     const uint64_t deadline_ms = timeout_ms == 0 ? 0 : deadline_of(timeout_ms);
     bool signals;
     size_t n;
+    int code = check_call(queue);
 
-    if (cap == 0 || events == NULL) {
-        return FLATEND_EINVAL;
+    if (code == 0 && (cap == 0 || events == NULL)) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
     }
     fe_mutex_lock(&queue->lock);
     while (!has_news(queue) && timeout_ms != 0) {
@@ -338,8 +377,11 @@ ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *ev
 int flatend_queue_fd(struct flatend_queue *queue)
 {
     bool signals = false;
-    int fd;
+    int fd = check_call(queue);
 
+    if (fd != 0) {
+        return fd;
+    }
     fe_mutex_lock(&queue->lock);
     fd = queue->fd >= 0 ? queue->fd : fe_wake_fd_open();
     if (fd >= 0 && queue->fd < 0) {
@@ -357,7 +399,7 @@ void flatend_queue_free(struct flatend_queue *queue)
 {
     struct fe_list *link;
 
-    if (queue == NULL) {
+    if (check_call(queue) != 0) {
         return;
     }
     fe_mutex_lock(&queue->lock);

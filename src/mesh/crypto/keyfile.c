@@ -14,6 +14,9 @@ int flatend_secret_key_generate(struct flatend_secret_key *key)
 {
     struct fe_rng rng;
 
+    if (key == NULL) {
+        return FLATEND_EINVAL;
+    }
     if (sodium_init() < 0) {
         return FLATEND_EIO;
     }
@@ -41,9 +44,13 @@ int flatend_secret_key_load(struct flatend_secret_key *key, const char *path,
                             struct flatend_error *error)
 {
     char text[KEY_TEXT_MAX + 1]; /* one more than may be there, to see that it is not */
-    ssize_t len = fe_file_read_private(path, "read key", text, sizeof(text), error);
+    ssize_t len;
     int code;
 
+    if (key == NULL || path == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "read key: NULL");
+    }
+    len = fe_file_read_private(path, "read key", text, sizeof(text), error);
     if (len < 0) {
         return (int)len;
     }
@@ -63,6 +70,9 @@ int flatend_secret_key_save(const struct flatend_secret_key *key, const char *pa
     char text[KEY_TEXT_MAX + 1];
     int code;
 
+    if (key == NULL || path == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "write key: NULL");
+    }
     sodium_bin2hex(text, sizeof(text), key->bytes, sizeof(key->bytes));
     text[KEY_DIGITS] = '\n';
     code = fe_file_create(path, "write key", fe_view_of(text, KEY_TEXT_MAX), error);

@@ -6,7 +6,7 @@
 
 struct flatend_node *flatend_context_node(const struct flatend_context *ctx)
 {
-    return ctx->node;
+    return ctx != NULL ? ctx->node : NULL;
 }
 
 const char *flatend_context_method(const struct flatend_context *ctx)
@@ -25,6 +25,9 @@ static const char *find_prefixed(const struct flatend_context *ctx, const char *
 {
     const size_t len = strlen(prefix);
 
+    if (ctx == NULL || name == NULL) {
+        return NULL;
+    }
     for (size_t i = ctx->request.n; i > 0; i--) {
         const struct flatend_header *header = &ctx->request.headers[i - 1];
 
@@ -105,9 +108,13 @@ static bool find_cookie(struct fe_view text, struct fe_view name, struct fe_view
 
 const char *flatend_context_cookie(struct flatend_context *ctx, const char *name)
 {
-    const struct fe_view wanted = fe_view_str(name);
+    struct fe_view wanted;
     struct fe_view value;
 
+    if (ctx == NULL || name == NULL) {
+        return NULL;
+    }
+    wanted = fe_view_str(name);
     if (!fe_is_token(wanted)) {
         return NULL;
     }

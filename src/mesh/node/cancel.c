@@ -68,7 +68,7 @@ unsigned flatend_context_remaining_ms(struct flatend_context *ctx)
     uint64_t now_ms = fe_clock_ms();
     uint64_t left_ms;
 
-    if (ctx->deadline_ms == FE_TIME_NEVER) {
+    if (ctx == NULL || ctx->deadline_ms == FE_TIME_NEVER) {
         return UINT_MAX;
     }
     left_ms = ctx->deadline_ms <= now_ms ? 0 : ctx->deadline_ms - now_ms;

@@ -33,10 +33,20 @@ static int end_response(struct flatend_context *ctx)
     return begin_body(ctx);
 }
 
+/* 0, or why nothing can be done with the request: there is none, or this process was forked by a
+ * handler, and it is the parent's. */
+static int check_call(const struct flatend_context *ctx)
+{
+    return ctx != NULL ? fe_node_check_call(ctx->node) : FLATEND_EINVAL;
+}
+
 unsigned fe_context_run(struct flatend_context *ctx)
 {
     FE_ASSERT(ctx->phase == FE_RESPONSE_HEAD, "a handler runs once");
     ctx->service->handler(ctx, ctx->service->arg);
+    if (fe_fork_guard_is_child(ctx->node->guard)) {
+        fe_fork_end_child(); /* what follows is the parent's to do */
+    }
     if (ctx->is_kept) {
         return FE_HANDOFF_KEEP; /* and not ours to look at any more */
     }
@@ -52,6 +62,11 @@ void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends)
 
 int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queue, void *arg)
 {
+    int code = check_call(ctx);
+
+    if (code != 0) {
+        return code;
+    }
     if (ctx->is_kept || ctx->phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
     }
@@ -63,8 +78,11 @@ int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queu
 
 int flatend_context_finish(struct flatend_context *ctx)
 {
-    int code;
+    int code = check_call(ctx);
 
+    if (code != 0) {
+        return code;
+    }
     if (!ctx->is_kept) {
         return FLATEND_ESTATE;
     }
@@ -81,29 +99,41 @@ int flatend_context_finish(struct flatend_context *ctx)
 
 const struct flatend_id *flatend_context_id(const struct flatend_context *ctx)
 {
-    return &ctx->id;
+    return ctx != NULL ? &ctx->id : NULL;
 }
 
 const char *flatend_context_service(const struct flatend_context *ctx)
 {
-    return ctx->service->name;
+    return ctx != NULL ? ctx->service->name : NULL;
 }
 
 const char *flatend_context_header(const struct flatend_context *ctx, const char *name)
 {
-    const struct flatend_header *header = fe_received_head_find(&ctx->request, name);
+    const struct flatend_header *header =
+        ctx != NULL && name != NULL ? fe_received_head_find(&ctx->request, name) : NULL;
 
     return header != NULL ? header->value : NULL;
 }
 
 const struct flatend_header *flatend_context_headers(const struct flatend_context *ctx, size_t *n)
 {
+    if (ctx == NULL || n == NULL) {
+        return NULL;
+    }
     *n = ctx->request.n;
     return ctx->request.headers;
 }
 
 ssize_t flatend_context_read(struct flatend_context *ctx, void *buf, size_t cap)
 {
+    int code = check_call(ctx);
+
+    if (code == 0 && buf == NULL) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
     return ctx->is_kept || ctx->service->is_inline ? fe_handoff_try_read(&ctx->io, buf, cap)
                                                    : fe_handoff_read(&ctx->io, buf, cap);
 }
@@ -116,6 +146,14 @@ static ssize_t read_context(void *ctx, void *buf, size_t cap)
 int flatend_context_read_all(struct flatend_context *ctx, size_t limit, const char **data,
                              size_t *len)
 {
+    int code = check_call(ctx);
+
+    if (code == 0 && (data == NULL || len == NULL)) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
     return fe_read_all(&ctx->body, read_context, ctx, limit, data, len);
 }
 
@@ -124,13 +162,17 @@ bool flatend_context_is_canceled(const struct flatend_context *ctx)
     /* Reading the code takes the lock, which is no part of what the context means. */
     struct flatend_context *self = (struct flatend_context *)(uintptr_t)ctx;
 
-    return fe_handoff_code(&self->io) != 0;
+    return check_call(ctx) != 0 || fe_handoff_code(&self->io) != 0;
 }
 
 const struct flatend_header *flatend_context_trailers(struct flatend_context *ctx, size_t *n)
 {
-    bool is_complete = fe_handoff_is_read(&ctx->io);
+    bool is_complete;
 
+    if (n == NULL) {
+        return NULL;
+    }
+    is_complete = check_call(ctx) == 0 && fe_handoff_is_read(&ctx->io);
     *n = is_complete ? ctx->request_trailers.n : 0;
     return is_complete ? ctx->request_trailers.headers : NULL;
 }
@@ -139,6 +181,9 @@ const struct flatend_header *flatend_context_trailers(struct flatend_context *ct
 
 int flatend_context_set_header(struct flatend_context *ctx, const char *name, const char *value)
 {
+    if (ctx == NULL) {
+        return FLATEND_EINVAL;
+    }
     if (ctx->phase != FE_RESPONSE_HEAD) {
         return FLATEND_ESTATE;
     }
@@ -147,6 +192,9 @@ int flatend_context_set_header(struct flatend_context *ctx, const char *name, co
 
 int flatend_context_add_header(struct flatend_context *ctx, const char *name, const char *value)
 {
+    if (ctx == NULL) {
+        return FLATEND_EINVAL;
+    }
     if (ctx->phase != FE_RESPONSE_HEAD) {
         return FLATEND_ESTATE;
     }
@@ -155,6 +203,9 @@ int flatend_context_add_header(struct flatend_context *ctx, const char *name, co
 
 int flatend_context_set_status(struct flatend_context *ctx, int status)
 {
+    if (ctx == NULL) {
+        return FLATEND_EINVAL;
+    }
     if (ctx->phase != FE_RESPONSE_HEAD) {
         return FLATEND_ESTATE;
     }
@@ -167,7 +218,7 @@ int flatend_context_set_status(struct flatend_context *ctx, int status)
 
 int flatend_context_add_trailer(struct flatend_context *ctx, const char *name, const char *value)
 {
-    return fe_response_head_add(&ctx->trailers, name, value);
+    return ctx != NULL ? fe_response_head_add(&ctx->trailers, name, value) : FLATEND_EINVAL;
 }
 
 /* An inline handler's response waits, in one piece, until it returns. */
@@ -191,8 +242,14 @@ static int write_body(struct flatend_context *ctx, const void *data, size_t len)
 
 int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len)
 {
-    int code;
+    int code = check_call(ctx);
 
+    if (code == 0 && data == NULL && len > 0) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
     if (ctx->phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
     }
@@ -208,6 +265,9 @@ int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     int len;
     int code;
 
+    if (format == NULL) {
+        return FLATEND_EINVAL;
+    }
     va_start(args, format);
     len = vsnprintf(stack, sizeof(stack), format, args);
     va_end(args);
@@ -297,14 +357,18 @@ static void end_whole(struct flatend_context *ctx, int code)
 int fe_context_fail(struct flatend_context *ctx, int status, const struct fe_error_form *form,
                     const char *format, va_list args)
 {
-    enum fe_response_phase phase = ctx->phase;
+    enum fe_response_phase phase;
     char message[FAIL_MESSAGE_MAX];
-    int code;
+    int code = check_call(ctx);
 
+    if (code != 0) {
+        return code;
+    }
+    phase = ctx->phase;
     if (phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
     }
-    if (status < FE_HEAD_STATUS_MIN || status > FE_HEAD_STATUS_MAX) {
+    if (status < FE_HEAD_STATUS_MIN || status > FE_HEAD_STATUS_MAX || format == NULL) {
         return FLATEND_EINVAL;
     }
     ctx->phase = FE_RESPONSE_FAILED;
@@ -354,8 +418,11 @@ static int set_content(struct flatend_context *ctx, const char *type, size_t len
 int fe_context_respond(struct flatend_context *ctx, int status, const char *type,
                        struct fe_view body)
 {
-    int code = flatend_context_set_status(ctx, status);
+    int code = check_call(ctx);
 
+    if (code == 0) {
+        code = flatend_context_set_status(ctx, status);
+    }
     if (code == 0) {
         code = set_content(ctx, type, body.len);
     }

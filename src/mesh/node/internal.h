@@ -2,6 +2,7 @@
 #ifndef FE_MESH_NODE_INTERNAL_H
 #define FE_MESH_NODE_INTERNAL_H
 
+#include "ground/os/fork_guard.h"
 #include "ground/os/thread.h"
 #include "ground/uv/conn.h"
 #include "ground/uv/task_queue.h"
@@ -50,6 +51,7 @@ struct flatend_node {
     struct fe_settings settings;
     enum fe_node_placement placement;
     struct fe_worker *worker;
+    struct fe_fork_guard *guard; /* first of all: in a child nothing else may be touched */
 
     /* Other threads look at these under `lock`; the node's thread changes them under it. */
     struct fe_mutex lock;
@@ -119,6 +121,19 @@ struct flatend_node {
 void fe_node_set_state(struct flatend_node *node, enum fe_node_state life);
 enum fe_node_state fe_node_get_state(struct flatend_node *node);
 bool fe_node_is_own_thread(struct flatend_node *node);
+
+/* Whether this thread is one that the node waits for when it closes: its own, or a handler's. */
+bool fe_node_is_inside(struct flatend_node *node);
+
+/* 0, or why nothing can be asked of the node: FLATEND_EINVAL, it is NULL; FLATEND_ESTATE, this
+ * process was forked after it was made. */
+static inline int fe_node_check_call(const struct flatend_node *node)
+{
+    if (node == NULL) {
+        return FLATEND_EINVAL;
+    }
+    return fe_fork_guard_is_child(node->guard) ? FLATEND_ESTATE : 0;
+}
 
 /* Posts to the node's thread: FLATEND_ESTATE before start, FLATEND_ECANCELED after shutdown. */
 int fe_node_post(struct flatend_node *node, struct fe_task *task) FE_MUST_USE;

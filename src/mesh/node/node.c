@@ -49,6 +49,11 @@ bool fe_node_is_own_thread(struct flatend_node *node)
     return is_own;
 }
 
+bool fe_node_is_inside(struct flatend_node *node)
+{
+    return fe_node_is_own_thread(node) || fe_handler_pool_is_own_thread(&node->pool);
+}
+
 /* Under the lock, so that after `accepts_tasks` was cleared no task is on its way here. */
 int fe_node_post(struct flatend_node *node, struct fe_task *task)
 {
@@ -76,7 +81,7 @@ static int init_locks(struct flatend_node *node)
     return 0;
 }
 
-/* All that needs memory besides the settings. */
+/* All that needs memory besides the settings and the guard. */
 static int init_parts(struct flatend_node *node)
 {
     int code = init_locks(node);
@@ -124,7 +129,13 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
     fe_handoff_env_init(&node->handoffs);
     node->handoffs.worker = worker;
-    code = init_parts(node);
+    code = fe_fork_guard_new(&node->guard, true);
+    if (code == 0) {
+        code = init_parts(node);
+        if (code != 0) {
+            fe_fork_guard_unref(node->guard);
+        }
+    }
     if (code != 0) {
         fe_settings_deinit(&node->settings);
         free(node);
@@ -147,6 +158,7 @@ void fe_node_destroy(struct flatend_node *node)
     free(node->seeds); /* of a node that was closed before it had started */
     fe_cond_deinit(&node->changed);
     fe_mutex_deinit(&node->lock);
+    fe_fork_guard_unref(node->guard);
     free(node);
 }
 
@@ -166,7 +178,14 @@ int flatend_node_listen_addr(struct flatend_node *node, size_t index, char *buf,
     char text[FE_ADDR_TEXT_MAX];
     struct fe_addr addr;
     size_t n;
+    int code = fe_node_check_call(node);
 
+    if (code != 0) {
+        return code;
+    }
+    if (buf == NULL && cap > 0) {
+        return FLATEND_EINVAL;
+    }
     fe_mutex_lock(&node->lock);
     n = node->n_listening;
     if (index < n) {

@@ -20,6 +20,7 @@ void fe_outgoing_free(struct flatend_stream *stream)
     fe_buf_deinit(&stream->body);
     fe_arena_deinit(&stream->arena);
     fe_arena_deinit(&stream->trailer_arena);
+    fe_fork_guard_unref(stream->guard);
     free(stream);
 }
 

@@ -20,7 +20,8 @@ enum fe_outgoing_state {
 
 struct flatend_stream {
     struct flatend_node *node;
-    struct fe_arena arena; /* the request, and then the response's head */
+    struct fe_fork_guard *guard; /* a reference, as it may outlive its node */
+    struct fe_arena arena;       /* the request, and then the response's head */
     struct fe_call_request request;
     unsigned timeout_ms;
     struct flatend_context

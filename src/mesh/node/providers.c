@@ -1,7 +1,10 @@
 /* Providers of a service, for other threads. */
 #include <stdlib.h>
 
+#include "mesh/node/request_check.h"
 #include "mesh/node/sync_task.h"
+
+enum { PEERS_MAX = 1 << 20 };
 
 struct query {
     struct fe_sync_task sync_task;
@@ -45,15 +48,27 @@ static void run_query(struct fe_sync_task *sync_task)
 ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
                                size_t n_services, struct flatend_provider *providers, size_t cap)
 {
+    /* More connections than a process has: a larger `cap` needs no memory. */
+    const size_t n_max = cap < PEERS_MAX ? cap : PEERS_MAX;
     struct query query = {.sync_task.run = run_query,
                           .node = node,
                           .n_services = n_services,
                           .providers = providers,
-                          .cap = cap};
-    int code = FLATEND_ENOMEM;
+                          .cap = n_max};
+    int code = fe_node_check_call(node);
 
+    if (code == 0) {
+        code = fe_request_check_services(services, n_services, NULL);
+    }
+    if (code == 0 && cap > 0 && providers == NULL) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
+    code = FLATEND_ENOMEM;
     query.services = calloc(n_services + 1, sizeof(*query.services));
-    query.peers = calloc(cap + 1, sizeof(*query.peers));
+    query.peers = calloc(n_max + 1, sizeof(*query.peers));
     if (query.services != NULL && query.peers != NULL) {
         for (size_t i = 0; i < n_services; i++) {
             query.services[i] = fe_view_str(services[i]);

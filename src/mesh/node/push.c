@@ -115,6 +115,7 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
         return NULL;
     }
     stream->node = node;
+    stream->guard = fe_fork_guard_ref(node->guard);
     stream->parent = request->parent;
     stream->timeout_ms = timeout_of(request);
     stream->request.provider = request->provider;
@@ -197,9 +198,15 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
 {
     struct flatend_stream *stream;
     ssize_t n;
-    int code = fe_request_check(request, error);
+    int code = out != NULL ? fe_node_check_call(node) : FLATEND_EINVAL;
 
-    *out = NULL;
+    if (out != NULL) {
+        *out = NULL;
+    }
+    if (code != 0) {
+        return fe_err_code(error, code);
+    }
+    code = fe_request_check(request, error);
     if (code != 0) {
         return code;
     }
@@ -225,8 +232,26 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
     return 0;
 }
 
+/* 0, or why nothing can be done with the call: there is none, or this process was forked, and it is
+ * the parent's. */
+static int check_call(const struct flatend_stream *stream)
+{
+    if (stream == NULL) {
+        return FLATEND_EINVAL;
+    }
+    return fe_fork_guard_is_child(stream->guard) ? FLATEND_ESTATE : 0;
+}
+
 int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len)
 {
+    int code = check_call(stream);
+
+    if (code == 0 && data == NULL && len > 0) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
     if (stream->is_body_complete) {
         return FLATEND_ESTATE;
     }
@@ -239,12 +264,22 @@ int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t
 
 int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, const char *value)
 {
+    int code = check_call(stream);
+
+    if (code != 0) {
+        return code;
+    }
     return stream->is_body_complete ? FLATEND_ESTATE
                                     : fe_response_head_add(&stream->trailers, name, value);
 }
 
 int flatend_stream_finish(struct flatend_stream *stream)
 {
+    int code = check_call(stream);
+
+    if (code != 0) {
+        return code;
+    }
     stream->is_body_complete = true;
     fe_handoff_command(&stream->io, FE_HANDOFF_FINISH);
     return 0;
@@ -253,15 +288,19 @@ int flatend_stream_finish(struct flatend_stream *stream)
 int flatend_stream_response(struct flatend_stream *stream, int *status,
                             const struct flatend_header **headers, size_t *n_headers)
 {
-    struct fe_handoff *io = &stream->io;
-    int code = 0;
+    struct fe_handoff *io;
+    int code = check_call(stream);
 
-    fe_mutex_lock(&io->lock);
-    while (!stream->has_response && io->code == 0 && !stream->is_async) {
-        fe_cond_wait(&io->changed, &io->lock);
+    if (code != 0) {
+        return code;
     }
-    if (!stream->has_response) {
-        code = io->code != 0 ? io->code : FLATEND_EAGAIN;
+    io = &stream->io;
+    fe_mutex_lock(&io->lock);
+    while (code == 0 && !stream->has_response && io->code == 0) {
+        code = stream->is_async ? FLATEND_EAGAIN : fe_handoff_wait(io);
+    }
+    if (!stream->has_response && io->code != 0) {
+        code = io->code;
     }
     fe_mutex_unlock(&io->lock);
     if (code != 0) {
@@ -281,21 +320,33 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
 
 ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf, size_t cap)
 {
+    int code = check_call(stream);
+
+    if (code == 0 && buf == NULL) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
     return stream->is_async ? fe_handoff_try_read(&stream->io, buf, cap)
                             : fe_handoff_read(&stream->io, buf, cap);
 }
 
 const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stream, size_t *n)
 {
-    bool is_complete = fe_handoff_is_read(&stream->io);
+    bool is_complete;
 
+    if (n == NULL) {
+        return NULL;
+    }
+    is_complete = check_call(stream) == 0 && fe_handoff_is_read(&stream->io);
     *n = is_complete ? stream->response_trailers.n : 0;
     return is_complete ? stream->response_trailers.headers : NULL;
 }
 
 void flatend_stream_close(struct flatend_stream *stream)
 {
-    if (stream != NULL && !fe_handoff_leave(&stream->io, 0, true)) {
+    if (check_call(stream) == 0 && !fe_handoff_leave(&stream->io, 0, true)) {
         fe_outgoing_free(stream);
     }
 }
@@ -308,5 +359,13 @@ static ssize_t read_stream(void *stream, void *buf, size_t cap)
 int flatend_stream_read_all(struct flatend_stream *stream, size_t limit, const char **data,
                             size_t *len)
 {
+    int code = check_call(stream);
+
+    if (code == 0 && (data == NULL || len == NULL)) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
     return fe_read_all(&stream->body, read_stream, stream, limit, data, len);
 }

@@ -157,8 +157,11 @@ static struct fe_service *service_new(const struct flatend_service *service)
 int flatend_node_add_service(struct flatend_node *node, const struct flatend_service *service)
 {
     struct change change = {.sync_task.run = run_add, .node = node};
-    int code = fe_service_check(service, NULL);
+    int code = fe_node_check_call(node);
 
+    if (code == 0) {
+        code = service != NULL ? fe_service_check(service, NULL) : FLATEND_EINVAL;
+    }
     if (code != 0) {
         return code;
     }
@@ -205,8 +208,16 @@ static void run_remove(struct fe_sync_task *sync_task)
 
 int flatend_node_remove_service(struct flatend_node *node, const char *name)
 {
-    struct change change = {.sync_task.run = run_remove, .node = node, .name = fe_view_str(name)};
-    int code = fe_node_run(node, &change.sync_task);
+    struct change change = {.sync_task.run = run_remove, .node = node};
+    int code = fe_node_check_call(node);
 
+    if (code != 0) {
+        return code;
+    }
+    if (name == NULL) {
+        return FLATEND_EINVAL;
+    }
+    change.name = fe_view_str(name);
+    code = fe_node_run(node, &change.sync_task);
     return code != 0 ? code : change.code;
 }

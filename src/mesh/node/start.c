@@ -278,6 +278,7 @@ static void begin(struct flatend_node *node)
     fe_mutex_lock(&node->lock);
     node->state = FE_NODE_STARTING;
     node->loop_thread = fe_thread_self();
+    fe_worker_enter(node->worker);
     fe_mutex_unlock(&node->lock);
 }
 

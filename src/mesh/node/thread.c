@@ -9,9 +9,16 @@ int flatend_node_new(const struct flatend_options *options, struct flatend_node 
                      struct flatend_error *error)
 {
     struct flatend_node *node;
-    int code = fe_node_new_at(options, FE_NODE_ON_OWN_THREAD, NULL, &node, error);
+    int code;
 
+    if (out == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "node: NULL");
+    }
     *out = NULL;
+    if (options == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "options: NULL");
+    }
+    code = fe_node_new_at(options, FE_NODE_ON_OWN_THREAD, NULL, &node, error);
     if (code != 0) {
         return code;
     }
@@ -68,11 +75,11 @@ static bool is_started(const struct flatend_node *node)
 void fe_node_request_close(struct flatend_node *node)
 {
     fe_mutex_lock(&node->lock);
-    if (is_started(node) && !node->is_close_requested) {
-        node->is_close_requested = true;
+    if (!node->is_close_requested && is_started(node)) {
         fe_task_init(&node->close_task, on_close_task);
         fe_task_post(node->worker, &node->close_task);
     }
+    node->is_close_requested = true;
     fe_mutex_unlock(&node->lock);
 }
 
@@ -80,7 +87,8 @@ void fe_node_request_close(struct flatend_node *node)
 void fe_node_request_abort(struct flatend_node *node)
 {
     fe_mutex_lock(&node->lock);
-    if (node->is_close_requested && !node->is_abort_requested && node->state < FE_NODE_CLOSING) {
+    if (is_started(node) && node->is_close_requested && !node->is_abort_requested &&
+        node->state < FE_NODE_CLOSING) {
         node->is_abort_requested = true;
         fe_task_init(&node->abort_task, on_abort_task);
         fe_task_post(node->worker, &node->abort_task);
@@ -105,33 +113,85 @@ static void join(struct flatend_node *node)
     }
 }
 
-void flatend_node_shutdown(struct flatend_node *node)
+/* Closes the node, and unless that is on the application's loop waits for it. */
+static void close_and_join(struct flatend_node *node)
 {
-    FE_ASSERT(node->placement != FE_NODE_ON_WORKER, "a node on a worker of others has no thread");
     fe_node_request_close(node);
     if (node->placement == FE_NODE_ON_OWN_THREAD) {
         join(node);
     }
 }
 
-void flatend_node_free(struct flatend_node *node)
+int flatend_node_shutdown(struct flatend_node *node)
 {
-    if (node == NULL) {
-        return;
+    int code = fe_node_check_call(node);
+
+    if (code != 0) {
+        return code;
     }
-    if (node->placement == FE_NODE_ON_WORKER) {
-        fe_node_destroy(node);
-        return;
+    FE_ASSERT(node->placement != FE_NODE_ON_WORKER, "a node on a worker of others has no thread");
+    if (node->placement == FE_NODE_ON_OWN_THREAD && fe_node_is_inside(node)) {
+        return FLATEND_ESTATE;
     }
-    flatend_node_shutdown(node);
-    if (node->placement == FE_NODE_ON_OWN_THREAD) {
-        fe_worker_free(node->worker, NULL, NULL);
-        fe_node_destroy(node);
-    } else if (node->state == FE_NODE_NEW || node->state == FE_NODE_CLOSED) {
+    close_and_join(node);
+    return 0;
+}
+
+static void free_with_thread(struct flatend_node *node)
+{
+    close_and_join(node);
+    fe_worker_free(node->worker, NULL, NULL);
+    fe_node_destroy(node);
+}
+
+/* On the application's loop, which goes on with it if need be. */
+static void free_on_loop(struct flatend_node *node)
+{
+    const enum fe_node_state state = fe_node_get_state(node);
+
+    if (state == FE_NODE_NEW || state == FE_NODE_CLOSED) {
         fe_worker_free(node->worker, free_all, node);
     } else {
         node->is_freed_when_closed = true;
+        fe_node_request_close(node);
     }
+}
+
+/* Whether a thread other than this one has to free the node. */
+static bool is_freed_elsewhere(struct flatend_node *node)
+{
+    switch (node->placement) {
+    case FE_NODE_ON_OWN_THREAD:
+        return fe_node_is_inside(node);
+    case FE_NODE_ON_APP_LOOP:
+        return fe_node_get_state(node) != FE_NODE_NEW && !fe_node_is_own_thread(node);
+    default:
+        return false;
+    }
+}
+
+int flatend_node_free(struct flatend_node *node)
+{
+    int code = node != NULL ? fe_node_check_call(node) : 0;
+
+    if (node == NULL || code != 0) {
+        return code;
+    }
+    if (is_freed_elsewhere(node)) {
+        return FLATEND_ESTATE;
+    }
+    switch (node->placement) {
+    case FE_NODE_ON_OWN_THREAD:
+        free_with_thread(node);
+        break;
+    case FE_NODE_ON_APP_LOOP:
+        free_on_loop(node);
+        break;
+    case FE_NODE_ON_WORKER:
+        fe_node_destroy(node);
+        break;
+    }
+    return 0;
 }
 
 /* ---- starting ---- */
@@ -173,7 +233,7 @@ static int wait_started(struct flatend_node *node, struct flatend_error *error)
     fe_mutex_unlock(&node->lock);
     if (code != 0) {
         /* No other thread writes the text once this one has ended. */
-        flatend_node_shutdown(node);
+        close_and_join(node);
         (void)fe_err_set(error, code, "%s",
                          node->start_error.code == code ? node->start_error.text
                                                         : flatend_strerror(code));
@@ -187,7 +247,7 @@ static int start_thread(struct flatend_node *node, const char *const *addrs, siz
     int code = FLATEND_ESTATE;
 
     fe_mutex_lock(&node->lock);
-    if (!node->has_thread) {
+    if (!node->has_thread && !node->is_close_requested) {
         node->start_addrs = addrs;
         node->n_start_addrs = n_addrs;
         code = fe_thread_start(&node->thread, run_thread, node);
@@ -210,17 +270,37 @@ static void on_loop_started(void *arg, int code)
     }
 }
 
-int flatend_node_start(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
-                       struct flatend_error *error)
+/* On the application's loop. */
+static int start_on_loop(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                         struct flatend_error *error)
 {
-    if (n_addrs > 0 && addrs == NULL) {
-        return fe_err_set(error, FLATEND_EINVAL, "addrs: %s", flatend_strerror(FLATEND_EINVAL));
-    }
-    if (node->placement == FE_NODE_ON_OWN_THREAD) {
-        return start_thread(node, addrs, n_addrs, error);
-    }
-    if (node->state != FE_NODE_NEW) {
+    bool is_new;
+
+    fe_mutex_lock(&node->lock);
+    is_new = node->state == FE_NODE_NEW && !node->is_close_requested;
+    fe_mutex_unlock(&node->lock);
+    if (!is_new) {
         return fe_err_set(error, FLATEND_ESTATE, "start: %s", flatend_strerror(FLATEND_ESTATE));
     }
     return fe_node_start_on(node, addrs, n_addrs, on_loop_started, node, error);
+}
+
+int flatend_node_start(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                       struct flatend_error *error)
+{
+    int code = fe_node_check_call(node);
+
+    if (code != 0) {
+        return fe_err_set(error, code, "start: %s", flatend_strerror(code));
+    }
+    if (n_addrs > 0 && addrs == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "addrs: NULL, but not none");
+    }
+    for (size_t i = 0; i < n_addrs; i++) {
+        if (addrs[i] == NULL) {
+            return fe_err_set(error, FLATEND_EINVAL, "addrs[%zu]: NULL", i);
+        }
+    }
+    return node->placement == FE_NODE_ON_OWN_THREAD ? start_thread(node, addrs, n_addrs, error)
+                                                    : start_on_loop(node, addrs, n_addrs, error);
 }

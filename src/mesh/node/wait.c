@@ -51,26 +51,51 @@ static void add_waiter(struct wait *wait)
     fe_mutex_unlock(&node->lock);
 }
 
-void flatend_node_wait(struct flatend_node *node)
+/* FLATEND_ESTATE: there is nothing to wait for yet, or it would wait for this thread. */
+static int check_wait(struct flatend_node *node)
+{
+    int code = fe_node_check_call(node);
+    bool is_new;
+
+    if (code != 0) {
+        return code;
+    }
+    fe_mutex_lock(&node->lock);
+    is_new = node->state == FE_NODE_NEW && !node->has_thread;
+    fe_mutex_unlock(&node->lock);
+    return is_new || fe_node_is_inside(node) ? FLATEND_ESTATE : 0;
+}
+
+static void catch_signals(struct wait *wait)
+{
+    const struct fe_log *log = &wait->node->settings.log;
+    int code = fe_signals_open(wait->waiter.worker, false, on_signal, wait, &wait->signals);
+
+    if (code != 0) {
+        /* They then have their default effect: to end the process. */
+        fe_log(log, FLATEND_LOG_WARN, "Cannot catch signals: %s.", flatend_strerror(code));
+    } else {
+        fe_log(log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
+    }
+}
+
+int flatend_node_wait(struct flatend_node *node)
 {
     struct wait wait = {.node = node};
     struct fe_signal_mask mask;
-    int code = fe_worker_new(&wait.waiter.worker, NULL);
+    int code = check_wait(node);
 
+    if (code != 0) {
+        return code;
+    }
+    code = fe_worker_new(&wait.waiter.worker, NULL);
     if (code != 0) {
         fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Cannot wait for signals: %s.",
                flatend_strerror(code));
-        flatend_node_shutdown(node);
-        return;
+        (void)flatend_node_shutdown(node);
+        return code;
     }
-    code = fe_signals_open(wait.waiter.worker, false, on_signal, &wait, &wait.signals);
-    if (code != 0) {
-        /* They then have their default effect: to end the process. */
-        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot catch signals: %s.",
-               flatend_strerror(code));
-    } else {
-        fe_log(&node->settings.log, FLATEND_LOG_DEBUG, "Waiting for SIGINT or SIGTERM.");
-    }
+    catch_signals(&wait);
     add_waiter(&wait);
     fe_signal_mask_save(&mask);
     fe_worker_run(wait.waiter.worker);
@@ -79,5 +104,5 @@ void flatend_node_wait(struct flatend_node *node)
         fe_signals_close(wait.signals);
     }
     fe_worker_free(wait.waiter.worker, NULL, NULL);
-    flatend_node_shutdown(node);
+    return flatend_node_shutdown(node);
 }

@@ -3,6 +3,7 @@
 
 #include "ground/base/err.h"
 #include "mesh/node/internal.h"
+#include "mesh/node/request_check.h"
 
 /* What the stream has received lives in the stream. */
 struct whole {
@@ -28,20 +29,26 @@ static int receive(struct whole *whole, size_t limit)
 
 static int fail(const struct flatend_request *request, int code, struct flatend_error *error)
 {
-    return fe_err_set(error, code, "service '%s': %s",
-                      request->n_services > 0 && request->services != NULL ? request->services[0]
-                                                                           : "",
+    return fe_err_set(error, code, "service '%s': %s", request->services[0],
                       flatend_strerror(code));
 }
 
 int flatend_call(struct flatend_node *node, const struct flatend_request *request, size_t limit,
                  struct flatend_response **out, struct flatend_error *error)
 {
-    struct flatend_request whole_request = *request;
+    struct flatend_request whole_request;
     struct whole *whole;
     int code;
 
+    if (out == NULL) {
+        return fe_err_set(error, FLATEND_EINVAL, "response: NULL");
+    }
     *out = NULL;
+    code = fe_request_check(request, error);
+    if (code != 0) {
+        return code;
+    }
+    whole_request = *request;
     if (request->queue != NULL) {
         return fail(request, FLATEND_EINVAL, error);
     }
