@@ -212,18 +212,31 @@ struct flatend_context;
 struct flatend_stream;
 
 enum flatend_event_type {
-    FLATEND_EVENT_REQUEST = 1,  /* for a service with a queue: `context` is to be answered */
-    FLATEND_EVENT_RESPONSE = 2, /* call: status and headers are there */
-    FLATEND_EVENT_READABLE = 3, /* a read that said FLATEND_EAGAIN would not say so now */
-    FLATEND_EVENT_WRITABLE = 4, /* the same of a write */
-    FLATEND_EVENT_TRAILERS = 5, /* call: headers came behind the body */
-    FLATEND_EVENT_END = 6,      /* call: the response is complete; what is not read can be read */
-    FLATEND_EVENT_CANCELED = 7, /* request: given up by the requester, or lost; `code` says why */
-    FLATEND_EVENT_DEADLINE = 8, /* request: its time was up before the first write */
-    FLATEND_EVENT_FAILED = 9,   /* call: there is no response, or no more of it: `code` */
-    FLATEND_EVENT_STARTED = 10, /* node: start has succeeded, or failed with `code` */
-    FLATEND_EVENT_DRAINED = 11, /* node: it shuts down, and nothing runs any more */
-    FLATEND_EVENT_CLOSED = 12   /* node: everything of it is closed. Its last event */
+    FLATEND_EVENT_REQUEST = 1,    /* for a service with a queue: `context` is to be answered */
+    FLATEND_EVENT_RESPONSE = 2,   /* call: status and headers are there */
+    FLATEND_EVENT_READABLE = 3,   /* a read that said FLATEND_EAGAIN would not say so now */
+    FLATEND_EVENT_WRITABLE = 4,   /* the same of a write */
+    FLATEND_EVENT_TRAILERS = 5,   /* call: headers came behind the body */
+    FLATEND_EVENT_END = 6,        /* call: the response is complete; what is not read can be read */
+    FLATEND_EVENT_CANCELED = 7,   /* request: given up by the requester, or lost; `code` says why */
+    FLATEND_EVENT_DEADLINE = 8,   /* request: its time was up before the first write */
+    FLATEND_EVENT_FAILED = 9,     /* call: there is no response, or no more of it: `code` */
+    FLATEND_EVENT_STARTED = 10,   /* node: start has succeeded, or failed with `code` */
+    FLATEND_EVENT_PEER_UP = 11,   /* node: `peer` is connected */
+    FLATEND_EVENT_PEER_DOWN = 12, /* node: it was, and is not any more */
+    FLATEND_EVENT_PEER_GIVEN_UP = 13, /* node: it was dialed, and is not dialed again */
+    FLATEND_EVENT_PEERS_LOST = 14,    /* node: some events of peers could not be kept */
+    FLATEND_EVENT_DRAINED = 15,       /* node: it shuts down; what ran has ended, or was canceled */
+    FLATEND_EVENT_CLOSED = 16,        /* node: everything of it is closed. Its last event */
+    FLATEND_EVENT_TIMER = 17          /* timer: it has fired, once or more */
+};
+
+/* A connected node. The handle is valid as long as the connection, and tells two anonymous nodes
+ * apart. */
+struct flatend_provider {
+    uint64_t handle;
+    struct flatend_id id;
+    void *reserved[4]; /* 0 */
 };
 
 struct flatend_event {
@@ -234,6 +247,7 @@ struct flatend_event {
     struct flatend_context *context; /* of a request, else NULL */
     struct flatend_stream *stream;   /* of a call, else NULL */
     void *reserved[4];               /* 0 */
+    struct flatend_provider peer; /* of PEER_UP, PEER_DOWN, PEER_GIVEN_UP (handle 0); else zero */
 };
 
 /* Makes an empty queue. FLATEND_ENOMEM. Any thread. */
@@ -453,6 +467,53 @@ FLATEND_API int flatend_node_add_service(struct flatend_node *node,
                                          const struct flatend_service *service) FLATEND_MUST_USE;
 FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
                                             const char *name) FLATEND_MUST_USE;
+
+/* ---- what happens to a node, and timers on it ------------------------------------------------ */
+
+/* From now on the node's events come to `queue`, with `arg`; instead of to another queue that was
+ * given before, whose events that nobody has taken are forgotten. NULL: nobody is told any more.
+ * Before start, to see all of it; then each of these comes:
+ *
+ *     STARTED ──▶ PEER_UP ──▶ PEER_DOWN ─┬▶ PEER_UP ...             ──▶ DRAINED ──▶ CLOSED
+ *                                        └▶ PEER_GIVEN_UP
+ *
+ * STARTED when flatend_node_start would have returned, unless the node is shut down before; peers
+ * may be up before it. PEER_GIVEN_UP: an address that was given to start, or a peer that was lost,
+ * has not answered for `reconnect_attempts`; `peer.id` has its host and port, and its key if that
+ * was known. The events of one peer come in order. Up to 1024 events of peers wait; when one more
+ * comes, or there is no memory for it, FLATEND_EVENT_PEERS_LOST follows them, and what happens
+ * before that was taken is not told: look again with flatend_node_providers. Events end with the
+ * node: take CLOSED before flatend_node_free. Any thread. */
+FLATEND_API void flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue,
+                                    void *arg);
+
+struct flatend_timer;
+
+/* Runs on the node's own thread, as an inline handler does: must not block. */
+typedef void (*flatend_timer_fn)(void *arg);
+
+/* Calls `fn` after `delay_ms`, and then every `period_ms`, 0: once. A time that has passed while
+ * the node was busy is left out, so that the calls stay in step. Timers run on while the node
+ * drains, and fire no more when what still runs is canceled. FLATEND_EINVAL: no `fn` or `timer`;
+ * FLATEND_ESTATE: not started; FLATEND_ECANCELED: shut down; FLATEND_ENOMEM; FLATEND_ELIMIT: the
+ * node has 131072 timers. Any thread; on the application's loop it must be called there. */
+FLATEND_API int flatend_timer_start(struct flatend_node *node, unsigned delay_ms,
+                                    unsigned period_ms, flatend_timer_fn fn, void *arg,
+                                    struct flatend_timer **timer) FLATEND_MUST_USE;
+
+/* The same with a FLATEND_EVENT_TIMER at `queue`, with `arg`, for each call; those that were not
+ * taken when the next one comes are one event. */
+FLATEND_API int flatend_timer_start_queued(struct flatend_node *node, unsigned delay_ms,
+                                           unsigned period_ms, struct flatend_queue *queue,
+                                           void *arg,
+                                           struct flatend_timer **timer) FLATEND_MUST_USE;
+
+/* Stops and frees a timer, also one that has fired, and one whose node has shut down: once it has
+ * returned `fn` neither runs nor will, and no event of it waits. `fn` may stop its own timer. Any
+ * thread, as for start; another thread than the node's waits for the node's, so that it must not
+ * hold a lock for which `fn` waits. Timers that are not stopped are freed with their node. NULL is
+ * allowed. */
+FLATEND_API void flatend_timer_stop(struct flatend_timer *timer);
 
 /* ---- in a handler --------------------------------------------------------------------------- */
 
@@ -692,13 +753,6 @@ FLATEND_API int flatend_call(struct flatend_node *node, const struct flatend_req
 /* Frees a response and all that it points to. NULL is allowed. Any thread, also after its node was
  * freed. */
 FLATEND_API void flatend_response_free(struct flatend_response *response);
-
-/* A connected node that provides a service. The handle is valid as long as the connection. */
-struct flatend_provider {
-    uint64_t handle;
-    struct flatend_id id;
-    void *reserved[4]; /* 0 */
-};
 
 /* The connected providers of any of `services`, each node once, and this node itself if it is one.
  * Writes at most `cap` of them and returns how many there are, or a negative code. Any thread. */

@@ -77,6 +77,15 @@ static void run(struct rig *rig, void (*in_turn)(struct rig *rig))
     fe_queue_check(rig->queue);
 }
 
+/* The same once the queue is freed. */
+static void run_without_queue(struct rig *rig, void (*in_turn)(struct rig *rig))
+{
+    rig->in_turn = in_turn;
+    fe_task_init(&rig->task, on_task);
+    fe_task_post(rig->worker, &rig->task);
+    fe_worker_run(rig->worker);
+}
+
 static void post(struct rig *rig, int source, enum flatend_event_type type, int code)
 {
     fe_event_post(&rig->sources[source], rig->worker, type, code);
@@ -302,6 +311,110 @@ static void a_queue_may_be_freed_before_the_turn_ends(void **state)
     run(*state, post_and_free);
 }
 
+/* ---- events of peers ------------------------------------------------------------------------ */
+
+static struct fe_event_records records;
+
+static void post_peer(struct rig *rig, uint64_t handle)
+{
+    fe_event_post_peer(&rig->sources[0], rig->worker,
+                       handle % 2 == 0 ? FLATEND_EVENT_PEER_UP : FLATEND_EVENT_PEER_DOWN,
+                       &(struct flatend_provider){.handle = handle});
+}
+
+static void give_records(struct rig *rig)
+{
+    records = (struct fe_event_records){.n = 0};
+    fe_list_init(&records.list);
+    rig->sources[0].records = &records;
+}
+
+static void expect_peer(const struct flatend_event *event, uint64_t handle)
+{
+    assert_int_equal(event->type,
+                     handle % 2 == 0 ? FLATEND_EVENT_PEER_UP : FLATEND_EVENT_PEER_DOWN);
+    assert_int_equal(event->peer.handle, handle);
+}
+
+static void post_peers(struct rig *rig)
+{
+    post(rig, 0, FLATEND_EVENT_CLOSED, 0);
+    for (uint64_t handle = 1; handle <= 3; handle++) {
+        post_peer(rig, handle);
+    }
+    post(rig, 1, FLATEND_EVENT_READABLE, 0);
+}
+
+static void events_of_peers_are_each_their_own(void **state)
+{
+    struct rig *rig = *state;
+    struct flatend_event events[N_EVENTS];
+
+    give_records(rig);
+    run(rig, post_peers);
+    assert_true(is_readable(rig));
+    assert_int_equal(take(rig, events, 2), 2);
+    assert_int_equal(take(rig, events + 2, N_EVENTS - 2), 3);
+    expect_peer(&events[0], 1);
+    expect_peer(&events[1], 2);
+    expect_peer(&events[2], 3);
+    assert_int_equal(events[3].type, FLATEND_EVENT_CLOSED); /* the last one of its source */
+    assert_int_equal(events[3].peer.handle, 0);
+    expect(rig, &events[4], 1, FLATEND_EVENT_READABLE);
+    assert_false(is_readable(rig));
+}
+
+static void post_too_many(struct rig *rig)
+{
+    for (uint64_t handle = 0; handle < FE_EVENT_RECORDS_MAX + 10; handle++) {
+        post_peer(rig, handle);
+    }
+}
+
+static void post_one_more(struct rig *rig)
+{
+    post_peer(rig, 77);
+}
+
+static void what_is_too_much_is_told(void **state)
+{
+    struct rig *rig = *state;
+    struct flatend_event event;
+
+    give_records(rig);
+    run(rig, post_too_many);
+    assert_int_equal(take(rig, &event, 1), 1);
+    run(rig, post_one_more); /* there is room, but not before it is known that some were lost */
+    for (uint64_t handle = 1; handle < FE_EVENT_RECORDS_MAX; handle++) {
+        assert_int_equal(take(rig, &event, 1), 1);
+        expect_peer(&event, handle);
+    }
+    assert_int_equal(take(rig, &event, 1), 1);
+    assert_int_equal(event.type, FLATEND_EVENT_PEERS_LOST);
+    assert_int_equal(take(rig, &event, 1), 0);
+    run(rig, post_one_more);
+    assert_int_equal(take(rig, &event, 1), 1);
+    expect_peer(&event, 77);
+}
+
+static void events_of_peers_are_freed_with_either_end(void **state)
+{
+    struct rig *rig = *state;
+    struct flatend_event event;
+
+    give_records(rig);
+    run(rig, post_peers);
+    fe_event_source_detach(&rig->sources[0]);
+    fe_event_source_attach(&rig->sources[0], rig->queue, &rig->sources[0]);
+    assert_int_equal(take(rig, &event, 1), 1);
+    expect(rig, &event, 1, FLATEND_EVENT_READABLE);
+    run(rig, post_too_many);
+    flatend_queue_free(rig->queue);
+    run_without_queue(rig, post_one_more);
+    assert_int_equal(records.n, 0);
+    assert_int_equal(flatend_queue_new(&rig->queue), 0);
+}
+
 int main(void)
 {
 #define QUEUE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -319,6 +432,9 @@ int main(void)
         QUEUE_TEST(waiting_ends_when_time_is_up),
         QUEUE_TEST(what_refers_to_a_freed_queue_tells_nobody),
         QUEUE_TEST(a_queue_may_be_freed_before_the_turn_ends),
+        QUEUE_TEST(events_of_peers_are_each_their_own),
+        QUEUE_TEST(what_is_too_much_is_told),
+        QUEUE_TEST(events_of_peers_are_freed_with_either_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

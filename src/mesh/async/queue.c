@@ -25,6 +25,13 @@ struct flatend_queue {
     struct fe_deferred wake;
 };
 
+/* An event that is one of its own. */
+struct fe_event_record {
+    struct fe_list link;
+    enum flatend_event_type type;
+    struct flatend_provider peer;
+};
+
 static void on_turn_end(struct fe_deferred *deferred);
 
 static int init_locks(struct flatend_queue *queue)
@@ -160,6 +167,33 @@ void fe_event_source_init(struct fe_event_source *source)
     fe_list_init(&source->link);
 }
 
+/* Under the lock of its queue. */
+static bool has_records(const struct fe_event_source *source)
+{
+    return source->records != NULL && source->records->n > 0;
+}
+
+/* Under the lock of its queue. NULL: there is none. */
+static struct fe_event_record *pop_record(struct fe_event_source *source)
+{
+    if (!has_records(source)) {
+        return NULL;
+    }
+    source->records->n--;
+    return FE_CONTAINER_OF(fe_list_pop_front(&source->records->list), struct fe_event_record, link);
+}
+
+/* Under the lock of its queue. */
+static void forget(struct fe_event_source *source)
+{
+    struct fe_event_record *record;
+
+    source->pending = 0;
+    while ((record = pop_record(source)) != NULL) {
+        free(record);
+    }
+}
+
 void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg)
 {
     FE_ASSERT(source->queue == NULL, "a source has one queue");
@@ -182,7 +216,7 @@ void fe_event_source_detach(struct fe_event_source *source)
     }
     fe_mutex_lock(&queue->lock);
     fe_list_remove(&source->link);
-    source->pending = 0;
+    forget(source);
     source->code = 0;
     source->queue = NULL;
     unref_and_unlock(queue);
@@ -217,21 +251,80 @@ static bool add(struct fe_event_source *source, enum flatend_event_type type, in
     return true;
 }
 
+/* Under the lock. Whether a wake-up at the end of the turn is to be deferred. */
+static bool claim_turn(struct flatend_queue *queue, struct fe_worker *worker)
+{
+    if (queue->worker != NULL) {
+        return false;
+    }
+    queue->worker = worker;
+    queue->n_refs++;
+    return true;
+}
+
 void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
                    enum flatend_event_type type, int code)
 {
     struct flatend_queue *const queue = source->queue;
-    bool defers = false;
+    bool defers;
 
     if (queue == NULL) {
         return;
     }
     fe_mutex_lock(&queue->lock);
-    if (add(source, type, code) && queue->worker == NULL) {
-        queue->worker = worker;
-        queue->n_refs++;
-        defers = true;
+    defers = add(source, type, code) && claim_turn(queue, worker);
+    fe_mutex_unlock(&queue->lock);
+    if (defers) {
+        fe_worker_defer(worker, &queue->wake);
     }
+}
+
+static struct fe_event_record *record_new(enum flatend_event_type type,
+                                          const struct flatend_provider *peer)
+{
+    struct fe_event_record *record = malloc(sizeof(*record));
+
+    if (record != NULL) {
+        record->type = type;
+        record->peer = *peer;
+        fe_list_init(&record->link);
+    }
+    return record;
+}
+
+/* Under the lock; takes the record, or says that it was lost. */
+static bool add_record(struct fe_event_source *source, struct fe_event_record *record)
+{
+    struct fe_event_records *const records = source->records;
+    const bool has_lost = (source->pending & 1U << FLATEND_EVENT_PEERS_LOST) != 0;
+
+    if (source->queue->is_closed || has_lost || record == NULL ||
+        records->n == FE_EVENT_RECORDS_MAX) {
+        free(record);
+        return add(source, FLATEND_EVENT_PEERS_LOST, 0);
+    }
+    fe_list_push_back(&records->list, &record->link);
+    records->n++;
+    if (!fe_list_is_linked(&source->link)) {
+        fe_list_push_back(&source->queue->ready, &source->link);
+    }
+    return true;
+}
+
+void fe_event_post_peer(struct fe_event_source *source, struct fe_worker *worker,
+                        enum flatend_event_type type, const struct flatend_provider *peer)
+{
+    struct flatend_queue *const queue = source->queue;
+    struct fe_event_record *record;
+    bool defers;
+
+    if (queue == NULL) {
+        return;
+    }
+    FE_ASSERT(source->records != NULL, "peers are told by a source that has records");
+    record = record_new(type, peer);
+    fe_mutex_lock(&queue->lock);
+    defers = add_record(source, record) && claim_turn(queue, worker);
     fe_mutex_unlock(&queue->lock);
     if (defers) {
         fe_worker_defer(worker, &queue->wake);
@@ -280,17 +373,9 @@ static bool has_code(int type)
            type == FLATEND_EVENT_FAILED || type == FLATEND_EVENT_STARTED;
 }
 
-/* The first of what is pending: types are numbered in the order in which they are told. */
-static void take_one(struct fe_event_source *source, struct flatend_event *event)
+static struct flatend_event event_of(const struct fe_event_source *source, int type)
 {
-    int type = 0;
-
-    FE_ASSERT(source->pending != 0, "a source in the list has something to tell");
-    while ((source->pending & 1U << type) == 0) {
-        type++;
-    }
-    source->pending &= ~(1U << type);
-    *event = (struct flatend_event){
+    return (struct flatend_event){
         .type = type,
         .code = has_code(type) ? source->code : 0,
         .arg = source->arg,
@@ -298,6 +383,26 @@ static void take_one(struct fe_event_source *source, struct flatend_event *event
         .context = source->context,
         .stream = source->stream,
     };
+}
+
+/* The first of what is pending: types are numbered in the order in which they are told. */
+static void take_one(struct fe_event_source *source, struct flatend_event *event)
+{
+    struct fe_event_record *record = pop_record(source);
+    int type = 0;
+
+    if (record != NULL) {
+        *event = event_of(source, record->type);
+        event->peer = record->peer;
+        free(record);
+        return;
+    }
+    FE_ASSERT(source->pending != 0, "a source in the list has something to tell");
+    while ((source->pending & 1U << type) == 0) {
+        type++;
+    }
+    source->pending &= ~(1U << type);
+    *event = event_of(source, type);
 }
 
 /* Under the lock. */
@@ -310,7 +415,7 @@ static size_t take_all(struct flatend_queue *queue, struct flatend_event *events
             FE_CONTAINER_OF(queue->ready.next, struct fe_event_source, link);
 
         take_one(source, &events[n++]);
-        if (source->pending == 0) {
+        if (source->pending == 0 && !has_records(source)) {
             fe_list_remove(&source->link);
         }
     }
@@ -412,7 +517,7 @@ void flatend_queue_free(struct flatend_queue *queue)
         queue->is_fd_set = false;
     }
     while ((link = fe_list_pop_front(&queue->ready)) != NULL) {
-        FE_CONTAINER_OF(link, struct fe_event_source, link)->pending = 0;
+        forget(FE_CONTAINER_OF(link, struct fe_event_source, link));
     }
     unref_and_unlock(queue);
 }
@@ -427,7 +532,10 @@ void fe_queue_check(struct flatend_queue *queue)
         const struct fe_event_source *source = FE_CONTAINER_OF(link, struct fe_event_source, link);
 
         FE_ASSERT(source->queue == queue, "a source waits in its own queue");
-        FE_ASSERT(source->pending != 0, "a source in the list has something to tell");
+        FE_ASSERT(source->pending != 0 || has_records(source),
+                  "a source in the list has something to tell");
+        FE_ASSERT(source->records == NULL || source->records->n <= FE_EVENT_RECORDS_MAX,
+                  "events that take memory are bounded");
     }
     FE_ASSERT(!queue->is_waking || queue->n_waiting > 0, "only a thread that waits is woken");
     FE_ASSERT(!queue->is_fd_set || queue->fd >= 0, "only a descriptor that is there is readable");

@@ -15,11 +15,22 @@
 #include "ground/base/list.h"
 #include "ground/uv/worker.h"
 
+/* Events that are each of their own, so that they take memory: of one source, and bounded. What
+ * does not fit is dropped, but not in silence: FLATEND_EVENT_PEERS_LOST follows what was kept, and
+ * until that was taken nothing more is. */
+enum { FE_EVENT_RECORDS_MAX = 1024 };
+
+struct fe_event_records {
+    struct fe_list list; /* of struct fe_event_record; under the queue's lock */
+    size_t n;
+};
+
 struct fe_event_source {
-    struct fe_list link;         /* in the queue's `ready` while anything is pending */
-    struct flatend_queue *queue; /* a reference; NULL: nobody is told */
-    unsigned pending;            /* under the queue's lock: 1 << type */
-    int code;                    /* under the queue's lock: of the last event that has one */
+    struct fe_list link;              /* in the queue's `ready` while anything is pending */
+    struct flatend_queue *queue;      /* a reference; NULL: nobody is told */
+    unsigned pending;                 /* under the queue's lock: 1 << type */
+    int code;                         /* under the queue's lock: of the last event that has one */
+    struct fe_event_records *records; /* told before what is pending; NULL: it has none */
     /* What its events have in common. */
     void *arg;
     struct flatend_node *node;
@@ -40,6 +51,10 @@ bool fe_queue_is_open(struct flatend_queue *queue);
 /* On the thread of `worker`. `code` 0: the one there was remains. */
 void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
                    enum flatend_event_type type, int code);
+
+/* The same of a peer, for a source with records. */
+void fe_event_post_peer(struct fe_event_source *source, struct fe_worker *worker,
+                        enum flatend_event_type type, const struct flatend_provider *peer);
 
 /* What was posted, and was not taken, is not true any more. On the application's side. */
 void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type type);

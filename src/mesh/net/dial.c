@@ -93,6 +93,13 @@ void fe_dial_give_up(struct fe_dial *dial)
     fe_dial_free(dial);
 }
 
+/* What was expected to be there is not waited for any more. */
+static void give_up(struct fe_dial *dial)
+{
+    fe_dial_tell_given_up(dial);
+    fe_dial_give_up(dial);
+}
+
 /* Waits for the next attempt, or gives up. */
 static void retry(struct fe_dial *dial)
 {
@@ -102,15 +109,19 @@ static void retry(struct fe_dial *dial)
     char text[DELAY_TEXT_MAX];
     unsigned delay_ms;
 
-    if (mesh->state != FE_MESH_RUNNING || !dial->is_persistent || n_allowed <= 0) {
+    if (mesh->state != FE_MESH_RUNNING || !dial->is_persistent) {
         fe_dial_give_up(dial);
+        return;
+    }
+    if (n_allowed <= 0) {
+        give_up(dial);
         return;
     }
     fe_addr_format(&dial->addr, addr);
     if (dial->n_attempts == (unsigned)n_allowed) {
         fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %d times reconnecting to %s. Giving up.",
                n_allowed, addr);
-        fe_dial_give_up(dial);
+        give_up(dial);
         return;
     }
     FE_ASSERT(dial->link == NULL, "a dial has a link, or waits for the next");
@@ -122,7 +133,7 @@ static void retry(struct fe_dial *dial)
            addr, format_delay(delay_ms, text));
     if (fe_mesh_start_timer(mesh, &dial->timer, delay_ms) != 0) {
         fe_log(&mesh->log, FLATEND_LOG_WARN, "Cannot reconnect to %s: out of memory.", addr);
-        fe_dial_give_up(dial);
+        give_up(dial);
         return;
     }
     dial->state = FE_DIAL_WAITING;
@@ -204,6 +215,8 @@ void fe_dial_on_ready(struct fe_dial *dial)
     dial->state = FE_DIAL_CONNECTED;
     dial->is_persistent = true;
     dial->n_attempts = 0;
+    dial->is_proven = dial->link->peer.is_proven;
+    memcpy(dial->last_key, dial->link->peer.id.public_key, FE_KEY_LEN);
     settle(dial, true);
 }
 

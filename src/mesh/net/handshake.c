@@ -218,6 +218,7 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     }
     fe_keepalive_start(link);
     log_ready(link);
+    fe_link_tell(link, FE_MESH_PEER_UP);
     if (link->dial != NULL) {
         fe_dial_on_ready(link->dial);
     }

@@ -9,7 +9,7 @@
  *     dial.c       an address that is dialed, and dialed again when it is lost
  *     self.c       requests to services of this node's own
  *     discover.c   asking the mesh for the nodes nearest to this one
- *     peer_info.c  what is known of peers, as plain values; what was counted
+ *     peer_info.c  what is known of peers, as plain values; what was counted; news of them
  *     rtt.c        the round-trip time of a link
  *     check.c      the invariants of all these
  *
@@ -100,6 +100,7 @@ struct fe_link {
     struct fe_session session;
     struct fe_peer peer;
     bool is_broken;           /* output was lost: to be closed at the end of this turn */
+    bool is_up;               /* the mesh's owner was told of the peer */
     bool is_in_peer_call;     /* a call into the peer runs, and settles it on its way out */
     struct fe_list unsettled; /* in mesh->unsettled */
     struct fe_buf services;   /* as announced last, "a b c", for the log */
@@ -154,6 +155,10 @@ bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN]);
 
 /* What a link has counted, added to what all have. */
 void fe_link_add_stats(const struct fe_link *link, struct fe_node_stats *stats);
+
+/* Tells the mesh's owner: of the peer of a link that is ready, or was; of a dial that ends. */
+void fe_link_tell(struct fe_link *link, enum fe_mesh_news news);
+void fe_dial_tell_given_up(const struct fe_dial *dial);
 
 /* ---- keepalive.c ---------------------------------------------------------------------------- */
 
@@ -214,7 +219,9 @@ struct fe_dial {
     bool is_refused_by_us; /* this one did */
     bool is_pinned;        /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
-    unsigned n_attempts; /* since it was lost */
+    bool is_proven;               /* of the peer that was there last, and its key */
+    uint8_t last_key[FE_KEY_LEN]; /* zero: there was none, or it has none */
+    unsigned n_attempts;          /* since it was lost */
     struct fe_timer timer;
 };
 

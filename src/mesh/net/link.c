@@ -464,6 +464,9 @@ void fe_link_on_close(struct fe_link *link, int code)
     fe_list_remove(&link->node);
     mesh->n_links--;
     fe_link_add_stats(link, &mesh->stats);
+    if (link->is_up) {
+        fe_link_tell(link, FE_MESH_PEER_DOWN);
+    }
     if (link->has_session) {
         fe_mesh_forget(mesh, link);
         link->is_in_peer_call = true;

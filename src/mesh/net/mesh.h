@@ -33,7 +33,24 @@ struct fe_mesh_config {
     unsigned reconnect_backoff_max_ms;
 };
 
+enum fe_mesh_news {
+    FE_MESH_PEER_UP,
+    FE_MESH_PEER_DOWN,
+    FE_MESH_PEER_GIVEN_UP, /* it was dialed, and is not dialed again */
+};
+
+/* What news are about. */
+struct fe_mesh_peer {
+    uint64_t handle; /* 0: it is not connected */
+    bool is_anonymous;
+    bool is_proven;
+    struct fe_id id; /* its key is zero where it is not known */
+    bool has_addr;   /* else that of `id` is not known: an anonymous peer, a unix socket */
+};
+
 struct fe_mesh_ops {
+    /* Comes in the midst of it: it must not call the mesh. NULL: nobody wants to know. */
+    void (*on_news)(void *arg, enum fe_mesh_news news, const struct fe_mesh_peer *peer);
     /* A request for one of our services; accept the stream before returning to take it. */
     void (*on_request)(void *arg, struct fe_peer *peer, struct fe_stream *stream,
                        struct fe_names services, struct fe_headers headers);

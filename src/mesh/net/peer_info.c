@@ -164,3 +164,38 @@ int fe_mesh_list_peers(struct fe_mesh *mesh, struct fe_arena *arena, struct fe_p
     *n_peers = n;
     return 0;
 }
+
+/* ---- news ---- */
+
+static void tell(const struct fe_mesh *mesh, enum fe_mesh_news news,
+                 const struct fe_mesh_peer *peer)
+{
+    if (mesh->ops->on_news != NULL) {
+        mesh->ops->on_news(mesh->arg, news, peer);
+    }
+}
+
+void fe_link_tell(struct fe_link *link, enum fe_mesh_news news)
+{
+    const struct fe_peer *peer = &link->peer;
+
+    FE_ASSERT(link->is_up == (news == FE_MESH_PEER_DOWN), "a peer is up, then down");
+    link->is_up = news == FE_MESH_PEER_UP;
+    tell(link->mesh, news,
+         &(struct fe_mesh_peer){
+             .handle = peer->handle,
+             .is_anonymous = peer->is_anonymous,
+             .is_proven = peer->is_proven,
+             .id = peer->id,
+             .has_addr = !peer->is_anonymous,
+         });
+}
+
+void fe_dial_tell_given_up(const struct fe_dial *dial)
+{
+    struct fe_mesh_peer peer = {.is_proven = dial->is_proven};
+
+    peer.has_addr = fe_addr_to_ip(&dial->addr, &peer.id.addr);
+    memcpy(peer.id.public_key, dial->is_pinned ? dial->key : dial->last_key, FE_KEY_LEN);
+    tell(dial->mesh, FE_MESH_PEER_GIVEN_UP, &peer);
+}

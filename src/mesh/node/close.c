@@ -29,6 +29,8 @@ static void enter_closing(struct flatend_node *node)
 {
     FE_ASSERT(node->state == FE_NODE_DRAINING, "a node drains before it closes");
     fe_timer_stop(fe_worker_timers(node->worker), &node->drain_timer);
+    fe_node_stop_timers(node);
+    fe_node_watch_post(node, FLATEND_EVENT_DRAINED, 0);
     fe_mutex_lock(&node->lock);
     node->state = FE_NODE_CLOSING;
     node->accepts_tasks = false;
@@ -114,6 +116,7 @@ static void on_closed(struct fe_task *task)
     fe_node_clear_free_list(node);
     node->on_closed = NULL;
     fe_node_set_state(node, FE_NODE_CLOSED);
+    fe_node_watch_post(node, FLATEND_EVENT_CLOSED, 0);
     callback(node->closed_arg);
 }
 

@@ -85,6 +85,14 @@ struct flatend_node {
     struct flatend_id last_id;
     char last_key[FLATEND_PUBLIC_KEY_TEXT];
 
+    /* watch.c; under `lock` */
+    struct fe_event_source watch;
+    struct fe_event_records watch_records;
+
+    /* timer.c; the list is under `lock` */
+    struct fe_list timers;
+    size_t n_timers;
+
     /* start.c */
     struct fe_seed *seeds;
     size_t n_seeds;
@@ -200,6 +208,22 @@ void fe_node_on_gather_timer(struct fe_timer *timer);
 /* Cancels and detaches the calls of the application. */
 void fe_node_cancel_calls(struct flatend_node *node);
 
+/* ---- watch.c ---- */
+
+/* Tells the application of the node itself. On the node's thread, but for `init` and `deinit`. */
+void fe_node_watch_init(struct flatend_node *node);
+void fe_node_watch_deinit(struct flatend_node *node);
+void fe_node_watch_post(struct flatend_node *node, enum flatend_event_type type, int code);
+void fe_node_on_news(void *arg, enum fe_mesh_news news, const struct fe_mesh_peer *peer);
+
+/* ---- timer.c ---- */
+
+/* No timer fires from now on. On the node's thread. */
+void fe_node_stop_timers(struct flatend_node *node);
+
+/* Frees those that the application has not. */
+void fe_node_free_timers(struct flatend_node *node);
+
 /* ---- node_check.c ---- */
 
 /* Every invariant; on the node's thread, between events. */
@@ -207,7 +231,8 @@ void fe_node_check(struct flatend_node *node);
 
 /* ---- providers.c ---- */
 
-/* The id of a peer, in the form of the public header. */
+/* The id of a peer, and the address of one, in the form of the public header. */
 void fe_public_id(const struct fe_peer *peer, struct flatend_id *id);
+void fe_public_addr(const struct fe_ip_addr *addr, struct flatend_id *id);
 
 #endif

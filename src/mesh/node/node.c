@@ -127,6 +127,8 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_list_init(&node->abandoned);
     fe_list_init(&node->gathering);
     fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
+    fe_list_init(&node->timers);
+    fe_node_watch_init(node);
     fe_handoff_env_init(&node->handoffs);
     node->handoffs.worker = worker;
     code = fe_fork_guard_new(&node->guard, true);
@@ -150,6 +152,8 @@ void fe_node_destroy(struct flatend_node *node)
     FE_ASSERT(node->n_contexts == 0 && fe_list_is_empty(&node->calls) && node->mesh == NULL,
               "a node that is freed has nothing running");
     fe_handler_pool_deinit(&node->pool);
+    fe_node_free_timers(node);
+    fe_node_watch_deinit(node);
     fe_node_free_abandoned(node);
     fe_node_deinit_services(node);
     fe_settings_deinit(&node->settings);

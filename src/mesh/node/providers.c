@@ -17,18 +17,23 @@ struct query {
     size_t n;
 };
 
-void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
+void fe_public_addr(const struct fe_ip_addr *addr, struct flatend_id *id)
 {
     char host[FE_ADDR_TEXT_MAX];
 
+    fe_ip_addr_format_host(addr, host);
+    memcpy(id->host, host, strnlen(host, sizeof(id->host) - 1));
+    id->port = addr->port;
+}
+
+void fe_public_id(const struct fe_peer *peer, struct flatend_id *id)
+{
     *id = (struct flatend_id){.is_anonymous = peer->is_anonymous, .is_proven = peer->is_proven};
     if (peer->is_anonymous) {
         return;
     }
     memcpy(id->public_key, peer->id.public_key, sizeof(id->public_key));
-    fe_ip_addr_format_host(&peer->id.addr, host);
-    memcpy(id->host, host, strnlen(host, sizeof(id->host) - 1));
-    id->port = peer->id.addr.port;
+    fe_public_addr(&peer->id.addr, id);
 }
 
 static void run_query(struct fe_sync_task *sync_task)

@@ -51,6 +51,7 @@ static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
 }
 
 static const struct fe_mesh_ops mesh_ops = {
+    .on_news = fe_node_on_news,
     .on_request = fe_node_on_request,
     .on_joined = on_joined,
     .on_drained = fe_node_on_mesh_drained,

@@ -200,6 +200,7 @@ static void on_thread_started(void *arg, int code)
 {
     struct flatend_node *node = arg;
 
+    fe_node_watch_post(node, FLATEND_EVENT_STARTED, code);
     fe_mutex_lock(&node->lock);
     node->is_start_done = true;
     node->start_code = code;
@@ -264,6 +265,7 @@ static void on_loop_started(void *arg, int code)
 {
     struct flatend_node *node = arg;
 
+    fe_node_watch_post(node, FLATEND_EVENT_STARTED, code);
     if (code != 0) {
         fe_log(&node->settings.log, FLATEND_LOG_ERROR, "Not connected: %s.",
                node->start_error.text);
