@@ -42,14 +42,27 @@ static void free_all(void *arg)
     fe_node_destroy(arg);
 }
 
+/* On the application's loop nothing of a node that has closed is left: the loop may end, and be
+ * closed, before the node is freed. */
+static void on_worker_freed(void *arg)
+{
+    struct flatend_node *node = arg;
+
+    node->worker = NULL;
+    node->handoffs.worker = NULL;
+    if (node->is_freed_when_closed) {
+        fe_node_destroy(node);
+    }
+}
+
 static void on_closed(void *arg)
 {
     struct flatend_node *node = arg;
 
     if (node->placement == FE_NODE_ON_OWN_THREAD) {
         fe_worker_stop(node->worker);
-    } else if (node->is_freed_when_closed) {
-        fe_worker_free(node->worker, free_all, node);
+    } else {
+        fe_worker_free(node->worker, on_worker_freed, node);
     }
 }
 
@@ -147,9 +160,9 @@ static void free_with_thread(struct flatend_node *node)
 /* On the application's loop, which goes on with it if need be. */
 static void free_on_loop(struct flatend_node *node)
 {
-    const enum fe_node_state state = fe_node_get_state(node);
-
-    if (state == FE_NODE_NEW || state == FE_NODE_CLOSED) {
+    if (node->worker == NULL) {
+        fe_node_destroy(node);
+    } else if (fe_node_get_state(node) == FE_NODE_NEW) {
         fe_worker_free(node->worker, free_all, node);
     } else {
         node->is_freed_when_closed = true;
