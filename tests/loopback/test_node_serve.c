@@ -274,7 +274,9 @@ static void test_unknown_service(void **state)
 
     assert_int_equal(flatend_push(pair->client, &request, &stream, &error), FLATEND_ENOPROVIDER);
     assert_null(stream);
-    assert_string_equal(error.text, "service 'nobody': no provider for the service");
+    assert_string_equal(error.text,
+                        "service 'nobody': no provider for the service among its peers (one "
+                        "without a key is out of reach: this node has none either)");
 }
 
 static void test_first_service_that_it_has(void **state)

@@ -134,6 +134,11 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
     size_t n = options->n_bind_addrs;
 
     if (settings->is_anonymous) {
+        if (n > 0) {
+            fe_log(&settings->log, FLATEND_LOG_WARN,
+                   "This node has no secret key: it listens nowhere, not on '%s' either.",
+                   options->bind_addrs[0]);
+        }
         return 0;
     }
     if (n > 0 && options->bind_addrs == NULL) {

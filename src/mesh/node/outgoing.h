@@ -55,6 +55,10 @@ void fe_outgoing_on_task(struct fe_task *task);
 /* The request on whose behalf it is made is over. */
 void fe_outgoing_cancel(struct flatend_stream *stream);
 
+/* Says why there is no call, or no response. Returns `code`. */
+int fe_push_fail(const struct flatend_node *node, const struct flatend_request *request, int code,
+                 struct flatend_error *error);
+
 void fe_outgoing_free(struct flatend_stream *stream);
 
 #endif

@@ -187,10 +187,23 @@ static int write_rest(struct flatend_stream *stream, const struct flatend_reques
     return 0;
 }
 
-static int fail(const struct flatend_request *request, int code, struct flatend_error *error)
+/* Nodes without a key are connected to nodes that they have dialed, and to no others: what such a
+ * node provides may be there, but out of reach. */
+static const char *hint(const struct flatend_node *node, int code)
 {
-    return fe_err_set(error, code, "service '%s': %s", request->services[0],
-                      flatend_strerror(code));
+    if (code != FLATEND_ENOPROVIDER) {
+        return "";
+    }
+    return node->settings.is_anonymous
+               ? " among its peers (one without a key is out of reach: this node has none either)"
+               : " among its peers (one without a key has to dial this node)";
+}
+
+int fe_push_fail(const struct flatend_node *node, const struct flatend_request *request, int code,
+                 struct flatend_error *error)
+{
+    return fe_err_set(error, code, "service '%.100s': %s%s", request->services[0],
+                      flatend_strerror(code), hint(node, code));
 }
 
 int flatend_push(struct flatend_node *node, const struct flatend_request *request,
@@ -211,22 +224,22 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
         return code;
     }
     if (request->queue == NULL && fe_node_is_own_thread(node)) {
-        return fail(request, FLATEND_ESTATE, error);
+        return fe_push_fail(node, request, FLATEND_ESTATE, error);
     }
     stream = stream_new(node, request);
     if (stream == NULL) {
-        return fail(request, FLATEND_ENOMEM, error);
+        return fe_push_fail(node, request, FLATEND_ENOMEM, error);
     }
     n = preload(stream, request);
     code = n < 0 ? (int)n : start(stream, request);
     if (code != 0) {
         fe_outgoing_free(stream);
-        return fail(request, code, error);
+        return fe_push_fail(node, request, code, error);
     }
     code = write_rest(stream, request, (size_t)n);
     if (code != 0) {
         flatend_stream_close(stream);
-        return fail(request, code, error);
+        return fe_push_fail(node, request, code, error);
     }
     *out = stream;
     return 0;

@@ -1,8 +1,7 @@
 /* A call in one function: the request, and all of the response. */
 #include <stdlib.h>
 
-#include "ground/base/err.h"
-#include "mesh/node/internal.h"
+#include "mesh/node/outgoing.h"
 #include "mesh/node/request_check.h"
 
 /* What the stream has received lives in the stream. */
@@ -27,12 +26,6 @@ static int receive(struct whole *whole, size_t limit)
     return code;
 }
 
-static int fail(const struct flatend_request *request, int code, struct flatend_error *error)
-{
-    return fe_err_set(error, code, "service '%s': %s", request->services[0],
-                      flatend_strerror(code));
-}
-
 int flatend_call(struct flatend_node *node, const struct flatend_request *request, size_t limit,
                  struct flatend_response **out, struct flatend_error *error)
 {
@@ -50,14 +43,14 @@ int flatend_call(struct flatend_node *node, const struct flatend_request *reques
     }
     whole_request = *request;
     if (request->queue != NULL) {
-        return fail(request, FLATEND_EINVAL, error);
+        return fe_push_fail(node, request, FLATEND_EINVAL, error);
     }
     if (request->body == NULL && request->body_len == 0) {
         whole_request.body = "";
     }
     whole = calloc(1, sizeof(*whole));
     if (whole == NULL) {
-        return fail(request, FLATEND_ENOMEM, error);
+        return fe_push_fail(node, request, FLATEND_ENOMEM, error);
     }
     code = flatend_push(node, &whole_request, &whole->stream, error);
     if (code != 0) {
@@ -67,7 +60,7 @@ int flatend_call(struct flatend_node *node, const struct flatend_request *reques
     code = receive(whole, limit);
     if (code != 0) {
         flatend_response_free(&whole->response);
-        return fail(request, code, error);
+        return fe_push_fail(node, request, code, error);
     }
     *out = &whole->response;
     return 0;
