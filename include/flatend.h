@@ -3,34 +3,16 @@
  * A node joins a mesh, offers services, and calls the services of others:
  *
  *     #include <flatend.h>
- *     #include <stdio.h>
  *
  *     static void hello(struct flatend_context *ctx, void *arg)
  *     {
  *         (void)arg;
- *         flatend_context_set_header(ctx, "content-type", "text/plain");
- *         flatend_context_write(ctx, "Hello world!\n", 13);
+ *         flatend_context_printf(ctx, "Hello world!\n");
  *     }
  *
  *     int main(void)
  *     {
- *         const struct flatend_service services[] = {{.name = "hello_world", .handler = hello}};
- *         const char *const addrs[] = {"127.0.0.1:9000"};
- *         struct flatend_options options = FLATEND_OPTIONS_INIT;
- *         struct flatend_error error;
- *         struct flatend_node *node;
- *
- *         options.services = services;
- *         options.n_services = 1;
- *         if (flatend_node_new(&options, &node, &error) != 0 ||
- *             flatend_node_start(node, addrs, 1, &error) != 0) {
- *             fprintf(stderr, "%s\n", error.text);
- *             flatend_node_free(node);
- *             return 1;
- *         }
- *         flatend_node_wait(node);
- *         flatend_node_free(node);
- *         return 0;
+ *         return flatend_serve("hello_world", hello) != 0;
  *     }
  *
  * Conventions. A function that can fail returns 0 (or a count) or a negative code of the table
@@ -152,6 +134,19 @@ FLATEND_API int flatend_secret_key_load(struct flatend_secret_key *key, const ch
  * an identity is never overwritten. FLATEND_EACCESS, FLATEND_EIO. Any thread. */
 FLATEND_API int flatend_secret_key_save(const struct flatend_secret_key *key, const char *path,
                                         struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Loads the key at `path`, or makes one and saves it there if there is none: of several processes
+ * that do so at once all get the same. The errors of both. Any thread. */
+FLATEND_API int flatend_secret_key_load_or_create(struct flatend_secret_key *key, const char *path,
+                                                  struct flatend_error *error) FLATEND_MUST_USE;
+
+/* Reads the secret of a mesh (flatend_options.mesh_secret) from `path` into `buf`, without the end
+ * of its line: `*len` bytes, 16 to 4096. It is read, and refused, as by the gateway: a file that
+ * others than its owner may read is. FLATEND_ENOENT, FLATEND_EACCESS, FLATEND_EKEY (not a regular
+ * file), FLATEND_EIO; FLATEND_EINVAL: too short or too long; FLATEND_EOVERFLOW: longer than `cap`.
+ * `error` (may be NULL) says what and where. Any thread. */
+FLATEND_API int flatend_mesh_secret_load(const char *path, void *buf, size_t cap, size_t *len,
+                                         struct flatend_error *error) FLATEND_MUST_USE;
 
 /* The public half of a secret key: what the owner of the key is known by. */
 struct flatend_public_key {
@@ -346,9 +341,9 @@ struct flatend_options {
      * "unix:/path", of at most 107 bytes, for peers on this machine. Peers tell each other
      * host:port only: one of those, or `public_addr`, has to be there. The file of a unix socket
      * has mode 0660 less the umask, replaces one on which nothing listens, and is removed when the
-     * node closes. None given: `public_addr`, else a free port on all interfaces. Ignored when
-     * anonymous. Host names, here and above, are looked up by flatend_node_new, which may block for
-     * that. */
+     * node closes. None given: `public_addr`, else a free port on all interfaces. Without a
+     * key the node listens nowhere; the log says so. Host names, here and above, are looked up by
+     * flatend_node_new, which may block for that. */
     const char *const *bind_addrs;
     size_t n_bind_addrs;
 
@@ -467,6 +462,13 @@ FLATEND_API int flatend_node_add_service(struct flatend_node *node,
                                          const struct flatend_service *service) FLATEND_MUST_USE;
 FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
                                             const char *name) FLATEND_MUST_USE;
+
+/* All of the above for one service: a node without a key that connects to the addresses of the
+ * environment variable FLATEND_ADDRS (between commas or spaces; 127.0.0.1:9000 if it is not set),
+ * logs to standard error, and serves `handler` (its `arg` is NULL) on the threads of its pool until
+ * SIGINT or SIGTERM. Returns 0 then, or the code of flatend_node_new or flatend_node_start, whose
+ * text it has logged. For main. */
+FLATEND_API int flatend_serve(const char *name, flatend_handler handler);
 
 /* ---- what happens to a node, and timers on it ------------------------------------------------ */
 

@@ -69,14 +69,14 @@ test("the README's services in C and JavaScript serve one mesh", async (t) => {
     const here = (code) => code.replace("127.0.0.1:9000", gateway.address);
     const folder = scratch(t);
 
-    writeFileSync(join(folder, "main.c"), here(block("A service in C", "c")));
+    writeFileSync(join(folder, "main.c"), block("A service in C", "c"));
     const compiled = await run(t, "cc", [
         "-Wall", "-Wextra", "-Werror", "-I", join(repository, "include"),
         "-o", join(folder, "hello"), join(folder, "main.c"), "-L", release, "-lflatend",
     ]);
     assert.deepEqual(compiled, { code: 0, output: "" });
     const inC = new Program(t, join(folder, "hello"), [], {
-        env: { ...process.env, LD_LIBRARY_PATH: release },
+        env: { ...process.env, LD_LIBRARY_PATH: release, FLATEND_ADDRS: gateway.address },
     });
     await inC.waitFor(`You are now connected to ${gateway.address}. Services: []`);
     await gateway.joined("hello_world");

@@ -4,7 +4,6 @@
 
 #include "ground/base/assert.h"
 #include "ground/base/wipe.h"
-#include "ground/os/file.h"
 
 #define SECRET_EXPECTED "\"file:PATH\" or \"env:NAME\""
 
@@ -40,16 +39,15 @@ static int keep_secret(const struct fe_config_reader *r, struct fe_toml_pos pos,
 static int read_secret_file(const struct fe_config_reader *r, struct fe_toml_pos pos,
                             const char *path, struct fe_config_mesh *mesh)
 {
-    char bytes[SECRET_MAX + 3]; /* with its newline, and one more to see that it is too long */
+    char bytes[SECRET_MAX];
     struct flatend_error why;
-    ssize_t len = fe_file_read_private(path, "read mesh secret", bytes, sizeof(bytes), &why);
-    int code;
+    size_t len;
+    int code = flatend_mesh_secret_load(path, bytes, sizeof(bytes), &len, &why);
 
-    if (len < 0) {
+    if (code != 0 && code != FLATEND_EINVAL) {
         return fe_config_fail(r, FLATEND_EINVAL, pos, "%s", why.text);
     }
-    FE_ASSERT((size_t)len <= sizeof(bytes), "a secret fits what it is read into");
-    code = keep_secret(r, pos, fe_view_of(bytes, (size_t)len), mesh);
+    code = keep_secret(r, pos, fe_view_of(bytes, len), mesh); /* refuses one of a wrong length */
     fe_wipe(bytes, sizeof(bytes));
     return code;
 }

@@ -64,6 +64,29 @@ int flatend_secret_key_load(struct flatend_secret_key *key, const char *path,
     return 0;
 }
 
+/* Of those that find no key at once, one makes the file, and the others read it. */
+int flatend_secret_key_load_or_create(struct flatend_secret_key *key, const char *path,
+                                      struct flatend_error *error)
+{
+    int code = flatend_secret_key_load(key, path, error);
+
+    if (code != FLATEND_ENOENT) {
+        return code;
+    }
+    code = flatend_secret_key_generate(key);
+    if (code != 0) {
+        return fe_err_set(error, code, "create key '%s': %s", path, flatend_strerror(code));
+    }
+    code = flatend_secret_key_save(key, path, error);
+    if (code == FLATEND_EEXIST) {
+        return flatend_secret_key_load(key, path, error);
+    }
+    if (code != 0) {
+        fe_wipe(key, sizeof(*key));
+    }
+    return code;
+}
+
 int flatend_secret_key_save(const struct flatend_secret_key *key, const char *path,
                             struct flatend_error *error)
 {
