@@ -3,12 +3,15 @@
  *     todo [-d FILE] [ADDRESS...]    the database, in memory by default; nodes to join the mesh by,
  *                                    127.0.0.1:9000 by default
  *
- * Answers are JSON. A list is [{"id": 1, "content": "milk", "state": "done"}], a change
+ * Answers are JSON. A list, which comes in pages of `limit` behind the id `after`, is [{"id": 1,
+ * "content": "milk", "state": "done"}], a change
  * {"lastInsertRowid": 1, "changes": 1}.
  */
+#include <errno.h>
 #include <flatend.h>
 #include <jansson.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,7 @@
 enum {
     BODY_MAX = 8192,    /* bytes of a request's body */
     CONTENT_MAX = 1024, /* bytes of one todo */
+    PAGE_MAX = 1000,    /* todos of one answer */
 };
 
 /* Answers with `json`, which may be NULL (out of memory), and gives up its reference. */
@@ -29,8 +33,7 @@ static void answer(struct flatend_context *ctx, json_t *json)
     if (text == NULL) {
         flatend_context_fail(ctx, 500, "out of memory");
     } else {
-        flatend_context_set_header(ctx, "content-type", "application/json");
-        flatend_context_write(ctx, text, strlen(text));
+        flatend_context_json(ctx, 200, text, strlen(text));
     }
     free(text);
     json_decref(json);
@@ -46,6 +49,42 @@ static void answer_change(struct flatend_context *ctx, int code, const struct to
                           change->changes));
 }
 
+/* A number of the query, from 0 to `max`; `otherwise` if there is none. False: it is no such
+ * number, and the request has been answered. */
+static bool read_number(struct flatend_context *ctx, const char *name, int64_t max,
+                        int64_t otherwise, int64_t *number)
+{
+    const char *text = flatend_context_query(ctx, name);
+    char *end;
+
+    *number = otherwise;
+    if (text == NULL) {
+        return true;
+    }
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || *number < 0 || *number > max) {
+        flatend_context_problem(ctx, 400, "%s: a number from 0 to %lld", name, (long long)max);
+        return false;
+    }
+    return true;
+}
+
+/* RFC 8288: where the next page is, if this one was full. Keys stay where they are while others
+ * come and go, so pages begin behind an id and not at an offset. */
+static void link_next(struct flatend_context *ctx, json_t *list, int64_t limit)
+{
+    const json_t *last = json_array_get(list, json_array_size(list) - 1);
+    char link[128];
+
+    if (limit == 0 || (int64_t)json_array_size(list) < limit) {
+        return;
+    }
+    (void)snprintf(link, sizeof(link), "</todos?after=%lld&limit=%lld>; rel=\"next\"",
+                   (long long)json_integer_value(json_object_get(last, "id")), (long long)limit);
+    flatend_context_set_header(ctx, "link", link);
+}
+
 static int append_row(void *arg, int64_t id, const char *content, const char *state)
 {
     json_t *list = arg;
@@ -57,14 +96,23 @@ static int append_row(void *arg, int64_t id, const char *content, const char *st
 static void all_todos(struct flatend_context *ctx, void *arg)
 {
     struct todo_store *store = arg;
-    json_t *list = json_array();
-    int code = list != NULL ? todo_store_list(store, append_row, list) : SQLITE_NOMEM;
+    json_t *list;
+    int64_t after;
+    int64_t limit;
+    int code;
 
+    if (!read_number(ctx, "after", INT64_MAX, 0, &after) ||
+        !read_number(ctx, "limit", PAGE_MAX, PAGE_MAX, &limit)) {
+        return;
+    }
+    list = json_array();
+    code = list != NULL ? todo_store_list(store, after, limit, append_row, list) : SQLITE_NOMEM;
     if (code != SQLITE_OK) {
         json_decref(list);
         flatend_context_fail(ctx, 500, "database: %s", sqlite3_errstr(code));
         return;
     }
+    link_next(ctx, list, limit);
     answer(ctx, list);
 }
 

@@ -8,7 +8,7 @@
 enum statement { LIST, ADD, REMOVE, SET_DONE, N_STATEMENTS };
 
 static const char *const statement_sql[N_STATEMENTS] = {
-    [LIST] = "SELECT id, content, state FROM todo ORDER BY id",
+    [LIST] = "SELECT id, content, state FROM todo WHERE id > ? ORDER BY id LIMIT ?",
     [ADD] = "INSERT INTO todo (content, state) VALUES (?, '')",
     [REMOVE] = "DELETE FROM todo WHERE id = ?",
     [SET_DONE] = "UPDATE todo SET state = 'done' WHERE id = ?",
@@ -63,7 +63,7 @@ void todo_store_close(struct todo_store *store)
     free(store);
 }
 
-int todo_store_list(struct todo_store *store,
+int todo_store_list(struct todo_store *store, int64_t after, int64_t limit,
                     int (*each)(void *arg, int64_t id, const char *content, const char *state),
                     void *arg)
 {
@@ -71,6 +71,8 @@ int todo_store_list(struct todo_store *store,
     int code;
 
     pthread_mutex_lock(&store->lock);
+    sqlite3_bind_int64(statement, 1, after);
+    sqlite3_bind_int64(statement, 2, limit);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (each(arg, sqlite3_column_int64(statement, 0),
                  (const char *)sqlite3_column_text(statement, 1),

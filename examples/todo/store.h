@@ -20,9 +20,10 @@ int todo_store_open(const char *path, struct todo_store **store);
 /* NULL is allowed. */
 void todo_store_close(struct todo_store *store);
 
-/* Hands every row to `each`, in the order of ids. The text lives as long as the call of `each`,
- * which must not use the store; unless it returns 0, the listing ends with SQLITE_ABORT. */
-int todo_store_list(struct todo_store *store,
+/* Hands up to `limit` rows behind the one with the id `after` to `each`, in the order of ids. The
+ * text lives as long as the call of `each`, which must not use the store; unless it returns 0, the
+ * listing ends with SQLITE_ABORT. */
+int todo_store_list(struct todo_store *store, int64_t after, int64_t limit,
                     int (*each)(void *arg, int64_t id, const char *content, const char *state),
                     void *arg);
 

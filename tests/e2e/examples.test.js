@@ -99,3 +99,65 @@ test("broadcast: a line reaches every other node, and the end of input ends it",
         assert.deepEqual(await program.exit(), { code: 0, signal: null });
     }
 });
+
+test("progress streams its events as they come", async (t) => {
+    const gateway = await Gateway.start(t, { routes: [{ path: "GET /progress", service: "progress" }] });
+    await example(t, "progress", gateway);
+    const response = await fetch(gateway.url("/progress"));
+    assert.equal(response.headers.get("content-type"), "text/event-stream");
+    const pieces = [];
+    for await (const piece of response.body) {
+        pieces.push(Buffer.from(piece).toString());
+    }
+    assert.ok(pieces.length > 1, "all at once");
+    const percents = [...pieces.join("").matchAll(/^data: \{"percent":(\d+)\}$/gm)].map(([, n]) => Number(n));
+    assert.deepEqual(percents, Array.from({ length: 11 }, (_, i) => i * 10));
+});
+
+test("chat answers those that wait once something is said", async (t) => {
+    const gateway = await Gateway.start(t, {
+        routes: [{ path: "GET /messages", service: "listen" }, { path: "POST /messages", service: "say" }],
+    });
+    const service = await example(t, "chat", gateway, { service: "listen" });
+    const listen = async (after) => JSON.parse((await request(gateway.url(`/messages?after=${after}`))).body);
+    const say = (body) => request(gateway.url("/messages"), { method: "POST", body });
+    const waiting = [listen(0), listen(0), listen(0)];
+    assert.equal((await say("hello")).status, 204);
+    for (const answer of await Promise.all(waiting)) {
+        assert.deepEqual(answer, { last: 1, messages: ["hello"] });
+    }
+    assert.equal((await say("who")).status, 204);
+    assert.deepEqual(await listen(0), { last: 2, messages: ["hello", "who"] });
+    assert.equal((await request(gateway.url("/messages?after=7"))).status, 400);
+    assert.equal((await say("")).status, 400);
+    const canceled = assert.rejects(request(gateway.url("/messages?after=2"), { signal: AbortSignal.timeout(50) }));
+    await canceled;
+    service.signal("SIGTERM");
+    assert.deepEqual(await service.exit(), { code: 0, signal: null });
+});
+
+test("scatter: one request, twenty calls to other nodes", async (t) => {
+    const gateway = await Gateway.start(t, { routes: [{ path: "GET /sum", service: "sum" }] });
+    const first = await node(t, "scatter", [gateway.address]);
+    const second = await node(t, "scatter", [gateway.address]);
+    for (const [one, other] of [[first, second], [second, first]]) {
+        await one.waitFor(new RegExp(`${other.address.replaceAll(".", "\\.")}.*Services: \\[s`));
+    }
+    await gateway.program.waitFor("has connected. Services: [square sum]");
+    const response = await request(gateway.url("/sum"));
+    assert.equal(response.status, 200);
+    assert.deepEqual(JSON.parse(response.body), { sum: 2870, missing: 0 });
+});
+
+test("libuv: a node on a loop of the program's own, which ends by itself", async (t) => {
+    const first = await node(t, "libuv");
+    const second = await node(t, "libuv", [first.address]);
+    for (const program of [first, second]) {
+        await program.waitFor("There is one more peer.");
+        await program.waitFor(/^A node has ticked \d+ times\.$/);
+    }
+    for (const program of [second, first]) {
+        program.signal("SIGINT");
+        assert.deepEqual(await program.exit(), { code: 0, signal: null });
+    }
+});

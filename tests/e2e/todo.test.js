@@ -49,6 +49,27 @@ test("the API adds, lists, completes and removes", async (t) => {
     assert.deepEqual(await ask(gateway, "GET", "/todos"), []);
 });
 
+test("the list comes in pages", async (t) => {
+    const { gateway } = await start(t);
+    const ids = (response) => JSON.parse(response.body).map(({ id }) => id);
+    for (let i = 0; i < 5; i++) {
+        await ask(gateway, "POST", "/todos", JSON.stringify({ content: `todo ${i}` }));
+    }
+    const pages = [];
+    for (let path = "/todos?limit=2"; path;) {
+        const response = await request(gateway.url(path));
+        pages.push(ids(response));
+        path = response.headers.link?.match(/^<(.*)>; rel="next"$/)[1];
+    }
+    assert.deepEqual(pages, [[1, 2], [3, 4], [5]]);
+    assert.deepEqual(ids(await request(gateway.url("/todos?limit=0"))), []);
+    for (const query of ["limit=1001", "limit=-1", "after=x", "after=99999999999999999999", "limit="]) {
+        const response = await request(gateway.url(`/todos?${query}`));
+        assert.equal(response.status, 400, query);
+        assert.equal(response.headers["content-type"], "application/problem+json");
+    }
+});
+
 test("the API refuses what is no todo", async (t) => {
     const { gateway } = await start(t);
     for (const body of ["", "{}", '{"content": 7}', '{"content": ""}', "not JSON", '{"content": "\xff"}',
