@@ -340,7 +340,7 @@ void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type t
     }
     fe_mutex_lock(&queue->lock);
     source->pending &= ~(1U << type);
-    if (source->pending == 0) {
+    if (source->pending == 0 && !has_records(source)) {
         fe_list_remove(&source->link);
     }
     if (queue->is_fd_set && !has_news(queue)) {
