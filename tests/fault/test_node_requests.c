@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -94,10 +95,23 @@ static void each_allocation_fails(void **state)
     assert_true(n_failed > 20);
 }
 
+static void a_program_says_what_it_has_no_memory_for(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("FLATEND_ADDRS", "127.0.0.1:0x", 1), 0);
+    for (size_t nth = 1; fe_fault_arm(nth); nth++) {
+        int code = flatend_serve("it", by_handler);
+
+        assert_int_equal(code, fe_fault_disarm() ? FLATEND_ENOMEM : FLATEND_EADDR);
+    }
+    unsetenv("FLATEND_ADDRS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(a_program_says_what_it_has_no_memory_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
