@@ -466,8 +466,8 @@ FLATEND_API int flatend_node_remove_service(struct flatend_node *node,
 /* All of the above for one service: a node without a key that connects to the addresses of the
  * environment variable FLATEND_ADDRS (between commas or spaces; 127.0.0.1:9000 if it is not set),
  * logs to standard error, and serves `handler` (its `arg` is NULL) on the threads of its pool until
- * SIGINT or SIGTERM. Returns 0 then, or the code of flatend_node_new or flatend_node_start, whose
- * text it has logged. For main. */
+ * SIGINT or SIGTERM. Returns 0 then, or the code of flatend_node_new, flatend_node_start or
+ * flatend_node_wait, whose text it has logged. For main. */
 FLATEND_API int flatend_serve(const char *name, flatend_handler handler);
 
 /* ---- what happens to a node, and timers on it ------------------------------------------------ */
@@ -485,9 +485,9 @@ FLATEND_API int flatend_serve(const char *name, flatend_handler handler);
  * was known. The events of one peer come in order. Up to 1024 events of peers wait; when one more
  * comes, or there is no memory for it, FLATEND_EVENT_PEERS_LOST follows them, and what happens
  * before that was taken is not told: look again with flatend_node_providers. Events end with the
- * node: take CLOSED before flatend_node_free. Any thread. */
-FLATEND_API void flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue,
-                                    void *arg);
+ * node: take CLOSED before flatend_node_free. Returns 0. Any thread. */
+FLATEND_API int flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue,
+                                   void *arg);
 
 struct flatend_timer;
 

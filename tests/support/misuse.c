@@ -156,6 +156,41 @@ static int listen_addr_nowhere(struct flatend_node *node)
     return flatend_node_listen_addr(node, 0, NULL, 1);
 }
 
+static int watch(struct flatend_node *node)
+{
+    return flatend_node_watch(node, NULL, NULL);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static int timer(struct flatend_node *node)
+{
+    struct flatend_timer *started;
+    int code = flatend_timer_start(node, 0, 1, nothing, NULL, &started);
+
+    if (code == 0) {
+        flatend_timer_stop(started);
+    }
+    return code;
+}
+
+static int timer_of_nothing(struct flatend_node *node)
+{
+    struct flatend_timer *started;
+
+    return flatend_timer_start(node, 0, 1, NULL, NULL, &started);
+}
+
+static int timer_nowhere(struct flatend_node *node)
+{
+    struct flatend_timer *started;
+
+    return flatend_timer_start_queued(node, 0, 1, NULL, NULL, &started);
+}
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -204,6 +239,12 @@ static const struct {
                             {INVAL, INVAL,       INVAL,       INVAL, INVAL, INVAL, INVAL, INVAL}},
     {"call, nowhere", call_nowhere,
                             {INVAL, INVAL,       INVAL,       INVAL, INVAL, INVAL, INVAL, INVAL}},
+    {"watch", watch,        {OK,    OK,          OK,          OK,    OK,    OK,    STATE, INVAL}},
+    {"timer", timer,        {STATE, OK,          OK,          OK,    ENDED, STATE, STATE, INVAL}},
+    {"timer of nothing", timer_of_nothing,
+                            {INVAL, INVAL,       INVAL,       INVAL, INVAL, INVAL, STATE, INVAL}},
+    {"timer, nowhere", timer_nowhere,
+                            {INVAL, INVAL,       INVAL,       INVAL, INVAL, INVAL, STATE, INVAL}},
     {"listen_addr", listen_addr,
                             {NONE,  OK,          OK,          OK,    OK,    NONE,  STATE, INVAL}},
     {"listen_addr, nowhere", listen_addr_nowhere,

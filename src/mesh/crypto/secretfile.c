@@ -35,10 +35,14 @@ int flatend_mesh_secret_load(const char *path, void *buf, size_t cap, size_t *le
                              struct flatend_error *error)
 {
     char bytes[SECRET_MAX + 3]; /* with its newline, and one more to see that it is too long */
-    ssize_t n = fe_file_read_private(path, "read mesh secret", bytes, sizeof(bytes), error);
+    ssize_t n;
     int code;
 
+    if (path == NULL || buf == NULL || len == NULL) {
+        return fe_err_code(error, FLATEND_EINVAL);
+    }
     *len = 0;
+    n = fe_file_read_private(path, "read mesh secret", bytes, sizeof(bytes), error);
     if (n < 0) {
         return (int)n;
     }

@@ -61,9 +61,12 @@ static int serve_at(const struct addrs *addrs, const struct flatend_service *ser
         code = flatend_node_start(node, addrs->items, addrs->n, error);
     }
     if (code == 0) {
-        flatend_node_wait(node);
+        code = flatend_node_wait(node);
+        if (code != 0) {
+            (void)fe_err_set(error, code, "wait: %s", flatend_strerror(code));
+        }
     }
-    flatend_node_free(node);
+    (void)flatend_node_free(node);
     return code;
 }
 

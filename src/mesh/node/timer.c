@@ -146,15 +146,28 @@ static struct flatend_timer *timer_new(struct flatend_node *node, unsigned perio
     return timer;
 }
 
+static int check_start(const struct flatend_node *node, bool has_target, struct flatend_timer **out)
+{
+    int code = fe_node_check_call(node);
+
+    if (code == 0 && (!has_target || out == NULL)) {
+        code = FLATEND_EINVAL;
+    }
+    if (out != NULL) {
+        *out = NULL;
+    }
+    return code;
+}
+
 int flatend_timer_start(struct flatend_node *node, unsigned delay_ms, unsigned period_ms,
                         flatend_timer_fn fn, void *arg, struct flatend_timer **out)
 {
     struct flatend_timer *timer;
+    int code = check_start(node, fn != NULL, out);
 
-    if (fn == NULL || out == NULL) {
-        return FLATEND_EINVAL;
+    if (code != 0) {
+        return code;
     }
-    *out = NULL;
     timer = timer_new(node, period_ms);
     if (timer == NULL) {
         return FLATEND_ENOMEM;
@@ -168,11 +181,11 @@ int flatend_timer_start_queued(struct flatend_node *node, unsigned delay_ms, uns
                                struct flatend_queue *queue, void *arg, struct flatend_timer **out)
 {
     struct flatend_timer *timer;
+    int code = check_start(node, queue != NULL, out);
 
-    if (queue == NULL || out == NULL) {
-        return FLATEND_EINVAL;
+    if (code != 0) {
+        return code;
     }
-    *out = NULL;
     timer = timer_new(node, period_ms);
     if (timer == NULL) {
         return FLATEND_ENOMEM;
@@ -199,7 +212,7 @@ void flatend_timer_stop(struct flatend_timer *timer)
 {
     struct stopping stopping = {.sync_task.run = run_stop, .timer = timer};
 
-    if (timer == NULL) {
+    if (timer == NULL || fe_node_check_call(timer->node) != 0) {
         return;
     }
     if (fe_node_run(timer->node, &stopping.sync_task) != 0) {

@@ -17,12 +17,18 @@ void fe_node_watch_deinit(struct flatend_node *node)
     fe_event_source_detach(&node->watch);
 }
 
-void flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue, void *arg)
+int flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue, void *arg)
 {
+    int code = fe_node_check_call(node);
+
+    if (code != 0) {
+        return code;
+    }
     fe_mutex_lock(&node->lock);
     fe_event_source_detach(&node->watch);
     fe_event_source_attach(&node->watch, queue, arg);
     fe_mutex_unlock(&node->lock);
+    return 0;
 }
 
 /* The last event is told at once: no turn may follow. */
