@@ -5,6 +5,7 @@
  *     inline, pooled, kept, queued     "Hello world!"; kept: by a thread that the handler hands the
  *                                      request to; queued: without a handler
  *     source                           as many bytes as the query's `n` says, on the pool
+ *     sink                             reads what comes, on the pool, and says how much it was
  *     turns                            each byte of the request comes back at once, on the pool
  */
 #include <flatend.h>
@@ -113,6 +114,19 @@ static void source(struct flatend_context *ctx, void *arg)
     }
 }
 
+static void sink(struct flatend_context *ctx, void *arg)
+{
+    static _Thread_local char buf[PIECE];
+    unsigned long long n_read = 0;
+    ssize_t n;
+
+    (void)arg;
+    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
+        n_read += (unsigned long long)n;
+    }
+    flatend_context_printf(ctx, "%llu", n_read);
+}
+
 static void turns(struct flatend_context *ctx, void *arg)
 {
     char byte;
@@ -143,12 +157,14 @@ int main(int argc, char **argv)
             {.name = "kept", .handler = keep, .arg = &kept, .flags = FLATEND_SERVICE_INLINE},
             {.name = "queued", .queue = queue},
             {.name = "source", .handler = source},
+            {.name = "sink", .handler = sink},
             {.name = "turns", .handler = turns, .flags = FLATEND_SERVICE_STREAMING},
         };
 
         options.services = services;
         options.n_services = sizeof(services) / sizeof(services[0]);
         options.log = flatend_log_stderr;
+        options.handler_threads = 4096;
         if (flatend_node_new(&options, &node, &error) != 0) {
             fprintf(stderr, "%s\n", error.text);
             return 1;

@@ -5,9 +5,13 @@
 // BENCH_PAIRS (9) rounds of BENCH_SECONDS (3) for each kind, alternating; the median of the quotients with the inline
 // one of the same round counts. Then BENCH_BYTES (1e9) from a handler on the pool, three times: bytes and the
 // service's processor time.
+//
+// Then, BENCH_PAIRS times, the rate of the pooled one beside 1,000 clients that read 10 MB each, 64 bytes a half
+// second, and 1,000 that upload as slowly, and without them; and what memory that took.
 import { execFile } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { freePort, scratch } from "../tests/e2e/lib/mesh.js";
 import { Program } from "../tests/e2e/lib/program.js";
@@ -27,7 +31,8 @@ async function start(build) {
     const cwd = mkdtempSync(join(scratch(t), "gateway-"));
     const [nodePort, httpPort] = [await freePort(), await freePort()];
     const routes = [...KINDS, "source", "turns"]
-        .map((name) => `[[http.routes]]\npath = "GET /${name}"\nservice = "${name}"\n`);
+        .map((name) => `[[http.routes]]\npath = "GET /${name}"\nservice = "${name}"\n`)
+        .concat('[[http.routes]]\npath = "POST /sink"\nservice = "sink"\n');
     writeFileSync(join(cwd, "config.toml"), `addr = "127.0.0.1:${nodePort}"
 state_dir = "state"
 workers = 1
@@ -40,7 +45,7 @@ ${routes.join("\n")}`);
     await gateway.waitFor("Listening for HTTP requests on");
     const service = new Program(t, join(build, "bench", "handlers"), [`127.0.0.1:${nodePort}`], { cwd });
     await gateway.waitFor(/has connected to you\. Services: \[/);
-    return { gateway, service, url: (path) => `http://127.0.0.1:${httpPort}${path}` };
+    return { build, cwd, gateway, service, url: (path) => `http://127.0.0.1:${httpPort}${path}` };
 }
 
 async function rates({ service, url }) {
@@ -76,10 +81,31 @@ async function gigabyte({ service, url }) {
     }
 }
 
+const SLOW = 1000; // of each kind
+
+async function slow({ build, cwd, gateway, service, url }) {
+    const load = { connections: 64, threads: 2, seconds };
+    const quotients = [];
+    for (let round = 0; round < rounds; round++) {
+        const { rate: alone } = await wrk(url("/pooled"), load);
+        const clients = new Program(t, join(build, "bench", "slow_clients"), [new URL(url("/")).port, String(SLOW)], { cwd });
+        await clients.waitFor("ready");
+        await pause(1000); // until their handlers run
+        const { rate: beside } = await wrk(url("/pooled"), load);
+        clients.kill();
+        await pause(500);
+        quotients.push(beside / alone);
+        console.log(`slow     ${alone.toFixed(0)} /s alone, ${beside.toFixed(0)} /s beside ${2 * SLOW} slow clients`);
+    }
+    console.log(`slow     ${median(quotients).toFixed(3)} x; most memory: service ` +
+        `${(service.memory("VmHWM") / 2 ** 20).toFixed(0)} MiB, gateway ${(gateway.memory("VmHWM") / 2 ** 20).toFixed(0)} MiB`);
+}
+
 const running = await start(buildFolder(process.argv[2] ?? "build"));
 try {
     await rates(running);
     await gigabyte(running);
+    await slow(running);
     await running.service.stop();
     await running.gateway.stop();
 } finally {

@@ -103,7 +103,7 @@ static int full_streams_of_both_sides(struct fake_peer *fake, struct fake_owner 
 
 static void a_stream_with_windows_is_lost_or_complete(void **state)
 {
-    static const struct fe_flow flow = {100000, 100000, 100000, 100000, 10};
+    static const struct fe_flow flow = {100000, 100000, 100000, 100000, 10, 0};
     static struct trace trace;
     size_t nth;
 

@@ -80,8 +80,11 @@ static uint64_t now(void *arg)
 
 static int setup(void **state)
 {
-    static const struct fe_flow flow = {
-        .stream_out = 6, .connection_out = 1000, .stream_in = 100, .connection_in = 1000, 1};
+    static const struct fe_flow flow = {.stream_out = 6,
+                                        .connection_out = 1000,
+                                        .stream_in = 100,
+                                        .connection_in = 1000,
+                                        .streams_out = 1};
     static const struct fe_view echo = {(const uint8_t *)"echo", 4};
     static struct world world;
     struct fe_rng rng;

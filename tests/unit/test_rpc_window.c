@@ -155,7 +155,7 @@ static void a_stalled_stream_of_a_hundred_costs_the_others_nothing(void **state)
 {
     enum { N = 100, ROUNDS = 50, WINDOW = 256 * 1024 };
     static struct fake_owner owners[N];
-    const struct fe_flow flow = {WINDOW, FE_WINDOW_MAX, WINDOW, WINDOW, N};
+    const struct fe_flow flow = {WINDOW, FE_WINDOW_MAX, WINDOW, WINDOW, N, 0};
     struct world *world = *state;
     struct fe_peer *peer = &world->fake.peer;
 
@@ -204,7 +204,7 @@ static void a_window_beyond_2_31_is_a_fault(void **state)
 
 static void announced_windows_are_clamped(void **state)
 {
-    const struct fe_flow flow = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    const struct fe_flow flow = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0};
     struct world *world = *state;
 
     again_with(world, &flow);
@@ -228,7 +228,7 @@ static void only_the_first_handshake_sets_the_windows(void **state)
 
 static void a_stream_may_begin_without_a_window(void **state)
 {
-    const struct fe_flow flow = {0, 0, 0, 0, 1};
+    const struct fe_flow flow = {0, 0, 0, 0, 1, 0};
     struct world *world = *state;
 
     again_with(world, &flow);
@@ -298,7 +298,7 @@ static void what_waits_is_not_granted_again(void **state)
 
 static void the_window_of_a_fast_reader_grows(void **state)
 {
-    const struct fe_flow flow = {8, 1000, 8, 32 * FE_STREAM_SHARE, 10};
+    const struct fe_flow flow = {8, 1000, 8, 32 * FE_STREAM_SHARE, 10, 0};
     struct world *world = *state;
 
     again_with(world, &flow);
@@ -325,7 +325,7 @@ static void the_window_of_a_fast_reader_grows(void **state)
 
 static void a_slow_readers_window_stays_as_it_was(void **state)
 {
-    const struct fe_flow flow = {8, 1000, 8, 32 * FE_STREAM_SHARE, 10};
+    const struct fe_flow flow = {8, 1000, 8, 32 * FE_STREAM_SHARE, 10, 0};
     struct world *world = *state;
 
     again_with(world, &flow);
@@ -486,7 +486,7 @@ static void memory_is_bounded_by_the_windows(void **state)
     enum { N = FE_PEER_STREAMS_MAX, CONNECTION = 4 * 1024 * 1024 };
     static struct fake_owner owners[N];
     static const size_t sizes[] = {1, 255, FE_STREAM_SMALL_MAX, FE_STREAM_SMALL_MAX + 1, 65536};
-    const struct fe_flow flow = {CONNECTION, CONNECTION, 65536, CONNECTION, N};
+    const struct fe_flow flow = {CONNECTION, CONNECTION, 65536, CONNECTION, N, 0};
     struct world *world = *state;
 
     for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
@@ -510,6 +510,34 @@ static void memory_is_bounded_by_the_windows(void **state)
         fe_peer_close(peer, FLATEND_ECLOSED);
         assert_int_equal(peer->n_waiting, 0);
     }
+}
+
+/* Streams whose readers stall take up the connection's window, and it grows: another stream goes
+ * on. */
+static void stalled_streams_leave_room(void **state)
+{
+    static const struct fe_flow growing = {.stream_out = 4,
+                                           .connection_out = 10,
+                                           .stream_in = 8,
+                                           .connection_in = 16,
+                                           .streams_out = 100,
+                                           .connection_in_max = 40};
+    struct world *world = *state;
+    struct fe_peer *peer;
+
+    again_with(world, &growing);
+    peer = &world->fake.peer;
+    accept_all(world);
+    world->owners[0].appetite = 0;
+    world->owners[1].appetite = 0;
+    assert_int_equal(feed_data(&world->fake, 2, "12345678"), 0);
+    assert_int_equal(peer->whole_in, 32);
+    assert_int_equal(feed_data(&world->fake, 4, "12345678"), 0);
+    assert_int_equal(peer->whole_in, 40); /* and no more */
+    assert_int_equal(feed_data(&world->fake, 6, "abcdefgh"), 0);
+    assert_int_equal(peer->whole_in, 40);
+    trace_expect(&world->trace, "on_data(2,12345678) window(0,16) on_data(4,12345678) "
+                                "on_data(6,abcdefgh) window(6,8)");
 }
 
 int main(void)
@@ -538,6 +566,7 @@ int main(void)
         TEST(a_window_that_cannot_be_sent_ends_the_connection),
         TEST(so_does_one_that_cannot_be_sent_later),
         TEST(memory_is_bounded_by_the_windows),
+        TEST(stalled_streams_leave_room),
     };
 #undef TEST
 

@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -110,6 +111,16 @@ static int fail(struct flatend_error *err)
     return code;
 }
 
+/* What accepted connections inherit: the system holds so many bytes that it cannot send yet, and
+ * not megabytes for each client that does not read. Together these would use up its memory for TCP,
+ * and then every connection of the machine is slow. */
+static void bound_unsent(int fd)
+{
+    const int n = 128 * 1024;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &n, sizeof(n));
+}
+
 static int listen_ip(int fd, const struct fe_addr *addr)
 {
     struct sockaddr_storage storage;
@@ -123,6 +134,7 @@ static int listen_ip(int fd, const struct fe_addr *addr)
         bind(fd, (struct sockaddr *)&storage, len) != 0) {
         return -1;
     }
+    bound_unsent(fd);
     return listen(fd, FE_SOCKET_BACKLOG);
 }
 

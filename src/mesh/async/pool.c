@@ -171,7 +171,8 @@ int fe_handler_pool_push(struct fe_handler_pool *pool, struct fe_worker *worker,
     pool->worker = worker;
     fe_mutex_lock(&pool->lock);
     FE_ASSERT(!pool->is_stopping, "a pool that ends takes no jobs");
-    if (pool->n_queued >= FE_POOL_QUEUE_MAX || (pool->n_threads == 0 && !add_thread(pool))) {
+    if (pool->n_queued >= FE_POOL_QUEUE_MAX + (pool->n_max - pool->n_threads) ||
+        (pool->n_threads == 0 && !add_thread(pool))) {
         code = FLATEND_ELIMIT;
     } else {
         FE_ASSERT(!fe_list_is_linked(&job->link), "a job waits once");

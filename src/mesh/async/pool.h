@@ -17,8 +17,9 @@
 #include "ground/uv/worker.h"
 
 enum {
-    /* Requests that may wait for a thread. One more is refused (`handled` 0), so that its sender
-       can try another node: a longer queue would only delay every request. */
+    /* Requests that may wait for a thread, beside those for which one can be added. One more is
+       refused (`handled` 0), so that its sender can try another node: a longer queue would only
+       delay every request. */
     FE_POOL_QUEUE_MAX = 1024,
     FE_POOL_STALL_MS = 2,
     FE_POOL_IDLE_MS = 10000,

@@ -86,6 +86,8 @@ enum {
     /* A stream's window grows to this part of the connection's at most: fewer streams than this
      * that stall, however fast they had been, leave something to the others. */
     FE_STREAM_SHARE = 16,
+    /* Or less, so that all of them together grow to so many times the connection's. */
+    FE_STREAM_SHARE_CROWD = 4,
 };
 
 /* ---- life.c ---- */
@@ -144,6 +146,7 @@ int fe_stream_charge(struct fe_stream *stream, size_t n, struct flatend_error *e
 
 /* So many are done with: grants them again when enough have come together. */
 void fe_peer_return_credit(struct fe_peer *peer, size_t n);
+void fe_peer_make_room(struct fe_peer *peer); /* after bytes have begun to wait */
 void fe_stream_return_credit(struct fe_stream *stream, size_t n); /* the connection's too */
 
 /* The peer grants more: FLATEND_EPROTO when a window grows beyond what any can be. */

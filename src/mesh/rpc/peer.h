@@ -98,6 +98,7 @@ struct fe_peer {
     struct fe_flow flow;      /* as announced, at most FE_WINDOW_MAX */
     uint32_t window_out;      /* body bytes that the peer still takes, on all streams together */
     uint32_t window_in;       /* body bytes that it may still send */
+    uint32_t whole_in;        /* of which that is what is left: flow.connection_in, or grown */
     uint32_t returned;        /* consumed here, and not yet returned to the peer */
     uint32_t next_local;      /* the id of our next request */
     struct fe_stream *recent; /* the last one found by its id: packets come in rows. Or NULL */

@@ -99,8 +99,7 @@ static void check_windows(const struct fe_peer *peer)
     FE_ASSERT(peer->n_streams - peer->n_remote <= peer->flow.streams_out,
               "no more streams are opened than the peer takes");
     if (!peer->is_closed && !peer->has_failed) {
-        FE_ASSERT((uint64_t)peer->window_in + peer->n_waiting + peer->returned ==
-                      peer->flow.connection_in,
+        FE_ASSERT((uint64_t)peer->window_in + peer->n_waiting + peer->returned == peer->whole_in,
                   "what was granted may still come, waits, or was taken");
     }
 }

@@ -51,6 +51,7 @@ static int keep(struct fe_stream *stream, struct fe_view data)
                                peer->n_waiting > FE_PEER_WAITING_MAX)) {
         set_backlogged(stream, true);
     }
+    fe_peer_make_room(peer);
     return 0;
 }
 

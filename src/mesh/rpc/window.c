@@ -25,10 +25,12 @@ void fe_peer_start_windows(struct fe_peer *peer)
         .stream_in = clamp(flow->stream_in),
         .connection_in = clamp(flow->connection_in),
         .streams_out = flow->streams_out,
+        .connection_in_max = clamp(flow->connection_in_max),
     };
     FE_ASSERT(peer->streams.n == 0, "windows count from the first byte");
     peer->window_out = peer->flow.connection_out;
     peer->window_in = peer->flow.connection_in;
+    peer->whole_in = peer->flow.connection_in;
     peer->next_local = fe_peer_next_id(peer);
 }
 
@@ -173,9 +175,36 @@ void fe_peer_return_credit(struct fe_peer *peer, size_t n)
     if (!peer->has_windows || peer->is_closed) {
         return;
     }
-    FE_CHECK(check_is_granted(n, peer->flow.connection_in, peer->window_in, peer->returned));
+    FE_CHECK(check_is_granted(n, peer->whole_in, peer->window_in, peer->returned));
     peer->returned += (uint32_t)n;
-    return_credit(peer, 0, peer->flow.connection_in, &peer->window_in, &peer->returned);
+    return_credit(peer, 0, peer->whole_in, &peer->window_in, &peer->returned);
+}
+
+/* What waits for slow readers is not to be what all others wait for: while it is half of the
+ * connection's window, that doubles. Each stream has its own window as before, so that this is no
+ * more than they add up to. */
+void fe_peer_make_room(struct fe_peer *peer)
+{
+    const uint32_t most = peer->flow.connection_in_max;
+    uint32_t n;
+
+    if (!peer->has_windows || peer->is_closed || peer->whole_in >= most ||
+        peer->n_waiting < peer->whole_in / 2) {
+        return;
+    }
+    n = most - peer->whole_in < peer->whole_in ? most - peer->whole_in : peer->whole_in;
+    peer->whole_in += n;
+    peer->returned += n;
+    return_credit(peer, 0, peer->whole_in, &peer->window_in, &peer->returned);
+}
+
+/* What a stream's window may grow to. With many streams it is less: all of them may stall at once,
+ * and what they had grown to would be what all others wait for. */
+static uint32_t share_of(const struct fe_peer *peer)
+{
+    const uint32_t n = peer->n_streams / FE_STREAM_SHARE_CROWD;
+
+    return peer->flow.connection_in / (n > FE_STREAM_SHARE ? n : FE_STREAM_SHARE);
 }
 
 /* A reader that has taken everything gets a larger window each time that it used up half of it, so
@@ -185,7 +214,7 @@ void fe_peer_return_credit(struct fe_peer *peer, size_t n)
 static void adapt(struct fe_stream *stream)
 {
     const struct fe_flow *flow = &stream->peer->flow;
-    uint32_t share = flow->connection_in / FE_STREAM_SHARE;
+    const uint32_t share = share_of(stream->peer);
     uint32_t n;
 
     FE_ASSERT(stream->target >= flow->stream_in, "a window shrinks to what it began with");

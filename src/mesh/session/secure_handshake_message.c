@@ -203,6 +203,7 @@ int fe_secure_start(struct fe_session *session, const struct fe_secure_extension
                  .connection_out = peer->connection_window,
                  .stream_in = FE_SECURE_STREAM_WINDOW,
                  .connection_in = FE_SECURE_CONNECTION_WINDOW,
+                 .connection_in_max = FE_SECURE_CONNECTION_WINDOW_MAX,
                  .streams_out = peer->streams_max},
     };
     return 0;

@@ -174,6 +174,9 @@ struct fe_flow {
     uint32_t stream_in;      /* the same towards us */
     uint32_t connection_in;
     uint32_t streams_out; /* streams that we may have open at once */
+    /* What connection_in grows to while streams stall, so that others need not wait for them; it is
+     * our own affair. 0: it does not grow. */
+    uint32_t connection_in_max;
 };
 
 enum {

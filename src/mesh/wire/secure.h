@@ -24,6 +24,8 @@ enum {
     FE_SECURE_STREAM_WINDOW = 64 * 1024,
     /* And all together. Memory that a connection can cost: 256 readers that have stopped. */
     FE_SECURE_CONNECTION_WINDOW = 16 * 1024 * 1024,
+    /* As many streams as a peer may have open, each with what it may send at first. */
+    FE_SECURE_CONNECTION_WINDOW_MAX = 4096 * FE_SECURE_STREAM_WINDOW,
     /* Streams that the peer may have open at once: more than a gateway has clients at a time, and
      * their state stays within a few MiB. */
     FE_SECURE_STREAMS_MAX = 4096,
