@@ -762,6 +762,40 @@ FLATEND_API ssize_t flatend_node_providers(struct flatend_node *node, const char
                                            size_t n_services, struct flatend_provider *providers,
                                            size_t cap) FLATEND_MUST_USE;
 
+/* ---- settled, and not built -------------------------------------------------------------------
+ */
+
+/* The functions of what docs/PROTOCOL.md §2.8 settles and this version does not speak: they answer
+ * FLATEND_ESTATE and touch nothing, so that an application may be written for them and ask. Any
+ * thread. */
+
+/* A body as messages: each write is one, and arrives as one. `limit` bounds what is read; the
+ * memory is the context's or stream's, until the next read. */
+FLATEND_API int flatend_context_read_message(struct flatend_context *ctx, size_t limit,
+                                             const void **data, size_t *len) FLATEND_MUST_USE;
+FLATEND_API int flatend_context_write_message(struct flatend_context *ctx, const void *data,
+                                              size_t len);
+FLATEND_API int flatend_stream_read_message(struct flatend_stream *stream, size_t limit,
+                                            const void **data, size_t *len) FLATEND_MUST_USE;
+FLATEND_API int flatend_stream_write_message(struct flatend_stream *stream, const void *data,
+                                             size_t len);
+
+/* What a node has counted, as text in the exposition format of Prometheus: writes at most `cap`
+ * bytes, a NUL among them, to `text`, and the whole length to `*len`. */
+FLATEND_API int flatend_node_metrics(struct flatend_node *node, char *text, size_t cap,
+                                     size_t *len) FLATEND_MUST_USE;
+
+/* The trace that a request is part of (W3C Trace Context). */
+struct flatend_trace {
+    uint8_t trace_id[16];
+    uint8_t parent_id[8]; /* of the span that made the request */
+    unsigned flags;       /* 1: sampled */
+    unsigned reserved;    /* 0 */
+};
+
+FLATEND_API int flatend_context_trace(const struct flatend_context *ctx,
+                                      struct flatend_trace *trace) FLATEND_MUST_USE;
+
 #ifdef FLATEND_C89
 #pragma clang diagnostic pop
 #undef FLATEND_C89

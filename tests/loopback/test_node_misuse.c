@@ -304,6 +304,21 @@ static void test_no_objects(void **state)
     expect_as_documented(misuse_without_objects());
 }
 
+/* They say so whatever they are given. */
+static void test_what_is_not_built(void **state)
+{
+    const void *data;
+    size_t len;
+
+    (void)state;
+    assert_int_equal(flatend_context_read_message(NULL, 1, &data, &len), FLATEND_ESTATE);
+    assert_int_equal(flatend_context_write_message(NULL, "", 0), FLATEND_ESTATE);
+    assert_int_equal(flatend_stream_read_message(NULL, 1, &data, &len), FLATEND_ESTATE);
+    assert_int_equal(flatend_stream_write_message(NULL, "", 0), FLATEND_ESTATE);
+    assert_int_equal(flatend_node_metrics(NULL, NULL, 0, &len), FLATEND_ESTATE);
+    assert_int_equal(flatend_context_trace(NULL, NULL), FLATEND_ESTATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_states_of_a_call, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_for_itself, setup, teardown),
         cmocka_unit_test(test_no_objects),
+        cmocka_unit_test(test_what_is_not_built),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
