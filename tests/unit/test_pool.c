@@ -29,7 +29,8 @@ struct rig {
     size_t n_jobs;
     struct latch entered;
     atomic_size_t n_run;
-    bool waits;          /* a job ends when all have begun */
+    bool waits; /* a job ends when so many have begun */
+    int n_wanted;
     struct latch pushed; /* and no job ends before all are pushed */
     int last_code;
     struct fe_task task;
@@ -43,7 +44,7 @@ static void run(struct fe_job *job)
     latch_wait(&rig->pushed, 1);
     if (rig->waits) {
         latch_count(&rig->entered);
-        latch_wait(&rig->entered, (int)rig->n_jobs);
+        latch_wait(&rig->entered, rig->n_wanted);
     }
     atomic_fetch_add(&rig->n_run, 1);
 }
@@ -138,8 +139,14 @@ static void threads_are_added_while_jobs_wait(void **state)
 
     (void)state;
     rig->waits = true;
+    rig->n_wanted = N_JOBS;
     rig_run(rig);
     assert_int_equal(atomic_load(&rig->n_run), N_JOBS);
+    assert_int_equal(n_threads(rig), N_JOBS);
+    /* And woken, now that they are there. */
+    rig->n_wanted = 2 * N_JOBS;
+    rig_run(rig);
+    assert_int_equal(atomic_load(&rig->n_run), 2 * N_JOBS);
     assert_int_equal(n_threads(rig), N_JOBS);
     rig_free(rig);
 }

@@ -135,28 +135,38 @@ static void on_turn_end(struct fe_deferred *deferred)
     }
 }
 
-/* Jobs wait, and for a while none was taken: the threads that there are block. The more there are,
- * the more are added. */
+/* Under the lock: how many idle threads are to be signaled, since more jobs wait than were taken of
+ * late: those that run block. If there are too few, threads are added; the more there are, the
+ * more.
+ */
+static size_t relieve(struct fe_handler_pool *pool)
+{
+    const size_t n = pool->n_queued < pool->n_idle ? pool->n_queued : pool->n_idle;
+
+    if (pool->n_taken - pool->n_taken_before >= pool->n_queued) {
+        return 0;
+    }
+    for (size_t i = 0; i < pool->n_queued - n && i <= pool->n_threads / 2; i++) {
+        if (!add_thread(pool)) {
+            break;
+        }
+    }
+    pool->is_waking = n > 0;
+    return n;
+}
+
 static void on_stall(struct fe_timer *timer)
 {
     struct fe_handler_pool *pool = FE_CONTAINER_OF(timer, struct fe_handler_pool, stall);
-    bool signals = false;
+    size_t n_signals;
     bool waits;
 
     fe_mutex_lock(&pool->lock);
     waits = pool->n_queued > 0;
-    if (waits && pool->n_taken == pool->n_taken_before) {
-        signals = wakes(pool);
-        for (size_t n = 0; pool->n_idle == 0 && n < pool->n_queued && n <= pool->n_threads / 8;
-             n++) {
-            if (!add_thread(pool)) {
-                break;
-            }
-        }
-    }
+    n_signals = relieve(pool);
     pool->n_taken_before = pool->n_taken;
     fe_mutex_unlock(&pool->lock);
-    if (signals) {
+    for (size_t i = 0; i < n_signals; i++) {
         fe_cond_signal(&pool->work);
     }
     if (waits) {

@@ -5,8 +5,9 @@
  * A thread is woken at the end of the turn in which jobs were queued, one for all of them, and
  * never while one is on its way. It takes one job after the other; while there are more, and
  * processors for it, it wakes the next thread. So short handlers stay on few threads, and cost few
- * wake-ups. Handlers that block are noticed by the queue: when no job was taken for
- * FE_POOL_STALL_MS, threads are added. One that has been idle for FE_POOL_IDLE_MS ends. */
+ * wake-ups. Handlers that block are noticed by the queue: when more jobs wait than were taken in
+ * FE_POOL_STALL_MS, as many threads are woken, or added. One that has been idle for FE_POOL_IDLE_MS
+ * ends. */
 #ifndef FE_MESH_ASYNC_POOL_H
 #define FE_MESH_ASYNC_POOL_H
 
