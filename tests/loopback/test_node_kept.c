@@ -511,6 +511,46 @@ static void a_slow_reader_holds_no_thread(void **state)
     world_close(&world);
 }
 
+/* ---- conversations ----------------------------------------------------------------------------
+ */
+
+enum { N_TURNS = 1000 };
+
+/* Gives back each byte, one more than it was. */
+static void take_turns(struct flatend_context *ctx, void *arg)
+{
+    unsigned char byte;
+
+    (void)arg;
+    while (flatend_context_read(ctx, &byte, 1) == 1) {
+        byte++;
+        assert_int_equal(flatend_context_write(ctx, &byte, 1), 0);
+    }
+}
+
+/* Neither says anything before the other has: a handler on the pool that streams, on one stream. */
+static void client_and_handler_take_turns(void **state)
+{
+    struct world world;
+    struct flatend_stream *stream;
+
+    (void)state;
+    world_open(&world, (struct flatend_service){.name = "turns",
+                                                .handler = take_turns,
+                                                .flags = FLATEND_SERVICE_STREAMING});
+    stream = calls_push(world.client, "turns", NULL, NULL, NULL);
+    for (int i = 0; i < N_TURNS; i++) {
+        unsigned char byte = (unsigned char)i;
+
+        assert_int_equal(flatend_stream_write(stream, &byte, 1), 0);
+        assert_int_equal(flatend_stream_read(stream, &byte, 1), 1);
+        assert_int_equal(byte, (unsigned char)(i + 1));
+    }
+    assert_int_equal(flatend_stream_finish(stream), 0);
+    expect_answer(stream, "");
+    world_close(&world);
+}
+
 /* ---- many threads -----------------------------------------------------------------------------
  */
 
@@ -658,6 +698,7 @@ int main(void)
         cmocka_unit_test(reading_ahead_of_the_requester_is_an_event),
         cmocka_unit_test(one_thread_serves_bodies_of_any_size),
         cmocka_unit_test(a_slow_reader_holds_no_thread),
+        cmocka_unit_test(client_and_handler_take_turns),
         cmocka_unit_test(many_threads_answer),
         cmocka_unit_test(a_node_does_not_wait_for_what_is_kept),
         cmocka_unit_test(a_request_that_nobody_took_dies_with_its_queue_and_node),

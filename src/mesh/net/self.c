@@ -46,12 +46,17 @@ static struct packet *packet_new(enum fe_event_type type, uint32_t stream, size_
 }
 
 /* In the next turn. The timer always has a place in the heap: on_delivery. */
-static void send(struct fe_self_end *end, struct packet *packet)
+static void deliver_soon(struct fe_self_link *self)
 {
-    int code = fe_mesh_start_timer(link_of(end)->mesh, &link_of(end)->delivery, 0);
+    int code = fe_mesh_start_timer(self->mesh, &self->delivery, 0);
 
     FE_ASSERT(code == 0, "a timer that is always armed keeps its place in the heap");
     (void)code;
+}
+
+static void send(struct fe_self_end *end, struct packet *packet)
+{
+    deliver_soon(link_of(end));
     end->n_waiting += packet->n_data;
     fe_list_push_back(&end->packets, &packet->link);
 }
@@ -285,7 +290,7 @@ static void on_request(struct fe_peer *peer, struct fe_stream *stream, struct fe
 
 static void on_output(struct fe_peer *peer)
 {
-    (void)peer; /* each packet has asked for its delivery */
+    deliver_soon(peer->owner); /* or a packet was lost, which on_delivery is to see */
 }
 
 static void on_want_read(struct fe_peer *peer)
