@@ -372,8 +372,8 @@ static void node_open(struct node *node)
         .ops = &sender_ops,
         .dialect = (options & 1) != 0 ? FE_DIALECT_SECURE : FE_DIALECT_OLD,
         .head_max = (options & 2) != 0 ? FE_HEAD_MAX : 65000,
-        .flow = {(options & 4) != 0 ? 65536 : 100, (options & 8) != 0 ? 65536 : 300, 4096, 16384,
-                 4},
+        .flow = {(options & 4) != 0 ? 65536 : 100, (options & 8) != 0 ? 65536 : 300, 4096, 16384, 4,
+                 (options & 8) != 0 ? 1 << 20 : 0},
     };
     node->next_stream = (options & 16) != 0 ? 1 : 2;
     node->space = SPACE;

@@ -392,7 +392,7 @@ static void take_one(struct fe_event_source *source, struct flatend_event *event
     int type = 0;
 
     if (record != NULL) {
-        *event = event_of(source, record->type);
+        *event = event_of(source, (int)record->type);
         event->peer = record->peer;
         free(record);
         return;
