@@ -72,6 +72,19 @@ int fe_cond_init(struct fe_cond *cond)
     return code == 0 ? 0 : FLATEND_ENOMEM;
 }
 
+int fe_mutex_cond_init(struct fe_mutex *mutex, struct fe_cond *cond)
+{
+    int code = fe_mutex_init(mutex);
+
+    if (code == 0) {
+        code = fe_cond_init(cond);
+        if (code != 0) {
+            fe_mutex_deinit(mutex);
+        }
+    }
+    return code;
+}
+
 bool fe_cond_wait_until(struct fe_cond *cond, struct fe_mutex *mutex, uint64_t deadline_ms)
 {
     const struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),

@@ -67,6 +67,9 @@ static inline void fe_cond_deinit(struct fe_cond *cond)
     FE_ASSERT(code == 0, "a condition is destroyed when no thread waits for it");
 }
 
+/* A mutex and the condition that is waited for with it: both, or FLATEND_ENOMEM and neither. */
+int fe_mutex_cond_init(struct fe_mutex *mutex, struct fe_cond *cond) FE_MUST_USE;
+
 /* Leaves the mutex while it waits. May return without a reason: wait in a loop over the condition.
  */
 static inline void fe_cond_wait(struct fe_cond *cond, struct fe_mutex *mutex)

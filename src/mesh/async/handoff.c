@@ -41,14 +41,7 @@ int fe_handoff_init(struct fe_handoff *handoff, struct fe_handoff_env *env,
     fe_chain_init(&handoff->in, pool);
     fe_chain_init(&handoff->out, pool);
     fe_chain_init(&handoff->sending, pool);
-    if (fe_mutex_init(&handoff->lock) != 0) {
-        return FLATEND_ENOMEM;
-    }
-    if (fe_cond_init(&handoff->changed) != 0) {
-        fe_mutex_deinit(&handoff->lock);
-        return FLATEND_ENOMEM;
-    }
-    return 0;
+    return fe_mutex_cond_init(&handoff->lock, &handoff->changed);
 }
 
 void fe_handoff_clear(struct fe_handoff *handoff)

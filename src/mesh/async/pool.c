@@ -208,12 +208,7 @@ int fe_handler_pool_init(struct fe_handler_pool *pool, unsigned n_max)
     if (pool->slots == NULL) {
         return FLATEND_ENOMEM;
     }
-    if (fe_mutex_init(&pool->lock) != 0) {
-        free(pool->slots);
-        return FLATEND_ENOMEM;
-    }
-    if (fe_cond_init(&pool->work) != 0) {
-        fe_mutex_deinit(&pool->lock);
+    if (fe_mutex_cond_init(&pool->lock, &pool->work) != 0) {
         free(pool->slots);
         return FLATEND_ENOMEM;
     }

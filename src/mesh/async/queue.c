@@ -34,18 +34,6 @@ struct fe_event_record {
 
 static void on_turn_end(struct fe_deferred *deferred);
 
-static int init_locks(struct flatend_queue *queue)
-{
-    if (fe_mutex_init(&queue->lock) != 0) {
-        return FLATEND_ENOMEM;
-    }
-    if (fe_cond_init(&queue->changed) != 0) {
-        fe_mutex_deinit(&queue->lock);
-        return FLATEND_ENOMEM;
-    }
-    return 0;
-}
-
 int flatend_queue_new(struct flatend_queue **out)
 {
     struct flatend_queue *queue;
@@ -61,7 +49,7 @@ int flatend_queue_new(struct flatend_queue **out)
     }
     code = fe_fork_guard_new(&queue->guard, true);
     if (code == 0) {
-        code = init_locks(queue);
+        code = fe_mutex_cond_init(&queue->lock, &queue->changed);
         if (code != 0) {
             fe_fork_guard_unref(queue->guard);
         }

@@ -69,22 +69,10 @@ int fe_node_post(struct flatend_node *node, struct fe_task *task)
     return code;
 }
 
-static int init_locks(struct flatend_node *node)
-{
-    if (fe_mutex_init(&node->lock) != 0) {
-        return FLATEND_ENOMEM;
-    }
-    if (fe_cond_init(&node->changed) != 0) {
-        fe_mutex_deinit(&node->lock);
-        return FLATEND_ENOMEM;
-    }
-    return 0;
-}
-
 /* All that needs memory besides the settings and the guard. */
 static int init_parts(struct flatend_node *node)
 {
-    int code = init_locks(node);
+    int code = fe_mutex_cond_init(&node->lock, &node->changed);
 
     if (code != 0) {
         return code;
