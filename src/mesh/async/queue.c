@@ -119,6 +119,26 @@ static bool wakes(struct flatend_queue *queue)
     return true;
 }
 
+/* Leaves the lock, and wakes one that waits if there is something for it. */
+static void unlock_and_wake(struct flatend_queue *queue)
+{
+    const bool signals = wakes(queue);
+
+    fe_mutex_unlock(&queue->lock);
+    if (signals) {
+        fe_cond_signal(&queue->changed);
+    }
+}
+
+/* Under the lock: something was taken, or withdrawn. */
+static void settle_fd(struct flatend_queue *queue)
+{
+    if (queue->is_fd_set && !has_news(queue)) {
+        queue->is_fd_set = false;
+        fe_wake_fd_clear(queue->fd);
+    }
+}
+
 static void on_turn_end(struct fe_deferred *deferred)
 {
     struct flatend_queue *queue = FE_CONTAINER_OF(deferred, struct flatend_queue, wake);
@@ -133,18 +153,12 @@ static void on_turn_end(struct fe_deferred *deferred)
 
 void flatend_queue_wake(struct flatend_queue *queue)
 {
-    bool signals;
-
     if (check_call(queue) != 0) {
         return;
     }
     fe_mutex_lock(&queue->lock);
     queue->is_interrupted = true;
-    signals = wakes(queue);
-    fe_mutex_unlock(&queue->lock);
-    if (signals) {
-        fe_cond_signal(&queue->changed);
-    }
+    unlock_and_wake(queue);
 }
 
 /* ---- sources -------------------------------------------------------------------------------- */
@@ -169,6 +183,16 @@ static struct fe_event_record *pop_record(struct fe_event_source *source)
     }
     source->records->n--;
     return FE_CONTAINER_OF(fe_list_pop_front(&source->records->list), struct fe_event_record, link);
+}
+
+/* Under the lock of its queue: it is in the list while it has something to tell. */
+static void list_or_unlist(struct fe_event_source *source)
+{
+    if (source->pending == 0 && !has_records(source)) {
+        fe_list_remove(&source->link);
+    } else if (!fe_list_is_linked(&source->link)) {
+        fe_list_push_back(&source->queue->ready, &source->link);
+    }
 }
 
 /* Under the lock of its queue. */
@@ -226,45 +250,40 @@ bool fe_queue_is_open(struct flatend_queue *queue)
 /* Under the lock. False: there is nobody to tell. */
 static bool add(struct fe_event_source *source, enum flatend_event_type type, int code)
 {
-    struct flatend_queue *const queue = source->queue;
-
-    if (queue->is_closed) {
+    if (source->queue->is_closed) {
         return false;
     }
     source->pending |= 1U << type;
     source->code = code != 0 ? code : source->code;
-    if (!fe_list_is_linked(&source->link)) {
-        fe_list_push_back(&queue->ready, &source->link);
-    }
+    list_or_unlist(source);
     return true;
 }
 
-/* Under the lock. Whether a wake-up at the end of the turn is to be deferred. */
-static bool claim_turn(struct flatend_queue *queue, struct fe_worker *worker)
+/* Leaves the lock. Takers are woken at the end of the turn if something was added for them. */
+static void unlock_and_defer(struct flatend_queue *queue, struct fe_worker *worker, bool is_added)
 {
-    if (queue->worker != NULL) {
-        return false;
+    const bool defers = is_added && queue->worker == NULL;
+
+    if (defers) {
+        queue->worker = worker;
+        queue->n_refs++;
     }
-    queue->worker = worker;
-    queue->n_refs++;
-    return true;
+    fe_mutex_unlock(&queue->lock);
+    if (defers) {
+        fe_worker_defer(worker, &queue->wake);
+    }
 }
 
 void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
                    enum flatend_event_type type, int code)
 {
     struct flatend_queue *const queue = source->queue;
-    bool defers;
 
     if (queue == NULL) {
         return;
     }
     fe_mutex_lock(&queue->lock);
-    defers = add(source, type, code) && claim_turn(queue, worker);
-    fe_mutex_unlock(&queue->lock);
-    if (defers) {
-        fe_worker_defer(worker, &queue->wake);
-    }
+    unlock_and_defer(queue, worker, add(source, type, code));
 }
 
 static struct fe_event_record *record_new(enum flatend_event_type type,
@@ -293,9 +312,7 @@ static bool add_record(struct fe_event_source *source, struct fe_event_record *r
     }
     fe_list_push_back(&records->list, &record->link);
     records->n++;
-    if (!fe_list_is_linked(&source->link)) {
-        fe_list_push_back(&source->queue->ready, &source->link);
-    }
+    list_or_unlist(source);
     return true;
 }
 
@@ -304,7 +321,6 @@ void fe_event_post_peer(struct fe_event_source *source, struct fe_worker *worker
 {
     struct flatend_queue *const queue = source->queue;
     struct fe_event_record *record;
-    bool defers;
 
     if (queue == NULL) {
         return;
@@ -312,11 +328,7 @@ void fe_event_post_peer(struct fe_event_source *source, struct fe_worker *worker
     FE_ASSERT(source->records != NULL, "peers are told by a source that has records");
     record = record_new(type, peer);
     fe_mutex_lock(&queue->lock);
-    defers = add_record(source, record) && claim_turn(queue, worker);
-    fe_mutex_unlock(&queue->lock);
-    if (defers) {
-        fe_worker_defer(worker, &queue->wake);
-    }
+    unlock_and_defer(queue, worker, add_record(source, record));
 }
 
 void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type type)
@@ -328,13 +340,8 @@ void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type t
     }
     fe_mutex_lock(&queue->lock);
     source->pending &= ~(1U << type);
-    if (source->pending == 0 && !has_records(source)) {
-        fe_list_remove(&source->link);
-    }
-    if (queue->is_fd_set && !has_news(queue)) {
-        queue->is_fd_set = false;
-        fe_wake_fd_clear(queue->fd);
-    }
+    list_or_unlist(source);
+    settle_fd(queue);
     fe_mutex_unlock(&queue->lock);
 }
 
@@ -403,9 +410,7 @@ static size_t take_all(struct flatend_queue *queue, struct flatend_event *events
             FE_CONTAINER_OF(queue->ready.next, struct fe_event_source, link);
 
         take_one(source, &events[n++]);
-        if (source->pending == 0 && !has_records(source)) {
-            fe_list_remove(&source->link);
-        }
+        list_or_unlist(source);
     }
     return n;
 }
@@ -436,7 +441,6 @@ ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *ev
                            int timeout_ms)
 {
     const uint64_t deadline_ms = timeout_ms == 0 ? 0 : deadline_of(timeout_ms);
-    bool signals;
     size_t n;
     int code = check_call(queue);
 
@@ -454,37 +458,27 @@ ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *ev
     }
     n = queue->is_interrupted ? 0 : take_all(queue, events, cap);
     queue->is_interrupted = false;
-    if (queue->is_fd_set && !has_news(queue)) {
-        queue->is_fd_set = false;
-        fe_wake_fd_clear(queue->fd);
-    }
-    /* What is left is for the next one that waits. */
-    signals = wakes(queue);
-    fe_mutex_unlock(&queue->lock);
-    if (signals) {
-        fe_cond_signal(&queue->changed);
-    }
+    settle_fd(queue);
+    unlock_and_wake(queue); /* what is left is for the next one that waits */
     return (ssize_t)n;
 }
 
 int flatend_queue_fd(struct flatend_queue *queue)
 {
-    bool signals = false;
     int fd = check_call(queue);
 
     if (fd != 0) {
         return fd;
     }
     fe_mutex_lock(&queue->lock);
-    fd = queue->fd >= 0 ? queue->fd : fe_wake_fd_open();
-    if (fd >= 0 && queue->fd < 0) {
-        queue->fd = fd;
-        signals = wakes(queue); /* what waits already makes it readable */
+    if (queue->fd >= 0) {
+        fd = queue->fd;
+        fe_mutex_unlock(&queue->lock);
+        return fd;
     }
-    fe_mutex_unlock(&queue->lock);
-    if (signals) {
-        fe_cond_signal(&queue->changed);
-    }
+    fd = fe_wake_fd_open();
+    queue->fd = fd >= 0 ? fd : -1;
+    unlock_and_wake(queue); /* what waits already makes it readable */
     return fd;
 }
 
