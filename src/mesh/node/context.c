@@ -27,10 +27,10 @@ static int begin_body(struct flatend_context *ctx)
     return code;
 }
 
-/* Nothing more will be written. FLATEND_ENOMEM. */
-static int end_response(struct flatend_context *ctx)
+/* What ends a response that is whole, or (`code`) cannot be. */
+static unsigned ending(int code)
 {
-    return begin_body(ctx);
+    return code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET;
 }
 
 /* 0, or why nothing can be done with the request: there is none, or this process was forked by a
@@ -50,7 +50,7 @@ unsigned fe_context_run(struct flatend_context *ctx)
     if (ctx->is_kept) {
         return FE_HANDOFF_KEEP; /* and not ours to look at any more */
     }
-    return end_response(ctx) == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET;
+    return ending(begin_body(ctx));
 }
 
 void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends)
@@ -88,10 +88,9 @@ int flatend_context_finish(struct flatend_context *ctx)
     }
     code = fe_handoff_code(&ctx->io);
     if (code == 0) {
-        code = end_response(ctx);
+        code = begin_body(ctx);
     }
-    fe_context_leave(ctx, code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET,
-                     true);
+    fe_context_leave(ctx, ending(code), true);
     return code;
 }
 
@@ -349,8 +348,7 @@ static void abort_response(struct flatend_context *ctx)
 static void end_whole(struct flatend_context *ctx, int code)
 {
     if (ctx->is_kept) {
-        fe_context_leave(
-            ctx, code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET, true);
+        fe_context_leave(ctx, ending(code), true);
     }
 }
 

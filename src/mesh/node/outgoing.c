@@ -155,8 +155,7 @@ static int parent_code(const struct flatend_stream *stream)
                                                                                  : 0;
 }
 
-/* It was held until here if nobody waits for the start. */
-static void forget_parent(struct flatend_stream *stream)
+void fe_outgoing_forget_parent(struct flatend_stream *stream)
 {
     if (stream->is_async && stream->parent != NULL) {
         fe_context_leave(stream->parent, 0, false);
@@ -191,7 +190,7 @@ static void start_call(struct flatend_stream *stream, unsigned commands)
     } else {
         stream->state = FE_OUTGOING_OVER;
     }
-    forget_parent(stream);
+    fe_outgoing_forget_parent(stream);
     set_started(stream, code);
 }
 
@@ -220,9 +219,7 @@ void fe_outgoing_on_task(struct fe_task *task)
     unsigned commands = fe_handoff_receive(&stream->io);
 
     if ((commands & FE_HANDOFF_RELEASE) != 0) {
-        if (stream->state == FE_OUTGOING_NEW && stream->is_async) {
-            forget_parent(stream);
-        }
+        fe_outgoing_forget_parent(stream); /* of a call that has not begun */
         leave(stream);
     } else if ((commands & FE_HANDOFF_SEND_HEAD) == 0) {
         return;

@@ -59,6 +59,9 @@ void fe_outgoing_cancel(struct flatend_stream *stream);
 int fe_push_fail(const struct flatend_node *node, const struct flatend_request *request, int code,
                  struct flatend_error *error);
 
+/* The call begins, or will not: the parent was held until here if nobody waits for that. */
+void fe_outgoing_forget_parent(struct flatend_stream *stream);
+
 void fe_outgoing_free(struct flatend_stream *stream);
 
 #endif

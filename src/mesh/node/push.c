@@ -152,9 +152,7 @@ static int start(struct flatend_stream *stream, const struct flatend_request *re
     code = fe_node_post(stream->node, &stream->io.task);
     if (code != 0) {
         stream->io.is_posted = false; /* and never will be */
-        if (stream->is_async && stream->parent != NULL) {
-            fe_context_leave(stream->parent, 0, false);
-        }
+        fe_outgoing_forget_parent(stream);
         return code;
     }
     if (stream->is_async) {
