@@ -16,6 +16,17 @@ const uint8_t fe_token_lower[256] = {
     ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y',   ['Z'] = 'z',
 };
 
+struct fe_view fe_trim_ows(struct fe_view v)
+{
+    while (v.len > 0 && fe_is_ows(v.ptr[0])) {
+        v = fe_view_skip(v, 1);
+    }
+    while (v.len > 0 && fe_is_ows(v.ptr[v.len - 1])) {
+        v.len--;
+    }
+    return v;
+}
+
 bool fe_is_token(struct fe_view v)
 {
     for (size_t i = 0; i < v.len; i++) {

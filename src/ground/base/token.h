@@ -14,6 +14,15 @@ static inline bool fe_is_field_char(uint8_t c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
+/* Optional whitespace, RFC 9110 §5.6.3. */
+static inline bool fe_is_ows(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Without whitespace at both ends. */
+struct fe_view fe_trim_ows(struct fe_view v);
+
 bool fe_is_token(struct fe_view v);
 bool fe_is_field_value(struct fe_view v);
 

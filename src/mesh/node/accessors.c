@@ -55,17 +55,6 @@ static bool is_cookie_octet(uint8_t c)
     return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
 }
 
-static struct fe_view trim(struct fe_view text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = fe_view_skip(text, 1);
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 /* The inside of `text` if it is a cookie-value (RFC 6265 §4.1.1): octets, perhaps in quotes. */
 static bool read_value(struct fe_view text, struct fe_view *value)
 {
@@ -98,7 +87,7 @@ static bool find_cookie(struct fe_view text, struct fe_view name, struct fe_view
         const uint8_t *semicolon = memchr(text.ptr, ';', text.len);
         size_t len = semicolon != NULL ? (size_t)(semicolon - text.ptr) : text.len;
 
-        if (read_pair(trim(fe_view_of(text.ptr, len)), name, value)) {
+        if (read_pair(fe_trim_ows(fe_view_of(text.ptr, len)), name, value)) {
             return true;
         }
         text = fe_view_skip(text, semicolon != NULL ? len + 1 : len);

@@ -1,16 +1,5 @@
 #include "web/http/syntax.h"
 
-struct fe_view fe_trim_ows(struct fe_view v)
-{
-    while (v.len > 0 && fe_is_ows(v.ptr[0])) {
-        v = fe_view_skip(v, 1);
-    }
-    while (v.len > 0 && fe_is_ows(v.ptr[v.len - 1])) {
-        v.len--;
-    }
-    return v;
-}
-
 bool fe_parse_number(struct fe_view text, uint64_t *number)
 {
     uint64_t n = 0;

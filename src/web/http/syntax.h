@@ -4,12 +4,6 @@
 
 #include "ground/base/token.h"
 
-/* Optional whitespace, RFC 9110 §5.6.3. */
-static inline bool fe_is_ows(uint8_t c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* 0 to 15, or -1. */
 static inline int fe_hex_value(uint8_t c)
 {
@@ -19,9 +13,6 @@ static inline int fe_hex_value(uint8_t c)
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
-
-/* Without whitespace at both ends. */
-struct fe_view fe_trim_ows(struct fe_view v);
 
 /* Digits only, at most INT64_MAX. False: something else, and `number` is as it was. */
 bool fe_parse_number(struct fe_view text, uint64_t *number);
