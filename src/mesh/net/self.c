@@ -94,10 +94,7 @@ static uint32_t next_stream(struct fe_sender *sender)
     struct fe_self_end *end = end_of(sender);
     const uint32_t stream = end->next_stream;
 
-    end->next_stream += 2;
-    if (end->next_stream == 0) {
-        end->next_stream = 2; /* 0 is the connection itself */
-    }
+    end->next_stream = fe_stream_id_after(stream);
     return stream;
 }
 

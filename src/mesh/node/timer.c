@@ -146,31 +146,33 @@ static struct flatend_timer *timer_new(struct flatend_node *node, unsigned perio
     return timer;
 }
 
-static int check_start(const struct flatend_node *node, bool has_target, struct flatend_timer **out)
+/* A timer for `out`, to be started; there is something that it calls or tells. */
+static int make(struct flatend_node *node, unsigned period_ms, bool has_target,
+                struct flatend_timer **out, struct flatend_timer **timer)
 {
     int code = fe_node_check_call(node);
 
-    if (code == 0 && (!has_target || out == NULL)) {
-        code = FLATEND_EINVAL;
-    }
     if (out != NULL) {
         *out = NULL;
     }
-    return code;
+    if (code == 0 && (!has_target || out == NULL)) {
+        code = FLATEND_EINVAL;
+    }
+    if (code != 0) {
+        return code;
+    }
+    *timer = timer_new(node, period_ms);
+    return *timer != NULL ? 0 : FLATEND_ENOMEM;
 }
 
 int flatend_timer_start(struct flatend_node *node, unsigned delay_ms, unsigned period_ms,
                         flatend_timer_fn fn, void *arg, struct flatend_timer **out)
 {
     struct flatend_timer *timer;
-    int code = check_start(node, fn != NULL, out);
+    int code = make(node, period_ms, fn != NULL, out, &timer);
 
     if (code != 0) {
         return code;
-    }
-    timer = timer_new(node, period_ms);
-    if (timer == NULL) {
-        return FLATEND_ENOMEM;
     }
     timer->fn = fn;
     timer->arg = arg;
@@ -181,14 +183,10 @@ int flatend_timer_start_queued(struct flatend_node *node, unsigned delay_ms, uns
                                struct flatend_queue *queue, void *arg, struct flatend_timer **out)
 {
     struct flatend_timer *timer;
-    int code = check_start(node, queue != NULL, out);
+    int code = make(node, period_ms, queue != NULL, out, &timer);
 
     if (code != 0) {
         return code;
-    }
-    timer = timer_new(node, period_ms);
-    if (timer == NULL) {
-        return FLATEND_ENOMEM;
     }
     fe_event_source_attach(&timer->events, queue, arg);
     return start(timer, delay_ms, out);

@@ -18,10 +18,7 @@ static uint32_t next_stream(struct fe_sender *sender)
     uint32_t stream = session->next_stream;
 
     FE_ASSERT(stream != 0, "0 is the connection itself");
-    session->next_stream += 2;
-    if (session->next_stream == 0) {
-        session->next_stream = 2; /* 0 is the connection itself */
-    }
+    session->next_stream = fe_stream_id_after(stream);
     return stream;
 }
 

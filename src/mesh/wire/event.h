@@ -193,6 +193,13 @@ struct fe_sender {
     struct fe_flow flow;
 };
 
+/* The id of a side's next stream in the secure dialect: of the same parity, and never 0, which is
+ * the connection itself. */
+static inline uint32_t fe_stream_id_after(uint32_t id)
+{
+    return id + 2 != 0 ? id + 2 : 2;
+}
+
 static inline bool fe_sender_is_secure(const struct fe_sender *sender)
 {
     return sender->dialect == FE_DIALECT_SECURE;
