@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/bytes.h"
 #include "support/calls.h"
 #include "support/latch.h"
 #include "support/nodes.h"
@@ -210,14 +211,10 @@ static void one_thread_writes_and_reads(void **state)
 {
     const struct flatend_service service = {
         .name = "echo", .handler = nodes_echo, .flags = FLATEND_SERVICE_STREAMING};
-    struct conversation talk = {.bytes = malloc(BIG), .is_writable = true, .is_readable = true};
+    struct conversation talk = {.bytes = bytes_make(BIG), .is_writable = true, .is_readable = true};
     struct world world;
 
     (void)state;
-    assert_non_null(talk.bytes);
-    for (size_t i = 0; i < BIG; i++) {
-        talk.bytes[i] = (uint8_t)(i % 251);
-    }
     world_open(&world, &service, 1);
     talk.stream = call(&world, "echo", NULL, 0);
     for (;;) {

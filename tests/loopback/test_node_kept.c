@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/bytes.h"
 #include "support/calls.h"
 #include "support/latch.h"
 #include "support/nodes.h"
@@ -410,17 +411,6 @@ static void *serve(void *arg)
     return NULL;
 }
 
-static uint8_t *make_bytes(size_t len)
-{
-    uint8_t *bytes = malloc(len);
-
-    assert_non_null(bytes);
-    for (size_t i = 0; i < len; i++) {
-        bytes[i] = (uint8_t)(i % 251);
-    }
-    return bytes;
-}
-
 struct writer {
     struct flatend_stream *stream;
     const uint8_t *bytes;
@@ -446,7 +436,7 @@ static void one_thread_serves_bodies_of_any_size(void **state)
 {
     struct world world;
     struct server server = {0};
-    struct writer writer = {.bytes = make_bytes(BIG), .len = BIG};
+    struct writer writer = {.bytes = bytes_make(BIG), .len = BIG};
     const char *text;
     pthread_t serving;
     pthread_t writing;
@@ -478,7 +468,7 @@ static void a_slow_reader_holds_no_thread(void **state)
     struct world world;
     struct server server = {0};
     struct flatend_stream *slow;
-    uint8_t *bytes = make_bytes(BIG);
+    uint8_t *bytes = bytes_make(BIG);
     struct nodes_answer answer;
     struct writer writer = {.bytes = bytes, .len = BIG};
     const char *text;

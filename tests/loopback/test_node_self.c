@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/bytes.h"
 #include "support/calls.h"
 #include "support/latch.h"
 #include "support/nodes.h"
@@ -146,17 +147,13 @@ static void bodies_of_any_size_go_through(void **state)
     const struct flatend_service service = {
         .name = "echo", .handler = nodes_echo, .flags = FLATEND_SERVICE_STREAMING};
     struct flatend_node *node = listen_with(&service);
-    uint8_t *bytes = malloc(BIG);
+    uint8_t *bytes = bytes_make(BIG);
     struct writer writer = {.bytes = bytes};
     const char *text;
     pthread_t thread;
     size_t len;
 
     (void)state;
-    assert_non_null(bytes);
-    for (size_t i = 0; i < BIG; i++) {
-        bytes[i] = (uint8_t)(i % 251);
-    }
     writer.stream = calls_push(node, "echo", NULL, NULL, NULL);
     assert_int_equal(pthread_create(&thread, NULL, write_all, &writer), 0);
     assert_int_equal(flatend_stream_read_all(writer.stream, BIG, &text, &len), 0);

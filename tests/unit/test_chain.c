@@ -9,26 +9,16 @@
 
 #include "ground/base/chain.h"
 #include "ground/base/rng.h"
+#include "support/bytes.h"
 
 enum { LARGE = 3 * FE_BLOCK_SIZE + 100, RANDOM_STEPS = 3000 };
-
-static uint8_t *make_bytes(size_t len)
-{
-    uint8_t *bytes = malloc(len);
-
-    assert_non_null(bytes);
-    for (size_t i = 0; i < len; i++) {
-        bytes[i] = (uint8_t)(i % 251);
-    }
-    return bytes;
-}
 
 static void bytes_come_out_as_they_went_in(void **state)
 {
     struct fe_pool pool;
     struct fe_chain chain;
     struct fe_view views[8];
-    uint8_t *bytes = make_bytes(LARGE);
+    uint8_t *bytes = bytes_make(LARGE);
     uint8_t *read = malloc(LARGE);
 
     (void)state;
