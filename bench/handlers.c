@@ -6,6 +6,7 @@
  *                                      request to; queued: without a handler
  *     source                           as many bytes as the query's `n` says, on the pool
  *     sink                             reads what comes, on the pool, and says how much it was
+ *     source_lent, sink_lent           the same without copying
  *     turns                            each byte of the request comes back at once, on the pool
  */
 #include <flatend.h>
@@ -127,6 +128,39 @@ static void sink(struct flatend_context *ctx, void *arg)
     flatend_context_printf(ctx, "%llu", n_read);
 }
 
+/* The same without copying. */
+static void source_lent(struct flatend_context *ctx, void *arg)
+{
+    static const char bytes[PIECE];
+    const char *text = flatend_context_header(ctx, "query.n");
+    unsigned long long left = text != NULL ? strtoull(text, NULL, 10) : 0;
+
+    (void)arg;
+    while (left > 0) {
+        size_t n = left < PIECE ? (size_t)left : PIECE;
+
+        if (flatend_context_write_buffer(ctx, bytes, n, NULL, NULL) != 0) {
+            return;
+        }
+        left -= n;
+    }
+}
+
+static void sink_lent(struct flatend_context *ctx, void *arg)
+{
+    unsigned long long n_read = 0;
+    struct flatend_buffer *buffer;
+    const void *data;
+    ssize_t n;
+
+    (void)arg;
+    while ((n = flatend_context_read_buffer(ctx, &data, &buffer)) > 0) {
+        n_read += (unsigned long long)n;
+        flatend_buffer_release(buffer);
+    }
+    flatend_context_printf(ctx, "%llu", n_read);
+}
+
 static void turns(struct flatend_context *ctx, void *arg)
 {
     char byte;
@@ -157,7 +191,9 @@ int main(int argc, char **argv)
             {.name = "kept", .handler = keep, .arg = &kept, .flags = FLATEND_SERVICE_INLINE},
             {.name = "queued", .queue = queue},
             {.name = "source", .handler = source},
+            {.name = "source_lent", .handler = source_lent},
             {.name = "sink", .handler = sink},
+            {.name = "sink_lent", .handler = sink_lent},
             {.name = "turns", .handler = turns, .flags = FLATEND_SERVICE_STREAMING},
         };
 

@@ -3,13 +3,13 @@
 //     node bench/handlers.mjs [BUILD]
 //
 // BENCH_PAIRS (9) rounds of BENCH_SECONDS (3) for each kind, alternating; the median of the quotients with the inline
-// one of the same round counts. Then BENCH_BYTES (1e9) from a handler on the pool, three times: bytes and the
-// service's processor time.
+// one of the same round counts. Then BENCH_BYTES (1e9) from a handler on the pool and to one, copied and not, three
+// times: bytes and the service's processor time.
 //
 // Then, BENCH_PAIRS times, the rate of the pooled one beside 1,000 clients that read 10 MB each, 64 bytes a half
 // second, and 1,000 that upload as slowly, and without them; and what memory that took.
 import { execFile } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -24,15 +24,17 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 3);
 const bytes = Number(process.env.BENCH_BYTES ?? 1e9);
 
 const KINDS = ["inline", "pooled", "kept", "queued"];
+const SOURCES = ["source", "source_lent"];
+const SINKS = ["sink", "sink_lent"];
 const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
 
 async function start(build) {
     const cwd = mkdtempSync(join(scratch(t), "gateway-"));
     const [nodePort, httpPort] = [await freePort(), await freePort()];
-    const routes = [...KINDS, "source", "turns"]
+    const routes = [...KINDS, ...SOURCES, "turns"]
         .map((name) => `[[http.routes]]\npath = "GET /${name}"\nservice = "${name}"\n`)
-        .concat('[[http.routes]]\npath = "POST /sink"\nservice = "sink"\n');
+        .concat(SINKS.map((name) => `[[http.routes]]\npath = "POST /${name}"\nservice = "${name}"\n`));
     writeFileSync(join(cwd, "config.toml"), `addr = "127.0.0.1:${nodePort}"
 state_dir = "state"
 workers = 1
@@ -66,18 +68,38 @@ async function rates({ service, url }) {
     }
 }
 
-async function gigabyte({ service, url }) {
+// Runs curl with these arguments; what it took, and the service's part.
+async function curl(service, args) {
+    const used = service.processorTime();
+    const began = performance.now();
+    const { stdout } = await promisify(execFile)("curl", ["-s", ...args]);
+    return { stdout, took: (performance.now() - began) / 1000, cpu: (service.processorTime() - used) / 1000 };
+}
+
+function tell(name, { took, cpu }) {
+    console.log(`${name.padEnd(11)} ${(bytes / took / 1e9).toFixed(3)} GB/s  service ` +
+        `${(cpu / (bytes / 1e9)).toFixed(2)} s/GB`);
+}
+
+async function gigabyte({ cwd, service, url }) {
+    const file = join(cwd, "body");
+    closeSync(openSync(file, "w"));
+    truncateSync(file, bytes); // a file of holes: nothing is read from a disk
     for (let i = 0; i < 3; i++) {
-        const used = service.processorTime();
-        const began = performance.now();
-        const { stdout } = await promisify(execFile)("curl",
-            ["-s", "-o", "/dev/null", "-w", "%{size_download}", url(`/source?n=${bytes}`)]);
-        if (Number(stdout) !== bytes) {
-            throw new Error(`${stdout} bytes of ${bytes}`);
+        for (const name of SOURCES) {
+            const result = await curl(service, ["-o", "/dev/null", "-w", "%{size_download}", url(`/${name}?n=${bytes}`)]);
+            if (Number(result.stdout) !== bytes) {
+                throw new Error(`${name}: ${result.stdout} bytes of ${bytes}`);
+            }
+            tell(name, result);
         }
-        const took = (performance.now() - began) / 1000;
-        console.log(`source   ${(bytes / took / 1e9).toFixed(3)} GB/s  service ` +
-            `${((service.processorTime() - used) / 1000 / (bytes / 1e9)).toFixed(2)} s/GB`);
+        for (const name of SINKS) {
+            const result = await curl(service, ["-T", file, "-X", "POST", url(`/${name}`)]);
+            if (Number(result.stdout) !== bytes) {
+                throw new Error(`${name}: ${result.stdout} bytes of ${bytes}`);
+            }
+            tell(name, result);
+        }
     }
 }
 

@@ -762,6 +762,39 @@ FLATEND_API ssize_t flatend_node_providers(struct flatend_node *node, const char
                                            size_t n_services, struct flatend_provider *providers,
                                            size_t cap) FLATEND_MUST_USE;
 
+/* ---- bodies that are not copied ------------------------------------------------------------ */
+
+/* Received bytes, where they have arrived. */
+struct flatend_buffer;
+
+/* Read as flatend_context_read and flatend_stream_read do, but without copying: `*data` are some
+ * bytes, how many is returned, until `*buffer` is released. 0 at the end, or their codes:
+ * `*buffer` is NULL. A buffer has memory for 16 KiB, and counts against no limit of the request's
+ * any more: small pieces are better read, and large ones released soon. FLATEND_EINVAL: no `data`
+ * or `buffer`. */
+FLATEND_API ssize_t flatend_context_read_buffer(struct flatend_context *ctx, const void **data,
+                                                struct flatend_buffer **buffer) FLATEND_MUST_USE;
+FLATEND_API ssize_t flatend_stream_read_buffer(struct flatend_stream *stream, const void **data,
+                                               struct flatend_buffer **buffer) FLATEND_MUST_USE;
+
+/* Gives the memory back, once. Any thread, also after the request, the call and the node are gone.
+ * NULL is allowed. */
+FLATEND_API void flatend_buffer_release(struct flatend_buffer *buffer);
+
+/* The bytes that were written are not needed any more. Must not block; may call what an inline
+ * handler may. */
+typedef void (*flatend_release_fn)(void *arg);
+
+/* Write as flatend_context_write and flatend_stream_write do, but without copying: once 0 was
+ * returned `data` has to stay as it is until `release(arg)` is called, once, on any thread,
+ * possibly before this returns: when the bytes were sent, or will not be. After any other code the
+ * bytes are the caller's, and `release` is not called. All of them are taken at once, however many
+ * there are. NULL for `release`: they stay anyway. Fewer than 4 KiB are copied. */
+FLATEND_API int flatend_context_write_buffer(struct flatend_context *ctx, const void *data,
+                                             size_t len, flatend_release_fn release, void *arg);
+FLATEND_API int flatend_stream_write_buffer(struct flatend_stream *stream, const void *data,
+                                            size_t len, flatend_release_fn release, void *arg);
+
 /* ---- settled, and not built -------------------------------------------------------------------
  */
 

@@ -58,11 +58,36 @@ static void a_reservation_that_fails_changes_nothing(void **state)
     fe_chain_deinit(&chain);
 }
 
+static void never(void *arg)
+{
+    (void)arg;
+    fail_msg("what was not taken is not given back");
+}
+
+static void a_loan_that_fails_is_not_taken(void **state)
+{
+    struct fe_pool *pool;
+    struct fe_chain chain;
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    assert_true(fe_fault_arm(1));
+    assert_int_equal(fe_chain_lend(&chain, "text", 4, never, NULL), FLATEND_ENOMEM);
+    assert_true(fe_fault_disarm());
+    assert_int_equal(chain.len, 0);
+    fe_chain_deinit(&chain);
+    assert_true(fe_fault_arm(1));
+    assert_int_equal(fe_pool_new_shared(&pool), FLATEND_ENOMEM);
+    assert_true(fe_fault_disarm());
+    assert_null(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_append_that_fails_changes_nothing),
         cmocka_unit_test(a_reservation_that_fails_changes_nothing),
+        cmocka_unit_test(a_loan_that_fails_is_not_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,39 +233,124 @@ static void *use_pool(void *arg)
 
 static void threads_share_a_pool(void **state)
 {
-    struct fe_pool pool;
+    struct fe_pool *pool;
     pthread_t threads[N_THREADS];
 
     (void)state;
-    fe_pool_init_shared(&pool);
+    assert_int_equal(fe_pool_new_shared(&pool), 0);
     for (int i = 0; i < N_THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, use_pool, &pool), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, use_pool, pool), 0);
     }
     for (int i = 0; i < N_THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
-    assert_true(atomic_load(&pool.n_shared_free) > 0);
-    assert_true(atomic_load(&pool.n_shared_free) <= FE_POOL_KEEP + N_THREADS);
-    fe_pool_deinit(&pool);
+    assert_true(atomic_load(&pool->n_shared_free) > 0);
+    assert_true(atomic_load(&pool->n_shared_free) <= FE_POOL_KEEP + N_THREADS);
+    fe_pool_unref(pool);
 }
 
 /* What left its pool is freed, and not given back to it. */
 static void a_chain_may_outlive_its_pool(void **state)
 {
-    struct fe_pool pool;
+    struct fe_pool *pool;
     struct fe_chain chain;
     uint8_t read[4];
 
     (void)state;
-    fe_pool_init_shared(&pool);
-    fe_chain_init(&chain, &pool);
+    assert_int_equal(fe_pool_new_shared(&pool), 0);
+    fe_chain_init(&chain, pool);
     assert_int_equal(fe_chain_append(&chain, "text", 4), 0);
     fe_chain_leave_pool(&chain);
-    fe_pool_deinit(&pool);
+    fe_pool_unref(pool);
     assert_int_equal(fe_chain_append(&chain, "more", 4), 0);
     assert_int_equal(fe_chain_read(&chain, read, 4), 4);
     assert_memory_equal(read, "text", 4);
     fe_chain_deinit(&chain);
+}
+
+/* ---- without copying ------------------------------------------------------------------------- */
+
+static void count_release(void *arg)
+{
+    (*(unsigned *)arg)++;
+}
+
+/* Between bytes of its own, in one piece, and given back once: when the last of them is consumed,
+ * or with the chain. */
+static void lent_bytes_stay_where_they_are(void **state)
+{
+    static const char lent[] = "lent";
+    struct fe_chain chain;
+    struct fe_chain other;
+    struct fe_view views[4];
+    unsigned n_released = 0;
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    fe_chain_init(&other, NULL);
+    assert_int_equal(fe_chain_append(&chain, "own", 3), 0);
+    assert_int_equal(fe_chain_lend(&other, lent, 4, count_release, &n_released), 0);
+    fe_chain_move(&chain, &other); /* small as it is, it is not copied */
+    assert_int_equal(fe_chain_append(&chain, "more", 4), 0);
+    fe_chain_check(&chain);
+    assert_int_equal(chain.len, 11);
+    assert_int_equal(chain.n_lent, 4);
+    assert_int_equal(fe_chain_peek(&chain, views, 4), 3);
+    assert_ptr_equal(views[1].ptr, lent);
+    fe_chain_consume(&chain, 6);
+    assert_int_equal(n_released, 0);
+    assert_int_equal(chain.n_lent, 1);
+    fe_chain_consume(&chain, 1);
+    assert_int_equal(n_released, 1);
+    assert_int_equal(chain.n_lent, 0);
+    assert_true(fe_view_equal(fe_chain_front(&chain), FE_VIEW_LIT("more")));
+    assert_int_equal(fe_chain_lend(&chain, lent, 4, count_release, &n_released), 0);
+    fe_chain_deinit(&chain);
+    assert_int_equal(n_released, 2);
+    assert_int_equal(chain.n_lent, 0);
+}
+
+static void a_block_that_was_taken_outlives_chain_and_pool(void **state)
+{
+    struct fe_pool *pool;
+    struct fe_chain chain;
+    struct fe_block *blocks[2];
+    struct fe_view views[2];
+
+    (void)state;
+    assert_int_equal(fe_pool_new_shared(&pool), 0);
+    fe_chain_init(&chain, pool);
+    assert_int_equal(fe_chain_append(&chain, "xyfirst", 7), 0);
+    fe_chain_consume(&chain, 2);
+    blocks[0] = fe_chain_take(&chain, &views[0]);
+    assert_int_equal(chain.len, 0);
+    fe_chain_check(&chain);
+    assert_non_null(fe_chain_reserve(&chain, 1));
+    assert_non_null(fe_chain_reserve(&chain, FE_BLOCK_SIZE)); /* the block, still empty */
+    assert_int_equal(fe_chain_append(&chain, "second", 6), 0);
+    blocks[1] = fe_chain_take(&chain, &views[1]);
+    fe_chain_deinit(&chain);
+    fe_block_release(blocks[0]);
+    assert_int_equal(atomic_load(&pool->n_shared_free), 1); /* to be used again */
+    fe_pool_unref(pool);
+    assert_true(fe_view_equal(views[1], FE_VIEW_LIT("second")));
+    fe_block_release(blocks[1]);
+}
+
+/* From a pool that has gone: it is freed. */
+static void a_block_of_a_chain_without_a_pool_is_taken_too(void **state)
+{
+    struct fe_chain chain;
+    struct fe_block *block;
+    struct fe_view view;
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    assert_int_equal(fe_chain_append(&chain, "text", 4), 0);
+    block = fe_chain_take(&chain, &view);
+    fe_chain_deinit(&chain);
+    assert_true(fe_view_equal(view, FE_VIEW_LIT("text")));
+    fe_block_release(block);
 }
 
 int main(void)
@@ -281,6 +366,9 @@ int main(void)
         cmocka_unit_test(random_appends_and_reads),
         cmocka_unit_test(threads_share_a_pool),
         cmocka_unit_test(a_chain_may_outlive_its_pool),
+        cmocka_unit_test(lent_bytes_stay_where_they_are),
+        cmocka_unit_test(a_block_that_was_taken_outlives_chain_and_pool),
+        cmocka_unit_test(a_block_of_a_chain_without_a_pool_is_taken_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,9 @@ static void chains(void **state)
     chain.len++;
     EXPECT_BROKEN(fe_chain_check(&chain), "a chain's length is that of its blocks together");
     chain.len--;
+    chain.n_lent++;
+    EXPECT_BROKEN(fe_chain_check(&chain), "bytes that were lent are counted");
+    chain.n_lent--;
     tail = chain.tail;
     chain.tail = chain.head;
     EXPECT_BROKEN(fe_chain_check(&chain), "the tail is the last block");

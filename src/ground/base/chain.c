@@ -4,11 +4,15 @@
 
 #include "ground/base/assert.h"
 
+/* A block's own bytes, FE_BLOCK_SIZE of them, lie behind it. */
 struct fe_block {
     struct fe_block *next;
-    uint32_t start; /* the first byte not consumed */
-    uint32_t end;   /* behind the last byte */
-    uint8_t data[FE_BLOCK_SIZE];
+    uint8_t *bytes;
+    size_t start; /* the first byte not consumed */
+    size_t end;   /* behind the last byte */
+    /* Of bytes that were lent, which are only read. NULL: they are the block's own. */
+    void (*release)(void *arg);
+    void *owner; /* what `release` is given; or the pool of a block that was taken out */
 };
 
 /* ---- pools ---------------------------------------------------------------------------------- */
@@ -18,14 +22,23 @@ void fe_pool_init(struct fe_pool *pool)
     pool->free = NULL;
     pool->n_free = 0;
     pool->is_shared = false;
+    atomic_init(&pool->n_refs, 0);
     atomic_init(&pool->shared_free, NULL);
     atomic_init(&pool->n_shared_free, 0);
 }
 
-void fe_pool_init_shared(struct fe_pool *pool)
+int fe_pool_new_shared(struct fe_pool **out)
 {
+    struct fe_pool *pool = malloc(sizeof(*pool));
+
+    *out = pool;
+    if (pool == NULL) {
+        return FLATEND_ENOMEM;
+    }
     fe_pool_init(pool);
     pool->is_shared = true;
+    atomic_init(&pool->n_refs, 1);
+    return 0;
 }
 
 static void free_all(struct fe_block *block)
@@ -41,8 +54,16 @@ static void free_all(struct fe_block *block)
 void fe_pool_deinit(struct fe_pool *pool)
 {
     free_all(pool->free);
-    free_all(atomic_load(&pool->shared_free));
     fe_pool_init(pool);
+}
+
+void fe_pool_unref(struct fe_pool *pool)
+{
+    FE_ASSERT(pool->is_shared, "only a pool that is shared is counted");
+    if (atomic_fetch_sub_explicit(&pool->n_refs, 1, memory_order_acq_rel) == 1) {
+        free_all(atomic_load_explicit(&pool->shared_free, memory_order_acquire));
+        free(pool);
+    }
 }
 
 /* Puts a block that leads to others in front of what is free now. */
@@ -103,12 +124,10 @@ static struct fe_block *block_new(struct fe_pool *pool)
         block = pool->is_shared ? pop_shared(pool) : pop(pool);
     }
     if (block == NULL) {
-        block = malloc(sizeof(*block));
+        block = malloc(sizeof(*block) + FE_BLOCK_SIZE);
     }
     if (block != NULL) {
-        block->next = NULL;
-        block->start = 0;
-        block->end = 0;
+        *block = (struct fe_block){.bytes = (uint8_t *)(block + 1)};
     }
     return block;
 }
@@ -124,7 +143,10 @@ static bool keeps_enough(struct fe_pool *pool)
 
 static void block_free(struct fe_pool *pool, struct fe_block *block)
 {
-    if (pool == NULL || keeps_enough(pool)) {
+    if (block->release != NULL) {
+        block->release(block->owner);
+        free(block);
+    } else if (pool == NULL || keeps_enough(pool)) {
         free(block);
     } else if (pool->is_shared) {
         atomic_fetch_add_explicit(&pool->n_shared_free, 1, memory_order_relaxed);
@@ -148,7 +170,7 @@ static void blocks_free(struct fe_pool *pool, struct fe_block *block)
 
 static size_t room_in(const struct fe_block *block)
 {
-    return FE_BLOCK_SIZE - block->end;
+    return block->release == NULL ? FE_BLOCK_SIZE - block->end : 0;
 }
 
 /* ---- chains --------------------------------------------------------------------------------- */
@@ -173,15 +195,19 @@ void fe_chain_check(const struct fe_chain *chain)
 {
     const struct fe_block *last = NULL;
     size_t len = 0;
+    size_t n_lent = 0;
 
     for (const struct fe_block *block = chain->head; block != NULL; block = block->next) {
         FE_ASSERT(block->start <= block->end, "no more is consumed of a block than it held");
-        FE_ASSERT(block->end <= FE_BLOCK_SIZE, "a block holds no more than it has space for");
+        FE_ASSERT(block->release != NULL || block->end <= FE_BLOCK_SIZE,
+                  "a block holds no more than it has space for");
         len += block->end - block->start;
+        n_lent += block->release != NULL ? block->end - block->start : 0;
         last = block;
     }
     FE_ASSERT(chain->tail == last, "the tail is the last block");
     FE_ASSERT(chain->len == len, "a chain's length is that of its blocks together");
+    FE_ASSERT(chain->n_lent == n_lent, "bytes that were lent are counted");
 }
 
 static void link_blocks(struct fe_chain *chain, struct fe_block *first, struct fe_block *last)
@@ -241,12 +267,32 @@ int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
 
         FE_ASSERT(block != NULL, "as many blocks were added as are filled");
         n = room_in(block) < len ? room_in(block) : len;
-        memcpy(block->data + block->end, from, n);
-        block->end += (uint32_t)n;
+        memcpy(block->bytes + block->end, from, n);
+        block->end += n;
         from += n;
         len -= n;
         block = block->next;
     }
+    FE_CHECK(fe_chain_check(chain));
+    return 0;
+}
+
+int fe_chain_lend(struct fe_chain *chain, const void *data, size_t len, void (*release)(void *arg),
+                  void *arg)
+{
+    struct fe_block *block = malloc(sizeof(*block));
+
+    FE_ASSERT(len > 0 && release != NULL, "bytes are lent until they are given back");
+    if (block == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    *block = (struct fe_block){.bytes = (uint8_t *)(uintptr_t)data, /* only read */
+                               .end = len,
+                               .release = release,
+                               .owner = arg};
+    link_blocks(chain, block, block);
+    chain->len += len;
+    chain->n_lent += len;
     FE_CHECK(fe_chain_check(chain));
     return 0;
 }
@@ -263,14 +309,14 @@ uint8_t *fe_chain_reserve(struct fe_chain *chain, size_t n)
         }
         link_blocks(chain, block, block);
     }
-    return block->data + block->end;
+    return block->bytes + block->end;
 }
 
 void fe_chain_commit(struct fe_chain *chain, size_t n)
 {
     FE_ASSERT(chain->tail != NULL, "what is committed was reserved");
     FE_ASSERT(n <= room_in(chain->tail), "no more is committed than was reserved");
-    chain->tail->end += (uint32_t)n;
+    chain->tail->end += n;
     chain->len += n;
     FE_CHECK(fe_chain_check(chain));
 }
@@ -282,7 +328,7 @@ size_t fe_chain_peek(const struct fe_chain *chain, struct fe_view *views, size_t
     for (const struct fe_block *block = chain->head; block != NULL && n < cap;
          block = block->next) {
         if (block->end > block->start) {
-            views[n++] = fe_view_of(block->data + block->start, block->end - block->start);
+            views[n++] = fe_view_of(block->bytes + block->start, block->end - block->start);
         }
     }
     return n;
@@ -296,6 +342,14 @@ struct fe_view fe_chain_front(const struct fe_chain *chain)
     return view;
 }
 
+static void unlink_head(struct fe_chain *chain)
+{
+    chain->head = chain->head->next;
+    if (chain->head == NULL) {
+        chain->tail = NULL;
+    }
+}
+
 void fe_chain_consume(struct fe_chain *chain, size_t n)
 {
     if (n > chain->len) {
@@ -305,22 +359,55 @@ void fe_chain_consume(struct fe_chain *chain, size_t n)
     while (chain->head != NULL) {
         struct fe_block *block = chain->head;
         size_t held = block->end - block->start;
+        size_t dropped = n < held ? n : held;
 
+        chain->n_lent -= block->release != NULL ? dropped : 0;
         if (n < held) {
-            block->start += (uint32_t)n;
+            block->start += n;
             break;
         }
         n -= held;
-        chain->head = block->next;
-        if (chain->head == NULL) {
-            chain->tail = NULL;
-        }
+        unlink_head(chain);
         block_free(chain->pool, block);
         if (n == 0) {
             break;
         }
     }
     FE_CHECK(fe_chain_check(chain));
+}
+
+struct fe_block *fe_chain_take(struct fe_chain *chain, struct fe_view *view)
+{
+    struct fe_pool *const pool = chain->pool;
+    struct fe_block *block;
+
+    FE_ASSERT(pool == NULL || pool->is_shared, "what any thread gives back is of a shared pool");
+    while (chain->len > 0 && chain->head->start == chain->head->end) {
+        block = chain->head;
+        unlink_head(chain);
+        block_free(pool, block);
+    }
+    block = chain->head;
+    FE_ASSERT(chain->len > 0 && block->release == NULL, "bytes of its own are taken of a chain");
+    unlink_head(chain);
+    *view = fe_view_of(block->bytes + block->start, block->end - block->start);
+    chain->len -= view->len;
+    block->owner = pool;
+    if (pool != NULL) {
+        atomic_fetch_add_explicit(&pool->n_refs, 1, memory_order_relaxed);
+    }
+    FE_CHECK(fe_chain_check(chain));
+    return block;
+}
+
+void fe_block_release(struct fe_block *block)
+{
+    struct fe_pool *const pool = block->owner;
+
+    block_free(pool, block);
+    if (pool != NULL) {
+        fe_pool_unref(pool);
+    }
 }
 
 size_t fe_chain_read(struct fe_chain *chain, void *buf, size_t cap)
@@ -347,14 +434,15 @@ void fe_chain_move(struct fe_chain *to, struct fe_chain *from)
     if (from->head == NULL) {
         return;
     }
-    if (to->tail != NULL && from->len <= room_in(to->tail)) {
+    if (to->tail != NULL && from->n_lent == 0 && from->len <= room_in(to->tail)) {
         to->len += from->len;
-        to->tail->end += (uint32_t)fe_chain_read(from, to->tail->data + to->tail->end, from->len);
+        to->tail->end += fe_chain_read(from, to->tail->bytes + to->tail->end, from->len);
         fe_chain_deinit(from);
         return;
     }
     link_blocks(to, from->head, from->tail);
     to->len += from->len;
+    to->n_lent += from->n_lent;
     fe_chain_init(from, from->pool);
     FE_CHECK(fe_chain_check(to));
 }

@@ -12,23 +12,23 @@ static void on_turn_end(struct fe_deferred *deferred)
     fe_mutex_unlock(&handoff->lock);
 }
 
-void fe_handoff_env_init(struct fe_handoff_env *env)
+int fe_handoff_env_init(struct fe_handoff_env *env, struct fe_worker *worker)
 {
-    env->worker = NULL;
-    fe_pool_init_shared(&env->blocks);
+    env->worker = worker;
     atomic_init(&env->n_waiting, 0);
+    return fe_pool_new_shared(&env->blocks);
 }
 
 void fe_handoff_env_deinit(struct fe_handoff_env *env)
 {
     FE_ASSERT(atomic_load(&env->n_waiting) == 0, "what waited in hand-offs went with them");
-    fe_pool_deinit(&env->blocks);
+    fe_pool_unref(env->blocks);
 }
 
 int fe_handoff_init(struct fe_handoff *handoff, struct fe_handoff_env *env,
                     void (*on_task)(struct fe_task *task))
 {
-    struct fe_pool *const pool = &env->blocks;
+    struct fe_pool *const pool = env->blocks;
 
     *handoff = (struct fe_handoff){.worker = env->worker,
                                    .env = env,
@@ -49,7 +49,8 @@ void fe_handoff_clear(struct fe_handoff *handoff)
     FE_ASSERT(!handoff->is_posted, "a task that is under way has its hand-off");
     fe_event_source_detach(&handoff->events);
     fe_deferred_cancel(&handoff->wake);
-    fe_handoff_count_less(handoff, handoff->in.len + handoff->n_unsent);
+    fe_handoff_count_less(handoff, handoff->in.len + fe_handoff_owned(&handoff->out) +
+                                       fe_handoff_owned(&handoff->sending));
     fe_chain_deinit(&handoff->in);
     fe_chain_deinit(&handoff->out);
     fe_chain_deinit(&handoff->sending);
@@ -113,14 +114,35 @@ int fe_handoff_wait(struct fe_handoff *handoff)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+/* Where incoming bytes go: copied to `buf`, or in the block they have come in. */
+struct reading {
+    void *buf; /* NULL: not copied */
+    size_t cap;
+    struct fe_block *block;
+    const void *data;
+};
+
+/* Under the lock; there are bytes. */
+static size_t take_in(struct fe_handoff *handoff, struct reading *reading)
+{
+    struct fe_view view;
+
+    if (reading->buf != NULL) {
+        return fe_chain_read(&handoff->in, reading->buf, reading->cap);
+    }
+    reading->block = fe_chain_take(&handoff->in, &view);
+    reading->data = view.ptr;
+    return view.len;
+}
+
 /* Under the lock. */
-static ssize_t read_some(struct fe_handoff *handoff, void *buf, size_t cap, bool *wakes)
+static ssize_t read_some(struct fe_handoff *handoff, struct reading *reading, bool *wakes)
 {
     ssize_t n;
 
     handoff->in_max = FE_HANDOFF_IN_READ_MAX;
     if (handoff->in.len > 0) {
-        n = (ssize_t)fe_chain_read(&handoff->in, buf, cap);
+        n = (ssize_t)take_in(handoff, reading);
         fe_handoff_count_less(handoff, (size_t)n);
     } else if (handoff->is_complete) {
         n = 0;
@@ -135,16 +157,15 @@ static ssize_t read_some(struct fe_handoff *handoff, void *buf, size_t cap, bool
     return n;
 }
 
-ssize_t fe_handoff_try_read(struct fe_handoff *handoff, void *buf, size_t cap)
+static ssize_t read_in(struct fe_handoff *handoff, bool waits, struct reading *reading)
 {
     bool wakes = false;
     ssize_t n;
 
-    if (cap == 0) {
-        return FLATEND_EINVAL;
-    }
     lock(handoff);
-    n = read_some(handoff, buf, cap, &wakes);
+    do {
+        n = read_some(handoff, reading, &wakes);
+    } while (n == FLATEND_EAGAIN && waits && (n = fe_handoff_wait(handoff)) == 0);
     if (n == FLATEND_EAGAIN) {
         handoff->owes_readable = true;
         fe_event_withdraw(&handoff->events, FLATEND_EVENT_READABLE);
@@ -153,32 +174,49 @@ ssize_t fe_handoff_try_read(struct fe_handoff *handoff, void *buf, size_t cap)
     return n;
 }
 
+static ssize_t copy_in(struct fe_handoff *handoff, bool waits, void *buf, size_t cap)
+{
+    struct reading reading = {.buf = buf, .cap = cap};
+
+    return cap > 0 ? read_in(handoff, waits, &reading) : FLATEND_EINVAL;
+}
+
+ssize_t fe_handoff_try_read(struct fe_handoff *handoff, void *buf, size_t cap)
+{
+    return copy_in(handoff, false, buf, cap);
+}
+
 ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap)
 {
-    bool wakes = false;
-    ssize_t n;
+    return copy_in(handoff, true, buf, cap);
+}
 
-    if (cap == 0) {
-        return FLATEND_EINVAL;
-    }
-    lock(handoff);
-    do {
-        n = read_some(handoff, buf, cap, &wakes);
-    } while (n == FLATEND_EAGAIN && (n = fe_handoff_wait(handoff)) == 0);
-    unlock(handoff, wakes);
+ssize_t fe_handoff_take(struct fe_handoff *handoff, bool waits, struct fe_block **block,
+                        const void **data)
+{
+    struct reading reading = {0};
+    ssize_t n = read_in(handoff, waits, &reading);
+
+    *block = reading.block;
+    *data = reading.data;
     return n;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* Under the lock. */
-static int append(struct fe_handoff *handoff, const void *data, size_t len, bool *wakes)
+/* Under the lock. Without `release` it is no loan, and is copied. */
+static int append(struct fe_handoff *handoff, const struct fe_loan *loan, bool *wakes)
 {
-    int code = fe_chain_append(&handoff->out, data, len);
+    int code;
 
+    if (loan->release == NULL) {
+        code = fe_chain_append(&handoff->out, loan->data, loan->len);
+    } else {
+        code = fe_chain_lend(&handoff->out, loan->data, loan->len, loan->release, loan->arg);
+    }
     if (code == 0) {
-        handoff->n_unsent += len;
-        fe_handoff_count_more(handoff, len);
+        handoff->n_unsent += loan->len;
+        fe_handoff_count_more(handoff, loan->release == NULL ? loan->len : 0);
         handoff->commands |= FE_HANDOFF_SEND_HEAD;
         *wakes = post(handoff);
     }
@@ -194,22 +232,31 @@ static int check_writable(struct fe_handoff *handoff)
     return handoff->n_unsent >= fe_handoff_bound(handoff, FE_HANDOFF_OUT_MAX) ? FLATEND_EAGAIN : 0;
 }
 
+/* Under the lock: the writer is told when there is space. */
+static void owe_writable(struct fe_handoff *handoff)
+{
+    handoff->owes_writable = true;
+    fe_event_withdraw(&handoff->events, FLATEND_EVENT_WRITABLE);
+}
+
 int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t len)
 {
+    const struct fe_loan copied = {.data = data, .len = len};
     bool wakes = false;
     int code;
 
     lock(handoff);
     code = check_writable(handoff);
-    if (code == 0 && handoff->n_unsent > 0 && len > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
+    /* Half of the space is when it is told of it: then there is enough for any length. */
+    if (code == 0 && handoff->n_unsent > FE_HANDOFF_OUT_MAX / 2 &&
+        len > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
         code = FLATEND_EAGAIN;
     }
     if (code == FLATEND_EAGAIN) {
-        handoff->owes_writable = true;
-        fe_event_withdraw(&handoff->events, FLATEND_EVENT_WRITABLE);
+        owe_writable(handoff);
     }
     if (code == 0 && !handoff->is_discarding) {
-        code = append(handoff, data, len, &wakes);
+        code = append(handoff, &copied, &wakes);
     }
     unlock(handoff, wakes);
     return code;
@@ -218,7 +265,7 @@ int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t le
 /* Waits for space and fills it: how many bytes, or a code. */
 static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t len)
 {
-    size_t n = len;
+    struct fe_loan copied = {.data = data, .len = len};
     bool wakes = false;
     int code;
 
@@ -227,13 +274,13 @@ static ssize_t write_some(struct fe_handoff *handoff, const void *data, size_t l
         code = check_writable(handoff);
     } while (code == FLATEND_EAGAIN && (code = fe_handoff_wait(handoff)) == 0);
     if (code == 0 && !handoff->is_discarding) {
-        if (n > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
-            n = FE_HANDOFF_OUT_MAX - handoff->n_unsent;
+        if (copied.len > FE_HANDOFF_OUT_MAX - handoff->n_unsent) {
+            copied.len = FE_HANDOFF_OUT_MAX - handoff->n_unsent;
         }
-        code = append(handoff, data, n, &wakes);
+        code = append(handoff, &copied, &wakes);
     }
     unlock(handoff, wakes);
-    return code != 0 ? code : (ssize_t)n;
+    return code != 0 ? code : (ssize_t)copied.len;
 }
 
 int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len)
@@ -252,6 +299,43 @@ int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len)
         from += n;
         len -= (size_t)n;
     }
+}
+
+static int copy_loan(struct fe_handoff *handoff, bool waits, const struct fe_loan *loan)
+{
+    int code = waits ? fe_handoff_write(handoff, loan->data, loan->len)
+                     : fe_handoff_try_write(handoff, loan->data, loan->len);
+
+    if (code == 0) {
+        loan->release(loan->arg);
+    }
+    return code;
+}
+
+int fe_handoff_lend(struct fe_handoff *handoff, bool waits, const struct fe_loan *loan)
+{
+    bool is_discarded = false;
+    bool wakes = false;
+    int code;
+
+    if (loan->len < FE_CHAIN_LEND_MIN) {
+        return copy_loan(handoff, waits, loan);
+    }
+    lock(handoff);
+    do {
+        code = check_writable(handoff);
+    } while (code == FLATEND_EAGAIN && waits && (code = fe_handoff_wait(handoff)) == 0);
+    if (code == FLATEND_EAGAIN) {
+        owe_writable(handoff);
+    } else if (code == 0) {
+        is_discarded = handoff->is_discarding;
+        code = is_discarded ? 0 : append(handoff, loan, &wakes);
+    }
+    unlock(handoff, wakes);
+    if (is_discarded) {
+        loan->release(loan->arg);
+    }
+    return code;
 }
 
 /* ---- the rest ------------------------------------------------------------------------------- */

@@ -50,12 +50,12 @@ enum {
 /* What the hand-offs of a node share. */
 struct fe_handoff_env {
     struct fe_worker *worker;
-    struct fe_pool blocks;   /* shared by the threads */
-    atomic_size_t n_waiting; /* bytes in all of them */
+    struct fe_pool *blocks;  /* shared by the threads */
+    atomic_size_t n_waiting; /* bytes in all of them, without those that were lent */
 };
 
-/* Once the node has a worker, it is set there. */
-void fe_handoff_env_init(struct fe_handoff_env *env);
+/* `worker` may be NULL, and set once there is one. FLATEND_ENOMEM. */
+int fe_handoff_env_init(struct fe_handoff_env *env, struct fe_worker *worker) FE_MUST_USE;
 /* When all hand-offs are freed or detached. */
 void fe_handoff_env_deinit(struct fe_handoff_env *env);
 
@@ -67,6 +67,14 @@ enum fe_handoff_command {
     FE_HANDOFF_RELEASE = 1 << 3,   /* the application's side has gone: free everything */
     FE_HANDOFF_RESUME = 1 << 4,    /* there is space for incoming bytes again */
     FE_HANDOFF_KEEP = 1 << 5,      /* the handler has returned, and somebody else has its request */
+};
+
+/* Bytes of the application's, and how they are given back. */
+struct fe_loan {
+    const void *data;
+    size_t len;
+    void (*release)(void *arg);
+    void *arg;
 };
 
 struct fe_handoff {
@@ -118,6 +126,14 @@ int fe_handoff_try_write(struct fe_handoff *handoff, const void *data, size_t le
 ssize_t fe_handoff_read(struct fe_handoff *handoff, void *buf, size_t cap) FE_MUST_USE;
 int fe_handoff_write(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
 
+/* Without copying. Reads a block as it has come, to be given back with fe_block_release (NULL, but
+ * for a result of more than 0); writes bytes that stay where they are, all at once, until `release`
+ * is called: on any thread, without a lock of ours, and not before 0 is certain. Fewer than
+ * FE_CHAIN_LEND_MIN are copied all the same. `waits`: instead of FLATEND_EAGAIN. */
+ssize_t fe_handoff_take(struct fe_handoff *handoff, bool waits, struct fe_block **block,
+                        const void **data) FE_MUST_USE;
+int fe_handoff_lend(struct fe_handoff *handoff, bool waits, const struct fe_loan *loan) FE_MUST_USE;
+
 void fe_handoff_command(struct fe_handoff *handoff, unsigned commands);
 
 /* One holder more, from one that stays. */
@@ -154,6 +170,7 @@ unsigned fe_handoff_collect(struct fe_handoff *handoff);
 /* While nobody else has it: body to be sent, without a bound; body that has come, likewise; and
  * what is commanded once the task is posted. FLATEND_ENOMEM. */
 int fe_handoff_load_out(struct fe_handoff *handoff, const void *data, size_t len) FE_MUST_USE;
+int fe_handoff_load_loan(struct fe_handoff *handoff, const struct fe_loan *loan) FE_MUST_USE;
 int fe_handoff_load_in(struct fe_handoff *handoff, struct fe_view data) FE_MUST_USE;
 
 /* Sends what it can of `sending` through `write`, which returns how much it accepted or a code.
@@ -205,6 +222,12 @@ static inline void fe_handoff_count_less(struct fe_handoff *handoff, size_t n)
     if (handoff->env != NULL && n > 0) {
         atomic_fetch_sub_explicit(&handoff->env->n_waiting, n, memory_order_relaxed);
     }
+}
+
+/* What of a chain is the node's memory. */
+static inline size_t fe_handoff_owned(const struct fe_chain *chain)
+{
+    return chain->len - chain->n_lent;
 }
 
 /* How much of `most` may wait now. */

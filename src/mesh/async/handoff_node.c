@@ -102,6 +102,16 @@ int fe_handoff_load_out(struct fe_handoff *handoff, const void *data, size_t len
     return code;
 }
 
+int fe_handoff_load_loan(struct fe_handoff *handoff, const struct fe_loan *loan)
+{
+    int code = fe_chain_lend(&handoff->sending, loan->data, loan->len, loan->release, loan->arg);
+
+    if (code == 0) {
+        handoff->n_unsent += loan->len;
+    }
+    return code;
+}
+
 int fe_handoff_load_in(struct fe_handoff *handoff, struct fe_view data)
 {
     int code = fe_chain_append(&handoff->in, data.ptr, data.len);
@@ -115,6 +125,7 @@ int fe_handoff_load_in(struct fe_handoff *handoff, struct fe_view data)
 int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struct fe_view data),
                     void *to)
 {
+    const size_t n_owned = fe_handoff_owned(&handoff->sending);
     size_t n_sent = 0;
     int code = 0;
 
@@ -137,7 +148,7 @@ int fe_handoff_send(struct fe_handoff *handoff, ssize_t (*write)(void *to, struc
         lock(handoff);
         FE_ASSERT(n_sent <= handoff->n_unsent, "bytes that were written and not sent are counted");
         handoff->n_unsent -= n_sent;
-        fe_handoff_count_less(handoff, n_sent);
+        fe_handoff_count_less(handoff, n_owned - fe_handoff_owned(&handoff->sending));
         fe_handoff_wake(handoff);
         tell_writable(handoff);
         unlock(handoff);
@@ -186,15 +197,19 @@ void fe_handoff_on_end(struct fe_handoff *handoff)
 
 void fe_handoff_discard(struct fe_handoff *handoff)
 {
+    struct fe_chain dropped; /* without the lock: what was lent is given back */
+
+    fe_chain_init(&dropped, handoff->sending.pool);
     lock(handoff);
     handoff->is_discarding = true;
-    fe_handoff_count_less(handoff, handoff->n_unsent);
     handoff->n_unsent = 0;
-    fe_chain_deinit(&handoff->out);
-    fe_chain_deinit(&handoff->sending);
+    fe_chain_move(&dropped, &handoff->sending);
+    fe_chain_move(&dropped, &handoff->out);
+    fe_handoff_count_less(handoff, fe_handoff_owned(&dropped));
     fe_handoff_wake(handoff);
     tell_writable(handoff);
     unlock(handoff);
+    fe_chain_deinit(&dropped);
 }
 
 void fe_handoff_on_reset(struct fe_handoff *handoff, int code)
@@ -222,7 +237,8 @@ bool fe_handoff_detach(struct fe_handoff *handoff)
     if (is_held) {
         set_code(handoff, FLATEND_ECANCELED);
         /* All that ends with the node, which the application's side may outlive. */
-        fe_handoff_count_less(handoff, handoff->in.len + handoff->n_unsent);
+        fe_handoff_count_less(handoff, handoff->in.len + fe_handoff_owned(&handoff->out) +
+                                           fe_handoff_owned(&handoff->sending));
         handoff->env = NULL;
         fe_chain_leave_pool(&handoff->in);
         fe_chain_leave_pool(&handoff->out);

@@ -33,9 +33,7 @@ static unsigned ending(int code)
     return code == 0 ? FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH : FE_HANDOFF_RESET;
 }
 
-/* 0, or why nothing can be done with the request: there is none, or this process was forked by a
- * handler, and it is the parent's. */
-static int check_call(const struct flatend_context *ctx)
+int fe_context_check_call(const struct flatend_context *ctx)
 {
     return ctx != NULL ? fe_node_check_call(ctx->node) : FLATEND_EINVAL;
 }
@@ -62,7 +60,7 @@ void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends)
 
 int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queue, void *arg)
 {
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code != 0) {
         return code;
@@ -78,7 +76,7 @@ int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queu
 
 int flatend_context_finish(struct flatend_context *ctx)
 {
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code != 0) {
         return code;
@@ -125,7 +123,7 @@ const struct flatend_header *flatend_context_headers(const struct flatend_contex
 
 ssize_t flatend_context_read(struct flatend_context *ctx, void *buf, size_t cap)
 {
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code == 0 && buf == NULL) {
         code = FLATEND_EINVAL;
@@ -133,8 +131,8 @@ ssize_t flatend_context_read(struct flatend_context *ctx, void *buf, size_t cap)
     if (code != 0) {
         return code;
     }
-    return ctx->is_kept || ctx->service->is_inline ? fe_handoff_try_read(&ctx->io, buf, cap)
-                                                   : fe_handoff_read(&ctx->io, buf, cap);
+    return fe_context_waits(ctx) ? fe_handoff_read(&ctx->io, buf, cap)
+                                 : fe_handoff_try_read(&ctx->io, buf, cap);
 }
 
 static ssize_t read_context(void *ctx, void *buf, size_t cap)
@@ -145,7 +143,7 @@ static ssize_t read_context(void *ctx, void *buf, size_t cap)
 int flatend_context_read_all(struct flatend_context *ctx, size_t limit, const char **data,
                              size_t *len)
 {
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code == 0 && (data == NULL || len == NULL)) {
         code = FLATEND_EINVAL;
@@ -161,7 +159,7 @@ bool flatend_context_is_canceled(const struct flatend_context *ctx)
     /* Reading the code takes the lock, which is no part of what the context means. */
     struct flatend_context *self = (struct flatend_context *)(uintptr_t)ctx;
 
-    return check_call(ctx) != 0 || fe_handoff_code(&self->io) != 0;
+    return fe_context_check_call(ctx) != 0 || fe_handoff_code(&self->io) != 0;
 }
 
 const struct flatend_header *flatend_context_trailers(struct flatend_context *ctx, size_t *n)
@@ -171,7 +169,7 @@ const struct flatend_header *flatend_context_trailers(struct flatend_context *ct
     if (n == NULL) {
         return NULL;
     }
-    is_complete = check_call(ctx) == 0 && fe_handoff_is_read(&ctx->io);
+    is_complete = fe_context_check_call(ctx) == 0 && fe_handoff_is_read(&ctx->io);
     *n = is_complete ? ctx->request_trailers.n : 0;
     return is_complete ? ctx->request_trailers.headers : NULL;
 }
@@ -230,7 +228,7 @@ static int write_inline(struct flatend_context *ctx, const void *data, size_t le
     return fe_handoff_load_out(&ctx->io, data, len);
 }
 
-static int write_body(struct flatend_context *ctx, const void *data, size_t len)
+int fe_context_write_body(struct flatend_context *ctx, const void *data, size_t len)
 {
     if (ctx->is_kept) {
         return fe_handoff_try_write(&ctx->io, data, len);
@@ -239,9 +237,9 @@ static int write_body(struct flatend_context *ctx, const void *data, size_t len)
                                    : fe_handoff_write(&ctx->io, data, len);
 }
 
-int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len)
+int fe_context_begin_write(struct flatend_context *ctx, const void *data, size_t len)
 {
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code == 0 && data == NULL && len > 0) {
         code = FLATEND_EINVAL;
@@ -252,8 +250,14 @@ int flatend_context_write(struct flatend_context *ctx, const void *data, size_t 
     if (ctx->phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
     }
-    code = begin_body(ctx);
-    return code != 0 ? code : write_body(ctx, data, len);
+    return begin_body(ctx);
+}
+
+int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len)
+{
+    int code = fe_context_begin_write(ctx, data, len);
+
+    return code != 0 ? code : fe_context_write_body(ctx, data, len);
 }
 
 int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
@@ -329,7 +333,7 @@ static int respond_error(struct flatend_context *ctx, int status, const struct f
     if (code == 0) {
         code = fe_response_head_finish(&ctx->head);
     }
-    return code != 0 ? code : write_body(ctx, body, len);
+    return code != 0 ? code : fe_context_write_body(ctx, body, len);
 }
 
 /* After the first write: the response will not be whole. */
@@ -357,7 +361,7 @@ int fe_context_fail(struct flatend_context *ctx, int status, const struct fe_err
 {
     enum fe_response_phase phase;
     char message[FAIL_MESSAGE_MAX];
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code != 0) {
         return code;
@@ -416,7 +420,7 @@ static int set_content(struct flatend_context *ctx, const char *type, size_t len
 int fe_context_respond(struct flatend_context *ctx, int status, const char *type,
                        struct fe_view body)
 {
-    int code = check_call(ctx);
+    int code = fe_context_check_call(ctx);
 
     if (code == 0) {
         code = flatend_context_set_status(ctx, status);
@@ -431,7 +435,7 @@ int fe_context_respond(struct flatend_context *ctx, int status, const char *type
         code = fe_response_head_finish(&ctx->head);
     }
     if (code == 0) {
-        code = write_body(ctx, body.ptr, body.len);
+        code = fe_context_write_body(ctx, body.ptr, body.len);
     }
     ctx->phase = FE_RESPONSE_FAILED;
     if (code != 0 && !ctx->is_kept) {

@@ -114,6 +114,21 @@ void fe_context_time_out(struct flatend_context *ctx);
 
 /* ---- context.c ---- */
 
+/* 0, or why nothing can be done with the request: there is none, or this process was forked by a
+ * handler, and it is the parent's. */
+int fe_context_check_call(const struct flatend_context *ctx);
+
+/* Whether reads and writes wait. Else they say FLATEND_EAGAIN, or what is written waits until an
+ * inline handler returns. */
+static inline bool fe_context_waits(const struct flatend_context *ctx)
+{
+    return !ctx->is_kept && !ctx->service->is_inline;
+}
+
+/* Whether these bytes may be written: 0, and the head is as it will be sent from then on. */
+int fe_context_begin_write(struct flatend_context *ctx, const void *data, size_t len) FE_MUST_USE;
+int fe_context_write_body(struct flatend_context *ctx, const void *data, size_t len) FE_MUST_USE;
+
 /* Calls the handler. Returns what is to be commanded besides what it has written. */
 unsigned fe_context_run(struct flatend_context *ctx);
 

@@ -69,6 +69,19 @@ int fe_node_post(struct flatend_node *node, struct fe_task *task)
     return code;
 }
 
+static int init_hand_over(struct flatend_node *node)
+{
+    int code = fe_handoff_env_init(&node->handoffs, node->worker);
+
+    if (code == 0) {
+        code = fe_handler_pool_init(&node->pool, node->settings.handler_threads);
+        if (code != 0) {
+            fe_handoff_env_deinit(&node->handoffs);
+        }
+    }
+    return code;
+}
+
 /* All that needs memory besides the settings and the guard. */
 static int init_parts(struct flatend_node *node)
 {
@@ -79,7 +92,7 @@ static int init_parts(struct flatend_node *node)
     }
     code = fe_node_init_services(node);
     if (code == 0) {
-        code = fe_handler_pool_init(&node->pool, node->settings.handler_threads);
+        code = init_hand_over(node);
         if (code == 0) {
             return 0;
         }
@@ -117,8 +130,6 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
     fe_list_init(&node->timers);
     fe_node_watch_init(node);
-    fe_handoff_env_init(&node->handoffs);
-    node->handoffs.worker = worker;
     code = fe_fork_guard_new(&node->guard, true);
     if (code == 0) {
         code = init_parts(node);

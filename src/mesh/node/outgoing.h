@@ -49,6 +49,14 @@ struct flatend_stream {
     bool is_finished;
 };
 
+/* 0, or why nothing can be done with the call: there is none, or this process was forked, and it is
+ * the parent's. */
+int fe_outgoing_check_call(const struct flatend_stream *stream);
+
+/* Whether these bytes may be written: 0. */
+int fe_outgoing_begin_write(struct flatend_stream *stream, const void *data,
+                            size_t len) FE_MUST_USE;
+
 /* The handoff's task, on the node's thread: the first one starts the call. */
 void fe_outgoing_on_task(struct fe_task *task);
 

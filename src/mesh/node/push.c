@@ -243,9 +243,7 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
     return 0;
 }
 
-/* 0, or why nothing can be done with the call: there is none, or this process was forked, and it is
- * the parent's. */
-static int check_call(const struct flatend_stream *stream)
+int fe_outgoing_check_call(const struct flatend_stream *stream)
 {
     if (stream == NULL) {
         return FLATEND_EINVAL;
@@ -253,9 +251,9 @@ static int check_call(const struct flatend_stream *stream)
     return fe_fork_guard_is_child(stream->guard) ? FLATEND_ESTATE : 0;
 }
 
-int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len)
+int fe_outgoing_begin_write(struct flatend_stream *stream, const void *data, size_t len)
 {
-    int code = check_call(stream);
+    int code = fe_outgoing_check_call(stream);
 
     if (code == 0 && data == NULL && len > 0) {
         code = FLATEND_EINVAL;
@@ -263,11 +261,15 @@ int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t
     if (code != 0) {
         return code;
     }
-    if (stream->is_body_complete) {
-        return FLATEND_ESTATE;
-    }
-    if (len == 0) {
-        return 0;
+    return stream->is_body_complete ? FLATEND_ESTATE : 0;
+}
+
+int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t len)
+{
+    int code = fe_outgoing_begin_write(stream, data, len);
+
+    if (code != 0 || len == 0) {
+        return code;
     }
     return stream->is_async ? fe_handoff_try_write(&stream->io, data, len)
                             : fe_handoff_write(&stream->io, data, len);
@@ -275,7 +277,7 @@ int flatend_stream_write(struct flatend_stream *stream, const void *data, size_t
 
 int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, const char *value)
 {
-    int code = check_call(stream);
+    int code = fe_outgoing_check_call(stream);
 
     if (code != 0) {
         return code;
@@ -286,7 +288,7 @@ int flatend_stream_add_trailer(struct flatend_stream *stream, const char *name, 
 
 int flatend_stream_finish(struct flatend_stream *stream)
 {
-    int code = check_call(stream);
+    int code = fe_outgoing_check_call(stream);
 
     if (code != 0) {
         return code;
@@ -300,7 +302,7 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
                             const struct flatend_header **headers, size_t *n_headers)
 {
     struct fe_handoff *io;
-    int code = check_call(stream);
+    int code = fe_outgoing_check_call(stream);
 
     if (code != 0) {
         return code;
@@ -331,7 +333,7 @@ int flatend_stream_response(struct flatend_stream *stream, int *status,
 
 ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf, size_t cap)
 {
-    int code = check_call(stream);
+    int code = fe_outgoing_check_call(stream);
 
     if (code == 0 && buf == NULL) {
         code = FLATEND_EINVAL;
@@ -350,14 +352,14 @@ const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stre
     if (n == NULL) {
         return NULL;
     }
-    is_complete = check_call(stream) == 0 && fe_handoff_is_read(&stream->io);
+    is_complete = fe_outgoing_check_call(stream) == 0 && fe_handoff_is_read(&stream->io);
     *n = is_complete ? stream->response_trailers.n : 0;
     return is_complete ? stream->response_trailers.headers : NULL;
 }
 
 void flatend_stream_close(struct flatend_stream *stream)
 {
-    if (check_call(stream) == 0 && !fe_handoff_leave(&stream->io, 0, true)) {
+    if (fe_outgoing_check_call(stream) == 0 && !fe_handoff_leave(&stream->io, 0, true)) {
         fe_outgoing_free(stream);
     }
 }
@@ -370,7 +372,7 @@ static ssize_t read_stream(void *stream, void *buf, size_t cap)
 int flatend_stream_read_all(struct flatend_stream *stream, size_t limit, const char **data,
                             size_t *len)
 {
-    int code = check_call(stream);
+    int code = fe_outgoing_check_call(stream);
 
     if (code == 0 && (data == NULL || len == NULL)) {
         code = FLATEND_EINVAL;
