@@ -273,10 +273,14 @@ const char *misuse_node(struct flatend_node *node, enum misuse_place place)
 
 static const char *misuse_context(struct flatend_context *ctx, int code)
 {
+    struct flatend_buffer *buffer;
+    const void *bytes;
     const char *data;
     char byte = 0;
     size_t n;
 
+    SAYS(flatend_context_read_buffer(ctx, &bytes, &buffer), code)
+    SAYS(flatend_context_write_buffer(ctx, "a", 1, NULL, NULL), code)
     SAYS(flatend_context_keep(ctx, NULL, NULL), code)
     SAYS(flatend_context_read(ctx, &byte, 1), code)
     SAYS(flatend_context_read_all(ctx, 1, &data, &n), code)
@@ -298,10 +302,14 @@ const char *misuse_context_in_child(struct flatend_context *ctx)
 
 static const char *misuse_stream(struct flatend_stream *stream, int code)
 {
+    struct flatend_buffer *buffer;
+    const void *bytes;
     const char *data;
     char byte = 0;
     size_t n;
 
+    SAYS(flatend_stream_read_buffer(stream, &bytes, &buffer), code)
+    SAYS(flatend_stream_write_buffer(stream, "a", 1, NULL, NULL), code)
     SAYS(flatend_stream_write(stream, "a", 1), code)
     SAYS(flatend_stream_add_trailer(stream, "a", "b"), code)
     SAYS(flatend_stream_finish(stream), code)
