@@ -38,7 +38,8 @@ static void mirror(struct flatend_context *ctx, void *arg)
                              0);
         }
     }
-    assert_int_equal(flatend_context_write(ctx, "done", 4), 0);
+    /* Some requesters leave as soon as their request was taken. */
+    assert_true(flatend_context_write(ctx, "done", 4) == 0 || flatend_context_is_canceled(ctx));
 }
 
 /* Values of a header "x" that just fit; with the name, the lengths, and what `:status` may need. */
