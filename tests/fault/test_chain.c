@@ -40,6 +40,27 @@ static void an_append_that_fails_changes_nothing(void **state)
     }
 }
 
+static void few_bytes_without_memory_change_nothing(void **state)
+{
+    struct fe_chain chain;
+
+    (void)state;
+    fe_chain_init(&chain, NULL);
+    assert_int_equal(fe_chain_append_few(&chain, "head", 4), 0);
+    assert_true(fe_fault_arm(1));
+    assert_int_equal(
+        fe_chain_append_few(&chain, "fits behind it: a block has 64 bytes at least.", 47), 0);
+    assert_false(fe_fault_disarm());
+    assert_true(fe_fault_arm(1));
+    assert_int_equal(fe_chain_append_few(&chain, "and a second time it has none", 30),
+                     FLATEND_ENOMEM);
+    assert_true(fe_fault_disarm());
+    assert_int_equal(chain.len, 51);
+    assert_int_equal(fe_chain_append_few(&chain, "and a second time it has none", 30), 0);
+    assert_int_equal(chain.len, 81);
+    fe_chain_deinit(&chain);
+}
+
 static void a_reservation_that_fails_changes_nothing(void **state)
 {
     struct fe_chain chain;
@@ -86,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_append_that_fails_changes_nothing),
+        cmocka_unit_test(few_bytes_without_memory_change_nothing),
         cmocka_unit_test(a_reservation_that_fails_changes_nothing),
         cmocka_unit_test(a_loan_that_fails_is_not_taken),
     };

@@ -78,6 +78,48 @@ static void a_reset_keeps_the_first_chunk(void **state)
     fe_arena_deinit(&arena);
 }
 
+/* Few bytes take little; many of them take the same chunk again and again, once it is known how
+ * much it is. */
+static void a_small_one_begins_small_and_learns(void **state)
+{
+    struct fe_arena arena;
+    void *first = NULL;
+
+    (void)state;
+    fe_arena_init_small(&arena, 0);
+    assert_non_null(fe_arena_alloc(&arena, 100));
+    assert_in_range(arena.left, 1, 1024);
+    for (unsigned round = 0; round < 8; round++) {
+        void *item;
+
+        fe_arena_reset(&arena);
+        item = fe_arena_alloc(&arena, 1300);
+        assert_non_null(item);
+        assert_non_null(fe_arena_alloc(&arena, 700));
+        assert_non_null(fe_arena_alloc(&arena, 1500));
+        if (round < 5) {
+            first = item;
+        }
+        assert_ptr_equal(item, first);
+    }
+    assert_in_range(arena.left, 0, 4096);
+    fe_arena_deinit(&arena);
+}
+
+/* An item that would not fit takes its own size, not that of a page. */
+static void a_small_one_takes_what_is_needed(void **state)
+{
+    struct fe_arena arena;
+
+    (void)state;
+    fe_arena_init_small(&arena, 0);
+    assert_non_null(fe_arena_alloc(&arena, 1504));
+    assert_int_equal(arena.left, 0);
+    assert_non_null(fe_arena_alloc(&arena, 16));
+    assert_in_range(arena.left, 1, 1024);
+    fe_arena_deinit(&arena);
+}
+
 static void text_is_copied_with_its_nul(void **state)
 {
     struct fe_arena arena;
@@ -97,6 +139,8 @@ int main(void)
         cmocka_unit_test(large_items_do_not_waste_the_chunk),
         cmocka_unit_test(the_limit_holds),
         cmocka_unit_test(a_reset_keeps_the_first_chunk),
+        cmocka_unit_test(a_small_one_begins_small_and_learns),
+        cmocka_unit_test(a_small_one_takes_what_is_needed),
         cmocka_unit_test(text_is_copied_with_its_nul),
     };
 

@@ -79,6 +79,64 @@ static void a_pool_keeps_a_bounded_number(void **state)
     fe_pool_deinit(&pool);
 }
 
+/* A few bytes get a block of their own size; when they have become many, those of the pool. */
+static void few_bytes_take_no_block_of_the_pool(void **state)
+{
+    static uint8_t data[2 * FE_BLOCK_FEW_MAX];
+    static uint8_t read[sizeof(data)];
+    struct fe_pool pool;
+    struct fe_chain chain;
+    struct fe_view views[16];
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (uint8_t)(i * 7);
+    }
+    fe_pool_init(&pool);
+    fe_chain_init(&chain, &pool);
+    assert_int_equal(fe_chain_append_few(&chain, data, 0), 0);
+    assert_null(chain.head);
+    assert_int_equal(fe_chain_append_few(&chain, data, FE_BLOCK_FEW_MAX), 0);
+    fe_chain_consume(&chain, SIZE_MAX);
+    assert_int_equal(pool.n_free, 0);
+    /* A byte at a time, they double. */
+    for (size_t i = 0; i < sizeof(data); i++) {
+        assert_int_equal(fe_chain_append_few(&chain, &data[i], 1), 0);
+    }
+    n = fe_chain_peek(&chain, views, 16);
+    assert_in_range(n, 5, 8);
+    assert_int_equal(views[0].len, 64);
+    assert_int_equal(fe_chain_read(&chain, read, sizeof(read)), sizeof(read));
+    assert_memory_equal(read, data, sizeof(data));
+    assert_int_equal(pool.n_free, 1);
+    fe_chain_deinit(&chain);
+    fe_pool_deinit(&pool);
+}
+
+/* What is behind in the chain of others is read as all else, and no room is taken for what is not
+ * there. */
+static void few_bytes_are_moved_as_others(void **state)
+{
+    struct fe_chain a, b;
+    char read[200];
+    char data[100];
+
+    (void)state;
+    memset(data, 'x', sizeof(data));
+    fe_chain_init(&a, NULL);
+    fe_chain_init(&b, NULL);
+    assert_int_equal(fe_chain_append_few(&a, "a", 1), 0);
+    assert_int_equal(fe_chain_append(&b, data, sizeof(data)), 0);
+    fe_chain_move(&a, &b);
+    assert_int_equal(a.len, 101);
+    assert_int_equal(fe_chain_read(&a, read, sizeof(read)), 101);
+    assert_int_equal(read[0], 'a');
+    assert_memory_equal(read + 1, data, sizeof(data));
+    fe_chain_deinit(&a);
+    fe_chain_deinit(&b);
+}
+
 static void reserved_space_is_in_one_piece(void **state)
 {
     struct fe_chain chain;
@@ -359,6 +417,8 @@ int main(void)
         cmocka_unit_test(bytes_come_out_as_they_went_in),
         cmocka_unit_test(blocks_are_used_again),
         cmocka_unit_test(a_pool_keeps_a_bounded_number),
+        cmocka_unit_test(few_bytes_take_no_block_of_the_pool),
+        cmocka_unit_test(few_bytes_are_moved_as_others),
         cmocka_unit_test(reserved_space_is_in_one_piece),
         cmocka_unit_test(a_forgotten_reservation_is_invisible),
         cmocka_unit_test(moving_takes_everything),

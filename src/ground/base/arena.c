@@ -9,8 +9,10 @@
 #include "ground/base/assert.h"
 
 enum {
-    CHUNK_SIZE = 4096 - 64
-}; /* a page with the chunk's header and malloc's: most requests fit */
+    OVERHEAD = 64,                      /* room for the chunk's header and malloc's */
+    CHUNK_SIZE = 4096 - OVERHEAD,       /* a page: most requests fit */
+    SMALL_CHUNK_SIZE = 1024 - OVERHEAD, /* requests without the headers of browsers fit */
+};
 
 struct fe_arena_chunk {
     struct fe_arena_chunk *next;
@@ -20,7 +22,12 @@ struct fe_arena_chunk {
 
 void fe_arena_init(struct fe_arena *arena, size_t max)
 {
-    *arena = (struct fe_arena){.max = max};
+    *arena = (struct fe_arena){.max = max, .chunk_size = CHUNK_SIZE};
+}
+
+void fe_arena_init_small(struct fe_arena *arena, size_t max)
+{
+    *arena = (struct fe_arena){.max = max, .chunk_size = SMALL_CHUNK_SIZE};
 }
 
 static void chunks_free(struct fe_arena_chunk *chunk)
@@ -33,17 +40,18 @@ static void chunks_free(struct fe_arena_chunk *chunk)
     }
 }
 
+/* The size that chunks have grown to stays. */
 void fe_arena_deinit(struct fe_arena *arena)
 {
     chunks_free(arena->chunks);
-    fe_arena_init(arena, arena->max);
+    *arena = (struct fe_arena){.max = arena->max, .chunk_size = arena->chunk_size};
 }
 
 void fe_arena_reset(struct fe_arena *arena)
 {
     struct fe_arena_chunk *first = arena->chunks;
 
-    if (first == NULL || first->size > CHUNK_SIZE) {
+    if (first == NULL || first->size > CHUNK_SIZE || first->size < arena->chunk_size) {
         fe_arena_deinit(arena);
         return;
     }
@@ -72,12 +80,18 @@ void fe_arena_check(const struct fe_arena *arena)
     FE_ASSERT(arena->used + arena->left <= size, "what is used and left is in the chunks");
 }
 
-/* An item larger than half a chunk gets a chunk of its own, so that what is left of the current one
+static size_t larger_chunk(size_t size)
+{
+    size = 2 * (size + OVERHEAD) - OVERHEAD;
+    return size < CHUNK_SIZE ? size : CHUNK_SIZE;
+}
+
+/* An item larger than half a page gets a chunk of its own, so that what is left of the current one
  * is not lost. */
 static void *alloc_chunk(struct fe_arena *arena, size_t size)
 {
-    bool is_own = arena->chunks != NULL && size > CHUNK_SIZE / 2;
-    size_t chunk_size = is_own || size > CHUNK_SIZE ? size : CHUNK_SIZE;
+    const bool is_own = size > (arena->chunks != NULL ? CHUNK_SIZE / 2 : CHUNK_SIZE);
+    const size_t chunk_size = is_own || size > arena->chunk_size ? size : arena->chunk_size;
     struct fe_arena_chunk *chunk = malloc(sizeof(*chunk) + chunk_size);
 
     if (chunk == NULL) {
@@ -85,6 +99,9 @@ static void *alloc_chunk(struct fe_arena *arena, size_t size)
     }
     chunk->size = chunk_size;
     if (arena->chunks != NULL) {
+        if (!is_own) {
+            arena->chunk_size = larger_chunk(arena->chunk_size);
+        }
         /* The first chunk stays the first: it is the one that a reset keeps. */
         chunk->next = arena->chunks->next;
         arena->chunks->next = chunk;

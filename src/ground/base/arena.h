@@ -11,14 +11,19 @@ struct fe_arena {
     struct fe_arena_chunk *chunks;
     uint8_t *next;
     size_t left;
-    size_t used; /* bytes handed out in all */
-    size_t max;  /* 0: no limit */
+    size_t used;       /* bytes handed out in all */
+    size_t max;        /* 0: no limit */
+    size_t chunk_size; /* of the next one */
 };
 
 void fe_arena_init(struct fe_arena *arena, size_t max);
+
+/* The same, but it begins with a quarter of a page, and grows: for what there may be 100,000 of. */
+void fe_arena_init_small(struct fe_arena *arena, size_t max);
 void fe_arena_deinit(struct fe_arena *arena);
 
-/* Forgets everything handed out, keeps the first chunk for the next request. */
+/* Forgets everything handed out, keeps the first chunk for the next request. One that was too small
+ * is not kept: the next request gets a larger one, so that many of a kind allocate nothing. */
 void fe_arena_reset(struct fe_arena *arena);
 
 /* Invariants. */

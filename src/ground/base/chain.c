@@ -4,10 +4,13 @@
 
 #include "ground/base/assert.h"
 
-/* A block's own bytes, FE_BLOCK_SIZE of them, lie behind it. */
+enum { FEW_MIN = 64 }; /* bytes: less would be no less memory */
+
+/* A block's own bytes lie behind it. */
 struct fe_block {
     struct fe_block *next;
     uint8_t *bytes;
+    size_t size;  /* FE_BLOCK_SIZE, or less: then it is of no pool */
     size_t start; /* the first byte not consumed */
     size_t end;   /* behind the last byte */
     /* Of bytes that were lent, which are only read. NULL: they are the block's own. */
@@ -116,6 +119,19 @@ static struct fe_block *pop(struct fe_pool *pool)
     return block;
 }
 
+static struct fe_block *block_init(struct fe_block *block, size_t size)
+{
+    *block = (struct fe_block){.bytes = (uint8_t *)(block + 1), .size = size};
+    return block;
+}
+
+static struct fe_block *block_alloc(size_t size)
+{
+    struct fe_block *block = malloc(sizeof(*block) + size);
+
+    return block != NULL ? block_init(block, size) : NULL;
+}
+
 static struct fe_block *block_new(struct fe_pool *pool)
 {
     struct fe_block *block = NULL;
@@ -123,13 +139,7 @@ static struct fe_block *block_new(struct fe_pool *pool)
     if (pool != NULL) {
         block = pool->is_shared ? pop_shared(pool) : pop(pool);
     }
-    if (block == NULL) {
-        block = malloc(sizeof(*block) + FE_BLOCK_SIZE);
-    }
-    if (block != NULL) {
-        *block = (struct fe_block){.bytes = (uint8_t *)(block + 1)};
-    }
-    return block;
+    return block != NULL ? block_init(block, FE_BLOCK_SIZE) : block_alloc(FE_BLOCK_SIZE);
 }
 
 static bool keeps_enough(struct fe_pool *pool)
@@ -146,7 +156,7 @@ static void block_free(struct fe_pool *pool, struct fe_block *block)
     if (block->release != NULL) {
         block->release(block->owner);
         free(block);
-    } else if (pool == NULL || keeps_enough(pool)) {
+    } else if (pool == NULL || block->size < FE_BLOCK_SIZE || keeps_enough(pool)) {
         free(block);
     } else if (pool->is_shared) {
         atomic_fetch_add_explicit(&pool->n_shared_free, 1, memory_order_relaxed);
@@ -170,7 +180,7 @@ static void blocks_free(struct fe_pool *pool, struct fe_block *block)
 
 static size_t room_in(const struct fe_block *block)
 {
-    return block->release == NULL ? FE_BLOCK_SIZE - block->end : 0;
+    return block->size - block->end;
 }
 
 /* ---- chains --------------------------------------------------------------------------------- */
@@ -199,8 +209,7 @@ void fe_chain_check(const struct fe_chain *chain)
 
     for (const struct fe_block *block = chain->head; block != NULL; block = block->next) {
         FE_ASSERT(block->start <= block->end, "no more is consumed of a block than it held");
-        FE_ASSERT(block->release != NULL || block->end <= FE_BLOCK_SIZE,
-                  "a block holds no more than it has space for");
+        FE_ASSERT(block->end <= block->size, "a block holds no more than it has space for");
         len += block->end - block->start;
         n_lent += block->release != NULL ? block->end - block->start : 0;
         last = block;
@@ -277,6 +286,22 @@ int fe_chain_append(struct fe_chain *chain, const void *data, size_t len)
     return 0;
 }
 
+int fe_chain_append_few(struct fe_chain *chain, const void *data, size_t len)
+{
+    const size_t room = chain->tail != NULL ? room_in(chain->tail) : 0;
+    const size_t size = len > chain->len ? len : chain->len; /* so that the chain doubles */
+
+    if (len > room && size <= FE_BLOCK_FEW_MAX) {
+        struct fe_block *block = block_alloc(size < FEW_MIN ? FEW_MIN : size);
+
+        if (block == NULL) {
+            return FLATEND_ENOMEM;
+        }
+        link_blocks(chain, block, block);
+    }
+    return fe_chain_append(chain, data, len);
+}
+
 int fe_chain_lend(struct fe_chain *chain, const void *data, size_t len, void (*release)(void *arg),
                   void *arg)
 {
@@ -287,6 +312,7 @@ int fe_chain_lend(struct fe_chain *chain, const void *data, size_t len, void (*r
         return FLATEND_ENOMEM;
     }
     *block = (struct fe_block){.bytes = (uint8_t *)(uintptr_t)data, /* only read */
+                               .size = len,
                                .end = len,
                                .release = release,
                                .owner = arg};

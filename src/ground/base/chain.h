@@ -16,9 +16,10 @@
 #include "ground/base/view.h"
 
 enum {
-    FE_BLOCK_SIZE = 16384 - 64, /* payload of a block: 16 KiB with header and malloc's */
-    FE_CHAIN_LEND_MIN = 4096,   /* fewer bytes are cheaper to copy than to keep track of */
-    FE_POOL_KEEP = 128,         /* free blocks that a pool keeps: 2 MiB */
+    FE_BLOCK_SIZE = 16384 - 64,   /* payload of a block: 16 KiB with header and malloc's */
+    FE_BLOCK_FEW_MAX = 4096 - 64, /* of one that is no larger than needed: a page */
+    FE_CHAIN_LEND_MIN = 4096,     /* fewer bytes are cheaper to copy than to keep track of */
+    FE_POOL_KEEP = 128,           /* free blocks that a pool keeps: 2 MiB */
 };
 
 struct fe_block;
@@ -63,6 +64,10 @@ void fe_chain_leave_pool(struct fe_chain *chain);
 
 /* All or nothing: on FLATEND_ENOMEM the chain is unchanged. */
 int fe_chain_append(struct fe_chain *chain, const void *data, size_t len) FE_MUST_USE;
+
+/* The same for bytes that may wait for long in many chains, where a block for each would be most of
+ * the memory: as long as they are few they get blocks of their own size, which are of no pool. */
+int fe_chain_append_few(struct fe_chain *chain, const void *data, size_t len) FE_MUST_USE;
 
 /* Bytes of others: they stay where they are, until `release(arg)` gives them back, once: when they
  * are consumed, or dropped with the chain. Not empty. FLATEND_ENOMEM: they were not taken. */

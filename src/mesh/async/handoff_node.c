@@ -112,9 +112,10 @@ int fe_handoff_load_loan(struct fe_handoff *handoff, const struct fe_loan *loan)
     return code;
 }
 
+/* A request may be kept with a body that nobody reads, and there may be 100,000 of them. */
 int fe_handoff_load_in(struct fe_handoff *handoff, struct fe_view data)
 {
-    int code = fe_chain_append(&handoff->in, data.ptr, data.len);
+    int code = fe_chain_append_few(&handoff->in, data.ptr, data.len);
 
     if (code == 0) {
         fe_handoff_count_more(handoff, data.len);

@@ -25,8 +25,8 @@ static struct flatend_context *context_alloc(struct flatend_node *node)
     ctx->io.events.node = node;
     ctx->io.events.context = ctx;
     ctx->job.run = fe_context_run_job;
-    fe_arena_init(&ctx->arena, ARENA_MAX);
-    fe_arena_init(&ctx->trailer_arena, ARENA_MAX);
+    fe_arena_init_small(&ctx->arena, ARENA_MAX);
+    fe_arena_init_small(&ctx->trailer_arena, ARENA_MAX);
     fe_list_init(&ctx->children);
     fe_timer_init(&ctx->deadline, fe_context_on_deadline);
     fe_buf_init(&ctx->body, 0);

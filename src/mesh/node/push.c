@@ -123,8 +123,8 @@ static struct flatend_stream *stream_new(struct flatend_node *node,
     stream->is_body_complete = request->body != NULL;
     stream->io.events.node = node;
     stream->io.events.stream = stream;
-    fe_arena_init(&stream->arena, 0);
-    fe_arena_init(&stream->trailer_arena, 0);
+    fe_arena_init_small(&stream->arena, 0);
+    fe_arena_init_small(&stream->trailer_arena, 0);
     fe_response_head_init(&stream->trailers, &stream->trailer_arena, FE_HEAD_MAX);
     fe_buf_init(&stream->body, 0);
     fe_list_init(&stream->link);
