@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mesh/rpc/internal.h"
+#include "mesh/rpc/lingering.h"
 #include "support/fake_peer.h"
 #include "support/headers.h"
 
@@ -470,52 +471,118 @@ static void the_peers_limit_of_streams_is_kept(void **state)
     fake_cancel(&one_more);
 }
 
-/* A request that is taken, answered or not, and reset. */
-static int request_and_reset(struct world *world, bool is_answered)
-{
-    uint32_t id = world->fake.peer.last_remote + 2;
+/* ---- requests whose handlers run on ---- */
 
-    world->fake.acceptor = &world->owners[0];
-    assert_int_equal(feed_request(&world->fake, id), 0);
-    if (is_answered) {
-        assert_int_equal(fe_stream_respond(world->owners[0].stream, NULL, 0), 0);
+/* The handler of a request that was reset. */
+struct handler {
+    struct fake_owner owner;
+    const struct fe_stream *stream;
+    struct fe_lingering lingering;
+};
+
+static void linger(struct fake_owner *owner, enum fake_callback callback)
+{
+    struct handler *handler = FE_CONTAINER_OF(owner, struct handler, owner);
+
+    if (callback == FAKE_ON_RESET) {
+        fe_stream_linger(handler->stream, &handler->lingering);
     }
-    return feed_reset(&world->fake, id, FE_REASON_CANCEL);
 }
 
-/* Rapid reset: each request starts a handler, which does not stop as fast. */
-static void requests_that_are_reset_at_once_are_bounded(void **state)
+/* A request that is taken, if there is place for it, and reset while its handler runs on. False: it
+ * was refused. */
+static bool request_and_reset(struct world *world, struct handler *handler, size_t head_len)
 {
+    const uint32_t id = world->fake.peer.last_remote + 2;
+    bool is_taken;
+
+    fake_owner_init(&handler->owner, &world->trace);
+    fe_lingering_init(&handler->lingering);
+    handler->owner.hook = linger;
+    world->fake.acceptor = &handler->owner;
+    assert_int_equal(head_len > 0 ? feed_large_request(&world->fake, id, head_len)
+                                  : feed_request(&world->fake, id),
+                     0);
+    handler->stream = handler->owner.stream;
+    is_taken = handler->stream != NULL;
+    assert_int_equal(feed_reset(&world->fake, id, FE_REASON_CANCEL), 0);
+    return is_taken;
+}
+
+static struct handler *handlers_new(size_t n)
+{
+    struct handler *handlers = calloc(n, sizeof(*handlers));
+
+    assert_non_null(handlers);
+    return handlers;
+}
+
+/* Rapid reset: each request starts a handler, which does not stop as fast. So many may run on; then
+ * requests are refused, and the connection that others share stays. */
+static void handlers_that_run_on_are_bounded(void **state)
+{
+    enum { N = FE_PEER_LINGERING_MAX };
+    struct handler *handlers = handlers_new(N + 1);
     struct world *world = *state;
 
     world->trace.is_off = true;
-    for (int i = 0; i < FE_PEER_RAPID_RESETS_MAX; i++) {
-        assert_int_equal(request_and_reset(world, false), 0);
-        expect_nothing_left(world);
+    for (int i = 0; i < N; i++) {
+        assert_true(request_and_reset(world, &handlers[i], 0));
     }
-    /* A response that begins pays for some of them, and no more. */
-    assert_int_equal(request_and_reset(world, true), 0);
-    for (int i = 0; i < FE_PEER_RAPID_RESET_CREDIT; i++) {
-        assert_int_equal(request_and_reset(world, false), 0);
+    assert_int_equal(world->fake.peer.n_streams, 0);
+    assert_int_equal(world->fake.peer.n_lingering, N);
+    assert_false(request_and_reset(world, &handlers[N], 0));
+    fe_lingering_end(&handlers[0].lingering);
+    fe_lingering_end(&handlers[0].lingering); /* of one that does not: nothing */
+    assert_true(request_and_reset(world, &handlers[N], 0));
+    assert_false(request_and_reset(world, &handlers[0], 0));
+    fe_peer_check(&world->fake.peer);
+    /* The connection ends before the handlers do. */
+    fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
+    assert_int_equal(world->fake.peer.n_lingering, 0);
+    for (int i = 0; i <= N; i++) {
+        assert_null(handlers[i].lingering.peer);
+        fe_lingering_end(&handlers[i].lingering);
     }
-    assert_int_equal(request_and_reset(world, false), FLATEND_ELIMIT);
-    assert_string_equal(world->fake.err.text, "too many requests reset by the peer (rapid reset)");
+    free(handlers);
 }
 
 /* Handlers hold on to the heads of their requests, so that large ones count for more. */
-static void large_requests_that_are_reset_at_once_are_bounded(void **state)
+static void handlers_of_large_requests_count_for_more(void **state)
 {
-    enum { SHARES = FE_HEAD_MAX / FE_PEER_HEAD_SHARE, N = FE_PEER_RAPID_RESETS_MAX / (1 + SHARES) };
+    enum {
+        SHARES = FE_HEAD_MAX / FE_PEER_HEAD_SHARE,
+        N = FE_PEER_LINGERING_MAX / (1 + SHARES) + 1
+    };
+    struct handler *handlers = handlers_new(N + 1);
     struct world *world = *state;
-    uint32_t id = 2;
 
     world->trace.is_off = true;
-    for (int i = 0; i <= N; i++, id += 2) {
-        world->fake.acceptor = &world->owners[0];
-        assert_int_equal(feed_large_request(&world->fake, id, FE_HEAD_MAX), 0);
-        assert_int_equal(feed_reset(&world->fake, id, FE_REASON_CANCEL),
-                         i < N ? 0 : FLATEND_ELIMIT);
+    for (int i = 0; i < N; i++) {
+        assert_true(request_and_reset(world, &handlers[i], FE_HEAD_MAX));
     }
+    assert_false(request_and_reset(world, &handlers[N], FE_HEAD_MAX));
+    fe_lingering_end(&handlers[0].lingering);
+    assert_true(request_and_reset(world, &handlers[N], FE_HEAD_MAX));
+    fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
+    free(handlers);
+}
+
+/* One whose connection is gone does not linger: it counts against none. */
+static void none_lingers_behind_its_connection(void **state)
+{
+    struct handler handler;
+    struct world *world = *state;
+
+    world->trace.is_off = true;
+    fake_owner_init(&handler.owner, &world->trace);
+    fe_lingering_init(&handler.lingering);
+    handler.owner.hook = linger;
+    world->fake.acceptor = &handler.owner;
+    assert_int_equal(feed_request(&world->fake, 2), 0);
+    handler.stream = handler.owner.stream;
+    fe_peer_close(&world->fake.peer, FLATEND_ECLOSED);
+    assert_null(handler.lingering.peer);
 }
 
 /* As many streams as ordinary heads of the same size would be. */
@@ -583,18 +650,6 @@ static void large_heads_in_a_full_output_are_bounded(void **state)
     world->fake.sender.space = 1;
     fe_peer_on_writable(&world->fake.peer);
     assert_int_equal(world->fake.peer.n_queued_heads, 0);
-}
-
-static void requests_that_are_not_accepted_may_be_reset(void **state)
-{
-    struct world *world = *state;
-
-    world->trace.is_off = true;
-    for (uint32_t i = 0; i <= FE_PEER_RAPID_RESETS_MAX; i++) {
-        assert_int_equal(feed_request(&world->fake, 2 + 2 * i), 0);
-        assert_int_equal(feed_reset(&world->fake, 2 + 2 * i, FE_REASON_CANCEL), 0);
-    }
-    assert_int_equal(world->fake.peer.n_rapid_resets, 0);
 }
 
 /* ---- GOAWAY ---- */
@@ -757,11 +812,11 @@ int main(void)
         TEST(an_id_that_could_not_be_sent_is_used_again),
         TEST(our_ids_wrap_around_those_in_use),
         TEST(the_peers_limit_of_streams_is_kept),
-        TEST(requests_that_are_reset_at_once_are_bounded),
-        TEST(large_requests_that_are_reset_at_once_are_bounded),
+        TEST(handlers_that_run_on_are_bounded),
+        TEST(handlers_of_large_requests_count_for_more),
         TEST(large_requests_at_once_are_bounded),
         TEST(large_heads_in_a_full_output_are_bounded),
-        TEST(requests_that_are_not_accepted_may_be_reset),
+        TEST(none_lingers_behind_its_connection),
         TEST(goaway_gives_back_what_was_not_accepted),
         TEST(goaway_may_accept_all_that_is_on_its_way),
         TEST(anything_may_happen_in_each_callback),

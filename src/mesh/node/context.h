@@ -21,6 +21,7 @@
 #include "mesh/async/handoff.h"
 #include "mesh/node/head.h"
 #include "mesh/node/internal.h"
+#include "mesh/rpc/lingering.h"
 
 /* How far the handler is with its response. */
 enum fe_response_phase {
@@ -56,8 +57,9 @@ struct flatend_context {
 
     /* the node's thread */
     enum fe_serving serving;
-    struct fe_list gathering; /* in the node's, while it waits for more of the body */
-    struct fe_stream *stream; /* NULL once it is gone */
+    struct fe_list gathering;      /* in the node's, while it waits for more of the body */
+    struct fe_stream *stream;      /* NULL once it is gone */
+    struct fe_lingering lingering; /* from then on, until the application has left it */
     uint64_t started_ms;
     bool is_head_sent;
     struct fe_timer deadline;

@@ -33,6 +33,7 @@ static struct flatend_context *context_alloc(struct flatend_node *node)
     fe_list_init(&ctx->link);
     fe_list_init(&ctx->gathering);
     fe_list_init(&ctx->job.link);
+    fe_lingering_init(&ctx->lingering);
     return ctx;
 }
 
@@ -51,6 +52,7 @@ void fe_context_release(struct flatend_context *ctx)
 
     FE_ASSERT(node->n_contexts > 0, "requests are counted");
     fe_timer_stop(fe_worker_timers(node->worker), &ctx->deadline);
+    fe_lingering_end(&ctx->lingering);
     fe_context_cancel_children(ctx);
     fe_service_unref(ctx->service);
     fe_list_remove(&ctx->link);
@@ -143,6 +145,7 @@ bool fe_context_abandon(struct flatend_context *ctx)
     bool is_abandoned;
 
     fe_timer_stop(fe_worker_timers(node->worker), &ctx->deadline);
+    fe_lingering_end(&ctx->lingering);
     fe_mutex_lock(&node->lock);
     is_abandoned = fe_handoff_detach(&ctx->io);
     if (is_abandoned) {

@@ -24,6 +24,7 @@ static int send_head(struct flatend_context *ctx)
 void fe_context_give_up(struct flatend_context *ctx, int code)
 {
     FE_ASSERT(code < 0 && ctx->stream != NULL, "a request is given up once, and for a reason");
+    fe_stream_linger(ctx->stream, &ctx->lingering);
     fe_stream_reset(ctx->stream, fe_context_reason(code));
     ctx->stream = NULL;
     fe_handoff_on_reset(&ctx->io, code);

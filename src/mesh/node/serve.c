@@ -211,6 +211,7 @@ static void on_reset(struct fe_stream *stream, int code)
         fe_context_release(ctx);
         return;
     }
+    fe_stream_linger(stream, &ctx->lingering);
     fe_handoff_on_reset(&ctx->io, code);
     fe_context_cancel_children(ctx);
     fe_context_pump(ctx, fe_handoff_collect(&ctx->io));

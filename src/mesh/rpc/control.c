@@ -36,39 +36,16 @@ int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event,
                       event->stream);
 }
 
-/* A request that was reset before its response: the handler may run on for a while, and no longer
- * counts among the peer's streams. */
-static int count_rapid_reset(struct fe_stream *stream, struct flatend_error *err)
-{
-    struct fe_peer *peer = stream->peer;
-    unsigned n = 1U + stream->n_head_shares; /* the handler holds on to the head */
-
-    if (!stream->is_remote || stream->out != FE_HALF_HEAD) {
-        return 0;
-    }
-    if (n > FE_PEER_RAPID_RESETS_MAX - peer->n_rapid_resets) {
-        return fe_err_set(err, FLATEND_ELIMIT, "too many requests reset by the peer (rapid reset)");
-    }
-    peer->n_rapid_resets += n;
-    FE_ASSERT(peer->n_rapid_resets <= FE_PEER_RAPID_RESETS_MAX, "rapid resets are bounded");
-    return 0;
-}
-
 static int on_reset(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
     struct fe_stream *stream = fe_stream_find(peer, event->stream);
     bool has_responded;
-    int code;
 
     if (stream == NULL) {
         return fe_peer_on_unknown(peer, event, "reset", err);
     }
     if (!stream->is_remote && stream->in != FE_HALF_HEAD && stream->in != FE_HALF_BODY) {
         return 0; /* the response is complete; it only waits for its reader */
-    }
-    code = count_rapid_reset(stream, err);
-    if (code != 0) {
-        return code;
     }
     has_responded = stream->is_remote || stream->in != FE_HALF_HEAD;
     fe_stream_end_both(stream);

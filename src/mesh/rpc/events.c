@@ -51,7 +51,8 @@ static uint8_t head_shares(const struct fe_event *event)
 static int on_request(struct fe_peer *peer, const struct fe_event *event, struct flatend_error *err)
 {
     uint8_t n_shares = head_shares(event);
-    bool is_welcome = peer->n_remote + peer->n_head_shares + n_shares < FE_PEER_STREAMS_MAX;
+    bool is_welcome = peer->n_remote + peer->n_head_shares + n_shares < FE_PEER_STREAMS_MAX &&
+                      peer->n_lingering < FE_PEER_LINGERING_MAX;
     struct fe_stream *stream;
     int code = check_new_id(peer, event->stream, err);
 

@@ -147,6 +147,9 @@ int fe_stream_charge(struct fe_stream *stream, size_t n, struct flatend_error *e
 /* So many are done with: grants them again when enough have come together. */
 void fe_peer_return_credit(struct fe_peer *peer, size_t n);
 void fe_peer_make_room(struct fe_peer *peer); /* after bytes have begun to wait */
+
+/* The connection is over: requests that linger count no more. lingering.c */
+void fe_peer_forget_lingering(struct fe_peer *peer);
 void fe_stream_return_credit(struct fe_stream *stream, size_t n); /* the connection's too */
 
 /* The peer grants more: FLATEND_EPROTO when a window grows beyond what any can be. */

@@ -29,6 +29,7 @@ void fe_peer_init(struct fe_peer *peer, struct fe_sender *sender, struct fe_pool
     fe_list_init(&peer->late);
     fe_list_init(&peer->free_streams);
     fe_list_init(&peer->offers);
+    fe_list_init(&peer->lingering);
 }
 
 uint32_t fe_peer_next_id(struct fe_peer *peer)
@@ -153,6 +154,7 @@ void fe_peer_close(struct fe_peer *peer, int code)
     fe_peer_enter(peer);
     end_all(peer, code);
     fe_peer_leave(peer);
+    fe_peer_forget_lingering(peer);
 }
 
 void fe_peer_deinit(struct fe_peer *peer)

@@ -28,13 +28,10 @@ enum {
     /* Trailers that may wait behind the bodies of slow readers, in all streams together: no window
        counts them. A stream whose trailers do not fit is reset. */
     FE_PEER_TRAILERS_MAX = 1024 * 1024,
-    /* Requests that the peer may reset before their response has begun. Each has started a handler,
-     * which ends later, so that FE_PEER_STREAMS_MAX is no bound on them. Twice that many: all
-     * clients of a gateway may leave at once, and come again. */
-    FE_PEER_RAPID_RESETS_MAX = 2 * FE_PEER_STREAMS_MAX,
-    /* A response that begins compensates for so many of them: hedged requests and short client
-       timeouts stay far below the limit. */
-    FE_PEER_RAPID_RESET_CREDIT = 16,
+    /* Requests of the peer's that are over while their handlers run on (mesh/rpc/lingering.h),
+     * before its next ones are refused. Twice as many as streams: all clients of a gateway may
+     * leave at once, and come again. */
+    FE_PEER_LINGERING_MAX = 2 * FE_PEER_STREAMS_MAX,
 };
 
 /* What a window can grow to, as in HTTP/2 (RFC 9113 §6.9.1). */
@@ -91,7 +88,8 @@ struct fe_peer {
     unsigned n_free_streams;
     unsigned n_backlogged;    /* streams that stop reading from the connection */
     unsigned n_queued_heads;  /* heads sent since the output was last writable */
-    unsigned n_rapid_resets;  /* requests that the peer reset too early, with shares, less credit */
+    struct fe_list lingering; /* requests that are over while their handlers run on */
+    unsigned n_lingering;     /* of them, with shares */
     size_t n_waiting;         /* body bytes that wait in all streams together */
     size_t n_trailers;        /* bytes of trailers that wait likewise */
     bool has_windows;         /* secure, and its Handshake was seen */

@@ -71,6 +71,7 @@ static void check_sums(const struct fe_peer *peer)
     FE_ASSERT(peer->n_trailers == sums.n_trailers, "trailers that wait are counted");
     FE_ASSERT(peer->n_late == sums.n_late && sums.n_late == length_of(&peer->late),
               "late streams are counted, and in order");
+    FE_ASSERT(peer->n_lingering >= length_of(&peer->lingering), "requests that linger are counted");
     FE_ASSERT(sums.n_blocked == length_of(&peer->blocked), "the queue holds streams that wait");
 }
 
@@ -82,7 +83,6 @@ static void check_bounds(const struct fe_peer *peer)
     FE_ASSERT(peer->n_late <= FE_PEER_LATE_MAX, "late streams are bounded");
     FE_ASSERT(peer->n_free_streams <= FE_PEER_FREE_STREAMS_MAX, "free streams are bounded");
     FE_ASSERT(peer->n_queued_heads <= FE_PEER_QUEUED_HEADS_MAX, "queued heads are bounded");
-    FE_ASSERT(peer->n_rapid_resets <= FE_PEER_RAPID_RESETS_MAX, "rapid resets are bounded");
     FE_ASSERT(peer->n_trailers <= FE_PEER_TRAILERS_MAX, "trailers that wait are bounded");
 }
 

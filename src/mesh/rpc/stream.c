@@ -113,9 +113,6 @@ int fe_stream_respond(struct fe_stream *stream, const struct fe_header *headers,
         return code;
     }
     stream->out = FE_HALF_BODY;
-    peer->n_rapid_resets -= peer->n_rapid_resets < FE_PEER_RAPID_RESET_CREDIT
-                                ? peer->n_rapid_resets
-                                : FE_PEER_RAPID_RESET_CREDIT;
     peer->ops->on_output(peer);
     return 0;
 }
