@@ -167,6 +167,10 @@ void http_receive(struct http_client *client, bool to_head, struct http_answer *
 
     *answer = (struct http_answer){.status = 0};
     append(answer, NULL, 0);
+    while (head > 9 && client->held[9] == '1') {
+        drop(client, head);
+        head = find(client, "\r\n\r\n");
+    }
     if (head == 0) {
         return;
     }

@@ -33,7 +33,8 @@ void http_close(struct http_client *client);
 void http_send(struct http_client *client, const void *data, size_t len);
 void http_send_text(struct http_client *client, const char *text);
 
-/* Reads one answer; `to_head`: one without a body. To be freed with http_answer_deinit. */
+/* Reads one answer, behind interim ones; `to_head`: one without a body. To be freed with
+ * http_answer_deinit. */
 void http_receive(struct http_client *client, bool to_head, struct http_answer *answer);
 void http_answer_deinit(struct http_answer *answer);
 

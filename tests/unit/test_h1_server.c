@@ -805,13 +805,21 @@ static void test_eof_idle(void **state)
     h1_rig_expect(rig, H1_HELLO);
 }
 
-static void test_eof_during_exchange(void **state)
+/* RFC 9112 §9.6: the client has said all, and waits. */
+static void test_eof_before_the_answer(void **state)
 {
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, GET("/hold"));
     fe_http_server_on_eof(rig->server);
-    trace_expect(&rig->trace, "exchange(/hold) abort close");
+    trace_expect(&rig->trace, "exchange(/hold)");
+    assert_int_equal(h1_rig_respond(rig, 200, 2, NULL, NULL), 0);
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("hi")), 2);
+    trace_expect(&rig->trace, "");
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, HEAD_200("content-length: 2\r\nconnection: close\r\n") "hi");
 }
 
 static void test_eof_during_response(void **state)
@@ -821,7 +829,110 @@ static void test_eof_during_response(void **state)
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
     fe_http_server_on_eof(rig->server);
-    trace_expect(&rig->trace, "exchange(/hold) abort reset");
+    trace_expect(&rig->trace, "exchange(/hold)");
+    h1_rig_expect(rig, HEAD_200("transfer-encoding: chunked\r\n"));
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("hi")), 2);
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, "2\r\nhi\r\n0\r\n\r\n");
+}
+
+/* What the client has ended in the middle of is no request. */
+static void test_eof_within_a_request(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 5\r\n") "he");
+    fe_exchange_resume(rig->ex);
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "exchange(/hold) body(he) abort close");
+    h1_rig_expect(rig, "");
+}
+
+static void test_eof_within_a_request_that_is_answered(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/echo", "Content-Length: 5\r\n") "he");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "exchange(/echo) abort reset");
+}
+
+/* A backend that needs no body answers a client that has not sent all of it. */
+static void test_eof_within_a_body_that_is_not_read(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/early", "Content-Length: 5\r\n") "he");
+    trace_expect(&rig->trace, "exchange(/early)");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, H1_HELLO);
+}
+
+static void test_eof_within_a_head(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, "GET / HTTP/1.1\r\nHo");
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "close");
+    h1_rig_expect(rig, "");
+}
+
+/* All that has come counts: what waits for the backend, and the requests behind it. */
+static void test_eof_behind_what_waits(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    rig->appetite = 2;
+    h1_rig_feed(rig, POST("/hold", "Content-Length: 3\r\n") "abc" GET("/hello"));
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    fe_http_server_on_eof(rig->server);
+    trace_expect(&rig->trace, "exchange(/hold) body(ab)");
+    fe_exchange_resume(rig->ex);
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "body(c) end");
+    assert_int_equal(h1_rig_respond(rig, 204, 0, NULL, NULL), 0);
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    h1_rig_pass(rig, 0);
+    trace_expect(&rig->trace, "exchange(/hello) close");
+    h1_rig_expect(rig, "HTTP/1.1 204 No Content\r\n" H1_DATE "\r\n" H1_HELLO_CLOSE);
+}
+
+/* A request that was given up looks the same: what is written finds that out. */
+static void test_eof_asks_the_client(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    fe_http_server_on_eof(rig->server);
+    h1_rig_pass(rig, FE_H1_PROBE_MS - 1);
+    h1_rig_expect(rig, "");
+    h1_rig_pass(rig, 1);
+    h1_rig_expect(rig, "HTTP/1.1 100 Continue\r\n\r\n");
+    h1_rig_pass(rig, 10 * FE_H1_PROBE_MS);
+    h1_rig_expect(rig, "");
+    trace_expect(&rig->trace, "exchange(/hold)");
+}
+
+/* RFC 9110 §15.2: HTTP/1.0 has no interim responses; and behind a head there is no place for one.
+ */
+static void test_eof_asks_no_client_that_would_not_understand(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, "GET /hold HTTP/1.0\r\n\r\n");
+    fe_http_server_on_eof(rig->server);
+    h1_rig_pass(rig, 2 * FE_H1_PROBE_MS);
+    h1_rig_expect(rig, "");
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    h1_rig_expect(rig, HEAD_200("connection: close\r\n"));
+    h1_rig_pass(rig, 2 * FE_H1_PROBE_MS);
+    h1_rig_expect(rig, "");
 }
 
 static void test_free_aborts(void **state)
@@ -1006,8 +1117,15 @@ static const struct CMUnitTest tests[] = {
     TEST(test_sends_on_after_the_last_answer),
     TEST(test_no_timeouts),
     TEST(test_eof_idle),
-    TEST(test_eof_during_exchange),
+    TEST(test_eof_before_the_answer),
     TEST(test_eof_during_response),
+    TEST(test_eof_within_a_request),
+    TEST(test_eof_within_a_request_that_is_answered),
+    TEST(test_eof_within_a_body_that_is_not_read),
+    TEST(test_eof_within_a_head),
+    TEST(test_eof_behind_what_waits),
+    TEST(test_eof_asks_the_client),
+    TEST(test_eof_asks_no_client_that_would_not_understand),
     TEST(test_free_aborts),
     TEST(test_drain_idle),
     TEST(test_drain_running),

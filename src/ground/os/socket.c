@@ -208,6 +208,20 @@ void fe_socket_reset_on_close(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
+/* A system forgets a half-closed connection that nothing holds any more after a minute. */
+void fe_socket_keep_alive(int fd)
+{
+    const int on = 1;
+    const int idle_s = 60;
+    const int interval_s = 15;
+    const int n_probes = 4;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &n_probes, sizeof(n_probes));
+}
+
 uint64_t fe_socket_n_unacked(int fd)
 {
     int n = 0;

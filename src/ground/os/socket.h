@@ -49,6 +49,10 @@ int fe_socket_addr(int fd, struct fe_addr *addr) FE_MUST_USE;
  * on unix sockets, it sees the latter. */
 void fe_socket_reset_on_close(int fd);
 
+/* Has the peer's system asked, from a minute of silence on, whether it still knows the connection.
+ * Nothing, on unix sockets, which need it not. */
+void fe_socket_keep_alive(int fd);
+
 /* Bytes, and the FIN, that the peer's system has not acknowledged; of a unix socket, about as many
  * as the peer has not read, and 0 only when it has read all. What the system does not say counts as
  * acknowledged. */

@@ -25,6 +25,8 @@ void fe_conn_check(const struct fe_conn *conn)
     FE_ASSERT(conn->n_waiting == 0 || conn->drain != FE_CONN_DRAIN_NONE ||
                   conn->state != FE_CONN_OPEN,
               "a writer that waits for the socket is called back");
+    FE_ASSERT(conn->watch == NULL || (conn->is_eof && conn->state != FE_CONN_CLOSING),
+              "only a peer that has ended its direction is watched");
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -47,6 +49,7 @@ void fe_conn_end(struct fe_conn *conn, int code)
     conn->state = FE_CONN_CLOSING;
     conn->close_code = code;
     fe_list_remove(&conn->flush);
+    fe_conn_watch_stop(conn);
     uv_close(&conn->handle, on_handle_closed);
     FE_CHECK(fe_conn_check(conn));
 }
@@ -68,6 +71,8 @@ static void on_eof(struct fe_conn *conn)
     conn->ops->on_eof(conn->owner);
     if (conn->state == FE_CONN_FINISHED) {
         fe_conn_end(conn, 0);
+    } else if (conn->state == FE_CONN_OPEN) {
+        fe_conn_watch_start(conn); /* the owner has more to say */
     }
 }
 

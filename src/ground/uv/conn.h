@@ -16,7 +16,9 @@ struct fe_conn_ops {
     /* A dialed connection is there, or `code` says why not (on_close follows then). */
     void (*on_open)(void *owner, int code);
     void (*on_read)(void *owner, uint8_t *data, size_t len);
-    /* The peer will send no more; our direction stays open. */
+    /* The peer will send no more; our direction stays open. If the peer is gone altogether, that is
+     * noticed (on_close, FLATEND_ECLOSED) when its system says so, asked by what is written or
+     * after a minute of silence. */
     void (*on_eof)(void *owner);
     /* The output has fallen to the low-water mark (a quarter of what `fe_conn_set_high_water` set)
      * after it had been above the mark, or is empty after a partial write. */

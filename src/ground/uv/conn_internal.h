@@ -1,6 +1,7 @@
 /* Private to src/ground/uv/conn*.c: what a connection is made of.
  *
- * Opening, reading and closing: conn.c. Writing, and the FIN behind it: conn_write.c. */
+ * Opening, reading and closing: conn.c. Writing, and the FIN behind it: conn_write.c. A
+ * peer whose FIN has come: conn_watch.c. */
 #ifndef FE_GROUND_UV_CONN_INTERNAL_H
 #define FE_GROUND_UV_CONN_INTERNAL_H
 
@@ -53,10 +54,15 @@ struct fe_conn {
     enum fe_conn_state state;
     enum fe_conn_drain drain;
     bool is_paused;
-    bool is_eof; /* the peer's FIN has come */
+    bool is_eof;                 /* the peer's FIN has come */
+    struct fe_conn_watch *watch; /* from there on, while the owner has not finished; or NULL */
 };
 
 /* The only way to the end; the first reason counts. */
 void fe_conn_end(struct fe_conn *conn, int code);
+
+/* Behind the peer's FIN: ends the connection when the peer turns out to be gone (conn_watch.c). */
+void fe_conn_watch_start(struct fe_conn *conn);
+void fe_conn_watch_stop(struct fe_conn *conn);
 
 #endif

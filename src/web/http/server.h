@@ -99,8 +99,9 @@ static inline void fe_http_server_run(struct fe_http_server *server)
     }
 }
 
-/* The client sends no more. Running exchanges are aborted: browsers and proxies that cancel send
- * only this, and an abandoned request has to be canceled. */
+/* The client sends no more. HTTP/1.1 answers what is complete, and then ends its own direction; a
+ * client that is gone is found out by what is written to it. HTTP/2 cannot go on without the
+ * client's frames (windows, acknowledgements): running exchanges are aborted. */
 static inline void fe_http_server_on_eof(struct fe_http_server *server)
 {
     server->ops->on_eof(server);

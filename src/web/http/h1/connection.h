@@ -20,6 +20,9 @@ enum {
     /* What is discarded after the last answer before the client is reset (RFC 9112 §9.6). */
     FE_H1_LINGER_MAX = 16 * 1024 * 1024,
     FE_H1_LINGER_MS = 5000,
+    /* A client that has ended its direction and has no answer after so long is asked whether it is
+     * still there. */
+    FE_H1_PROBE_MS = 1000,
     /* A connection that has idled for so long gives its memory back: a busy one never allocates. */
     FE_H1_TRIM_MS = 1000,
 };
@@ -83,7 +86,7 @@ struct fe_h1_server {
     bool is_blocked;    /* a write took less than it was given */
     bool must_close;    /* after this response */
     bool is_draining;   /* no further exchange */
-    bool has_eof;       /* of a tunnel: the client has ended its direction */
+    bool has_eof;       /* the client has ended its direction */
     bool owes_fin;      /* of a tunnel: the backend has ended its direction, we have not */
     bool owes_continue; /* the client waits for 100 (Continue) */
     bool had_request;   /* until the first one, the head's timeout counts from the accept */
@@ -97,6 +100,7 @@ struct fe_h1_server {
     uint64_t write_ms; /* when to look whether the client has taken something */
     uint64_t written;  /* by then, more than this */
     uint64_t run_ms;   /* when to go on with what could not be done within a backend's call */
+    uint64_t probe_ms; /* when to ask a client that has ended its direction */
 };
 
 extern const struct fe_exchange_ops fe_h1_exchange_ops;
@@ -140,16 +144,27 @@ void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason);
 /* Answers a request that no backend has, and closes. */
 void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason);
 
+/* Nothing of the client's is left to be looked at, and nothing more comes. */
+static inline bool fe_h1_has_read_all(const struct fe_h1_server *server)
+{
+    return server->has_eof && server->held.len == 0 && server->fed.len == 0;
+}
+
 /* Is there input that was not looked at? Its first bytes; they are done with. */
 bool fe_h1_has_input(const struct fe_h1_server *server);
 struct fe_view fe_h1_input(const struct fe_h1_server *server);
 void fe_h1_consume(struct fe_h1_server *server, size_t n);
+
+/* The client has ended its direction before its request was complete: nothing can come of it. */
+void fe_h1_abandon(struct fe_h1_server *server);
 
 /* Timeouts: timeout.c. */
 int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;
 void fe_h1_timeout_update(struct fe_h1_server *server);
 /* Progress: the client's time for what comes next starts again, at the next update. */
 void fe_h1_timeout_restart(struct fe_h1_server *server);
+/* The time after which a client that has ended its direction is asked begins, if it has. */
+void fe_h1_timeout_probe(struct fe_h1_server *server);
 void fe_h1_timeout_deinit(struct fe_h1_server *server);
 
 #endif

@@ -45,7 +45,8 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
     enum fe_h1_framing framing =
         ex->request.method == FE_METHOD_HEAD ? FE_H1_FRAMING_NONE : announced;
     bool must_close = server->must_close || server->is_draining || framing == FE_H1_FRAMING_CLOSE ||
-                      !server->decoder.head.keep_alive || !is_request_readable(server);
+                      !server->decoder.head.keep_alive || !is_request_readable(server) ||
+                      fe_h1_has_read_all(server);
     struct fe_h1_response head = {.message = response,
                                   .framing = announced,
                                   .close = must_close,
@@ -80,7 +81,6 @@ static int tunnel(struct fe_exchange *ex, const struct fe_response *response)
     server->phase = FE_H1_TUNNEL;
     server->framing = FE_H1_FRAMING_CLOSE;
     server->body = FE_H1_BODY_NOT_STARTED;
-    server->has_eof = false;
     server->owes_fin = false;
     fe_h1_update(server);
     return 0;

@@ -85,11 +85,11 @@ static void exchange_init(struct fe_h1_server *server)
     server->body = FE_H1_BODY_NOT_STARTED;
     server->is_blocked = false;
     server->must_close = false;
-    server->has_eof = false;
     server->had_request = true;
     server->owes_continue =
         server->decoder.head.expects_continue && ex->request.content_length != 0;
     fe_h1_timeout_restart(server);
+    fe_h1_timeout_probe(server);
 }
 
 /* RFC 9112 §9.3: after a fault the start of the next request is unknown. */
@@ -103,6 +103,18 @@ void fe_h1_answer(struct fe_h1_server *server, int status, const char *reason)
 void fe_h1_fail(struct fe_h1_server *server, int status, const char *reason)
 {
     fe_problem_fail(&server->ex, status, reason);
+}
+
+void fe_h1_abandon(struct fe_h1_server *server)
+{
+    const bool has_responded = fe_exchange_has_sent_head(&server->ex);
+
+    end_exchange(server, FE_H1_LINGER);
+    if (has_responded) {
+        fe_h1_reset(server);
+    } else {
+        fe_h1_finish(server); /* answers to earlier requests may be on their way */
+    }
 }
 
 /* What the last exchange was served by is not needed any more: nobody is within a call about it. */
@@ -121,6 +133,10 @@ static void release_snapshot(struct fe_h1_server *server)
 static bool step_wait(struct fe_h1_server *server)
 {
     release_snapshot(server);
+    if (fe_h1_has_read_all(server)) {
+        fe_h1_finish(server);
+        return false;
+    }
     if (server->out->len > FE_HTTP_OUT_HIGH_WATER || !fe_h1_has_input(server)) {
         return false; /* a client that does not read its answers gets no more of them */
     }
@@ -209,6 +225,9 @@ static bool step_exchange(struct fe_h1_server *server)
         fe_h1_fail(server, server->decoder.fault.status, server->decoder.fault.reason);
         return true;
     default:
+        if (fe_h1_has_read_all(server)) {
+            fe_h1_abandon(server);
+        }
         return fe_h1_has_input(server);
     }
 }
@@ -228,7 +247,7 @@ void fe_h1_discard(struct fe_h1_server *server)
         case FE_H1_ON_END:
             fe_h1_decoder_next(&server->decoder);
             server->phase = FE_H1_WAIT;
-            if (server->is_draining) {
+            if (server->is_draining || fe_h1_has_read_all(server)) {
                 fe_h1_finish(server);
             }
             return;
@@ -236,9 +255,13 @@ void fe_h1_discard(struct fe_h1_server *server)
             fe_h1_finish(server);
             return;
         default:
-            if (!fe_h1_has_input(server)) {
-                return;
+            if (fe_h1_has_input(server)) {
+                break;
             }
+            if (server->has_eof) {
+                fe_h1_finish(server); /* the rest does not come any more */
+            }
+            return;
         }
     }
 }
@@ -358,33 +381,15 @@ static void feed(struct fe_http_server *base, struct fe_view data)
     }
 }
 
+/* RFC 9112 §9.6: a client that has nothing more to ask may end its direction, and is answered all
+ * the same. What it has sent is handled as ever; what is missing then does not come any more. */
 static void on_eof(struct fe_http_server *base)
 {
     struct fe_h1_server *server = server_of(base);
-    bool has_responded;
 
-    switch (server->phase) {
-    case FE_H1_WAIT:
-    case FE_H1_DISCARD:
-        fe_h1_finish(server);
-        break;
-    case FE_H1_EXCHANGE:
-        has_responded = fe_exchange_has_sent_head(&server->ex);
-        end_exchange(server, FE_H1_LINGER);
-        if (has_responded) {
-            fe_h1_reset(server);
-        } else {
-            fe_h1_finish(server); /* answers to earlier requests may be on their way */
-        }
-        break;
-    case FE_H1_TUNNEL:
-        server->has_eof = true;
-        fe_h1_run(server);
-        break;
-    case FE_H1_LINGER:
-    case FE_H1_CLOSED:
-        break;
-    }
+    server->has_eof = true;
+    fe_h1_timeout_probe(server);
+    fe_h1_run(server);
 }
 
 static void on_drain(struct fe_http_server *base)

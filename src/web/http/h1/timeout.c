@@ -70,7 +70,7 @@ void fe_h1_timeout_update(struct fe_h1_server *server)
         server->write_ms = fe_deadline(now, server->limits->write_ms);
         server->written = server->ops->written(server->owner);
     }
-    next = fe_earlier(fe_earlier(server->read_ms, server->trim_ms),
+    next = fe_earlier(fe_earlier(fe_earlier(server->read_ms, server->trim_ms), server->probe_ms),
                       fe_earlier(server->write_ms, server->run_ms));
     if (next < server->timer.deadline_ms &&
         fe_timer_start(server->timers, &server->timer, next) != 0) {
@@ -141,6 +141,24 @@ static void on_read_timeout(struct fe_h1_server *server)
     }
 }
 
+void fe_h1_timeout_probe(struct fe_h1_server *server)
+{
+    server->probe_ms =
+        server->has_eof ? server->ops->now_ms(server->owner) + FE_H1_PROBE_MS : FE_TIME_NEVER;
+}
+
+/* Those who abandon a request, and those who have only said all, end their direction alike. The
+ * system of a client that is gone answers any byte with a reset, and one that waits ignores what is
+ * interim (RFC 9110 §15.2), but for HTTP/1.0, where there is nothing such. */
+static void probe(struct fe_h1_server *server)
+{
+    server->probe_ms = FE_TIME_NEVER;
+    if (server->phase == FE_H1_EXCHANGE && !fe_exchange_has_sent_head(&server->ex) &&
+        server->ex.request.version != 10 && fe_h1_encode_continue(server->out) == 0) {
+        server->owes_continue = false;
+    }
+}
+
 static void trim(struct fe_h1_server *server)
 {
     fe_arena_deinit(&server->ex.arena);
@@ -166,6 +184,9 @@ static void on_timer(struct fe_timer *timer)
     if (now >= server->trim_ms) {
         trim(server);
     }
+    if (now >= server->probe_ms) {
+        probe(server);
+    }
     if (now >= server->read_ms) {
         on_read_timeout(server);
     }
@@ -184,6 +205,7 @@ int fe_h1_timeout_init(struct fe_h1_server *server)
     server->trim_ms = FE_TIME_NEVER;
     server->write_ms = FE_TIME_NEVER;
     server->run_ms = FE_TIME_NEVER;
+    server->probe_ms = FE_TIME_NEVER;
     return fe_timer_start(server->timers, &server->timer,
                           fe_earlier(server->read_ms, now + FE_H1_TRIM_MS));
 }
