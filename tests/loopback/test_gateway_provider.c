@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "mesh/rpc/registry.h"
 #include "support/gateways.h"
 #include "support/http_client.h"
 #include "support/provider.h"
@@ -170,6 +171,51 @@ static void test_never_answers(void **state)
     provider_data(&world->provider, "late");
     provider_end(&world->provider);
     test_length_that_is_kept(state);
+}
+
+/* The other one is asked: the gateway's own time-out counts against a provider. */
+static void test_one_of_two_never_answers(void **state)
+{
+    enum { N = 60 };
+    struct world *world = *state;
+    const struct flatend_service service = {.name = "x", .handler = hello};
+    struct flatend_node *other = nodes_join(&service, 1, world->gateway.addr);
+    int n_late = 0;
+
+    for (int i = 0; i < N; i++) {
+        struct http_answer answer;
+
+        http_ask(world->gateway.port, "GET /impatient HTTP/1.1\r\nHost: a\r\n\r\n", &answer);
+        assert_true(answer.status == 200 || answer.status == 504);
+        n_late += answer.status == 504;
+        http_answer_deinit(&answer);
+    }
+    /* Those that it took to know, and one each time that it is tried again. */
+    assert_in_range(n_late, FE_EJECT_AFTER, FE_EJECT_AFTER + 2);
+    flatend_node_free(other);
+}
+
+/* Less than was announced is a failure of the provider's, too. */
+static void test_one_of_two_breaks_off(void **state)
+{
+    struct world *world = *state;
+    const struct flatend_service service = {.name = "x", .handler = hello};
+    struct flatend_node *other;
+
+    for (int i = 0; i < FE_EJECT_AFTER; i++) {
+        ask(world, GET);
+        provider_respond(&world->provider, true, "content-length", "9");
+        provider_data(&world->provider, "short");
+        provider_end(&world->provider);
+        expect_cut(world);
+        http_close(&world->client);
+        http_open(&world->client, world->gateway.port);
+    }
+    other = nodes_join(&service, 1, world->gateway.addr);
+    for (int i = 0; i < 20; i++) {
+        http_expect(world->gateway.port, GET, 200, "Hello world!");
+    }
+    flatend_node_free(other);
 }
 
 static void test_others_are_served_meanwhile(void **state)
@@ -365,6 +411,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_idempotent_request_is_asked_elsewhere, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_never_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_of_two_never_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_of_two_breaks_off, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others_are_served_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_does_not_handle, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_that_goes, setup, teardown),

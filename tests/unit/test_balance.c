@@ -307,7 +307,13 @@ static uint64_t eject_again(struct world *world, int n)
     uint64_t start_ms = world->now_ms;
 
     report_failures(world, 0, n);
-    while (!is_chosen(world, 0)) {
+    for (;;) {
+        const bool was_chosen = is_chosen(world, 0); /* once it is back, seldom at first */
+
+        if (!peer(world, 0)->health.is_ejected) {
+            break;
+        }
+        assert_false(was_chosen);
         world->now_ms += FE_EJECT_MIN_MS / 2;
     }
     return world->now_ms - start_ms;
@@ -363,9 +369,105 @@ static void the_last_one_is_never_left_out(void **state)
     /* And of another service it is the only one. */
     assert_int_equal(REPLACE(world, 0, "\1a\0\144\1b\0\144", 2), 0);
     assert_ptr_equal(choose(world, "b"), peer(world, 0));
-    offer_equally(world, 3);
-    count(world, 100, chosen);
-    assert_int_equal(chosen[2], 100);
+}
+
+/* Then what fails is hardly theirs, and the last one could not do the work of all. */
+static void most_are_not_left_out(void **state)
+{
+    struct world *world = *state;
+    int chosen[N_PEERS];
+
+    offer_equally(world, 4);
+    report_failures(world, 0, FE_EJECT_AFTER);
+    report_failures(world, 1, FE_EJECT_AFTER);
+    count(world, 1000, chosen);
+    assert_int_equal(chosen[0] + chosen[1], 0); /* half of them are */
+    report_failures(world, 2, FE_EJECT_AFTER);
+    count(world, 4000, chosen);
+    for (int i = 0; i < 3; i++) {
+        assert_in_range(chosen[i], 400, 1100);
+    }
+    /* But for how much they fail. */
+    for (int i = 0; i < 3; i++) {
+        report_failures(world, i, 200);
+    }
+    count(world, 4000, chosen);
+    assert_in_range(chosen[3], 3700, 3999);
+}
+
+static void a_large_weight_is_a_share_and_not_all(void **state)
+{
+    struct world *world = *state;
+    int chosen[N_PEERS];
+
+    offer_equally(world, 1);
+    assert_int_equal(REPLACE(world, 1, "\1a\xff\xff", 1), 0);
+    count(world, 11000, chosen);
+    assert_in_range(chosen[0], 850, 1150); /* 1 of 11 */
+    peer(world, 1)->n_streams = 11;
+    peer(world, 0)->n_streams = 1;
+    assert_ptr_equal(choose(world, "a"), peer(world, 0));
+}
+
+/* Not enough in a row to be ejected. */
+static void failures_make_a_share_smaller(void **state)
+{
+    struct world *world = *state;
+    int chosen[N_PEERS];
+
+    offer_equally(world, 2);
+    for (int i = 0; i < 100; i++) {
+        report_failures(world, 0, FE_EJECT_AFTER - 1);
+        report_successes(world, 0, 1);
+    }
+    count(world, 6000, chosen);
+    assert_in_range(chosen[0], 700, 1300); /* 1 of 5 to 1 */
+    report_successes(world, 0, 1000);
+    assert_int_equal(peer(world, 0)->health.failing, 0);
+}
+
+static void one_that_is_back_begins_slowly(void **state)
+{
+    struct world *world = *state;
+    int chosen[N_PEERS];
+
+    offer_equally(world, 2);
+    report_failures(world, 0, FE_EJECT_AFTER);
+    peer(world, 0)->health.failing = 0; /* that apart */
+    world->now_ms += FE_EJECT_MIN_MS;
+    count(world, 11000, chosen);
+    assert_in_range(chosen[0], 850, 1150); /* a tenth, beside a whole */
+    assert_int_equal(world->registry.n_returning, 1);
+    world->now_ms += FE_RETURN_MS / 2;
+    count(world, 3100, chosen);
+    assert_in_range(chosen[0], 950, 1250); /* 0.55 to 1 */
+    /* Failing again it is left out again, without ever having returned. */
+    report_failures(world, 0, 1);
+    assert_int_equal(world->registry.n_returning, 0);
+    assert_false(is_chosen(world, 0));
+    peer(world, 0)->health.failing = 0;
+    world->now_ms += 2 * FE_EJECT_MIN_MS;
+    assert_true(is_chosen(world, 0));
+    world->now_ms += FE_RETURN_MS;
+    count(world, 2000, chosen);
+    assert_in_range(chosen[0], 900, 1100);
+    assert_int_equal(world->registry.n_returning, 0);
+    world->n_clock = 0;
+    (void)choose(world, "a");
+    assert_int_equal(world->n_clock, 0);
+}
+
+static void one_that_leaves_while_it_returns_is_forgotten(void **state)
+{
+    struct world *world = *state;
+
+    offer_equally(world, 2);
+    report_failures(world, 0, FE_EJECT_AFTER);
+    world->now_ms += FE_EJECT_MIN_MS;
+    assert_true(is_chosen(world, 0));
+    assert_int_equal(world->registry.n_returning, 1);
+    fe_registry_remove(&world->registry, peer(world, 0));
+    assert_int_equal(world->registry.n_returning, 0);
 }
 
 static void weight_0_is_better_than_failing(void **state)
@@ -435,6 +537,11 @@ int main(void)
         TEST(what_was_under_way_does_not_lengthen_it),
         TEST(successes_bring_it_back_to_normal),
         TEST(the_last_one_is_never_left_out),
+        TEST(most_are_not_left_out),
+        TEST(a_large_weight_is_a_share_and_not_all),
+        TEST(failures_make_a_share_smaller),
+        TEST(one_that_is_back_begins_slowly),
+        TEST(one_that_leaves_while_it_returns_is_forgotten),
         TEST(weight_0_is_better_than_failing),
         TEST(a_provider_that_leaves_is_forgotten),
         TEST(no_clock_is_read_while_all_are_well),

@@ -310,7 +310,75 @@ static void failures_are_reported(void **state)
     assert_int_equal(health(world)->n_failures, 1);
 }
 
-static void a_head_is_a_success_and_a_cancel_is_nothing(void **state)
+/* Requests 101, 103, ... of the first provider; the next one, with the head of its response. */
+static uint32_t begin_response(struct world *world)
+{
+    uint32_t id;
+
+    assert_int_equal(start(world), 0);
+    id = world->fakes[0].peer.next_local - 2;
+    assert_int_equal(feed_response(&world->fakes[0], id, true), 0);
+    return id;
+}
+
+static void a_response_tells_when_it_is_over(void **state)
+{
+    struct world *world = *state;
+    uint32_t id;
+
+    provide(world, 1);
+    world->trace.is_off = true;
+    health(world)->n_failures = 2;
+    id = begin_response(world);
+    assert_int_equal(health(world)->n_failures, 2); /* a head is no response yet */
+    assert_int_equal(feed_end(&world->fakes[0], id), 0);
+    assert_int_equal(health(world)->n_failures, 0);
+    /* What breaks off, or cannot be used, is a failure. */
+    id = begin_response(world);
+    assert_int_equal(feed_reset(&world->fakes[0], id, FE_REASON_INTERNAL), 0);
+    assert_int_equal(health(world)->n_failures, 1);
+    (void)begin_response(world);
+    fe_call_reject(&world->call, FE_REASON_CANCEL);
+    assert_int_equal(health(world)->n_failures, 2);
+    fe_call_reject(&world->call, FE_REASON_CANCEL); /* once */
+    assert_int_equal(health(world)->n_failures, 2);
+    /* Its requester wants no more of it: so far it was well. */
+    (void)begin_response(world);
+    fe_call_reset(&world->call, FE_REASON_CANCEL);
+    assert_int_equal(health(world)->n_failures, 0);
+}
+
+static void a_response_of_another_length_than_announced_is_a_failure(void **state)
+{
+    struct world *world = *state;
+    uint32_t id;
+
+    provide(world, 1);
+    world->trace.is_off = true;
+    for (uint64_t expected = 3; expected <= 5; expected++) {
+        id = begin_response(world);
+        fe_call_expect(&world->call, expected);
+        assert_int_equal(feed_data(&world->fakes[0], id, "1234"), 0);
+        assert_int_equal(feed_end(&world->fakes[0], id), 0);
+        assert_int_equal(health(world)->n_failures, expected == 4 ? 0 : 1);
+    }
+}
+
+/* The gateway has deadlines of its own. */
+static void what_is_given_up_for_its_time_is_a_failure(void **state)
+{
+    struct world *world = *state;
+
+    provide(world, 1);
+    world->trace.is_off = true;
+    assert_int_equal(start(world), 0);
+    fe_call_reset(&world->call, FE_REASON_TIMEOUT);
+    assert_int_equal(health(world)->n_failures, 1);
+    fe_call_reset(&world->call, FE_REASON_TIMEOUT); /* once */
+    assert_int_equal(health(world)->n_failures, 1);
+}
+
+static void a_cancel_before_the_head_is_nothing(void **state)
 {
     struct world *world = *state;
 
@@ -320,12 +388,6 @@ static void a_head_is_a_success_and_a_cancel_is_nothing(void **state)
     assert_int_equal(start(world), 0);
     fe_call_reset(&world->call, FE_REASON_CANCEL);
     assert_int_equal(health(world)->n_failures, 3);
-    assert_int_equal(start(world), 0);
-    assert_int_equal(feed_response(&world->fakes[0], 103, true), 0);
-    assert_int_equal(health(world)->n_failures, 0);
-    /* Each attempt tells one thing. */
-    assert_int_equal(feed_reset(&world->fakes[0], 103, FE_REASON_INTERNAL), 0);
-    assert_int_equal(health(world)->n_failures, 0);
     assert_int_equal(world->n_clock, 0);
 }
 
@@ -360,7 +422,10 @@ int main(void)
         TEST(what_was_not_accepted_goes_elsewhere),
         TEST(a_provider_that_takes_no_more_is_passed_over),
         TEST(failures_are_reported),
-        TEST(a_head_is_a_success_and_a_cancel_is_nothing),
+        TEST(a_response_tells_when_it_is_over),
+        TEST(a_response_of_another_length_than_announced_is_a_failure),
+        TEST(what_is_given_up_for_its_time_is_a_failure),
+        TEST(a_cancel_before_the_head_is_nothing),
         TEST(a_provider_that_fails_is_left_out),
     };
 #undef TEST

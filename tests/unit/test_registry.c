@@ -232,6 +232,11 @@ static void a_node_is_listed_once(void **state)
     assert_ptr_equal(listed[0], peer(world, 0));
     assert_ptr_equal(listed[1], peer(world, 1));
     assert_null(listed[2]);
+    /* That which proves its key is it, whichever came first. */
+    peer(world, 2)->is_proven = true;
+    assert_int_equal(fe_registry_list(&world->registry, &name, 1, listed, N_PEERS), 3);
+    assert_ptr_equal(listed[1], peer(world, 2));
+    assert_ptr_equal(listed[2], peer(world, 3));
 }
 
 static void a_peer_offers_at_most_255(void **state)

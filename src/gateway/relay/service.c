@@ -128,7 +128,7 @@ static void fail_response(struct relay *relay, const char *why)
 
     fe_log(relay->mesh->log, FLATEND_LOG_WARN, "Invalid response from %s: %s.",
            list_services(relay->route, services), why);
-    fe_call_reset(&relay->call, FE_REASON_CANCEL);
+    fe_call_reject(&relay->call, FE_REASON_CANCEL);
     fe_problem_respond(ex, 502, why);
 }
 
@@ -248,6 +248,8 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
     } else if (ex->request.method == FE_METHOD_HEAD) {
         fe_call_reset(call, FE_REASON_CANCEL); /* the rest is not wanted, and may be endless */
         fe_exchange_finish(ex, NULL);
+    } else if (response.status != 304) { /* its length is that of what is not sent */
+        fe_call_expect(call, response.content_length);
     }
 }
 
@@ -256,6 +258,9 @@ static size_t call_on_data(struct fe_call *call, struct fe_view data)
     struct relay *relay = call->owner;
     ssize_t n = fe_exchange_write(relay->ex, data);
 
+    if (n == FLATEND_ETOOBIG) {
+        fe_call_reject(call, FE_REASON_TOO_LARGE); /* more than it has announced */
+    }
     if (n < 0) {
         fail(relay, (int)n);
         return data.len;

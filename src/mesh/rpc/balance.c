@@ -7,8 +7,11 @@
  *        │                                        └──── for twice as long ──┤
  *        └───────────── FE_EJECT_AFTER successes in a row ──────────────────┘
  *
+ * One that is back begins with a tenth of its share, which grows for FE_RETURN_MS: what has just
+ * restarted is slow, and what still fails is noticed by few.
+ *
  * No timer is needed: the next selection readmits an ejected provider, and no clock is read while
- * none is ejected. */
+ * none is ejected or returns. */
 #include "ground/base/assert.h"
 #include "mesh/rpc/providers.h"
 
@@ -26,9 +29,12 @@ struct drawing {
     struct fe_candidates candidates;
     const uint64_t *excluded;
     size_t n_excluded;
-    uint32_t head_min; /* 0: any will do */
-    uint64_t now_ms;   /* only while a provider is ejected */
+    uint32_t head_min;    /* 0: any will do */
+    uint64_t now_ms;      /* only while a provider is ejected or returns */
+    bool ignores_ejected; /* most of the candidates are */
 };
+
+enum { MEMORY = 32 /* requests: how long a failure counts */ };
 
 void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg)
 {
@@ -80,15 +86,21 @@ static bool is_excluded(const struct drawing *drawing, const struct fe_peer *pee
 /* Takes the peer back when its time is over. */
 static bool is_ejected(const struct drawing *drawing, struct fe_peer *peer)
 {
-    if (!peer->health.is_ejected) {
+    struct fe_registry *const registry = drawing->registry;
+    struct fe_health *const health = &peer->health;
+
+    if (!health->is_ejected) {
         return false;
     }
-    if (drawing->now_ms < peer->health.until_ms) {
-        return true;
+    if (drawing->now_ms < health->until_ms) {
+        return !drawing->ignores_ejected;
     }
-    FE_ASSERT(drawing->registry->n_ejected > 0, "ejected providers are counted");
-    peer->health.is_ejected = false;
-    drawing->registry->n_ejected--;
+    FE_ASSERT(registry->n_ejected > 0, "ejected providers are counted");
+    health->is_ejected = false;
+    registry->n_ejected--;
+    health->is_returning = true;
+    health->until_ms = drawing->now_ms + FE_RETURN_MS;
+    registry->n_returning++;
     return false;
 }
 
@@ -100,9 +112,43 @@ static enum tier tier_of(const struct drawing *drawing, const struct fe_offer_en
     return entry->weight > 0 ? TIER_READY : TIER_RESERVE;
 }
 
+/* How much of its share one that returns has: from a tenth on. */
+static uint64_t returned(const struct drawing *drawing, struct fe_health *health, uint64_t share)
+{
+    const uint64_t left_ms =
+        health->until_ms > drawing->now_ms ? health->until_ms - drawing->now_ms : 0;
+
+    if (left_ms == 0) {
+        FE_ASSERT(drawing->registry->n_returning > 0, "providers that return are counted");
+        health->is_returning = false;
+        drawing->registry->n_returning--;
+        return share;
+    }
+    return share / 10 + share * 9 / 10 * (FE_RETURN_MS - left_ms) / FE_RETURN_MS + 1;
+}
+
+/* What its share of the requests is by: its weight, in finer units, less what has failed. */
+static uint64_t share_of(const struct drawing *drawing, const struct fe_offer_entry *entry)
+{
+    struct fe_health *const health = &entry->peer->health;
+    uint64_t weight = entry->weight < FE_WEIGHT_MAX ? entry->weight : FE_WEIGHT_MAX;
+    uint64_t share;
+
+    FE_ASSERT(health->failing < FE_HEALTH_WHOLE, "a share is less than the whole");
+    share = (weight > 0 ? weight : 1) * (FE_HEALTH_WHOLE - health->failing);
+    return health->is_returning ? returned(drawing, health, share) : share;
+}
+
+static bool is_candidate(const struct drawing *drawing, enum tier tier,
+                         const struct fe_offer_entry *other, const struct fe_offer_entry *entry)
+{
+    return (other == NULL || entry->peer != other->peer) && !is_excluded(drawing, entry->peer) &&
+           tier_of(drawing, entry) == tier;
+}
+
 /* The first candidate of the tier, from a random place on, that is neither excluded nor `other`. */
-static const struct fe_offer_entry *draw(struct drawing *drawing, enum tier tier,
-                                         const struct fe_offer_entry *other)
+static const struct fe_offer_entry *draw_equally(const struct drawing *drawing, enum tier tier,
+                                                 const struct fe_offer_entry *other)
 {
     size_t n = drawing->candidates.n;
     size_t at = n > 1 ? fe_rng_below(&drawing->registry->rng, (uint32_t)n) : 0;
@@ -110,8 +156,7 @@ static const struct fe_offer_entry *draw(struct drawing *drawing, enum tier tier
     for (size_t i = 0; i < n; i++) {
         const struct fe_offer_entry *entry = fe_candidate_at(&drawing->candidates, at);
 
-        if ((other == NULL || entry->peer != other->peer) && !is_excluded(drawing, entry->peer) &&
-            tier_of(drawing, entry) == tier) {
+        if (is_candidate(drawing, tier, other, entry)) {
             return entry;
         }
         at = at + 1 < n ? at + 1 : 0;
@@ -119,22 +164,67 @@ static const struct fe_offer_entry *draw(struct drawing *drawing, enum tier tier
     return NULL;
 }
 
-/* Fewer streams for its weight; equals share the work by their weights. */
-static const struct fe_offer_entry *
-better(struct fe_registry *registry, const struct fe_offer_entry *a, const struct fe_offer_entry *b)
+/* In units of which 2^32 are enough for all candidates. */
+static uint32_t coarse_share(const struct drawing *drawing, const struct fe_offer_entry *entry)
 {
-    uint32_t weight_a = a->weight > 0 ? a->weight : 1;
-    uint32_t weight_b = b->weight > 0 ? b->weight : 1;
-    uint64_t load_a = (uint64_t)a->peer->n_streams * weight_b;
-    uint64_t load_b = (uint64_t)b->peer->n_streams * weight_a;
+    return (uint32_t)(share_of(drawing, entry) / FE_HEALTH_WHOLE) + 1;
+}
+
+/* By their shares: where two of those that fail would often be drawn, and one of them chosen. */
+static const struct fe_offer_entry *draw_by_share(const struct drawing *drawing, enum tier tier,
+                                                  const struct fe_offer_entry *other)
+{
+    const struct fe_offer_entry *chosen = NULL;
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < drawing->candidates.n; i++) {
+        const struct fe_offer_entry *entry = fe_candidate_at(&drawing->candidates, i);
+
+        if (is_candidate(drawing, tier, other, entry)) {
+            const uint32_t share = coarse_share(drawing, entry);
+
+            sum += share;
+            chosen = fe_rng_below(&drawing->registry->rng, sum) < share ? entry : chosen;
+        }
+    }
+    return chosen;
+}
+
+static const struct fe_offer_entry *draw(const struct drawing *drawing, enum tier tier,
+                                         const struct fe_offer_entry *other)
+{
+    return drawing->ignores_ejected ? draw_by_share(drawing, tier, other)
+                                    : draw_equally(drawing, tier, other);
+}
+
+/* Fewer streams for its share; equals divide the work by their shares. */
+static const struct fe_offer_entry *better(const struct drawing *drawing,
+                                           const struct fe_offer_entry *a,
+                                           const struct fe_offer_entry *b)
+{
+    uint64_t share_a = share_of(drawing, a);
+    uint64_t share_b = share_of(drawing, b);
+    uint64_t load_a = a->peer->n_streams * share_b;
+    uint64_t load_b = b->peer->n_streams * share_a;
 
     if (load_a != load_b) {
         return load_a < load_b ? a : b;
     }
-    if (weight_a == weight_b) {
+    if (share_a == share_b) {
         return a; /* drawn at random already */
     }
-    return fe_rng_below(&registry->rng, weight_a + weight_b) < weight_a ? a : b;
+    return fe_rng_below(&drawing->registry->rng, (uint32_t)(share_a + share_b)) < share_a ? a : b;
+}
+
+/* Whether more than half of the candidates are ejected. */
+static bool most_are_ejected(const struct drawing *drawing)
+{
+    size_t n_ejected = 0;
+
+    for (size_t i = 0; i < drawing->candidates.n; i++) {
+        n_ejected += is_ejected(drawing, fe_candidate_at(&drawing->candidates, i)->peer);
+    }
+    return n_ejected > drawing->candidates.n / 2;
 }
 
 struct fe_peer *fe_registry_choose_for_head(struct fe_registry *registry,
@@ -152,9 +242,11 @@ struct fe_peer *fe_registry_choose_for_head(struct fe_registry *registry,
     drawing.n_excluded = n_excluded;
     drawing.head_min = head_min;
     drawing.now_ms = 0;
+    drawing.ignores_ejected = false;
     fe_candidates_gather(registry, services, n_services, &drawing.candidates);
-    if (registry->n_ejected > 0) {
+    if (registry->n_ejected + registry->n_returning > 0) {
         drawing.now_ms = registry->now_ms(registry->now_arg);
+        drawing.ignores_ejected = most_are_ejected(&drawing);
     }
     for (; first == NULL && tier < N_TIERS; tier++) {
         first = draw(&drawing, tier, NULL);
@@ -166,7 +258,7 @@ struct fe_peer *fe_registry_choose_for_head(struct fe_registry *registry,
         return first->peer;
     }
     second = draw(&drawing, tier - 1, first);
-    return second == NULL ? first->peer : better(registry, first, second)->peer;
+    return second == NULL ? first->peer : better(&drawing, first, second)->peer;
 }
 
 struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
@@ -199,10 +291,16 @@ static void eject(struct fe_registry *registry, struct fe_health *health)
     health->n_ejections++;
     registry->n_ejected += !health->is_ejected;
     health->is_ejected = true;
+    registry->n_returning -= health->is_returning;
+    health->is_returning = false;
 }
 
 static void on_success(struct fe_health *health)
 {
+    health->failing -= health->failing / MEMORY;
+    if (health->failing < MEMORY) {
+        health->failing = 0; /* or it would never get there */
+    }
     if (health->n_ejections > 0 && ++health->n_successes < FE_EJECT_AFTER) {
         return;
     }
@@ -213,6 +311,7 @@ static void on_success(struct fe_health *health)
 static void on_failure(struct fe_registry *registry, struct fe_health *health)
 {
     health->n_successes = 0;
+    health->failing += (FE_HEALTH_WHOLE - health->failing) / MEMORY;
     if (health->n_failures < FE_EJECT_AFTER) {
         health->n_failures++;
     }

@@ -35,10 +35,10 @@ static void fail(struct fe_call *call, int code)
     call->ops->on_reset(call, code);
 }
 
-/* What the present attempt tells about its provider: once for each, before the response's body. */
+/* What the present attempt tells about its provider: once, when it is over. */
 static void report(struct fe_call *call, int code)
 {
-    if (call->state == FE_CALL_WAITING) {
+    if (call->state != FE_CALL_ENDED) {
         fe_registry_report(call->registry, fe_stream_peer(call->stream), code);
     }
 }
@@ -191,7 +191,6 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
     struct fe_call *call = fe_stream_owner(stream);
 
     FE_ASSERT(call->state == FE_CALL_WAITING, "a response has one head");
-    report(call, 0);
     call->state = FE_CALL_RESPONDED;
     fe_timer_stop(call->timers, &call->timer);
     if (!is_replaying(call)) {
@@ -210,12 +209,18 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
     return call->ops->on_data(call, data);
 }
 
+static bool is_whole(const struct fe_call *call)
+{
+    return call->n_expected == UINT64_MAX || call->n_expected == fe_stream_n_received(call->stream);
+}
+
 /* The stream is gone, and so is the call: its owner may free it in here. */
 static void on_end(struct fe_stream *stream, struct fe_headers trailers)
 {
     struct fe_call *call = fe_stream_owner(stream);
 
     FE_ASSERT(call->state == FE_CALL_RESPONDED, "a response has a head");
+    report(call, is_whole(call) ? 0 : FLATEND_ERESET);
     end(call);
     call->ops->on_end(call, trailers);
 }
@@ -280,6 +285,7 @@ int fe_call_start(struct fe_call *call, const struct fe_call_env *env,
         .registry = env->registry,
         .timers = env->timers,
         .is_replayable = true,
+        .n_expected = UINT64_MAX,
         .code = FLATEND_ENOPROVIDER,
         .state = FE_CALL_WAITING,
         .body = FE_CALL_BODY_OPEN,
@@ -368,11 +374,39 @@ void fe_call_resume(struct fe_call *call)
     }
 }
 
+void fe_call_expect(struct fe_call *call, uint64_t n)
+{
+    FE_ASSERT(call->state == FE_CALL_RESPONDED, "a length is announced by a head");
+    call->n_expected = n;
+}
+
+/* What a call that is given up says of its provider: that it did not answer in time, or had begun
+ * to. Whoever gives up before knows neither. */
+static void report_reset(struct fe_call *call, enum fe_reason reason)
+{
+    if (reason == FE_REASON_TIMEOUT) {
+        report(call, FLATEND_ETIMEDOUT);
+    } else if (call->state == FE_CALL_RESPONDED) {
+        report(call, 0);
+    }
+}
+
 void fe_call_reset(struct fe_call *call, enum fe_reason reason)
 {
     if (call->state == FE_CALL_ENDED) {
         return;
     }
+    report_reset(call, reason);
+    fe_stream_reset(call->stream, reason);
+    end(call);
+}
+
+void fe_call_reject(struct fe_call *call, enum fe_reason reason)
+{
+    if (call->state == FE_CALL_ENDED) {
+        return;
+    }
+    report(call, FLATEND_ERESET);
     fe_stream_reset(call->stream, reason);
     end(call);
 }

@@ -94,8 +94,9 @@ struct fe_call {
     bool is_replayable;     /* a retry can begin from the start */
     uint64_t tried[FE_CALL_ATTEMPTS_MAX];
     unsigned n_tried;
-    uint32_t head_min; /* what a provider's connection has to take; 0: not known to matter */
-    int code;          /* why there is no response yet, for on_reset */
+    uint64_t n_expected; /* bytes of the response's body; UINT64_MAX: any */
+    uint32_t head_min;   /* what a provider's connection has to take; 0: not known to matter */
+    int code;            /* why there is no response yet, for on_reset */
     enum fe_call_state state;
     enum fe_call_body body;
 };
@@ -115,12 +116,19 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data) FE_MUST_USE;
 int fe_call_finish(struct fe_call *call, const struct fe_header *trailers,
                    size_t n_trailers) FE_MUST_USE;
 
+/* In on_response: its body should have so many bytes. One that ends before is a failure of its
+ * provider, for which that is known by; the owner sees it as it came. */
+void fe_call_expect(struct fe_call *call, uint64_t n);
+
 /* Ready for more on_data. */
 void fe_call_resume(struct fe_call *call);
 
 /* Gives up, and says why: no event follows, and the memory is the owner's again. Nothing happens to
  * a call that has ended. */
 void fe_call_reset(struct fe_call *call, enum fe_reason reason);
+
+/* The same because what came is no response, which counts as a failure of its provider. */
+void fe_call_reject(struct fe_call *call, enum fe_reason reason);
 
 /* Every invariant; between events. */
 void fe_call_check(const struct fe_call *call);

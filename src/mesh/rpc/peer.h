@@ -44,9 +44,13 @@ struct fe_health {
     unsigned n_failures;  /* in a row */
     unsigned n_successes; /* in a row, while `n_ejections` is not forgotten */
     unsigned n_ejections; /* one after the other */
+    unsigned failing;     /* the share of recent requests that failed, of FE_HEALTH_WHOLE */
     bool is_ejected;
-    uint64_t until_ms; /* while it is ejected */
+    bool is_returning; /* it was ejected, and begins with a part of its share */
+    uint64_t until_ms; /* while it is either */
 };
+
+enum { FE_HEALTH_WHOLE = 1 << 16 };
 
 struct fe_peer_ops {
     /* A request came. Call fe_stream_accept before returning to take it; else it is answered with

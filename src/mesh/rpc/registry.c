@@ -249,6 +249,10 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)
     FE_ASSERT(registry->n_ejected >= peer->health.is_ejected, "ejected providers are counted");
     registry->n_ejected -= peer->health.is_ejected;
     peer->health.is_ejected = false;
+    FE_ASSERT(registry->n_returning >= peer->health.is_returning,
+              "providers that return are counted");
+    registry->n_returning -= peer->health.is_returning;
+    peer->health.is_returning = false;
     fe_map_remove(&registry->handles, &peer->by_handle);
     peer->registry = NULL;
     FE_CHECK(fe_registry_check(registry));
@@ -270,6 +274,19 @@ static bool is_same_node(const struct fe_peer *a, const struct fe_peer *b)
            memcmp(a->id.public_key, b->id.public_key, FE_KEY_LEN) == 0;
 }
 
+/* Of the connections of one node, that on which it has proven its key counts, or else the first: by
+ * an old Handshake, which can be recorded, anybody may seem to be it. */
+static bool hides(const struct fe_candidates *candidates, size_t a, size_t b)
+{
+    const struct fe_peer *const first = fe_candidate_at(candidates, a)->peer;
+    const struct fe_peer *const second = fe_candidate_at(candidates, b)->peer;
+
+    if (a == b || !is_same_node(first, second)) {
+        return false;
+    }
+    return first->is_proven != second->is_proven ? first->is_proven : a < b;
+}
+
 size_t fe_registry_list(struct fe_registry *registry, const struct fe_view *services,
                         size_t n_services, struct fe_peer **peers, size_t cap)
 {
@@ -282,8 +299,8 @@ size_t fe_registry_list(struct fe_registry *registry, const struct fe_view *serv
         bool is_new = true;
 
         /* Quadratic, but asked for by people and not per request. */
-        for (size_t j = 0; j < i && is_new; j++) {
-            is_new = !is_same_node(peer, fe_candidate_at(&candidates, j)->peer);
+        for (size_t j = 0; j < candidates.n && is_new; j++) {
+            is_new = !hides(&candidates, j, i);
         }
         if (is_new && n++ < cap) {
             peers[n - 1] = peer;

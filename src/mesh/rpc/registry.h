@@ -12,6 +12,10 @@ enum {
     FE_EJECT_AFTER = 5,      /* failures in a row */
     FE_EJECT_MIN_MS = 1000,  /* the first time; doubles with each further one */
     FE_EJECT_MAX_MS = 60000, /* long enough not to matter, short enough to come back by itself */
+    FE_RETURN_MS = 10000,    /* until one that is back has its full share again */
+    /* More weight counts as so much, ten times the default: what a node says of itself gives it a
+     * larger share, and never all of a service's requests. */
+    FE_WEIGHT_MAX = 1000,
 };
 
 struct fe_registry {
@@ -22,6 +26,7 @@ struct fe_registry {
     uint8_t seed[16];
     uint64_t next_handle;
     unsigned n_ejected;
+    unsigned n_returning;
     struct fe_list calls; /* that run, the oldest first: call.c */
     size_t n_calls;
     uint64_t n_calls_started;
@@ -33,8 +38,8 @@ struct fe_registry {
 void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng);
 void fe_registry_deinit(struct fe_registry *registry);
 
-/* The clock for ejection. It is read when a request fails and while a provider is ejected, never
- * otherwise. */
+/* The clock for ejection. It is read when a request fails and while a provider is ejected or
+ * returns, never otherwise. */
 void fe_registry_set_clock(struct fe_registry *registry, uint64_t (*now_ms)(void *arg), void *arg);
 
 /* `peer` offers these services from now on, besides earlier ones; at most 255 in all a peer
@@ -49,7 +54,7 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer);
 int fe_registry_replace(struct fe_registry *registry, struct fe_peer *peer,
                         struct fe_offers offers) FE_MUST_USE;
 
-/* How a request to `peer` went: 0 when a response began, or the code that it failed with before.
+/* How a request to `peer` went: 0 for a response that is whole, or the code that it failed with.
  * Only what says something about the provider counts: FLATEND_ETIMEDOUT, FLATEND_ERESET,
  * FLATEND_ECLOSED, FLATEND_EUNHANDLED. After FE_EJECT_AFTER of them in a row it is ejected; once it
  * is back, one more ejects it for twice as long, until it has answered FE_EJECT_AFTER times in a
@@ -58,7 +63,12 @@ void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int 
 
 /* Of the providers of any of `services` that are neither in `excluded` nor ejected: two chosen at
  * random, and of these the one with fewer streams open for its weight. If there is none, one of
- * weight 0; then one that is ejected. NULL: all are excluded. */
+ * weight 0; then one that is ejected. NULL: all are excluded.
+ *
+ * A provider counts for less than its weight by the share of its recent requests that have failed,
+ * and for FE_RETURN_MS after it was ejected. Ejection is disregarded while more than half of the
+ * providers are ejected: then what fails is hardly theirs, and the others could not do their work.
+ */
 struct fe_peer *fe_registry_choose(struct fe_registry *registry, const struct fe_view *services,
                                    size_t n_services, const uint64_t *excluded, size_t n_excluded);
 

@@ -38,6 +38,8 @@ static void check_health(const struct fe_registry *registry, const struct fe_hea
     FE_ASSERT(health->n_successes <= FE_EJECT_AFTER, "successes are counted up to forgetting");
     FE_ASSERT(!health->is_ejected || (health->n_ejections > 0 && registry->now_ms != NULL),
               "only what keeps failing is ejected, and for a time");
+    FE_ASSERT(!health->is_ejected || !health->is_returning, "what is ejected has not returned");
+    FE_ASSERT(health->failing < FE_HEALTH_WHOLE, "a share is less than the whole");
 }
 
 static size_t check_offers(const struct fe_peer *peer)
@@ -71,6 +73,7 @@ void fe_registry_check(const struct fe_registry *registry)
     size_t n_entries = check_services(registry);
     size_t n_offers = 0;
     size_t n_ejected = 0;
+    size_t n_returning = 0;
 
     while ((node = fe_map_next(&registry->handles, node)) != NULL) {
         const struct fe_peer *peer = FE_CONTAINER_OF(node, struct fe_peer, by_handle);
@@ -80,9 +83,11 @@ void fe_registry_check(const struct fe_registry *registry)
         check_health(registry, &peer->health);
         n_offers += check_offers(peer);
         n_ejected += peer->health.is_ejected;
+        n_returning += peer->health.is_returning;
     }
     FE_ASSERT(n_entries == n_offers, "services and peers know of the same offers");
     FE_ASSERT(n_ejected == registry->n_ejected, "ejected providers are counted");
+    FE_ASSERT(n_returning == registry->n_returning, "providers that return are counted");
     check_calls(registry);
 }
 
