@@ -347,6 +347,25 @@ static void a_call_brings_all_of_the_response(void **state)
     flatend_response_free(NULL);
 }
 
+/* The service writes while it reads, and waits for the caller to read. */
+static void a_call_with_a_long_body_reads_while_it_is_sent(void **state)
+{
+    static char big[LIMIT];
+    const struct world world = open_world((struct flatend_service){.handler = nodes_echo});
+    const char *service = "it";
+    const struct flatend_request request = {
+        .services = &service, .n_services = 1, .body = big, .body_len = sizeof(big)};
+    struct flatend_response *response;
+
+    (void)state;
+    memset(big, 'x', sizeof(big));
+    assert_int_equal(flatend_call(world.client, &request, LIMIT, &response, NULL), 0);
+    assert_int_equal(response->body_len, sizeof(big));
+    assert_memory_equal(response->body, big, sizeof(big));
+    flatend_response_free(response);
+    close_world(&world);
+}
+
 static void a_call_that_cannot_be_says_why(void **state)
 {
     const struct world world = open_world((struct flatend_service){.handler = nodes_hello});
@@ -414,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_problem_behind_the_head_aborts),
         cmocka_unit_test(kept_requests_are_gone_with_their_response),
         cmocka_unit_test(a_call_brings_all_of_the_response),
+        cmocka_unit_test(a_call_with_a_long_body_reads_while_it_is_sent),
         cmocka_unit_test(a_call_that_cannot_be_says_why),
         cmocka_unit_test(the_nodes_own_thread_does_not_wait),
     };

@@ -63,6 +63,11 @@ void fe_outgoing_on_task(struct fe_task *task);
 /* The request on whose behalf it is made is over. */
 void fe_outgoing_cancel(struct flatend_stream *stream);
 
+/* flatend_push. `takes_all`: the whole body is copied, however long, and nothing waits for the
+ * provider to take it. */
+int fe_push(struct flatend_node *node, const struct flatend_request *request, bool takes_all,
+            struct flatend_stream **stream, struct flatend_error *error) FE_MUST_USE;
+
 /* Says why there is no call, or no response. Returns `code`. */
 int fe_push_fail(const struct flatend_node *node, const struct flatend_request *request, int code,
                  struct flatend_error *error);

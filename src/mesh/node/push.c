@@ -73,11 +73,13 @@ static int copy_headers(struct flatend_stream *stream, const struct flatend_requ
 }
 
 /* As much of the body as may wait goes along with the request; all of it if its owner does not
- * wait. Returns how much. */
-static ssize_t preload(struct flatend_stream *stream, const struct flatend_request *request)
+ * wait, or reads meanwhile. Returns how much. */
+static ssize_t preload(struct flatend_stream *stream, const struct flatend_request *request,
+                       bool takes_all)
 {
-    size_t n = request->body_len < FE_HANDOFF_OUT_MAX || stream->is_async ? request->body_len
-                                                                          : FE_HANDOFF_OUT_MAX;
+    bool is_bounded = !takes_all && !stream->is_async;
+    size_t n = is_bounded && request->body_len > FE_HANDOFF_OUT_MAX ? FE_HANDOFF_OUT_MAX
+                                                                    : request->body_len;
 
     FE_ASSERT(stream->io.n_unsent == 0, "a call begins with its preload");
     if (n > 0 && fe_handoff_load_out(&stream->io, request->body, n) != 0) {
@@ -204,8 +206,8 @@ int fe_push_fail(const struct flatend_node *node, const struct flatend_request *
                       flatend_strerror(code), hint(node, code));
 }
 
-int flatend_push(struct flatend_node *node, const struct flatend_request *request,
-                 struct flatend_stream **out, struct flatend_error *error)
+int fe_push(struct flatend_node *node, const struct flatend_request *request, bool takes_all,
+            struct flatend_stream **out, struct flatend_error *error)
 {
     struct flatend_stream *stream;
     ssize_t n;
@@ -228,7 +230,7 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
     if (stream == NULL) {
         return fe_push_fail(node, request, FLATEND_ENOMEM, error);
     }
-    n = preload(stream, request);
+    n = preload(stream, request, takes_all);
     code = n < 0 ? (int)n : start(stream, request);
     if (code != 0) {
         fe_outgoing_free(stream);
@@ -241,6 +243,12 @@ int flatend_push(struct flatend_node *node, const struct flatend_request *reques
     }
     *out = stream;
     return 0;
+}
+
+int flatend_push(struct flatend_node *node, const struct flatend_request *request,
+                 struct flatend_stream **out, struct flatend_error *error)
+{
+    return fe_push(node, request, false, out, error);
 }
 
 int fe_outgoing_check_call(const struct flatend_stream *stream)

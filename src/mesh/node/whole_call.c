@@ -52,7 +52,8 @@ int flatend_call(struct flatend_node *node, const struct flatend_request *reques
     if (whole == NULL) {
         return fe_push_fail(node, request, FLATEND_ENOMEM, error);
     }
-    code = flatend_push(node, &whole_request, &whole->stream, error);
+    /* With all of its body: a provider that answers while it reads would wait for us to read. */
+    code = fe_push(node, &whole_request, true, &whole->stream, error);
     if (code != 0) {
         free(whole);
         return code;
