@@ -116,12 +116,14 @@ static void test_arrays_that_are_not_there(void **state)
     options.services = NULL;
     options.n_services = 1;
     expect_refused(&options, "services: NULL, but not none");
-    options = initializer;
-    options.secret_key = &key;
-    options.n_bind_addrs = 1;
-    expect_refused(&options, "bind_addrs: NULL, but not none");
-    options.bind_addrs = no_addr;
-    expect_refused(&options, "bind_addrs[0]: NULL");
+    for (int is_anonymous = 0; is_anonymous < 2; is_anonymous++) {
+        options = initializer;
+        options.secret_key = is_anonymous ? NULL : &key;
+        options.n_bind_addrs = 1;
+        expect_refused(&options, "bind_addrs: NULL, but not none");
+        options.bind_addrs = no_addr;
+        expect_refused(&options, "bind_addrs[0]: NULL");
+    }
     options = initializer;
     options.n_allowed_keys = 1;
     expect_refused(&options, "allowed_keys: NULL, but not none");

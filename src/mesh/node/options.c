@@ -128,33 +128,36 @@ static int check_reachable(const struct fe_settings *settings, struct flatend_er
                                      "bind_addrs: a node on unix sockets only needs a public_addr");
 }
 
-static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_options *options,
-                           struct flatend_error *error)
+/* Also those of a node that listens nowhere have to be there. */
+static int check_bind_addrs(const struct flatend_options *options, struct flatend_error *error)
 {
     size_t n = options->n_bind_addrs;
 
-    if (settings->is_anonymous) {
-        if (n > 0) {
-            fe_log(&settings->log, FLATEND_LOG_WARN,
-                   "This node has no secret key: it listens nowhere, not on '%s' either.",
-                   options->bind_addrs[0]);
-        }
-        return 0;
-    }
     if (n > 0 && options->bind_addrs == NULL) {
         return fe_err_set(error, FLATEND_EINVAL, "bind_addrs: NULL, but not none");
     }
     if (n > FE_BIND_ADDRS_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "bind_addrs: at most %d", FE_BIND_ADDRS_MAX);
     }
+    for (size_t i = 0; i < n; i++) {
+        if (options->bind_addrs[i] == NULL) {
+            return fe_err_set(error, FLATEND_EINVAL, "bind_addrs[%zu]: NULL", i);
+        }
+    }
+    return 0;
+}
+
+static int parse_bind_addrs(struct fe_settings *settings, const struct flatend_options *options,
+                            struct flatend_error *error)
+{
+    size_t n = options->n_bind_addrs;
+
     settings->bind_addrs = fe_arena_alloc(&settings->arena, (n + 1) * sizeof(struct fe_addr));
     if (settings->bind_addrs == NULL) {
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; i < n; i++) {
-        const char *text = options->bind_addrs[i];
-        int code = text != NULL ? parse_addr(&settings->bind_addrs[i], text, error)
-                                : fe_err_set(error, FLATEND_EINVAL, "NULL");
+        int code = parse_addr(&settings->bind_addrs[i], options->bind_addrs[i], error);
 
         if (code != 0) {
             (void)fe_err_wrap(error, "bind_addrs[%zu]", i);
@@ -166,6 +169,25 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
         bind_default(settings);
     }
     return check_reachable(settings, error);
+}
+
+static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_options *options,
+                           struct flatend_error *error)
+{
+    int code = check_bind_addrs(options, error);
+
+    if (code != 0) {
+        return code;
+    }
+    if (!settings->is_anonymous) {
+        return parse_bind_addrs(settings, options, error);
+    }
+    if (options->n_bind_addrs > 0) {
+        fe_log(&settings->log, FLATEND_LOG_WARN,
+               "This node has no secret key: it listens nowhere, not on '%s' either.",
+               options->bind_addrs[0]);
+    }
+    return 0;
 }
 
 int fe_service_check(const struct flatend_service *service, struct flatend_error *error)
