@@ -103,7 +103,7 @@ enum flatend_code {
 FLATEND_API const char *flatend_strerror(int code);
 FLATEND_API const char *flatend_error_name(int code);
 
-/* What went wrong, with its context: "dial 10.0.0.2:9000: connection refused". */
+/* What went wrong, with its context: "connect 10.0.0.2:9000: connection refused". */
 struct flatend_error {
     int code;
     char text[256];
@@ -567,7 +567,7 @@ FLATEND_API const struct flatend_header *flatend_context_headers(const struct fl
 
 /* Reads up to `cap` bytes of the request body. Blocks until there are some, or says FLATEND_EAGAIN
  * if the request is kept. Returns how many, 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED,
- * FLATEND_ERESET. FLATEND_EINVAL: `cap` 0. */
+ * FLATEND_ERESET, FLATEND_ETIMEDOUT: the requester is gone. FLATEND_EINVAL: `cap` 0. */
 FLATEND_API ssize_t flatend_context_read(struct flatend_context *ctx, void *buf,
                                          size_t cap) FLATEND_MUST_USE;
 
@@ -601,8 +601,9 @@ FLATEND_API int flatend_context_set_status(struct flatend_context *ctx, int stat
 
 /* Writes response body. The first write, also of no bytes, sends the headers. Blocks while the
  * requester does not keep up; if the request is kept, it says FLATEND_EAGAIN and nothing of it was
- * written. 0: all of it was. FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET: the
- * requester is gone. FLATEND_ESTATE after flatend_context_fail. */
+ * written. 0: all of it was. FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET,
+ * FLATEND_ETIMEDOUT: the requester is gone. FLATEND_ETOOBIG: an inline handler, beyond
+ * FLATEND_INLINE_RESPONSE_MAX. FLATEND_ESTATE after flatend_context_fail. */
 FLATEND_API int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len);
 FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     FLATEND_PRINTF(2, 3);
@@ -681,10 +682,12 @@ struct flatend_request {
 };
 
 /* Sends a request and returns its stream, which the caller closes. With `body` given, the request
- * is complete; else write the body and finish it. Blocks only for back-pressure.
- * FLATEND_ENOPROVIDER, FLATEND_ETOOBIG (headers beyond 256 KiB, or beyond what any provider takes:
- * 4,075 bytes if it is a node of the old protocol), FLATEND_ECANCELED (shut down).
- * Any thread but the node's own, where it is FLATEND_ESTATE.
+ * is complete; else write the body and finish it. Blocks only for back-pressure: while more than
+ * 256 KiB of the body wait, so that a provider which sends a long body back before it has read all
+ * would wait for this caller to read: then rather flatend_call, or a queue. FLATEND_ENOPROVIDER,
+ * FLATEND_ETOOBIG (headers beyond 256 KiB, or beyond what any provider takes: 4,075 bytes if it is
+ * a node of the old protocol), FLATEND_ECANCELED (shut down), FLATEND_ESTATE (not started). Any
+ * thread but the node's own, where it is FLATEND_ESTATE.
  *
  * With a queue it returns at once, on any thread, the body is copied whole, and why there was no
  * provider comes as FLATEND_EVENT_FAILED. */
@@ -743,11 +746,12 @@ struct flatend_response {
 };
 
 /* Sends a request and waits for all of its response, of which the body may have `limit` bytes. A
- * request without a body has an empty one. A status of 400 or more is a response like others. The
- * errors of flatend_push, flatend_stream_response and flatend_stream_read (FLATEND_ETIMEDOUT,
- * FLATEND_EUNHANDLED, FLATEND_ECLOSED, ...); FLATEND_ETOOBIG: the body is longer; FLATEND_EINVAL:
- * a request with a queue, for which nothing waits. On failure `*response` is NULL, and `error` (may
- * be NULL) says why. Blocks; any thread but the node's own. */
+ * request without a body has an empty one; one that is given is copied whole. A status of 400 or
+ * more is a response like others. The errors of flatend_push, flatend_stream_response and
+ * flatend_stream_read (FLATEND_ETIMEDOUT, FLATEND_EUNHANDLED, FLATEND_ECLOSED, ...);
+ * FLATEND_ETOOBIG: the body is longer; FLATEND_EINVAL: a request with a queue, for which nothing
+ * waits. On failure `*response` is NULL, and `error` (may be NULL) says why. Blocks; any thread but
+ * the node's own. */
 FLATEND_API int flatend_call(struct flatend_node *node, const struct flatend_request *request,
                              size_t limit, struct flatend_response **response,
                              struct flatend_error *error) FLATEND_MUST_USE;
@@ -757,7 +761,8 @@ FLATEND_API int flatend_call(struct flatend_node *node, const struct flatend_req
 FLATEND_API void flatend_response_free(struct flatend_response *response);
 
 /* The connected providers of any of `services`, each node once, and this node itself if it is one.
- * Writes at most `cap` of them and returns how many there are, or a negative code. Any thread. */
+ * Writes at most `cap` of them and returns how many there are, or a negative code: FLATEND_ESTATE:
+ * not started; FLATEND_ECANCELED: shut down. Any thread. */
 FLATEND_API ssize_t flatend_node_providers(struct flatend_node *node, const char *const *services,
                                            size_t n_services, struct flatend_provider *providers,
                                            size_t cap) FLATEND_MUST_USE;

@@ -1,4 +1,4 @@
-// What the documentation shows and lists, held against the programs and the header.
+// What the documentation shows and lists, held against the programs. docs/c-api.md: c_api.test.js.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,45 +13,6 @@ function blocks(path, language) {
     const fences = read(path).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"));
     return [...fences].map(([, text]) => text);
 }
-
-// What is no file of its own is the inside of a function with a node and options at hand; each
-// fragment in a scope within that of the one before, whose variables it may use or declare anew.
-function asFiles(fragments) {
-    const isFile = (text) => /^(#include|static)/.test(text);
-    const inside = fragments.filter((text) => !isFile(text)).map((text) => `{\n${text}`);
-    return [
-        ...fragments.filter(isFile).map((text) => `#include <flatend.h>\n${text}`),
-        "#include <flatend.h>\n#include <stdio.h>\n" +
-            "void inside(struct flatend_node *node, struct flatend_options options);\n" +
-            "void inside(struct flatend_node *node, struct flatend_options options)\n{\n" +
-            `${inside.join("")}(void)options;\n${"}".repeat(inside.length + 1)}\n`,
-    ];
-}
-
-test("the C of the API's page compiles", async (t) => {
-    const folder = scratch(t);
-    const fragments = blocks("docs/c-api.md", "c");
-    assert.ok(fragments.length >= 5);
-    for (const [i, text] of asFiles(fragments).entries()) {
-        const path = join(folder, `${i}.c`);
-        writeFileSync(path, text);
-        const { code, output } = await run(t, "cc", [
-            "-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", "-Werror", "-fsyntax-only",
-            "-I", join(repository, "include"), path,
-        ]);
-        assert.equal(code, 0, output);
-    }
-});
-
-test("the API's page lists every function, and none that is not there", () => {
-    const page = read("docs/c-api.md");
-    const declared = [...read("include/flatend.h").matchAll(/^FLATEND_API[^;]*?\b(flatend_\w+)\(/gm)]
-        .map(([, name]) => name);
-    assert.ok(declared.length > 20);
-    assert.deepEqual(declared.filter((name) => !page.includes(name)), []);
-    const listed = [...page.matchAll(/`(flatend_\w+)`/g)].map(([, name]) => name);
-    assert.deepEqual(listed.filter((name) => !declared.includes(name)), []);
-});
 
 test("the configurations of the documentation are valid", async (t) => {
     const pages = ["README.md", "docs/configuration.md", "docs/https.md"];
