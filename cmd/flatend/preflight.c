@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "gateway/files/files.h"
 #include "ground/base/wipe.h"
 #include "ground/uv/conn.h"
 
@@ -137,6 +138,7 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
     bool needs_state = false;
 
     preflight_secret_key(&config->mesh, path, log);
+    fe_files_log_opening(config, FLATEND_LOG_WARN, log);
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_config_http *const http = &config->http[i];
 

@@ -10,6 +10,7 @@
 #include "gateway/files/range.h"
 #include "gateway/files/transfer.h"
 #include "ground/base/assert.h"
+#include "ground/os/dir.h"
 #include "web/http/date.h"
 #include "web/http/problem.h"
 
@@ -329,3 +330,36 @@ static const struct fe_backend_ops backend_ops = {
 };
 
 const struct fe_backend fe_files_backend = {&backend_ops};
+
+/* ---- how files are opened ------------------------------------------------------------------- */
+
+static bool has_directory(const struct fe_config *config)
+{
+    for (size_t i = 0; i < config->n_http; i++) {
+        for (size_t k = 0; k < config->http[i].n_routes; k++) {
+            if (config->http[i].routes[k].static_is_dir) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void fe_files_log_opening(const struct fe_config *config, enum flatend_log_level refused,
+                          const struct fe_log *log)
+{
+    const char *reason;
+
+    if (!has_directory(config)) {
+        return;
+    }
+    reason = fe_dir_beneath_refusal();
+    if (reason != NULL) {
+        fe_log(log, refused,
+               "This system refuses openat2 (%s): files below a directory are opened name by name, "
+               "as safely, with a system call for each.",
+               reason);
+    } else {
+        fe_log(log, FLATEND_LOG_DEBUG, "Files below a directory are opened by openat2.");
+    }
+}

@@ -13,4 +13,9 @@
  * directory: the value of the parameter `route->rest`, empty when the pattern has none. */
 extern const struct fe_backend fe_files_backend;
 
+/* If directories are served: says at `refused` that the system does not open what is below them in
+ * one call, and why; else, for debugging, that it does. */
+void fe_files_log_opening(const struct fe_config *config, enum flatend_log_level refused,
+                          const struct fe_log *log);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/files/files.h"
 #include "gateway/server/gateway_internal.h"
 #include "ground/base/assert.h"
 #include "mesh/node/inspect.h"
@@ -107,6 +108,7 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     started->log = *log;
     fe_gateway_init_certs(started);
     *gateway = started;
+    fe_files_log_opening(config, FLATEND_LOG_INFO, log);
     code = fe_gateway_start_node(started, err);
     if (code == 0) {
         code = fe_gateway_start_certs(started, err);

@@ -25,6 +25,10 @@ void fe_file_unlock(int lock);
  * of the directory, also during concurrent renames: FLATEND_ENOENT. */
 int fe_dir_open_beneath(const char *root, struct fe_view path) FE_MUST_USE;
 
+/* Why the kernel does not do this in one call (openat2), in its words: fe_dir_open_beneath then
+ * walks from name to name, which is as safe. NULL: it does. */
+const char *fe_dir_beneath_refusal(void);
+
 /* Calls `visit` for each name in the directory `fd`, which it closes: "." and ".." too, in no
  * order, until `visit` returns something else than 0, which is returned. FLATEND_ENOMEM,
  * FLATEND_EIO. */

@@ -2,17 +2,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ground/os/dir.h"
+#include "ground/os/dir_internal.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
 
 /* The kernel decides what is below the directory, with all links followed, and handles races with
- * renames: it says EAGAIN when it could not tell. A system that has no openat2 (Linux before 5.6)
- * serves no directory: FLATEND_EIO. */
-static int open_beneath(int dir, const char *path)
+ * renames: it says EAGAIN when it could not tell. */
+int fe_dir_open_by_kernel(int dir, const char *path)
 {
     enum { TRIES = 8 };
     const struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
@@ -25,10 +26,41 @@ static int open_beneath(int dir, const char *path)
             break;
         }
     }
+    return (int)fd;
+}
+
+/* Linux before 5.6 does not know openat2. Filters of system calls that do not know it either (old
+ * container runtimes') say EPERM, which is no answer of openat2's to an open for reading. */
+static bool is_refused(int number)
+{
+    return number == ENOSYS || number == EPERM;
+}
+
+/* What the kernel refuses is asked of it each time: there is no state of a process to remember it
+ * in, and it costs little beside the walk. */
+static int open_beneath(int dir, const char *path)
+{
+    int fd = fe_dir_open_by_kernel(dir, path);
+
+    if (fd < 0 && is_refused(errno)) {
+        fd = fe_dir_open_by_walk(dir, path);
+    }
     if (fd < 0) {
         return errno == EAGAIN ? FLATEND_EIO : fe_os_last_code();
     }
-    return (int)fd;
+    return fd;
+}
+
+const char *fe_dir_beneath_refusal(void)
+{
+    const int fd = fe_dir_open_by_kernel(AT_FDCWD, ".");
+    const int number = errno;
+
+    if (fd >= 0) {
+        fe_fd_close(fd);
+        return NULL;
+    }
+    return is_refused(number) ? strerror(number) : NULL;
 }
 
 int fe_dir_open_beneath(const char *root, struct fe_view path)
