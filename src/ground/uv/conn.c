@@ -56,12 +56,17 @@ void fe_conn_end(struct fe_conn *conn, int code)
 
 /* ---- reading ---- */
 
+/* libuv reads as long as the buffer is filled, up to 32 times: a sender that is fast would have all
+ * of a turn. One buffer is its share of a turn; without one, libuv stops until the next. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct fe_conn *conn = handle->data;
+    struct fe_worker *worker = conn->worker;
 
     (void)suggested;
-    *buf = uv_buf_init((char *)conn->worker->read_buf, sizeof(conn->worker->read_buf));
+    *buf = conn->full_turn == worker->n_turns
+               ? uv_buf_init(NULL, 0)
+               : uv_buf_init((char *)worker->read_buf, sizeof(worker->read_buf));
 }
 
 static void on_eof(struct fe_conn *conn)
@@ -81,7 +86,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct fe_conn *conn = stream->data;
 
     if (n > 0) {
+        if ((size_t)n == buf->len) {
+            conn->full_turn = conn->worker->n_turns;
+        }
         conn->ops->on_read(conn->owner, (uint8_t *)buf->base, (size_t)n);
+    } else if (n == UV_ENOBUFS) {
+        return; /* on_alloc */
     } else if (n == UV_EOF) {
         on_eof(conn);
     } else if (n < 0) {

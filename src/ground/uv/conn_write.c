@@ -1,5 +1,8 @@
 /* What a connection writes: once a turn of the loop, as much as the socket takes; the rest when it
- * takes more; behind the last of it the FIN, if fe_conn_finish was called. */
+ * takes more; behind the last of it the FIN, if fe_conn_finish was called.
+ *
+ * A turn writes TURN_MAX bytes of large outputs, in turns of their own: each a share, the next ones
+ * first in the next turn. So a short answer waits for so much, however many downloads there are. */
 #include "ground/base/assert.h"
 #include "ground/os/socket.h"
 #include "ground/uv/conn_internal.h"
@@ -7,9 +10,11 @@
 enum {
     LOW_WATER_DIVISOR = 4,
     IOVECS_MAX = 64, /* blocks a write: 1 MiB, more than a socket's buffer takes */
+    /* What large outputs may write in a turn together, some milliseconds; and each of them, when
+     * they are many. */
+    TURN_MAX = 2 * 1024 * 1024,
+    SHARE_MIN = 64 * 1024,
 };
-
-static void write_out(struct fe_conn *conn);
 
 static void on_shutdown(uv_shutdown_t *request, int status)
 {
@@ -58,7 +63,7 @@ static void on_written(uv_write_t *request, int status)
         return;
     }
     note_written(conn, n);
-    write_out(conn);
+    fe_conn_flush(conn); /* when it is its turn */
     FE_CHECK(fe_conn_check(conn));
 }
 
@@ -82,19 +87,31 @@ static void wait_writable(struct fe_conn *conn)
     }
 }
 
-/* Writes until everything is gone or the socket takes no more: true when everything is gone. */
-static bool write_now(struct fe_conn *conn)
+/* The first bytes of the output, about `max` of them: how many buffers. */
+static size_t gather(const struct fe_conn *conn, size_t max, uv_buf_t bufs[IOVECS_MAX])
 {
-    while (conn->out.len > 0) {
-        struct fe_view views[IOVECS_MAX];
-        uv_buf_t bufs[IOVECS_MAX];
-        size_t n = fe_chain_peek(&conn->out, views, IOVECS_MAX);
-        int code;
+    struct fe_view views[IOVECS_MAX];
+    const size_t n = fe_chain_peek(&conn->out, views, IOVECS_MAX);
+    size_t n_bytes = 0;
+    size_t i;
 
-        for (size_t i = 0; i < n; i++) {
-            bufs[i] = uv_buf_init((char *)(uintptr_t)views[i].ptr, (unsigned)views[i].len);
-        }
-        code = uv_try_write(&conn->stream, bufs, (unsigned)n);
+    for (i = 0; i < n && n_bytes < max; i++) {
+        bufs[i] = uv_buf_init((char *)(uintptr_t)views[i].ptr, (unsigned)views[i].len);
+        n_bytes += views[i].len;
+    }
+    return i;
+}
+
+/* Writes until everything is gone, or about `max` bytes are, or the socket takes no more: false. */
+static bool write_now(struct fe_conn *conn, size_t max)
+{
+    const uint64_t before = conn->n_written;
+
+    while (conn->out.len > 0 && conn->n_written - before < max) {
+        uv_buf_t bufs[IOVECS_MAX];
+        const size_t n = gather(conn, max - (size_t)(conn->n_written - before), bufs);
+        int code = uv_try_write(&conn->stream, bufs, (unsigned)n);
+
         if (code == UV_EAGAIN) {
             return false;
         }
@@ -120,8 +137,11 @@ static bool is_drained(const struct fe_conn *conn)
     return false;
 }
 
-static void write_out(struct fe_conn *conn)
+/* At most about `max` bytes; what is left then waits for the next turn. */
+static void write_out(struct fe_conn *conn, size_t max)
 {
+    bool is_blocked;
+
     if ((conn->state != FE_CONN_OPEN && conn->state != FE_CONN_FINISHING) || conn->n_waiting > 0) {
         return;
     }
@@ -134,8 +154,14 @@ static void write_out(struct fe_conn *conn)
     if (conn->out.len >= conn->high_water) {
         conn->drain = FE_CONN_DRAIN_AT_LOW;
     }
-    if (!write_now(conn) && conn->state != FE_CONN_CLOSING) {
+    is_blocked = !write_now(conn, max);
+    if (conn->state == FE_CONN_CLOSING) {
+        return;
+    }
+    if (is_blocked) {
         wait_writable(conn);
+    } else if (conn->out.len > 0) {
+        fe_conn_flush(conn);
     }
     if (conn->state == FE_CONN_FINISHING && conn->out.len == 0) {
         send_fin(conn);
@@ -148,18 +174,62 @@ static void write_out(struct fe_conn *conn)
     }
 }
 
+static struct fe_conn *conn_of(struct fe_list *link)
+{
+    return FE_CONTAINER_OF(link, struct fe_conn, flush);
+}
+
+/* Short ones at once; how many are left in `large`. */
+static size_t write_short(struct fe_list *due, struct fe_list *large)
+{
+    struct fe_list *link;
+    size_t n = 0;
+
+    while ((link = fe_list_pop_front(due)) != NULL) {
+        struct fe_conn *conn = conn_of(link);
+
+        if (conn->out.len > SHARE_MIN) {
+            fe_list_push_back(large, link);
+            n++;
+            continue;
+        }
+        write_out(conn, SHARE_MIN);
+        FE_CHECK(fe_conn_check(conn));
+    }
+    return n;
+}
+
+static void write_large(struct fe_list *large, size_t n_large)
+{
+    const size_t share = TURN_MAX / n_large > SHARE_MIN ? TURN_MAX / n_large : SHARE_MIN;
+    struct fe_list *link;
+    size_t n_written = 0;
+
+    while (n_written < TURN_MAX && (link = fe_list_pop_front(large)) != NULL) {
+        struct fe_conn *conn = conn_of(link);
+        const size_t len = conn->out.len;
+
+        write_out(conn, share); /* its owner may append meanwhile, and nothing else changes */
+        n_written += len < share ? len : share;
+        FE_CHECK(fe_conn_check(conn));
+    }
+}
+
 void fe_conn_flush_all(struct fe_worker *worker)
 {
     struct fe_list due;
-    struct fe_list *link;
+    struct fe_list large;
+    size_t n_large;
 
     fe_list_init(&due);
+    fe_list_init(&large);
     fe_list_move(&due, &worker->flush);
-    while ((link = fe_list_pop_front(&due)) != NULL) {
-        struct fe_conn *conn = FE_CONTAINER_OF(link, struct fe_conn, flush);
-
-        write_out(conn);
-        FE_CHECK(fe_conn_check(conn));
+    n_large = write_short(&due, &large);
+    if (n_large > 0) {
+        write_large(&large, n_large);
+        /* Those that had no turn are the first of the next. */
+        fe_list_move(&large, &worker->flush);
+        fe_list_move(&worker->flush, &large);
     }
 }
 
@@ -173,7 +243,7 @@ void fe_conn_flush(struct fe_conn *conn)
 void fe_conn_write_now(struct fe_conn *conn)
 {
     if ((conn->state == FE_CONN_OPEN || conn->state == FE_CONN_FINISHING) && conn->n_waiting == 0) {
-        (void)write_now(conn);
+        (void)write_now(conn, SIZE_MAX);
     }
 }
 

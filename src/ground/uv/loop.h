@@ -27,6 +27,7 @@ struct fe_worker {
     struct fe_pool pool;
     struct fe_list deferred; /* what is to be done at the end of this turn */
     struct fe_list flush;    /* connections with new output */
+    uint64_t n_turns;        /* for the share that a connection has of each */
     struct fe_mutex task_lock;
     struct fe_list tasks; /* under task_lock */
     atomic_uint n_waking; /* threads that have queued a task and are about to say so */

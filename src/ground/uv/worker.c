@@ -51,6 +51,7 @@ static void on_turn(uv_prepare_t *turn)
 {
     struct fe_worker *worker = turn->data;
 
+    worker->n_turns++;
     run_deferred(worker);
     fe_conn_flush_all(worker);
     if (fe_list_is_empty(&worker->flush)) {
@@ -104,6 +105,7 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
         }
         worker->loop = &worker->own_loop;
     }
+    worker->n_turns = 1;
     fe_timers_init(&worker->timers);
     fe_pool_init(&worker->pool);
     fe_list_init(&worker->flush);
