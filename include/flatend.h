@@ -327,6 +327,14 @@ struct flatend_service_rule {
 
 enum { FLATEND_MESH_SECRET_MIN = 16 }; /* bytes */
 
+/* For flatend_options.reconnect_attempts: nothing was said. */
+enum { FLATEND_RECONNECT_UNSET = -2147483647 - 1 };
+
+enum flatend_start_flags {
+    /* To be without a peer when time is up is a failure. */
+    FLATEND_START_NEEDS_PEER = 1 << 0
+};
+
 struct flatend_options {
     size_t size; /* set by flatend_options_init and FLATEND_OPTIONS_INIT */
 
@@ -350,9 +358,13 @@ struct flatend_options {
     const struct flatend_service *services;
     size_t n_services;
 
-    /* Reconnecting to a peer that this node dialed and lost: how often (negative: never), and the
-     * delay before an attempt: from `min` growing by `factor` up to `max`, with jitter. */
-    int reconnect_attempts;            /* default 8 */
+    /* Dialing again, when an address does not answer or a peer that was dialed is lost: how often
+     * (0 and negative: never), for every address. Default FLATEND_RECONNECT_UNSET: for ever where
+     * the address was given to flatend_node_start, 8 times where the mesh has told it. The first
+     * attempt after a loss comes at once; before each of the others is a random delay of at most an
+     * interval, which grows from `min` by `factor` up to `max`. After 8 attempts the log has one
+     * line in 30 seconds. A peer that rejects this node is asked again once in a minute. */
+    int reconnect_attempts;
     double reconnect_backoff_factor;   /* default 1.25; at least 1 */
     unsigned reconnect_backoff_min_ms; /* default 500 */
     unsigned reconnect_backoff_max_ms; /* default 1000 */
@@ -395,6 +407,12 @@ struct flatend_options {
      * once and complete on the loop; a failure to connect is logged. The node keeps the loop alive
      * until it is shut down. As with any TCP on libuv, that thread must ignore or block SIGPIPE. */
     struct uv_loop_s *loop;
+
+    /* How long flatend_node_start waits for an answer from one of its addresses at most, and
+     * whether it is a failure that there was none: enum flatend_start_flags. Default 5000 and 0: it
+     * is none, and the node goes on dialing. At most a day; 0: do not wait. */
+    unsigned start_timeout_ms;
+    unsigned start_flags;
 };
 
 /* Fills in the defaults, for a struct of `size` bytes: pass sizeof(struct flatend_options), as the
@@ -405,10 +423,10 @@ FLATEND_API void flatend_options_init(struct flatend_options *options, size_t si
 /* The same as an initializer, for C99 and later. */
 #define FLATEND_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        .size = sizeof(struct flatend_options), .reconnect_attempts = 8,                           \
+        .size = sizeof(struct flatend_options), .reconnect_attempts = FLATEND_RECONNECT_UNSET,     \
         .reconnect_backoff_factor = 1.25, .reconnect_backoff_min_ms = 500,                         \
         .reconnect_backoff_max_ms = 1000, .dead_after_ms = 15000, .handler_threads = 256,          \
-        .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO,                               \
+        .shutdown_timeout_ms = 10000, .log_level = FLATEND_LOG_INFO, .start_timeout_ms = 5000,     \
     }
 
 /* Makes a node from `options`, all of which is checked and copied. Options that are longer than
@@ -420,10 +438,14 @@ FLATEND_API int flatend_node_new(const struct flatend_options *options, struct f
 
 /* Listens, connects to `addrs` and discovers the mesh from there. An address is "host:port" or
  * "unix:/path"; with "KEY@" in front, KEY is the public key (64 hexadecimal digits) that the node
- * there has to prove. Returns when every address was tried: 0 if none was given or at least one
- * answered. An address that does not answer is tried again as a lost peer is. FLATEND_EADDRINUSE,
- * FLATEND_EUNREACHABLE, ...; after a failure the node can only be freed. Any thread but the node's
- * own; once a node. */
+ * there has to prove. Returns 0 when the first of them has answered and the nodes that it knows
+ * have been asked for, or after `start_timeout_ms`: an address that does not answer, or a name that
+ * does not resolve, is tried again as a lost peer is. A failure at once is what time does not
+ * change: FLATEND_EADDRINUSE, FLATEND_EADDR, ...; FLATEND_EDENIED: each address has rejected this
+ * node, or has not proven its key; the code of the last attempt: all of them are used up.
+ * FLATEND_ETIMEDOUT: none has answered in time, and `start_flags` says that this is a failure.
+ * `error` (may be NULL) has the reason: "refused by 10.0.0.2:9000: a mesh secret is required".
+ * After a failure the node can only be freed. Any thread but the node's own; once a node. */
 FLATEND_API int flatend_node_start(struct flatend_node *node, const char *const *addrs,
                                    size_t n_addrs, struct flatend_error *error) FLATEND_MUST_USE;
 
@@ -480,9 +502,10 @@ FLATEND_API int flatend_serve(const char *name, flatend_handler handler);
  *                                        └▶ PEER_GIVEN_UP
  *
  * STARTED when flatend_node_start would have returned, unless the node is shut down before; peers
- * may be up before it. PEER_GIVEN_UP: an address that was given to start, or a peer that was lost,
- * has not answered for `reconnect_attempts`; `peer.id` has its host and port, and its key if that
- * was known. The events of one peer come in order. Up to 1024 events of peers wait; when one more
+ * may be up before it, and come after it. PEER_GIVEN_UP: an address that was given to start, or a
+ * peer that was lost, has not answered in all its attempts (`reconnect_attempts`; without end for
+ * what was given to start, unless set); `peer.id` has its host and port, and its key if that was
+ * known. The events of one peer come in order. Up to 1024 events of peers wait; when one more
  * comes, or there is no memory for it, FLATEND_EVENT_PEERS_LOST follows them, and what happens
  * before that was taken is not told: look again with flatend_node_providers. Events end with the
  * node: take CLOSED before flatend_node_free. Returns 0. Any thread. */

@@ -78,6 +78,7 @@ static void put(struct page *page, const char *markdown)
 static const char *const TYPES[][2] = {
     [FE_KEY_FLAG] = {"boolean", NULL},
     [FE_KEY_INTEGER] = {"integer", NULL},
+    [FE_KEY_FACTOR] = {"number", NULL},
     [FE_KEY_DURATION] = {"duration", NULL},
     [FE_KEY_SIZE] = {"size", NULL},
     [FE_KEY_STRING] = {"string", NULL},
@@ -117,6 +118,10 @@ static const char *format(const struct fe_config_key *key, uint64_t n, char text
     if (key->type == FE_KEY_SIZE) {
         return fe_size_format(n, text);
     }
+    if (key->type == FE_KEY_FACTOR) {
+        snprintf(text, NUMBER_MAX, "%g", (double)n / 100);
+        return text;
+    }
     snprintf(text, NUMBER_MAX, "%llu", (unsigned long long)n);
     return text;
 }
@@ -143,7 +148,8 @@ static void put_bounds(struct page *page, const struct fe_config_key *key)
 /* The default as its words say it, else as it would be written in the file; "" if there is none. */
 static void default_of(const struct fe_config_key *key, char *text, size_t cap)
 {
-    const bool is_number = key->type == FE_KEY_INTEGER || key->type == FE_KEY_SIZE;
+    const bool is_number =
+        key->type == FE_KEY_INTEGER || key->type == FE_KEY_FACTOR || key->type == FE_KEY_SIZE;
     char number[NUMBER_MAX];
 
     text[0] = '\0';

@@ -12,6 +12,7 @@ struct run {
     struct fe_signals *signals;
     struct fe_gateway *gateway;
     bool is_stopping;
+    struct flatend_error failure; /* that has ended it; code 0: none has */
 };
 
 static void on_stopped(void *arg)
@@ -36,6 +37,17 @@ static void on_signal(void *arg, int signum)
     }
     run->is_stopping = true;
     fe_gateway_stop(run->gateway, on_stopped, run);
+}
+
+static void on_failed(void *arg, const struct flatend_error *why)
+{
+    struct run *const run = arg;
+
+    if (!run->is_stopping) {
+        run->failure = *why;
+        run->is_stopping = true;
+        fe_gateway_stop(run->gateway, on_stopped, run);
+    }
 }
 
 /* Each connection is a descriptor: as many as the system lets us have. */
@@ -100,7 +112,10 @@ int fe_command_run(const struct fe_options *options)
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of the write, not of the process */
     code = open_all(&run, config, &log, &err);
     if (code == 0) {
+        fe_gateway_on_failure(run.gateway, on_failed, &run);
         fe_worker_run(run.worker);
+        code = run.failure.code;
+        err = run.failure;
     }
     close_all(&run);
     fe_config_unref(config);

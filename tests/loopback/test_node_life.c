@@ -108,6 +108,97 @@ static void test_no_answer(void **state)
     flatend_node_free(node);
 }
 
+/* ---- starting without a peer ---- */
+
+/* An address at which nothing listens. */
+static void find_free_addr(char addr[64])
+{
+    flatend_node_free(nodes_listen(NULL, 0, addr));
+}
+
+/* Nothing answers for a while: the node is usable all the same, and there is a peer later. */
+static void test_start_before_the_peer(void **state)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_options later = FLATEND_OPTIONS_INIT;
+    struct flatend_node *client;
+    struct flatend_node *server;
+    struct journal journal;
+    char addr[64];
+    char same[64];
+    const char *addrs[] = {addr};
+
+    (void)state;
+    journal_init(&journal);
+    find_free_addr(addr);
+    options.start_timeout_ms = 1;
+    options.log = journal_log;
+    options.log_arg = &journal;
+    assert_int_equal(flatend_node_new(&options, &client, NULL), 0);
+    assert_int_equal(flatend_node_start(client, addrs, 1, NULL), 0);
+    journal_wait(&journal, 0, "Started without a peer");
+    later.services = &hello_service;
+    later.n_services = 1;
+    server = nodes_listen_with(&later, addr, same);
+    journal_wait(&journal, 0, "You are now connected to ");
+    assert_handshake(client);
+    flatend_node_free(client);
+    flatend_node_free(server);
+    journal_deinit(&journal);
+}
+
+static void test_start_needs_a_peer(void **state)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_node *node;
+    struct flatend_error error;
+    char addr[64];
+    const char *addrs[] = {addr};
+    char expected[160];
+
+    (void)state;
+    find_free_addr(addr);
+    options.start_timeout_ms = 20;
+    options.start_flags = FLATEND_START_NEEDS_PEER;
+    assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
+    assert_int_equal(flatend_node_start(node, addrs, 1, &error), FLATEND_ETIMEDOUT);
+    (void)snprintf(expected, sizeof(expected),
+                   "no peer has answered in 20 ms: connect %s: connection refused", addr);
+    assert_string_equal(error.text, expected);
+    flatend_node_free(node);
+    options.start_flags = 2;
+    assert_refused(&options, FLATEND_EINVAL, "start_flags");
+    options.start_flags = 0;
+    options.start_timeout_ms = 24 * 60 * 60 * 1000 + 1;
+    assert_refused(&options, FLATEND_EINVAL, "start_timeout_ms");
+}
+
+/* What time does not change is no matter of time. */
+static void test_start_that_is_rejected(void **state)
+{
+    static const char secret[] = "a secret of 16 bytes or more";
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_options client = FLATEND_OPTIONS_INIT;
+    struct flatend_node *server;
+    struct flatend_node *node;
+    struct flatend_error error;
+    char addr[64];
+    const char *addrs[] = {addr};
+    char expected[160];
+
+    (void)state;
+    options.mesh_secret = secret;
+    options.mesh_secret_len = sizeof(secret) - 1;
+    server = nodes_listen_with(&options, "127.0.0.1:0", addr);
+    client.start_timeout_ms = 24 * 60 * 60 * 1000;
+    assert_int_equal(flatend_node_new(&client, &node, NULL), 0);
+    assert_int_equal(flatend_node_start(node, addrs, 1, &error), FLATEND_EDENIED);
+    (void)snprintf(expected, sizeof(expected), "refused by %s: a mesh secret is required", addr);
+    assert_string_equal(error.text, expected);
+    flatend_node_free(node);
+    flatend_node_free(server);
+}
+
 static void test_address_in_use(void **state)
 {
     struct flatend_options options = FLATEND_OPTIONS_INIT;
@@ -232,7 +323,7 @@ static void test_server_restarts(void **state)
     at = journal_wait(&journal, 0, "You are now connected to ");
     flatend_node_free(server);
     at = journal_wait(&journal, at, "has disconnected from you.");
-    at = journal_wait(&journal, at, "Trying to reconnect to ");
+    at = journal_wait(&journal, at, "Trying to reconnect to "); /* the first, at once, has failed */
     again.services = &hello_service;
     again.n_services = 1;
     server = nodes_listen_with(&again, addr, same);
@@ -278,6 +369,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_start_before_the_peer),
+        cmocka_unit_test(test_start_needs_a_peer),
+        cmocka_unit_test(test_start_that_is_rejected),
         cmocka_unit_test(test_address_in_use),
         cmocka_unit_test(test_never_started),
         cmocka_unit_test(test_push_to_a_given_provider),

@@ -347,7 +347,8 @@ static void test_pinned_addresses(void **state)
             fail_msg("%s: %s", pinned, error.text);
         }
         pinned[0] = pinned[0] == '0' ? '1' : '0';
-        assert_int_equal(start_at(pinned, &error), FLATEND_EUNREACHABLE);
+        assert_int_equal(start_at(pinned, &error), FLATEND_EDENIED);
+        assert_non_null(strstr(error.text, "rejected "));
     }
     flatend_node_free(server);
 }

@@ -113,13 +113,14 @@ static void on_drained(void *arg)
     ((struct rig *)arg)->n_drained++;
 }
 
-static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
+static void on_joined(void *arg, const struct fe_join_result *result)
 {
     struct rig *rig = arg;
 
-    (void)n_addrs;
     rig->n_joined++;
-    rig->n_connected = n_connected;
+    rig->n_connected = result->n_connected;
+    rig->n_waiting = result->n_waiting;
+    rig->join_error = result->error;
 }
 
 static void on_closed(void *arg)
@@ -162,6 +163,7 @@ void rig_prepare(struct rig *rig, uint64_t seed)
         .reconnect_backoff_factor = 1.25,
         .reconnect_backoff_min_ms = 500,
         .reconnect_backoff_max_ms = 1000,
+        .join_timeout_ms = 60000,
     };
 }
 

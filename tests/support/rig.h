@@ -59,7 +59,9 @@ struct rig {
     char expected[RIG_TRACE_MAX]; /* of rig_with_key */
     size_t trace_len;
     unsigned n_joined;
-    size_t n_connected;
+    size_t n_connected; /* this and the next two: as on_joined said */
+    size_t n_waiting;
+    struct flatend_error join_error;
     unsigned n_drained;
     unsigned n_closed;
     unsigned n_requests;

@@ -16,6 +16,7 @@ struct sim {
     size_t n_conns;
     bool is_held;
     unsigned dead_after_ms;
+    int reconnect_attempts;
     struct sim_node *nodes;
     size_t n_nodes;
 };
@@ -334,13 +335,12 @@ static void on_drained(void *arg)
     node->n_drained++;
 }
 
-static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
+static void on_joined(void *arg, const struct fe_join_result *result)
 {
     struct sim_node *node = arg;
 
-    (void)n_addrs;
     node->n_joined++;
-    node->n_connected = n_connected;
+    node->n_connected = result->n_connected;
 }
 
 static void on_closed(void *arg)
@@ -389,6 +389,7 @@ struct sim *sim_new(size_t n_nodes, uint64_t seed)
     sim->rng = fe_rng_from_seed(&sim->seeded, seed);
     fe_pool_init(&sim->pool);
     fe_list_init(&sim->conns);
+    sim->reconnect_attempts = FLATEND_RECONNECT_UNSET;
     sim->n_nodes = n_nodes;
     sim->nodes = calloc(n_nodes, sizeof(*sim->nodes));
     assert(sim->nodes != NULL);
@@ -458,6 +459,11 @@ void sim_watch(struct sim *sim, unsigned dead_after_ms)
     sim->dead_after_ms = dead_after_ms;
 }
 
+void sim_limit_attempts(struct sim *sim, int n)
+{
+    sim->reconnect_attempts = n;
+}
+
 void sim_make_anonymous(struct sim *sim, size_t index)
 {
     sim_node(sim, index)->self.is_anonymous = true;
@@ -469,10 +475,11 @@ void sim_start(struct sim *sim, size_t index)
     struct fe_mesh_config config = {
         .self = node->self,
         .dead_after_ms = sim->dead_after_ms,
-        .reconnect_attempts = 8,
+        .reconnect_attempts = sim->reconnect_attempts,
         .reconnect_backoff_factor = 1.25,
         .reconnect_backoff_min_ms = 500,
         .reconnect_backoff_max_ms = 1000,
+        .join_timeout_ms = 5000,
     };
     struct fe_transport transport = {.ops = &transport_ops, .arg = node};
     struct fe_log log = {.fn = on_log, .arg = node, .level = FLATEND_LOG_INFO};

@@ -71,6 +71,9 @@ void sim_make_old(struct sim *sim, size_t index);
 /* Nodes that start from now on give up a peer that is silent for so long. */
 void sim_watch(struct sim *sim, unsigned dead_after_ms);
 
+/* Nodes that start from now on make so many attempts to come back, everywhere. */
+void sim_limit_attempts(struct sim *sim, int n);
+
 void sim_start(struct sim *sim, size_t index);
 void sim_join(struct sim *sim, size_t index, size_t bootstrap);
 

@@ -80,6 +80,9 @@ static void test_longer_options(void **state)
     free(options);
 }
 
+/* Options of the first version end with `loop`; shorter ones were not initialized. */
+static const size_t first_size = offsetof(struct flatend_options, loop) + sizeof(void *);
+
 static void test_shorter_options(void **state)
 {
     static const char unset[] =
@@ -96,12 +99,28 @@ static void test_shorter_options(void **state)
         }
         if (shorter >= sizeof(options.size)) {
             assert_int_equal(options.size, shorter);
+        }
+        if (shorter >= sizeof(options.size) && shorter < first_size) {
             expect_refused(&options, unset);
         }
     }
     options = initializer;
     options.size = SIZE_MAX; /* or anything that was on the stack: nothing behind it is read */
     expect_refused(&options, unset);
+}
+
+/* Compiled with the first version's header: in memory of its own, so that a read beyond it is seen.
+ */
+static void test_options_of_the_first_version(void **state)
+{
+    struct flatend_options *options = malloc(first_size);
+
+    (void)state;
+    assert_non_null(options);
+    flatend_options_init(options, first_size);
+    assert_int_equal(options->size, first_size);
+    expect_node(options);
+    free(options);
 }
 
 static void test_arrays_that_are_not_there(void **state)
@@ -269,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_function_and_macro_agree),
         cmocka_unit_test(test_longer_options),
         cmocka_unit_test(test_shorter_options),
+        cmocka_unit_test(test_options_of_the_first_version),
         cmocka_unit_test(test_arrays_that_are_not_there),
         cmocka_unit_test(test_reserved_of_a_service),
         cmocka_unit_test(test_reserved_of_a_rule),

@@ -50,7 +50,53 @@ static void nothing_is_required_by_default(void **state)
     assert_int_equal(config->mesh.n_rules, 0);
     assert_int_equal(config->mesh.n_peers, 0);
     assert_int_equal(config->mesh.dead_after_ms, 15000);
+    assert_false(config->mesh.has_reconnect_attempts);
+    assert_int_equal((int)(config->mesh.reconnect_factor * 100), 125);
+    assert_int_equal(config->mesh.reconnect_min_ms, 500);
+    assert_int_equal(config->mesh.reconnect_max_ms, 1000);
+    assert_int_equal(config->mesh.start_timeout_ms, 5000);
+    assert_false(config->mesh.start_needs_peer);
     fe_config_unref(config);
+}
+
+static void dialing_again_is_read(void **state)
+{
+    struct fe_config *config = parse("[mesh]\n"
+                                     "reconnect_attempts = 0\n"
+                                     "reconnect_factor = 2\n"
+                                     "reconnect_min = \"1s\"\n"
+                                     "reconnect_max = \"1m\"\n"
+                                     "start_timeout = \"100ms\"\n"
+                                     "start_needs_peer = true\n");
+
+    (void)state;
+    assert_true(config->mesh.has_reconnect_attempts);
+    assert_int_equal(config->mesh.reconnect_attempts, 0);
+    assert_int_equal((int)(config->mesh.reconnect_factor * 100), 200);
+    assert_int_equal(config->mesh.reconnect_min_ms, 1000);
+    assert_int_equal(config->mesh.reconnect_max_ms, 60000);
+    assert_int_equal(config->mesh.start_timeout_ms, 100);
+    assert_true(config->mesh.start_needs_peer);
+    fe_config_unref(config);
+    config = parse("[mesh]\nreconnect_factor = 1.5\nreconnect_min = \"2s\"\n");
+    assert_int_equal((int)(config->mesh.reconnect_factor * 100), 150);
+    assert_int_equal(config->mesh.reconnect_max_ms, 2000);
+    fe_config_unref(config);
+    config = parse("[mesh]\nreconnect_max = \"100ms\"\n");
+    assert_int_equal(config->mesh.reconnect_min_ms, 100);
+    fe_config_unref(config);
+    assert_refused("[mesh]\nreconnect_max = \"1s\"\nreconnect_min = \"2s\"\n",
+                   "config.toml:2:17: 'reconnect_max' is less than 'reconnect_min'");
+    assert_refused("[mesh]\nreconnect_factor = 0.5\n",
+                   "config.toml:2:20: expected a factor from 1 to 1000");
+    assert_refused("[mesh]\nreconnect_factor = nan\n",
+                   "config.toml:2:20: expected a factor from 1 to 1000");
+    assert_refused("[mesh]\nreconnect_factor = 1001\n",
+                   "config.toml:2:20: expected a factor from 1 to 1000");
+    assert_refused("[mesh]\nreconnect_factor = \"2\"\n",
+                   "config.toml:2:20: expected a factor such as 1.25, found a string");
+    assert_refused("[mesh]\nreconnect_attempts = -1\n",
+                   "config.toml:2:22: expected a number of attempts from 0 to 1000000");
 }
 
 static void everything_is_read(void **state)
@@ -169,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_required_by_default),
         cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(dialing_again_is_read),
         cmocka_unit_test(mistakes_are_placed),
         cmocka_unit_test(the_secret_comes_from_the_environment),
         cmocka_unit_test(the_secret_comes_from_a_private_file),

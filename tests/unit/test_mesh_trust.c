@@ -188,7 +188,12 @@ static void test_forged_refusals_do_not_part_two_nodes(void **state)
     assert_int_equal(rig_open(rig_conn(&rig, N), &self), 0);
     assert_int_equal(rig_carry(rig_conn(&rig, N)), 0);
     assert_non_null(provider(&rig));
+    assert_int_not_equal(rig_conn(&rig, N)->find_token,
+                         0); /* the nodes that it knows are missing */
     assert_int_equal(rig.n_joined, 1);
+    assert_int_equal(rig.n_connected, 0);
+    assert_int_equal(rig.n_waiting, 0);
+    assert_int_equal(rig.join_error.code, FLATEND_EDENIED);
     rig_deinit(&rig);
 }
 

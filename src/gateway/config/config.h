@@ -70,8 +70,9 @@ struct fe_config_acme {
 /* The node's identity, and which peers it trusts. */
 struct fe_config_mesh {
     FE_CONFIG_MESH_KEYS(FE_CONFIG_MEMBER)
-    struct fe_toml_pos key_pos; /* of `key_path`, if that is given */
-    char *secret;               /* NULL: none */
+    bool has_reconnect_attempts; /* given in the file */
+    struct fe_toml_pos key_pos;  /* of `key_path`, if that is given */
+    char *secret;                /* NULL: none */
     size_t secret_len;
     const struct flatend_service_rule *rules;
     size_t n_rules;

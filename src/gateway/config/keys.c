@@ -9,6 +9,7 @@
 #define PLACE_LIST(object, m)            PLACE_N(object, m), .pos_offset = offsetof(struct object, m##_pos)
 #define PLACE_FLAG(object, m)            PLACE(object, m)
 #define PLACE_INTEGER(object, m)         PLACE(object, m)
+#define PLACE_FACTOR(object, m)          PLACE(object, m)
 #define PLACE_DURATION(object, m)        PLACE(object, m)
 #define PLACE_SIZE(object, m)            PLACE(object, m)
 #define PLACE_STRING(object, m)          PLACE(object, m)

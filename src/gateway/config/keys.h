@@ -29,6 +29,8 @@ enum {
     FE_CONFIG_MESH_SERVICES_MAX = 4096,
     FE_CONFIG_CONTACTS_MAX = 16,
     FE_CONFIG_DEAD_AFTER_MAX_MS = 24 * 60 * 60 * 1000,
+    FE_CONFIG_RECONNECT_MAX_MS = 24 * 60 * 60 * 1000,
+    FE_CONFIG_RECONNECT_ATTEMPTS_MAX = 1000 * 1000,
     FE_CONFIG_HEADER_SIZE_MIN = 1024,
     FE_CONFIG_HEADER_SIZE_MAX = 16 << 20,
 };
@@ -94,8 +96,29 @@ enum {
     KEY("allow", PUBLIC_KEYS, allowed, .initial_text = "all",                                      \
         .line = "the public keys of the nodes that may connect")                                   \
     KEY("peers", STRINGS, peers, .initial_text = "none",                                           \
-        .line = "nodes to join at start, `\"host:port\"` or `\"unix:/path\"`; with `\"KEY@\"` in " \
-                "front only the node with that key is accepted")                                   \
+        .line =                                                                                    \
+            "nodes to join at start, `\"host:port\"` or `\"unix:/path\"`; with `\"KEY@\"` in "     \
+            "front only the node with that key is accepted. They are dialed until they answer, "   \
+            "and again when they are lost")                                                        \
+    KEY("reconnect_attempts", INTEGER, reconnect_attempts,                                         \
+        .initial_text = "no end for `peers`; 8 for nodes of which others tell",                    \
+        .max = FE_CONFIG_RECONNECT_ATTEMPTS_MAX, .noun = "a number of attempts",                   \
+        .line =                                                                                    \
+            "how often an address is dialed again before it is given up; the first time after "    \
+            "a loss at once. `0`: never")                                                          \
+    KEY("reconnect_min", DURATION, reconnect_min_ms, .initial = 500,                               \
+        .max = FE_CONFIG_RECONNECT_MAX_MS,                                                         \
+        .line = "the first interval: an attempt comes after a random part of it")                  \
+    KEY("reconnect_factor", FACTOR, reconnect_factor, .initial = 125, .min = 100, .max = 100000,   \
+        .line = "how much longer each interval is than the one before")                            \
+    KEY("reconnect_max", DURATION, reconnect_max_ms, .initial = 1000,                              \
+        .max = FE_CONFIG_RECONNECT_MAX_MS, .line = "the longest interval")                         \
+    KEY("start_timeout", DURATION, start_timeout_ms, .initial = 5000,                              \
+        .max = FE_CONFIG_RECONNECT_MAX_MS,                                                         \
+        .line = "how long no peer may answer before the gateway says that it has started without") \
+    KEY("start_needs_peer", FLAG, start_needs_peer,                                                \
+        .line = "without a peer in this time, or with one that rejects it, the gateway ends with " \
+                "status 1")                                                                        \
     KEY("dead_after", DURATION, dead_after_ms, .initial = 15 * 1000,                               \
         .max = FE_CONFIG_DEAD_AFTER_MAX_MS,                                                        \
         .line =                                                                                    \
@@ -200,6 +223,7 @@ struct fe_config_redirect {
  * item was given. What is in a table of its own has no member: the struct says how it is kept. */
 #define FE_CONFIG_MEMBER_FLAG(m)          bool m;
 #define FE_CONFIG_MEMBER_INTEGER(m)       unsigned m;
+#define FE_CONFIG_MEMBER_FACTOR(m)        double m;
 #define FE_CONFIG_MEMBER_DURATION(m)      uint64_t m;    /* milliseconds */
 #define FE_CONFIG_MEMBER_SIZE(m)          uint64_t m;    /* bytes */
 #define FE_CONFIG_MEMBER_STRING(m)        const char *m; /* NULL: not given, and without a default */

@@ -175,6 +175,25 @@ static int check_peers(const struct fe_config_reader *r, const struct fe_config_
     return 0;
 }
 
+/* One bound that is given takes the other's default along; two that are have to fit. */
+static int check_intervals(const struct fe_config_reader *r,
+                           const struct fe_config_mesh_given *given, struct fe_config_mesh *mesh)
+{
+    const bool is_outside = mesh->reconnect_min_ms > mesh->reconnect_max_ms;
+
+    if (is_outside && given->reconnect_min_ms != NULL && given->reconnect_max_ms != NULL) {
+        return fe_config_fail(r, FLATEND_EINVAL, given->reconnect_max_ms->pos,
+                              "'reconnect_max' is less than 'reconnect_min'");
+    }
+    if (is_outside && given->reconnect_min_ms != NULL) {
+        mesh->reconnect_max_ms = mesh->reconnect_min_ms;
+    } else if (is_outside) {
+        mesh->reconnect_min_ms = mesh->reconnect_max_ms;
+    }
+    mesh->has_reconnect_attempts = given->reconnect_attempts != NULL;
+    return 0;
+}
+
 int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_value *table,
                         struct fe_config_mesh *mesh)
 {
@@ -187,6 +206,9 @@ int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_v
     }
     if (code == 0) {
         code = read_rules(r, given.services, mesh);
+    }
+    if (code == 0) {
+        code = check_intervals(r, &given, mesh);
     }
     return code != 0 ? code : check_peers(r, mesh);
 }

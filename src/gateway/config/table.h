@@ -14,6 +14,7 @@ struct fe_config_reader {
 enum fe_key_type {
     FE_KEY_FLAG,
     FE_KEY_INTEGER,
+    FE_KEY_FACTOR, /* an integer or a float; default and bounds are in hundredths */
     FE_KEY_DURATION,
     FE_KEY_SIZE,
     FE_KEY_STRING, /* not empty, without NUL; so are the texts of all types below */

@@ -105,6 +105,7 @@ void convert(const toml::node &node, fe_arena *arena, fe_toml_value *value)
         break;
     case toml::node_type::floating_point:
         value->type = FE_TOML_FLOAT;
+        value->number = node.as_floating_point()->get();
         break;
     case toml::node_type::date:
         value->type = FE_TOML_DATE;

@@ -24,8 +24,8 @@ enum fe_toml_type {
     FE_TOML_STRING,
     FE_TOML_INTEGER,
     FE_TOML_BOOLEAN,
-    FE_TOML_FLOAT, /* these four without their value: nothing here is configured with them */
-    FE_TOML_DATE,
+    FE_TOML_FLOAT,
+    FE_TOML_DATE, /* these three without their value: nothing here is configured with them */
     FE_TOML_TIME,
     FE_TOML_DATE_TIME,
 };
@@ -40,6 +40,7 @@ struct fe_toml_value {
     struct fe_toml_value *items;
     struct fe_view string; /* UTF-8, may hold NUL */
     int64_t integer;
+    double number; /* of a float */
     bool boolean;
 };
 

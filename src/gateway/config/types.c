@@ -69,6 +69,24 @@ static int read_integer(const struct reading *g, unsigned *number)
     return 0;
 }
 
+static int read_factor(const struct reading *g, double *factor)
+{
+    const bool is_integer = g->value->type == FE_TOML_INTEGER;
+    const double min = (double)g->key->min / 100;
+    const double max = (double)g->key->max / 100;
+    const int code = is_integer ? 0 : expect(g, FE_TOML_FLOAT, "a factor such as 1.25");
+
+    if (code != 0) {
+        return code;
+    }
+    *factor = is_integer ? (double)g->value->integer : g->value->number;
+    if (!(*factor >= min && *factor <= max)) { /* a NaN is none either */
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                              "expected a factor from %g to %g", min, max);
+    }
+    return 0;
+}
+
 static int fail_duration(const struct reading *g, const char *bound, uint64_t ms)
 {
     char text[FE_DURATION_TEXT_MAX];
@@ -454,6 +472,8 @@ int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_
         return read_flag(&g, place);
     case FE_KEY_INTEGER:
         return read_integer(&g, place);
+    case FE_KEY_FACTOR:
+        return read_factor(&g, place);
     case FE_KEY_DURATION:
         return read_duration(&g, place);
     case FE_KEY_SIZE:

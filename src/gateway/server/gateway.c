@@ -119,6 +119,13 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     return code != 0 ? code : open_acceptors(started, err);
 }
 
+void fe_gateway_on_failure(struct fe_gateway *gateway,
+                           void (*fn)(void *arg, const struct flatend_error *why), void *arg)
+{
+    gateway->on_failed = fn;
+    gateway->failed_arg = arg;
+}
+
 /* ---- stopping -------------------------------------------------------------------------------- */
 
 static void enter_stopped(struct fe_gateway *gateway)

@@ -18,6 +18,11 @@ struct fe_gateway;
 int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const struct fe_log *log,
                      struct fe_gateway **gateway, struct flatend_error *err) FE_MUST_USE;
 
+/* `fn` comes, at most once and later, when the gateway cannot go on as the configuration demands:
+ * `mesh.start_needs_peer`. It may stop the gateway. Right after fe_gateway_start. */
+void fe_gateway_on_failure(struct fe_gateway *gateway,
+                           void (*fn)(void *arg, const struct flatend_error *why), void *arg);
+
 /* Stops listening, lets running exchanges finish within each listener's `timeout.shutdown`, then
  * closes everything; `on_stopped` comes once, later. A second call before that resets what still
  * runs; the callback is then that of the second call. */

@@ -39,6 +39,8 @@ struct fe_gateway {
     struct fe_tls_tickets *tickets;
     struct fe_timer poll_timer; /* at the certificates */
     uint64_t rotate_ms;         /* when tickets get their next key */
+    void (*on_failed)(void *arg, const struct flatend_error *why); /* NULL: nothing is told */
+    void *failed_arg;
     void (*on_stopped)(void *arg);
     void *stopped_arg;
 };

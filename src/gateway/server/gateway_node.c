@@ -13,11 +13,19 @@ static void on_node_started(void *arg, int code)
 {
     struct fe_gateway *gateway = arg;
 
-    if (code !=
-        0) { /* peers of the configuration that do not answer: others may come by themselves */
-        fe_log(&gateway->log, FLATEND_LOG_ERROR, "Not connected to any peer: %s.",
-               flatend_strerror(code));
+    if (code == 0) {
+        return;
     }
+    if (gateway->config->mesh.start_needs_peer && gateway->on_failed != NULL) {
+        struct flatend_error why;
+
+        (void)fe_err_set(&why, code, "join the mesh: %.230s", fe_node_start_error(gateway->node));
+        gateway->on_failed(gateway->failed_arg, &why);
+        return;
+    }
+    /* Peers of the configuration that reject it: others may come by themselves. */
+    fe_log(&gateway->log, FLATEND_LOG_ERROR, "Not connected to any peer: %s.",
+           fe_node_start_error(gateway->node));
 }
 
 /* The identity of the configuration, made on the first start; or one for this time only. */
@@ -62,6 +70,14 @@ static int make_node(struct fe_gateway *gateway, const struct flatend_secret_key
     options.service_rules = mesh->rules;
     options.n_service_rules = mesh->n_rules;
     options.dead_after_ms = (unsigned)mesh->dead_after_ms;
+    if (mesh->has_reconnect_attempts) {
+        options.reconnect_attempts = (int)mesh->reconnect_attempts;
+    }
+    options.reconnect_backoff_factor = mesh->reconnect_factor;
+    options.reconnect_backoff_min_ms = (unsigned)mesh->reconnect_min_ms;
+    options.reconnect_backoff_max_ms = (unsigned)mesh->reconnect_max_ms;
+    options.start_timeout_ms = (unsigned)mesh->start_timeout_ms;
+    options.start_flags = mesh->start_needs_peer ? FLATEND_START_NEEDS_PEER : 0;
     options.log = gateway->log.fn;
     options.log_arg = gateway->log.arg;
     options.log_level = gateway->log.level;

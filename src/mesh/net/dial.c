@@ -1,11 +1,13 @@
 /* An address that this node dials, and dials again when the peer is lost.
  *
- * Happy path: dial, the link is ready, stay. When the link is lost: wait, dial, and so on, until
- * the peer answers or the attempts are used up.
+ * Happy path: dial, the link is ready, stay. When the link is lost: dial at once, then wait, dial,
+ * and so on, until the peer answers or the attempts are used up. An address that somebody has
+ * configured has attempts without end, unless the configuration says how many.
  *
  * Failure modes: an address that discovery has heard of and that never answered is forgotten at
  * once; one that rejects this node is retried after a minute; without memory for the timer the
  * address is dropped. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -48,23 +50,63 @@ static unsigned at_most(unsigned ms, unsigned limit)
     return ms < limit ? ms : limit;
 }
 
-/* From `min`, growing by `factor` up to `max`; anywhere between `min` and that, so that the nodes
- * that lost one peer at once do not come back all at once. */
-static unsigned delay_before(struct fe_mesh *mesh, unsigned n_attempts)
+static unsigned longest_interval(const struct fe_mesh *mesh)
+{
+    return at_most(mesh->config.reconnect_backoff_max_ms, DELAY_MAX_MS);
+}
+
+/* The interval grows from `min` by `factor` up to `max`; the delay is anything up to it (full
+ * jitter), so that the nodes that lost one peer at once do not come back all at once. */
+static unsigned delay_before(struct fe_mesh *mesh, const struct fe_dial *dial)
 {
     const struct fe_mesh_config *config = &mesh->config;
-    unsigned max = at_most(config->reconnect_backoff_max_ms, DELAY_MAX_MS);
-    unsigned min = at_most(config->reconnect_backoff_min_ms, max);
-    double delay = min;
+    unsigned max = longest_interval(mesh);
+    double interval = at_most(config->reconnect_backoff_min_ms, max);
 
-    for (unsigned i = 0; i < n_attempts && delay < max; i++) {
-        delay *= config->reconnect_backoff_factor;
+    for (unsigned i = 0; i < dial->n_waits && interval < max; i++) {
+        interval *= config->reconnect_backoff_factor;
     }
-    if (delay > max) {
-        delay = max;
+    if (interval > max) {
+        interval = max;
     }
-    FE_ASSERT(delay >= min, "a delay grows");
-    return min + fe_rng_below(&mesh->rng, (unsigned)delay - min + 1);
+    if (dial->n_attempts >= FE_MESH_ATTEMPTS && interval < FE_MESH_INTERVAL_MIN_MS) {
+        interval = FE_MESH_INTERVAL_MIN_MS;
+    }
+    return fe_rng_below(&mesh->rng, (unsigned)interval + 1);
+}
+
+/* UINT_MAX: for ever. */
+static unsigned n_allowed(const struct fe_dial *dial)
+{
+    const int n = dial->mesh->config.reconnect_attempts;
+
+    if (n == FLATEND_RECONNECT_UNSET) {
+        return dial->is_configured ? UINT_MAX : FE_MESH_ATTEMPTS;
+    }
+    return n > 0 ? (unsigned)n : 0;
+}
+
+enum flatend_log_level fe_dial_log_level(const struct fe_dial *dial, enum flatend_log_level level)
+{
+    return dial->n_attempts > FE_MESH_ATTEMPTS ? FLATEND_LOG_DEBUG : level;
+}
+
+/* "refused by 10.0.0.2:9000: a mesh secret is required", "connect 10.0.0.2:9000: timed out". */
+void fe_dial_note_failure(struct fe_dial *dial, int code, const char *text)
+{
+    const bool is_met = dial->link != NULL && dial->link->has_session;
+    const char *before = is_met ? "" : "connect ";
+    char addr[FE_ADDR_TEXT_MAX];
+
+    if (code == FLATEND_EDENIED && dial->is_refused_by_us) {
+        before = "rejected ";
+    } else if (code == FLATEND_EDENIED || (code == FLATEND_EREFUSED && is_met)) {
+        before = "refused by ";
+    }
+    (void)fe_err_set(&dial->why, code, "%s%s: %s", before, fe_addr_format(&dial->addr, addr), text);
+    if (dial->seed != FE_SEED_RESOLVED) {
+        fe_join_on_failure(dial->mesh, &dial->why);
+    }
 }
 
 static void settle(struct fe_dial *dial, bool is_connected)
@@ -100,39 +142,70 @@ static void give_up(struct fe_dial *dial)
     fe_dial_give_up(dial);
 }
 
-/* Waits for the next attempt, or gives up. */
-static void retry(struct fe_dial *dial)
+/* The first attempts have a line each; then there is one from time to time, with the reason. */
+static void log_retry(struct fe_dial *dial, unsigned delay_ms)
 {
     struct fe_mesh *mesh = dial->mesh;
-    int n_allowed = mesh->config.reconnect_attempts;
+    const uint64_t now_ms = mesh->now_ms(mesh->now_arg);
     char addr[FE_ADDR_TEXT_MAX];
     char text[DELAY_TEXT_MAX];
-    unsigned delay_ms;
 
-    if (mesh->state != FE_MESH_RUNNING || !dial->is_persistent) {
-        fe_dial_give_up(dial);
-        return;
-    }
-    if (n_allowed <= 0) {
-        give_up(dial);
-        return;
-    }
     fe_addr_format(&dial->addr, addr);
-    if (dial->n_attempts == (unsigned)n_allowed) {
-        fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %d times reconnecting to %s. Giving up.",
-               n_allowed, addr);
-        give_up(dial);
-        return;
+    if (dial->is_refused) {
+        fe_log(&mesh->log, FLATEND_LOG_INFO,
+               dial->is_refused_by_us ? "Rejected %s: not allowed; retrying in %s."
+                                      : "Rejected by %s: not allowed; retrying in %s.",
+               addr, format_delay(delay_ms, text));
+    } else if (dial->n_attempts < FE_MESH_ATTEMPTS) {
+        fe_log(&mesh->log, FLATEND_LOG_INFO, "Trying to reconnect to %s. Sleeping for %s.", addr,
+               format_delay(delay_ms, text));
+    } else if (dial->n_attempts == FE_MESH_ATTEMPTS || now_ms - dial->logged_ms >= FE_MESH_LOG_MS) {
+        dial->logged_ms = now_ms;
+        fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %u times reconnecting to %s: %s. Trying on.",
+               dial->n_attempts, addr,
+               dial->why.code != 0 ? dial->why.text : "the connection was lost");
     }
+}
+
+/* What was there a moment ago is most likely there again: a link that broke, a restart. */
+static bool take_at_once(struct fe_dial *dial)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    const uint64_t now_ms = mesh->now_ms(mesh->now_arg);
+    unsigned pause_ms = longest_interval(mesh);
+
+    if (pause_ms < FE_MESH_AT_ONCE_MS) {
+        pause_ms = FE_MESH_AT_ONCE_MS;
+    }
+    if (dial->was_at_once && now_ms - dial->at_once_ms < pause_ms) {
+        return false;
+    }
+    dial->was_at_once = true;
+    dial->at_once_ms = now_ms;
+    return true;
+}
+
+static void wait_for_next(struct fe_dial *dial, bool is_at_once)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    unsigned delay_ms = 0;
+
     FE_ASSERT(dial->link == NULL, "a dial has a link, or waits for the next");
-    delay_ms = dial->is_refused ? FE_MESH_REFUSED_MS : delay_before(mesh, dial->n_attempts);
-    fe_log(&mesh->log, FLATEND_LOG_INFO,
-           !dial->is_refused        ? "Trying to reconnect to %s. Sleeping for %s."
-           : dial->is_refused_by_us ? "Rejected %s: not allowed; retrying in %s."
-                                    : "Rejected by %s: not allowed; retrying in %s.",
-           addr, format_delay(delay_ms, text));
+    dial->is_away = dial->is_away || !is_at_once;
+    if (dial->is_refused) {
+        delay_ms = FE_MESH_REFUSED_MS;
+    } else if (!is_at_once) {
+        delay_ms = delay_before(mesh, dial);
+        dial->n_waits++;
+    }
+    if (!is_at_once || dial->is_refused) {
+        log_retry(dial, delay_ms);
+    }
     if (fe_mesh_start_timer(mesh, &dial->timer, delay_ms) != 0) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN, "Cannot reconnect to %s: out of memory.", addr);
+        char addr[FE_ADDR_TEXT_MAX];
+
+        fe_log(&mesh->log, FLATEND_LOG_WARN, "Cannot reconnect to %s: out of memory.",
+               fe_addr_format(&dial->addr, addr));
         give_up(dial);
         return;
     }
@@ -145,18 +218,52 @@ static void retry(struct fe_dial *dial)
     }
 }
 
+/* Waits for the next attempt, or gives up. */
+static void retry(struct fe_dial *dial, bool is_lost)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    const unsigned n_max = n_allowed(dial);
+    char addr[FE_ADDR_TEXT_MAX];
+
+    if (mesh->state != FE_MESH_RUNNING || !dial->is_persistent) {
+        fe_dial_give_up(dial);
+        return;
+    }
+    if (n_max == 0) {
+        give_up(dial);
+        return;
+    }
+    if (dial->n_attempts >= n_max) {
+        fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %u times reconnecting to %s. Giving up.", n_max,
+               fe_addr_format(&dial->addr, addr));
+        give_up(dial);
+        return;
+    }
+    wait_for_next(dial, is_lost && take_at_once(dial));
+}
+
+static void dial_now(struct fe_dial *dial)
+{
+    const int code = fe_link_dial(dial);
+
+    if (code != 0) {
+        fe_dial_note_failure(dial, code, flatend_strerror(code));
+        retry(dial, false);
+    }
+}
+
 static void on_timer(struct fe_timer *timer)
 {
     struct fe_dial *dial = FE_CONTAINER_OF(timer, struct fe_dial, timer);
     struct fe_mesh *mesh = dial->mesh;
 
     /* A rejection is a reply: the count of attempts starts again. */
+    dial->n_waits = dial->is_refused ? 0 : dial->n_waits;
     dial->n_attempts = dial->is_refused ? 0 : dial->n_attempts + 1;
     dial->is_refused = false;
+    dial->is_refused_by_us = false;
     dial->state = FE_DIAL_DIALING;
-    if (fe_link_dial(dial) != 0) {
-        retry(dial);
-    }
+    dial_now(dial);
     FE_CHECK(fe_mesh_check(mesh));
 }
 
@@ -199,32 +306,43 @@ int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed)
     if (dial == NULL) {
         return FLATEND_ENOMEM;
     }
+    dial->is_configured = true;
     dial->is_persistent = true;
     dial->seed = FE_SEED_UNTRIED;
     dial->is_pinned = seed->is_pinned;
     memcpy(dial->key, seed->key, FE_KEY_LEN);
-    if (fe_link_dial(dial) != 0) {
-        retry(dial);
-    }
+    dial_now(dial);
     return 0;
 }
 
 void fe_dial_on_ready(struct fe_dial *dial)
 {
+    bool was_away;
+
     FE_ASSERT(dial->link != NULL && dial->state == FE_DIAL_DIALING, "a dial connects once");
     dial->state = FE_DIAL_CONNECTED;
     dial->is_persistent = true;
+    was_away = dial->is_away;
+    dial->is_away = false;
     dial->n_attempts = 0;
+    dial->n_waits = 0;
+    dial->why = (struct flatend_error){0};
     dial->is_proven = dial->link->peer.is_proven;
     memcpy(dial->last_key, dial->link->peer.id.public_key, FE_KEY_LEN);
-    settle(dial, true);
+    if (dial->seed != FE_SEED_RESOLVED) {
+        settle(dial, true);
+    } else if (dial->is_configured && was_away) {
+        fe_join_on_return(dial->mesh);
+    }
 }
 
 void fe_dial_on_lost(struct fe_dial *dial)
 {
+    const bool is_lost = dial->state == FE_DIAL_CONNECTED;
+
     FE_ASSERT(dial->state != FE_DIAL_WAITING, "only what was connected is lost");
     dial->link = NULL;
-    retry(dial);
+    retry(dial, is_lost);
 }
 
 struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr)

@@ -35,6 +35,13 @@ enum {
     /* From a rejection to the next attempt. The result will rarely differ, but an attacker on the
        path can forge a rejection, which must not separate two nodes permanently. */
     FE_MESH_REFUSED_MS = 60000,
+    FE_MESH_LOG_MS = 30000, /* between two lines about an address that does not come back */
+    /* After FE_MESH_ATTEMPTS the interval is no shorter than this, whatever the options say: what
+     * is repeated for ever must not keep a processor busy. */
+    FE_MESH_INTERVAL_MIN_MS = 100,
+    /* After a loss an address is dialed at once, but no more often than this (or the longest
+     * interval): a peer that accepts and hangs up must not be dialed in a loop. */
+    FE_MESH_AT_ONCE_MS = 1000,
     /* Output that may wait on one link. Bodies stop long before (FE_SESSION_OUT_MAX); this is the
      * heads that may be sent behind them, of which the first fills the output, with room for what
      * frames them. A peer that makes us answer more than that does not read its answers. */
@@ -196,7 +203,7 @@ enum fe_seed_state {
  *  ─────▶ DIALING ─────────────────────▶ CONNECTED
  *          │   ▲ timer                       │
  *     lost ▼   │             lost            │
- *         WAITING ◀──────────────────────────┘
+ *         WAITING ◀──────────────────────────┘ at once, the first time
  *          │ no attempt left, not to be kept, the mesh drains or closes
  *          ▼
  *       (freed)
@@ -214,14 +221,21 @@ struct fe_dial {
     struct fe_link *link; /* DIALING, CONNECTED */
     enum fe_dial_state state;
     enum fe_seed_state seed;
-    bool is_persistent;    /* dialed again when lost: it was given to join, or has answered once */
+    bool is_configured;    /* given to join */
+    bool is_persistent;    /* dialed again when lost: it is configured, or has answered once */
     bool is_refused;       /* one side rejected the other: retried after a minute */
     bool is_refused_by_us; /* this one did */
     bool is_pinned;        /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     bool is_proven;               /* of the peer that was there last, and its key */
     uint8_t last_key[FE_KEY_LEN]; /* zero: there was none, or it has none */
-    unsigned n_attempts;          /* since it was lost */
+    unsigned n_attempts;          /* to dial it again, since it was lost or dialed first */
+    unsigned n_waits;             /* of them, not at once */
+    bool is_away;                 /* an attempt to dial it has failed since it was there */
+    bool was_at_once;             /* after an earlier loss, */
+    uint64_t at_once_ms;          /* then */
+    uint64_t logged_ms;           /* the last line about it, after FE_MESH_ATTEMPTS */
+    struct flatend_error why;     /* the last attempt has failed; code 0: none has */
     struct fe_timer timer;
 };
 
@@ -238,6 +252,12 @@ void fe_dial_free(struct fe_dial *dial);
 
 /* Gives the dial up for good, as fe_dial_free, and settles it if it is a seed. */
 void fe_dial_give_up(struct fe_dial *dial);
+
+/* Why this attempt fails: "connection refused", or what the peer has said. */
+void fe_dial_note_failure(struct fe_dial *dial, int code, const char *text);
+
+/* How loud a line about an attempt may be: LEVEL, or that of details once the log says less. */
+enum flatend_log_level fe_dial_log_level(const struct fe_dial *dial, enum flatend_log_level level);
 
 void fe_dial_on_ready(struct fe_dial *dial);
 void fe_dial_on_lost(struct fe_dial *dial);
@@ -294,10 +314,22 @@ struct fe_join {
     size_t n_unresolved; /* neither answered nor given up */
     size_t n_connected;
     bool is_discovery_due; /* an address has answered since the last discovery began */
+    bool is_grace_over;    /* those that are not tried yet are not waited for any more */
+    struct fe_timer grace;
+    struct fe_timer deadline;
+    struct flatend_error error; /* why an address has not answered: for on_joined */
 };
+
+void fe_join_init(struct fe_mesh *mesh);
 
 /* An address has failed for the first time, and will be tried again. */
 void fe_join_on_tried(struct fe_mesh *mesh);
+
+/* A seed has failed, and why. */
+void fe_join_on_failure(struct fe_mesh *mesh, const struct flatend_error *why);
+
+/* An address that was away for a while is back: those that discovery had found may be lost. */
+void fe_join_on_return(struct fe_mesh *mesh);
 
 /* An address has answered, or is given up; `is_first`: with its first try. */
 void fe_join_on_resolved(struct fe_mesh *mesh, bool is_first, bool is_connected);

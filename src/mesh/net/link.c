@@ -7,6 +7,7 @@
  * protocol or does not read its responses; memory runs out. Each closes this link only, with one
  * log line. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "ground/base/assert.h"
 #include "mesh/net/internal.h"
@@ -59,18 +60,39 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
            sender->ops->goaway(sender, link->peer.last_remote, reason, fe_view_str(err->text)) == 0;
 }
 
+/* What a peer says when it rejects us: its own words, without ours about them. */
+static const char *words_of(const char *text)
+{
+    static const char before[] = "rejected by the peer: ";
+
+    return strncmp(text, before, sizeof(before) - 1) == 0 ? text + sizeof(before) - 1 : text;
+}
+
+static void note_fault(struct fe_link *link, int code, const char *text)
+{
+    struct fe_dial *dial = link->dial;
+
+    if (code == FLATEND_EDENIED) {
+        dial->is_refused = true;
+        dial->is_refused_by_us = !(link->has_session && link->session.is_refused);
+    }
+    fe_dial_note_failure(dial, code, words_of(text));
+}
+
 void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *err)
 {
+    const char *text = err->text[0] != '\0' ? err->text : flatend_strerror(code);
+    enum flatend_log_level level = FLATEND_LOG_WARN;
     char name[FE_PEER_NAME_MAX];
 
     FE_ASSERT(code < 0 && is_open(link), "a link fails once, and for a reason");
-    if (code == FLATEND_EDENIED && link->dial != NULL) {
-        link->dial->is_refused = true;
-        link->dial->is_refused_by_us = !(link->has_session && link->session.is_refused);
+    if (link->dial != NULL) {
+        level = fe_dial_log_level(link->dial, level);
+        note_fault(link, code, text);
     }
     link->mesh->stats.failures++;
-    fe_log(&link->mesh->log, FLATEND_LOG_WARN, "Closed the connection to %s: %s.",
-           fe_link_name(link, name), err->text[0] != '\0' ? err->text : flatend_strerror(code));
+    fe_log(&link->mesh->log, level, "Closed the connection to %s: %s.", fe_link_name(link, name),
+           text);
     fe_link_close(link, tell_fault(link, code, err));
 }
 
@@ -79,8 +101,12 @@ static void log_unreached(const struct fe_link *link, int code)
 {
     char name[FE_PEER_NAME_MAX];
 
+    code = code != 0 ? code : FLATEND_ECLOSED;
+    if (link->dial != NULL) {
+        fe_dial_note_failure(link->dial, code, flatend_strerror(code));
+    }
     fe_log(&link->mesh->log, FLATEND_LOG_DEBUG, "Cannot connect to %s: %s.",
-           fe_link_name(link, name), flatend_strerror(code != 0 ? code : FLATEND_ECLOSED));
+           fe_link_name(link, name), flatend_strerror(code));
 }
 
 static void on_timer(struct fe_timer *timer)

@@ -59,6 +59,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     fe_registry_set_clock(&mesh->registry, mesh->now_ms, mesh->now_arg);
     fe_kad_table_init(&mesh->table, fe_mesh_key(mesh));
     fe_discovery_init(mesh);
+    fe_join_init(mesh);
     fe_self_link_init(&mesh->self, mesh);
     if (fe_self_link_offer(&mesh->self, mesh->config.self.services, mesh->config.self.n_services) !=
         0) {

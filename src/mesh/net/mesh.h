@@ -14,6 +14,10 @@ enum {
     FE_MESH_LINKS_MAX = 4096,     /* connections at once; more are closed on accept */
     FE_MESH_HANDSHAKE_MS = 10000, /* from connected to the peer's Handshake */
     FE_MESH_BOOTSTRAP_LINKS = 16, /* peers asked at once while discovering */
+    /* Attempts to reach an address that discovery has found, unless the configuration says how
+     * many; and after so many the log says less. */
+    FE_MESH_ATTEMPTS = 8,
+    FE_MESH_GRACE_MS = 100, /* from the first address that answers, for the others */
 };
 
 /* An address to join the mesh at, and the key that its node must prove. */
@@ -27,10 +31,22 @@ struct fe_mesh_config {
     struct fe_self self;
     bool provides_to_itself; /* its own services are among the registry's providers */
     unsigned dead_after_ms;  /* a peer that was silent for so long, though probed; 0: never */
+    /* FLATEND_RECONNECT_UNSET: for ever at the addresses of fe_mesh_join, else FE_MESH_ATTEMPTS. */
     int reconnect_attempts;
     double reconnect_backoff_factor;
     unsigned reconnect_backoff_min_ms;
     unsigned reconnect_backoff_max_ms;
+    unsigned join_timeout_ms; /* on_joined comes after this at the latest */
+};
+
+/* What has become of fe_mesh_join when on_joined comes. */
+struct fe_join_result {
+    size_t n_addrs;
+    size_t n_connected;
+    size_t n_waiting; /* neither have answered, nor are given up: they are dialed on */
+    /* Why an address has not answered, if one has not: code 0 else. A rejection rather than
+     * anything else. */
+    struct flatend_error error;
 };
 
 enum fe_mesh_news {
@@ -54,8 +70,8 @@ struct fe_mesh_ops {
     /* A request for one of our services; accept the stream before returning to take it. */
     void (*on_request)(void *arg, struct fe_peer *peer, struct fe_stream *stream,
                        struct fe_names services, struct fe_headers headers);
-    /* fe_mesh_join is complete: how many of its addresses answered, of how many. */
-    void (*on_joined)(void *arg, size_t n_connected, size_t n_addrs);
+    /* fe_mesh_join is complete. `result` lives for the call. */
+    void (*on_joined)(void *arg, const struct fe_join_result *result);
     /* fe_mesh_drain has reached every peer: no request is on its way here any more. */
     void (*on_drained)(void *arg);
     /* fe_mesh_close is complete: no link is left. */
@@ -85,8 +101,10 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
 void fe_mesh_free(struct fe_mesh *mesh);
 
 /* Dials the addresses, shakes hands, discovers from there. Once. on_joined comes later, exactly
- * once: when each address has answered or all its attempts have failed, and discovery has come to
- * an end, or when the mesh drains or closes. FLATEND_ESTATE, FLATEND_ENOMEM. */
+ * once: when the first address has answered and the discovery from there has come to an end (other
+ * addresses have FE_MESH_GRACE_MS to be part of that), when all of them are given up or have
+ * rejected this node, after `join_timeout_ms`, or when the mesh drains or closes. Addresses without
+ * an answer are dialed on. FLATEND_ESTATE, FLATEND_ENOMEM. */
 int fe_mesh_join(struct fe_mesh *mesh, const struct fe_seed *seeds, size_t n) FE_MUST_USE;
 
 /* What this node offers from now on: borrowed, as the services of the configuration were. Peers are

@@ -18,6 +18,9 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
                      void (*on_started)(void *arg, int code), void *arg,
                      struct flatend_error *error) FE_MUST_USE;
 
+/* Within `on_started` with a failure: why. */
+const char *fe_node_start_error(const struct flatend_node *node);
+
 /* Drains and closes, once; `on_closed` comes later. After it, also from within, flatend_node_free.
  * A node that was never started may be freed as it is. */
 void fe_node_close_on(struct flatend_node *node, void (*on_closed)(void *arg), void *arg);

@@ -9,6 +9,7 @@ enum {
     BACKOFF_FACTOR_MAX = 1000,
     BACKOFF_MS_MAX = 24 * 60 * 60 * 1000,
     DEAD_AFTER_MS_MAX = BACKOFF_MS_MAX,
+    START_TIMEOUT_MS_MAX = BACKOFF_MS_MAX,
     SERVICE_FLAGS = FLATEND_SERVICE_INLINE | FLATEND_SERVICE_STREAMING,
 };
 
@@ -40,6 +41,13 @@ static int check_numbers(const struct flatend_options *options, struct flatend_e
         return fe_err_set(error, FLATEND_EINVAL, "dead_after_ms: must be at most %d",
                           DEAD_AFTER_MS_MAX);
     }
+    if (options->start_timeout_ms > START_TIMEOUT_MS_MAX) {
+        return fe_err_set(error, FLATEND_EINVAL, "start_timeout_ms: must be at most %d",
+                          START_TIMEOUT_MS_MAX);
+    }
+    if ((options->start_flags & ~(unsigned)FLATEND_START_NEEDS_PEER) != 0) {
+        return fe_err_set(error, FLATEND_EINVAL, "start_flags: unknown flags");
+    }
     if (options->handler_threads < 1 || options->handler_threads > FE_HANDLER_THREADS_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "handler_threads: must be from 1 to %d",
                           FE_HANDLER_THREADS_MAX);
@@ -59,6 +67,8 @@ static void copy_numbers(struct fe_settings *settings, const struct flatend_opti
     settings->dead_after_ms = options->dead_after_ms;
     settings->handler_threads = options->handler_threads;
     settings->shutdown_timeout_ms = options->shutdown_timeout_ms;
+    settings->start_timeout_ms = options->start_timeout_ms;
+    settings->start_needs_peer = (options->start_flags & FLATEND_START_NEEDS_PEER) != 0;
     settings->log = (struct fe_log){options->log, options->log_arg, options->log_level};
     settings->loop = options->loop;
 }
@@ -291,18 +301,11 @@ static int copy_services(struct fe_settings *settings, const struct flatend_opti
     return 0;
 }
 
-int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
-                     struct flatend_error *error)
+static int copy_all(struct fe_settings *settings, const struct flatend_options *options,
+                    struct flatend_error *error)
 {
-    int code = fe_options_check_size(options, error);
+    int code = check_numbers(options, error);
 
-    *settings = (struct fe_settings){0};
-    if (code != 0) {
-        return code;
-    }
-    fe_arena_init(&settings->arena, 0);
-    copy_numbers(settings, options);
-    code = check_numbers(options, error);
     if (code == 0) {
         code = copy_key(settings, options, error);
     }
@@ -318,6 +321,22 @@ int fe_settings_init(struct fe_settings *settings, const struct flatend_options 
     if (code == 0) {
         code = fe_settings_copy_trust(settings, options, error);
     }
+    return code;
+}
+
+int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
+                     struct flatend_error *error)
+{
+    struct flatend_options known;
+    int code = fe_options_read(options, &known, error);
+
+    *settings = (struct fe_settings){0};
+    if (code != 0) {
+        return code;
+    }
+    fe_arena_init(&settings->arena, 0);
+    copy_numbers(settings, &known);
+    code = copy_all(settings, &known, error);
     if (code != 0) {
         fe_settings_deinit(settings);
     }

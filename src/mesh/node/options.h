@@ -55,6 +55,8 @@ struct fe_settings {
     unsigned reconnect_backoff_max_ms;
     unsigned handler_threads;
     unsigned shutdown_timeout_ms;
+    unsigned start_timeout_ms;
+    bool start_needs_peer;
     struct fe_log log;
     struct uv_loop_s *loop;
 };
@@ -64,9 +66,10 @@ struct fe_settings {
 int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
                      struct flatend_error *error) FE_MUST_USE;
 
-/* Whether this library knows all that is set in them. FLATEND_EINVAL. */
-int fe_options_check_size(const struct flatend_options *options,
-                          struct flatend_error *error) FE_MUST_USE;
+/* The options as this library has them, whichever version they are of: what the application's does
+ * not have is as by default. FLATEND_EINVAL: this library does not know all that is set. */
+int fe_options_read(const struct flatend_options *options, struct flatend_options *known,
+                    struct flatend_error *error) FE_MUST_USE;
 
 /* One service, as it comes from outside: FLATEND_EINVAL, `error` says why. */
 int fe_service_check(const struct flatend_service *service,

@@ -1,7 +1,7 @@
 /* Starting, on the node's thread.
  *
- * Happy path: listen, make the mesh, look up host names, join; on_started when every address was
- * tried.
+ * Happy path: listen, make the mesh, look up host names, join; on_started when the first address
+ * has answered, or time is up.
  *
  * Failure modes: an address that cannot be listened on is returned at once. Names that do not
  * resolve and peers that do not answer count as addresses that did not answer; all of them:
@@ -35,19 +35,44 @@ static void finish_start(struct flatend_node *node, int code)
     on_started(node->started_arg, code);
 }
 
-static void on_joined(void *arg, size_t n_connected, size_t n_addrs)
+/* None has answered: why. */
+static int fail_to_join(struct flatend_node *node, const struct fe_join_result *result)
 {
-    struct flatend_node *node = arg;
     struct flatend_error *why = &node->start_error;
 
-    if (n_connected > 0 || n_addrs == 0) {
-        finish_start(node, 0);
-        return;
+    if (result->error.code != 0) {
+        *why = result->error;
     }
     if (why->code == 0) {
         (void)fe_err_set(why, FLATEND_EUNREACHABLE, "no peer reachable");
     }
-    finish_start(node, why->code);
+    if (result->n_waiting > 0) {
+        const struct flatend_error last = *why;
+
+        (void)fe_err_set(why, FLATEND_ETIMEDOUT, "no peer has answered in %u ms: %.200s",
+                         node->settings.start_timeout_ms, last.text);
+    }
+    return why->code;
+}
+
+static void on_joined(void *arg, const struct fe_join_result *result)
+{
+    struct flatend_node *node = arg;
+    const bool is_usable = result->n_connected > 0 || result->n_addrs == 0 ||
+                           (result->n_waiting > 0 && !node->settings.start_needs_peer);
+
+    if (result->n_connected == 0 && result->n_waiting > 0 && is_usable) {
+        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Started without a peer%s%s; trying on.",
+               result->error.code != 0 ? ": " : "", result->error.text);
+    }
+    finish_start(node, is_usable ? 0 : fail_to_join(node, result));
+}
+
+const char *fe_node_start_error(const struct flatend_node *node)
+{
+    const struct flatend_error *why = &node->start_error;
+
+    return why->text[0] != '\0' ? why->text : flatend_strerror(why->code);
 }
 
 static const struct fe_mesh_ops mesh_ops = {
@@ -87,6 +112,7 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         .reconnect_backoff_factor = settings->reconnect_backoff_factor,
         .reconnect_backoff_min_ms = settings->reconnect_backoff_min_ms,
         .reconnect_backoff_max_ms = settings->reconnect_backoff_max_ms,
+        .join_timeout_ms = settings->start_timeout_ms,
     };
     const struct fe_mesh_env env = {
         .transport = fe_node_transport(node),

@@ -18,16 +18,7 @@ struct io {
 static void on_open(void *owner, int code)
 {
     struct io *io = owner;
-    struct flatend_node *node = io->node;
 
-    if (code != 0 && node->on_started != NULL) {
-        char text[FE_ADDR_TEXT_MAX];
-        struct fe_addr addr;
-
-        fe_conn_peer_addr(io->conn, &addr);
-        (void)fe_err_set(&node->start_error, code, "connect %s: %s", fe_addr_format(&addr, text),
-                         flatend_strerror(code));
-    }
     if (!io->is_closing) {
         fe_link_on_open(io->link, code);
     }
