@@ -54,7 +54,7 @@ test("dies, returns, and our node comes back to it by itself", async (t) => {
     const address = program.child.spawnargs.at(-1);
     await peer.kill();
     await program.waitFor(`${address} has disconnected from you. Services: []`);
-    await program.waitFor(`Trying to reconnect to ${address}. Sleeping for 500ms.`);
+    await program.waitFor(`Trying to reconnect to ${address}. Sleeping for `);
 
     const again = await OldPeer.start(t, { publicAddr: address });
     await program.waitFor(`You are now connected to ${address}. Services: []`);
