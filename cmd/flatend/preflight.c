@@ -1,5 +1,6 @@
 /* What the configuration does not say, and what would still go wrong at start. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,24 +11,37 @@
 #include "ground/base/wipe.h"
 #include "ground/uv/conn.h"
 
+enum { PLACE_MAX = 512 };
+
+/* "config.toml:3:8", or only the file, for what stands on the command line or nowhere. */
+static const char *place_of(const char *path, struct fe_toml_pos pos, char place[PLACE_MAX])
+{
+    if (pos.line == 0) {
+        return path;
+    }
+    snprintf(place, PLACE_MAX, "%s:%u:%u", path, pos.line, pos.column);
+    return place;
+}
+
 static void preflight_addr(const struct fe_addr *addr, struct fe_toml_pos pos, const char *path,
                            const struct fe_log *log)
 {
     enum { PRIVILEGED_PORT = 1024 };
     char text[FE_ADDR_TEXT_MAX];
+    char buf[PLACE_MAX];
+    const char *const place = place_of(path, pos, buf);
     const int code = fe_listener_try(addr);
 
     fe_addr_format(addr, text);
     if (code == FLATEND_EACCESS && addr->family != FE_UNIX && addr->port < PRIVILEGED_PORT) {
         fe_log(log, FLATEND_LOG_WARN,
-               "%s:%u:%u: cannot listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE.",
-               path, pos.line, pos.column, text);
+               "%s: cannot listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE.",
+               place, text);
     } else if (code == FLATEND_EADDRINUSE) {
-        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: %s is already in use.", path, pos.line, pos.column,
-               text);
+        fe_log(log, FLATEND_LOG_WARN, "%s: %s is already in use.", place, text);
     } else if (code != 0) {
-        fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: cannot listen on %s: %s.", path, pos.line,
-               pos.column, text, flatend_strerror(code));
+        fe_log(log, FLATEND_LOG_WARN, "%s: cannot listen on %s: %s.", place, text,
+               flatend_strerror(code));
     }
 }
 
@@ -138,6 +152,7 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
     bool needs_state = false;
 
     preflight_secret_key(&config->mesh, path, log);
+    preflight_addr(&config->addr, config->addr_pos, path, log);
     fe_files_log_opening(config, FLATEND_LOG_WARN, log);
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_config_http *const http = &config->http[i];

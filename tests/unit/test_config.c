@@ -360,6 +360,59 @@ static void test_settle_takes_flags(void **state)
     fe_config_unref(config);
 }
 
+/* Where one of the two means all interfaces, neither can be left out. */
+static void test_settle_finds_overlaps(void **state)
+{
+    static const char *const cases[][3] = {
+        {":7", "127.0.0.1:7", "[::]:7 overlaps the node's own address, 127.0.0.1:7"},
+        {"127.0.0.1:7", ":7", "127.0.0.1:7 overlaps the node's own address, [::]:7"},
+        {"0.0.0.0:7", "10.0.0.1:7", "0.0.0.0:7 overlaps the node's own address, 10.0.0.1:7"},
+        {"[::1]:7", "0.0.0.0:7", NULL},
+        {":7", "127.0.0.1:8", NULL},
+        {":0", "127.0.0.1:0", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct flatend_error err;
+        struct fe_config *config;
+        struct fe_addr flags;
+        char text[128];
+
+        snprintf(text, sizeof(text), "[[http]]\naddrs = [\"%s\", \":9\"]\n", cases[i][0]);
+        config = parse(text);
+        assert_int_equal(fe_addr_parse(&flags, cases[i][1], NULL), 0);
+        if (cases[i][2] == NULL) {
+            assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &err), 0);
+            assert_int_equal(config->http->n_addrs, 2);
+        } else {
+            assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &err), FLATEND_EEXIST);
+            assert_memory_equal(err.text, "c:2:10: ", 8);
+            assert_string_equal(err.text + 8, cases[i][2]);
+        }
+        fe_config_unref(config);
+    }
+}
+
+/* Of one listener, what another address of it includes counts once. */
+static void test_addresses_that_are_included(void **state)
+{
+    struct fe_config *const config =
+        parse("[[http]]\naddrs = [\"127.0.0.1:1\", \"0.0.0.0:2\", \"0.0.0.0:1\", \"[::1]:1\", "
+              "\"[::]:2\", \"10.0.0.1:2\", \"[::]:1\", \"127.0.0.1:0\", \":0\", \"unix:/a\"]\n");
+    const struct fe_config_http *const http = config->http;
+
+    (void)state;
+    assert_int_equal(http->n_addrs, 5);
+    assert_addr(&http->addrs[0], "[::]:2");
+    assert_addr(&http->addrs[1], "[::]:1");
+    assert_addr(&http->addrs[2], "127.0.0.1:0");
+    assert_addr(&http->addrs[3], "[::]:0");
+    assert_addr(&http->addrs[4], "unix:/a");
+    assert_int_equal(http->addrs_pos[1].column, 86);
+    fe_config_unref(config);
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static void test_references(void **state)
@@ -405,6 +458,8 @@ int main(void)
         cmocka_unit_test(test_directory),
         cmocka_unit_test(test_settle_leaves_out_the_nodes_address),
         cmocka_unit_test(test_settle_takes_flags),
+        cmocka_unit_test(test_settle_finds_overlaps),
+        cmocka_unit_test(test_addresses_that_are_included),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_load),
     };

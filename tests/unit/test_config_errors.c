@@ -273,6 +273,16 @@ static void test_same_address(void **state)
         {"[[http]]\naddr = \"unix:x\"\n[[http]]\naddr = \"unix:x\"\n",
          "4:8: unix:x is already used by the [[http]] at 2:8"},
         {"[[http]]\n[[http]]\n", "2:1: [::]:80 is already used by the [[http]] at 1:1"},
+        {"[[http]]\naddr = \":1\"\n[[http]]\naddrs = [\":2\", \"127.0.0.1:1\"]\n",
+         "4:16: 127.0.0.1:1 overlaps [::]:1 of the [[http]] at 2:8"},
+        {"[[http]]\naddr = \"[::1]:1\"\n[[http]]\naddr = \":1\"\n",
+         "4:8: [::]:1 overlaps [::1]:1 of the [[http]] at 2:8"},
+        {"[[http]]\naddr = \"0.0.0.0:1\"\n[[http]]\naddr = \"[::]:1\"\n",
+         "4:8: [::]:1 overlaps 0.0.0.0:1 of the [[http]] at 2:8"},
+        {"[[http]]\naddr = \"127.0.0.1:1\"\n[[http]]\naddr = \"0.0.0.0:1\"\n",
+         "4:8: 0.0.0.0:1 overlaps 127.0.0.1:1 of the [[http]] at 2:8"},
+        {"[[http]]\naddr = \"0.0.0.0:1\"\n[[http]]\naddr = \"[::ffff:127.0.0.1]:1\"\n",
+         "4:8: 127.0.0.1:1 overlaps 0.0.0.0:1 of the [[http]] at 2:8"},
     };
     (void)state;
     CHECK(FLATEND_EEXIST, mistakes);

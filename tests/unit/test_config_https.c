@@ -272,6 +272,16 @@ static void test_mistakes(void **state)
            "[[http]]\naddr = \":80\"\n[[http]]\nhttps = true\nredirect_http = \":80\"\n"
            "domain = \"a.b\"\n",
            "config.toml:5:17: [::]:80 is already used by the [[http]] at 2:8");
+    refuse(
+        FLATEND_EEXIST,
+        "[[http]]\naddr = \":8080\"\n[[http]]\nhttps = true\nredirect_http = \"127.0.0.1:8080\"\n"
+        "domain = \"a.b\"\n",
+        "config.toml:5:17: 127.0.0.1:8080 overlaps [::]:8080 of the [[http]] at 2:8");
+    refuse(FLATEND_EEXIST,
+           "[[http]]\naddr = \":1\"\nhttps = true\nredirect_http = \"127.0.0.1:8080\"\n"
+           "domain = \"a.b\"\n[[http]]\naddr = \":2\"\nhttps = true\nredirect_http = \":8080\"\n"
+           "domain = \"a.b\"\n",
+           "config.toml:9:17: [::]:8080 overlaps 127.0.0.1:8080 of the [[http]] at 4:17");
 }
 
 static void test_bad_files(void **state)

@@ -57,7 +57,23 @@ static unsigned default_workers(void)
     return n < FE_CONFIG_WORKERS_MAX ? n : FE_CONFIG_WORKERS_MAX;
 }
 
-/* One address cannot be listened on twice: names the earlier listener. */
+int fe_config_fail_overlap(const struct fe_config_reader *r, const struct fe_addr *addr,
+                           struct fe_toml_pos pos, const struct fe_config_http *earlier, size_t k)
+{
+    const struct fe_toml_pos at = earlier->addrs_pos[k];
+    char text[FE_ADDR_TEXT_MAX];
+    char other[FE_ADDR_TEXT_MAX];
+
+    fe_addr_format(addr, text);
+    if (fe_addr_equal(addr, &earlier->addrs[k])) {
+        return fe_config_fail(r, FLATEND_EEXIST, pos, "%s is already used by the [[http]] at %u:%u",
+                              text, at.line, at.column);
+    }
+    return fe_config_fail(r, FLATEND_EEXIST, pos, "%s overlaps %s of the [[http]] at %u:%u", text,
+                          fe_addr_format(&earlier->addrs[k], other), at.line, at.column);
+}
+
+/* What one listener listens on, another one cannot. */
 static int check_addrs(const struct fe_config_reader *r, const struct fe_config *config,
                        const struct fe_config_http *later)
 {
@@ -65,13 +81,9 @@ static int check_addrs(const struct fe_config_reader *r, const struct fe_config 
         for (size_t i = 0; i < http->n_addrs * later->n_addrs; i++) {
             const size_t a = i / later->n_addrs;
             const size_t b = i % later->n_addrs;
-            char text[FE_ADDR_TEXT_MAX];
-            if (fe_addr_equal(&http->addrs[a], &later->addrs[b]) &&
-                !fe_addr_has_any_port(&later->addrs[b])) {
-                return fe_config_fail(r, FLATEND_EEXIST, later->addrs_pos[b],
-                                      "%s is already used by the [[http]] at %u:%u",
-                                      fe_addr_format(&later->addrs[b], text),
-                                      http->addrs_pos[a].line, http->addrs_pos[a].column);
+
+            if (fe_addr_overlaps(&http->addrs[a], &later->addrs[b])) {
+                return fe_config_fail_overlap(r, &later->addrs[b], later->addrs_pos[b], http, a);
             }
         }
     }
@@ -199,34 +211,72 @@ int fe_config_load(const char *path, struct fe_config **config, struct flatend_e
 
 /* ---- the node's address --------------------------------------------------------------------- */
 
+/* A redirect by default, which the configuration does not ask for. */
+static bool is_optional(const struct fe_config_http *http)
+{
+    return http->n_targets > 0 && !http->targets[0]->redirect.has_addr;
+}
+
+/* Whether the address is served, that at the index `k`. An address that is the node's own is left
+ * out, where others remain. */
+static int check_own(const struct fe_config_reader *r, const struct fe_config *config,
+                     const struct fe_config_http *http, size_t k, const struct fe_log *log)
+{
+    const struct fe_toml_pos pos = http->addrs_pos[k];
+    char text[FE_ADDR_TEXT_MAX];
+    char own[FE_ADDR_TEXT_MAX];
+
+    fe_addr_format(&http->addrs[k], text);
+    fe_addr_format(&config->addr, own);
+    if (!fe_addr_overlaps(&http->addrs[k], &config->addr)) {
+        return 0;
+    }
+    if (!is_optional(http) && !fe_addr_equal(&http->addrs[k], &config->addr)) {
+        return fe_config_fail(r, FLATEND_EEXIST, pos, "%s overlaps the node's own address, %s",
+                              text, own);
+    }
+    if (!is_optional(http) && http->n_addrs == 1) {
+        return fe_config_fail(r, FLATEND_EEXIST, pos, "%s is the node's own address", text);
+    }
+    fe_log(log, FLATEND_LOG_WARN, "%s:%u:%u: %s is the node's own address: not serving HTTP on it",
+           r->path, pos.line, pos.column, own);
+    return FLATEND_EADDRINUSE;
+}
+
+/* Leaves out what is the node's. */
+static int settle_addrs(const struct fe_config_reader *r, const struct fe_config *config,
+                        struct fe_config_http *http, const struct fe_log *log)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < http->n_addrs; k++) {
+        const int code = check_own(r, config, http, k, log);
+
+        if (code == FLATEND_EEXIST) {
+            return code;
+        }
+        if (code == 0) {
+            http->addrs[n] = http->addrs[k];
+            http->addrs_pos[n++] = http->addrs_pos[k];
+        }
+    }
+    FE_ASSERT(n <= http->n_addrs, "addresses are only left out");
+    http->n_addrs = n;
+    return 0;
+}
+
 int fe_config_finalize(struct fe_config *config, const char *path, const struct fe_addr *addr,
                        const struct fe_log *log, struct flatend_error *err)
 {
-    char text[FE_ADDR_TEXT_MAX];
+    struct flatend_error ignored;
+    const struct fe_config_reader r = {path, NULL, err != NULL ? err : &ignored};
+    int code = 0;
 
     if (!config->has_addr) {
         config->addr = *addr;
     }
-    fe_addr_format(&config->addr, text);
-    for (size_t i = 0; i < config->n_http && config->addr.port != 0; i++) {
-        struct fe_config_http *const http = &config->http[i];
-        size_t n = 0;
-        for (size_t k = 0; k < http->n_addrs; k++) {
-            const struct fe_toml_pos pos = http->addrs_pos[k];
-            if (!fe_addr_equal(&http->addrs[k], &config->addr)) {
-                http->addrs[n] = http->addrs[k];
-                http->addrs_pos[n++] = pos;
-            } else if (http->n_addrs == 1) {
-                return fe_err_set(err, FLATEND_EEXIST, "%s:%u:%u: %s is the node's own address",
-                                  path, pos.line, pos.column, text);
-            } else {
-                fe_log(log, FLATEND_LOG_WARN,
-                       "%s:%u:%u: %s is the node's own address: not serving HTTP on it", path,
-                       pos.line, pos.column, text);
-            }
-        }
-        FE_ASSERT(n <= http->n_addrs, "addresses are only left out");
-        http->n_addrs = n;
+    for (size_t i = 0; code == 0 && i < config->n_http; i++) {
+        code = settle_addrs(&r, config, &config->http[i], log);
     }
-    return 0;
+    return code;
 }

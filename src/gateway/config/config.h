@@ -109,7 +109,8 @@ int fe_config_parse(const char *path, struct fe_view text, struct fe_config **co
 
 /* Settles the node's address, before the configuration is used: the file's, else `addr`. An HTTP
  * address that is the node's own cannot be served and is left out, with a warning.
- * FLATEND_EEXIST: a listener would be left without any. */
+ * FLATEND_EEXIST: a listener would be left without any, or one of its addresses overlaps the node's
+ * by meaning all interfaces. */
 int fe_config_finalize(struct fe_config *config, const char *path, const struct fe_addr *addr,
                        const struct fe_log *log, struct flatend_error *err) FE_MUST_USE;
 

@@ -19,6 +19,12 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
 int fe_config_add_route(const struct fe_config_reader *r, struct fe_config_http *http,
                         size_t index) FE_MUST_USE;
 
+/* Fails at `pos`, where `addr` is asked for, because of the `k`-th address of an earlier listener.
+ * FLATEND_EEXIST. */
+int fe_config_fail_overlap(const struct fe_config_reader *r, const struct fe_addr *addr,
+                           struct fe_toml_pos pos, const struct fe_config_http *earlier,
+                           size_t k) FE_MUST_USE;
+
 /* The parameter that holds what is below a directory served at `pattern`. */
 struct fe_view fe_config_rest_of(struct fe_view pattern);
 

@@ -1,42 +1,22 @@
 /* Which addresses redirect to HTTPS: each is a listener of its own, made here. */
 #include <string.h>
 
+#include "gateway/config/http.h"
 #include "gateway/config/https.h"
 #include "ground/base/assert.h"
 
 enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
-/* Would the two listen on the same? An unspecified address is all of them. */
-static bool overlaps(const struct fe_addr *a, const struct fe_addr *b)
+/* What listens there, or on a part of it, and with which of its addresses; NULL: nothing. */
+static struct fe_config_http *find(struct fe_config *config, const struct fe_addr *addr,
+                                   size_t *index)
 {
-    if (a->port != b->port || fe_addr_has_any_port(a)) {
-        return false;
-    }
-    return fe_addr_equal(a, b) || fe_addr_is_unspecified(a) || fe_addr_is_unspecified(b);
-}
-
-/* The listener there, or NULL. */
-static const struct fe_config_http *find_listener(const struct fe_config *config, size_t n,
-                                                  const struct fe_addr *addr,
-                                                  struct fe_toml_pos *pos)
-{
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < config->n_http; i++) {
         for (size_t k = 0; k < config->http[i].n_addrs; k++) {
-            if (overlaps(&config->http[i].addrs[k], addr)) {
-                *pos = config->http[i].addrs_pos[k];
+            if (fe_addr_overlaps(&config->http[i].addrs[k], addr)) {
+                *index = k;
                 return &config->http[i];
             }
-        }
-    }
-    return NULL;
-}
-
-static struct fe_config_http *find_redirect(struct fe_config *config, size_t n_listeners,
-                                            const struct fe_addr *addr)
-{
-    for (size_t i = n_listeners; !fe_addr_has_any_port(addr) && i < config->n_http; i++) {
-        if (fe_addr_equal(&config->http[i].addrs[0], addr)) {
-            return &config->http[i];
         }
     }
     return NULL;
@@ -77,22 +57,19 @@ static int redirect_from(const struct fe_config_reader *r, struct fe_config *con
                          size_t n_listeners, const struct fe_config_http *target,
                          const struct fe_addr *addr)
 {
-    struct fe_config_http *const same = find_redirect(config, n_listeners, addr);
-    struct fe_toml_pos pos;
-    char text[FE_ADDR_TEXT_MAX];
+    size_t k;
+    struct fe_config_http *const same = find(config, addr, &k);
 
-    if (find_listener(config, n_listeners, addr, &pos) != NULL) {
-        if (!target->redirect.has_addr) {
-            return 0; /* a default, not configured: the address is used otherwise */
-        }
-        return fe_config_fail(r, FLATEND_EEXIST, target->redirect.pos,
-                              "%s is already used by the [[http]] at %u:%u",
-                              fe_addr_format(addr, text), pos.line, pos.column);
-    }
     if (same == NULL) {
         return add_redirect(r, config, target, addr);
     }
-    FE_ASSERT(same->n_targets > 0 && same->n_targets <= n_listeners, "targets are listeners");
+    if (same->n_targets == 0 || !fe_addr_equal(&same->addrs[k], addr)) {
+        if (!target->redirect.has_addr) {
+            return 0; /* a default, not configured: the address is used otherwise */
+        }
+        return fe_config_fail_overlap(r, addr, target->redirect.pos, same, k);
+    }
+    FE_ASSERT(same->n_targets <= n_listeners, "targets are listeners");
     if (same->targets[same->n_targets - 1] != target) {
         same->targets[same->n_targets++] = target;
     }

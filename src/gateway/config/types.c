@@ -353,26 +353,38 @@ static int grow(const struct reading *g, struct list *list, size_t n)
     return 0;
 }
 
-static bool is_equal_item(enum fe_key_type type, const void *a, const void *b)
+/* Whether an item says nothing that the other one does not. */
+static bool is_in_item(enum fe_key_type type, const void *item, const void *other)
 {
     if (type == FE_KEY_VIEWS) {
-        return fe_view_equal(*(const struct fe_view *)a, *(const struct fe_view *)b);
+        return fe_view_equal(*(const struct fe_view *)item, *(const struct fe_view *)other);
     }
-    return type == FE_KEY_ADDRS && fe_addr_equal(a, b);
+    return type == FE_KEY_ADDRS && (fe_addr_equal(item, other) || fe_addr_covers(other, item));
 }
 
-/* Keeps the item behind the others, unless it repeats one of them. */
+/* Keeps the item behind the others, unless it repeats one of them or is in it; those that are in
+ * this one go. */
 static void keep_item(const struct reading *g, struct list *list)
 {
-    const char *const item = list->items + list->n * list->item_size;
+    const size_t size = list->item_size;
+    char *const item = list->items + list->n * size;
+    size_t n = 0;
 
     FE_ASSERT(g->key->max == 0 || list->n < g->key->max, "a list has its limit");
     for (size_t i = 0; g->key->is_set && i < list->n; i++) {
-        if (is_equal_item(g->key->type, list->items + i * list->item_size, item)) {
+        if (is_in_item(g->key->type, item, list->items + i * size)) {
             return;
         }
     }
-    list->pos[list->n++] = g->value->pos;
+    for (size_t i = 0; i < list->n; i++) {
+        if (!g->key->is_set || !is_in_item(g->key->type, list->items + i * size, item)) {
+            memmove(list->items + n * size, list->items + i * size, size);
+            list->pos[n++] = list->pos[i];
+        }
+    }
+    memmove(list->items + n * size, item, size);
+    list->pos[n] = g->value->pos;
+    list->n = n + 1;
 }
 
 static int read_item(const struct reading *g, void *item)

@@ -214,6 +214,22 @@ static bool is_zero(struct fe_view ip)
     return ip.len > 0;
 }
 
+bool fe_addr_covers(const struct fe_addr *a, const struct fe_addr *b)
+{
+    if (a->family == FE_UNIX || b->family == FE_UNIX) {
+        return fe_addr_equal(a, b);
+    }
+    if (a->port != b->port || a->port == 0) {
+        return false;
+    }
+    return fe_addr_equal(a, b) || (fe_addr_is_unspecified(a) && plain_ip(a).len >= plain_ip(b).len);
+}
+
+bool fe_addr_overlaps(const struct fe_addr *a, const struct fe_addr *b)
+{
+    return fe_addr_covers(a, b) || fe_addr_covers(b, a);
+}
+
 bool fe_addr_is_unspecified(const struct fe_addr *addr)
 {
     return is_zero(plain_ip(addr));

@@ -56,6 +56,13 @@ bool fe_addr_to_ip(const struct fe_addr *addr, struct fe_ip_addr *ip);
 /* Mapped IPv4 equals IPv4; of two paths each byte counts. */
 bool fe_addr_equal(const struct fe_addr *a, const struct fe_addr *b);
 
+/* Whether what listens on `a` listens on `b`, too: an unspecified address on all of its family, the
+ * one of IPv6 on both. Ports that the system chooses are never the same. */
+bool fe_addr_covers(const struct fe_addr *a, const struct fe_addr *b);
+
+/* Whether not both can be listened on. */
+bool fe_addr_overlaps(const struct fe_addr *a, const struct fe_addr *b);
+
 /* Whether it means all interfaces; a unix socket does not. */
 bool fe_addr_is_unspecified(const struct fe_addr *addr);
 bool fe_ip_addr_is_unspecified(const struct fe_ip_addr *addr);
