@@ -371,6 +371,74 @@ static void random_calls(void **state)
     }
 }
 
+/* ---- the last call of a holder ---- */
+
+static void open_kept(struct rig *rig)
+{
+    memset(rig, 0, sizeof(*rig));
+    assert_int_equal(fe_worker_new(&rig->worker, NULL), 0);
+    assert_int_equal(flatend_queue_new(&rig->queue), 0);
+    assert_int_equal(fe_handoff_env_init(&rig->env, rig->worker), 0);
+    assert_int_equal(fe_handoff_init(&rig->io, &rig->env, on_task), 0);
+    rig->io.on_reset_event = FLATEND_EVENT_CANCELED;
+    fe_handoff_keep(&rig->io, 0, rig->queue, rig);
+}
+
+static void close_released(struct rig *rig)
+{
+    turn(rig);
+    assert_true(rig->is_released);
+    fe_handoff_deinit(&rig->io);
+    fe_handoff_env_deinit(&rig->env);
+    flatend_queue_free(rig->queue);
+    fe_worker_free(rig->worker, NULL, NULL);
+}
+
+/* Whoever leaves on the node's thread has done there what it commands: no task is posted for it,
+ * and what is released is released by the task of the other one. */
+static void leaving_on_the_nodes_thread_posts_nothing(void **state)
+{
+    struct rig rig;
+    int code;
+
+    (void)state;
+    open_kept(&rig);
+    assert_int_equal(fe_handoff_leave_here(&rig.io, FE_HANDOFF_KEEP), FE_HANDOFF_KEEP);
+    assert_false(rig.io.is_posted);
+    assert_true(fe_handoff_end(&rig.io, FE_HANDOFF_FINISH, &code));
+    assert_int_equal(code, 0);
+    assert_true(rig.io.is_posted);
+    close_released(&rig);
+    assert_int_equal(rig.commands, FE_HANDOFF_KEEP | FE_HANDOFF_FINISH | FE_HANDOFF_RELEASE);
+    /* The other way around, with something that was written meanwhile. */
+    open_kept(&rig);
+    rig.accepts = 1;
+    assert_int_equal(fe_handoff_try_write(&rig.io, bytes_from(0, 1), 1), 0);
+    assert_true(fe_handoff_end(&rig.io, FE_HANDOFF_FINISH, &code));
+    assert_int_equal(fe_handoff_leave_here(&rig.io, FE_HANDOFF_KEEP),
+                     FE_HANDOFF_KEEP | FE_HANDOFF_SEND_HEAD | FE_HANDOFF_FINISH);
+    assert_int_equal(rig.io.sending.len, 1);
+    close_released(&rig);
+    assert_int_equal(rig.n_sent, 1);
+}
+
+/* It is told why nobody gets what it wrote, which is not finished then. */
+static void what_is_gone_cannot_be_finished(void **state)
+{
+    struct rig rig;
+    int code = 0;
+
+    (void)state;
+    open_kept(&rig);
+    fe_handoff_on_reset(&rig.io, FLATEND_ETIMEDOUT);
+    assert_true(fe_handoff_end(&rig.io, FE_HANDOFF_FINISH, &code));
+    assert_int_equal(code, FLATEND_ETIMEDOUT);
+    assert_true(fe_handoff_leave(&rig.io, 0, false));
+    rig.code = code;
+    close_released(&rig);
+    assert_int_equal(rig.commands, FE_HANDOFF_RESET | FE_HANDOFF_RELEASE);
+}
+
 /* ---- many at once ---- */
 
 enum { N_MANY = 600 };
@@ -417,6 +485,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_calls),
+        cmocka_unit_test(leaving_on_the_nodes_thread_posts_nothing),
+        cmocka_unit_test(what_is_gone_cannot_be_finished),
         cmocka_unit_test(what_waits_in_all_is_bounded),
     };
 

@@ -20,6 +20,7 @@ struct rig {
     struct fe_event_source sources[N_SOURCES];
     struct fe_task task;
     void (*in_turn)(struct rig *rig);
+    atomic_bool is_over; /* for threads that take */
 };
 
 static int setup(void **state)
@@ -282,6 +283,91 @@ static void waiting_ends_when_time_is_up(void **state)
     assert_int_equal(flatend_queue_take(rig->queue, &event, 1, 1), 0);
 }
 
+/* ---- sources that come and go --------------------------------------------------------------- */
+
+enum { N_ROUNDS = 3000 };
+
+static void begin_one(struct rig *rig)
+{
+    struct fe_event_source *source = &rig->sources[0];
+
+    assert_true(
+        fe_event_source_begin(source, rig->queue, source, rig->worker, FLATEND_EVENT_REQUEST));
+    assert_false(is_readable(rig));
+}
+
+static void refuse_to_begin(struct rig *rig)
+{
+    struct fe_event_source source;
+
+    fe_event_source_init(&source);
+    assert_false(fe_event_source_begin(&source, rig->sources[1].queue, NULL, rig->worker,
+                                       FLATEND_EVENT_REQUEST));
+    assert_null(source.queue);
+    fe_event_source_detach(&source);
+}
+
+static void a_source_may_begin_with_an_event(void **state)
+{
+    struct rig *rig = *state;
+    struct flatend_event event;
+
+    fe_event_source_detach(&rig->sources[0]);
+    assert_false(is_readable(rig));
+    run(rig, begin_one);
+    assert_true(is_readable(rig));
+    assert_int_equal(take(rig, &event, 1), 1);
+    expect(rig, &event, 0, FLATEND_EVENT_REQUEST);
+    flatend_queue_free(rig->queue);
+    run_without_queue(rig, refuse_to_begin);
+    assert_int_equal(flatend_queue_new(&rig->queue), 0);
+}
+
+static void *take_until_woken(void *arg)
+{
+    struct rig *rig = arg;
+    struct flatend_event event;
+
+    do {
+        assert_true(flatend_queue_take(rig->queue, &event, 1, 0) >= 0);
+    } while (!atomic_load(&rig->is_over));
+    return NULL;
+}
+
+static void begin_and_end_many(struct rig *rig)
+{
+    for (int i = 0; i < N_ROUNDS; i++) {
+        struct fe_event_source *source = malloc(sizeof(*source));
+
+        assert_non_null(source);
+        fe_event_source_init(source);
+        assert_true(
+            fe_event_source_begin(source, rig->queue, NULL, rig->worker, FLATEND_EVENT_REQUEST));
+        for (int j = 0; j < i % 8; j++) {
+            fe_event_post(source, rig->worker, FLATEND_EVENT_READABLE, 0);
+        }
+        fe_event_source_detach(source);
+        free(source);
+    }
+}
+
+/* Memory may be freed as soon as its source is detached, while another thread takes its last event:
+ * for AddressSanitizer and ThreadSanitizer to see. */
+static void a_source_may_end_while_it_is_taken(void **state)
+{
+    struct rig *rig = *state;
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_until_woken, rig), 0);
+    }
+    run(rig, begin_and_end_many);
+    atomic_store(&rig->is_over, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+}
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static void what_refers_to_a_freed_queue_tells_nobody(void **state)
@@ -430,6 +516,8 @@ int main(void)
         QUEUE_TEST(takers_are_woken_at_the_end_of_the_turn),
         QUEUE_TEST(a_thread_that_waits_can_be_woken),
         QUEUE_TEST(waiting_ends_when_time_is_up),
+        QUEUE_TEST(a_source_may_begin_with_an_event),
+        QUEUE_TEST(a_source_may_end_while_it_is_taken),
         QUEUE_TEST(what_refers_to_a_freed_queue_tells_nobody),
         QUEUE_TEST(a_queue_may_be_freed_before_the_turn_ends),
         QUEUE_TEST(events_of_peers_are_each_their_own),

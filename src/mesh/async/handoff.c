@@ -369,12 +369,12 @@ void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flate
     unlock(handoff, false);
 }
 
-bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends)
+/* Leaves the lock. */
+static bool leave(struct fe_handoff *handoff, unsigned commands, bool ends)
 {
     bool is_freed = false;
     bool wakes = false;
 
-    lock(handoff);
     FE_ASSERT(handoff->n_holders > 0, "each holder leaves once");
     if (ends) {
         fe_event_source_detach(&handoff->events);
@@ -390,6 +390,19 @@ bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends)
     }
     unlock(handoff, wakes);
     return !is_freed;
+}
+
+bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends)
+{
+    lock(handoff);
+    return leave(handoff, commands, ends);
+}
+
+bool fe_handoff_end(struct fe_handoff *handoff, unsigned commands, int *code)
+{
+    lock(handoff);
+    *code = handoff->code;
+    return leave(handoff, handoff->code == 0 ? commands : FE_HANDOFF_RESET, true);
 }
 
 int fe_handoff_code(struct fe_handoff *handoff)

@@ -148,6 +148,10 @@ void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flate
  * last, and the node is closed: the caller frees. */
 bool fe_handoff_leave(struct fe_handoff *handoff, unsigned commands, bool ends) FE_MUST_USE;
 
+/* The same, without events from now on, for a holder that has written all. `code` 0, or why the
+ * stream is gone: then it is reset, whatever is commanded. */
+bool fe_handoff_end(struct fe_handoff *handoff, unsigned commands, int *code) FE_MUST_USE;
+
 /* Waits for news of the node's side. Under the lock. FLATEND_ESTATE: this is the thread that would
  * have to bring them. */
 int fe_handoff_wait(struct fe_handoff *handoff) FE_MUST_USE;
@@ -166,6 +170,10 @@ unsigned fe_handoff_receive(struct fe_handoff *handoff);
 /* The same when something else has happened. RESUME is left for the task that brings it, and so is
  * RELEASE while a task is under way: the task is part of what RELEASE frees. */
 unsigned fe_handoff_collect(struct fe_handoff *handoff);
+
+/* A holder has left that was on the node's thread, which does at once what is commanded: no task.
+ * Returns the same as fe_handoff_collect. */
+unsigned fe_handoff_leave_here(struct fe_handoff *handoff, unsigned commands) FE_MUST_USE;
 
 /* While nobody else has it: body to be sent, without a bound; body that has come, likewise; and
  * what is commanded once the task is posted. FLATEND_ENOMEM. */

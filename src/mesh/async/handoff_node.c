@@ -77,16 +77,38 @@ unsigned fe_handoff_receive(struct fe_handoff *handoff)
     return commands;
 }
 
+/* Under the lock. */
+static unsigned collect(struct fe_handoff *handoff)
+{
+    unsigned commands = handoff->commands & ~(unsigned)FE_HANDOFF_RESUME;
+
+    if (handoff->is_posted) {
+        commands &= ~(unsigned)FE_HANDOFF_RELEASE;
+    }
+    fe_chain_move(&handoff->sending, &handoff->out);
+    return commands;
+}
+
 unsigned fe_handoff_collect(struct fe_handoff *handoff)
 {
     unsigned commands;
 
     lock(handoff);
-    commands = handoff->commands & ~(unsigned)FE_HANDOFF_RESUME;
-    if (handoff->is_posted) {
-        commands &= ~(unsigned)FE_HANDOFF_RELEASE;
+    commands = collect(handoff);
+    unlock(handoff);
+    return commands;
+}
+
+unsigned fe_handoff_leave_here(struct fe_handoff *handoff, unsigned commands)
+{
+    lock(handoff);
+    FE_ASSERT(handoff->n_holders > 0, "each holder leaves once");
+    FE_ASSERT(!handoff->is_detached, "a node that closes waits for its own thread's handlers");
+    handoff->commands |= commands;
+    if (--handoff->n_holders == 0) {
+        handoff->commands |= FE_HANDOFF_RELEASE;
     }
-    fe_chain_move(&handoff->sending, &handoff->out);
+    commands = collect(handoff);
     unlock(handoff);
     return commands;
 }

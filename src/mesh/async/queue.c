@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/refcount.h"
 #include "ground/os/clock.h"
 #include "ground/os/fd.h"
 #include "ground/os/fork_guard.h"
@@ -14,7 +15,7 @@ struct flatend_queue {
     struct fe_mutex lock;
     struct fe_cond changed;
     struct fe_list ready;     /* sources with something to tell */
-    size_t n_refs;            /* the application's, each source's, a turn's that will wake */
+    atomic_uint n_refs;       /* the application's, each source's, a turn's that will wake */
     unsigned n_waiting;       /* threads in flatend_queue_take */
     bool is_waking;           /* one of them was signaled, and has not come yet */
     bool is_interrupted;      /* flatend_queue_wake was called, and nobody has seen it */
@@ -58,7 +59,7 @@ int flatend_queue_new(struct flatend_queue **out)
         free(queue);
         return code;
     }
-    queue->n_refs = 1;
+    atomic_init(&queue->n_refs, 1);
     queue->fd = -1;
     fe_list_init(&queue->ready);
     fe_deferred_init(&queue->wake, on_turn_end);
@@ -66,15 +67,10 @@ int flatend_queue_new(struct flatend_queue **out)
     return 0;
 }
 
-/* Gives back one reference. To be called with the lock, which is left. */
-static void unref_and_unlock(struct flatend_queue *queue)
+/* Gives back one reference. */
+static void unref(struct flatend_queue *queue)
 {
-    bool is_last;
-
-    FE_ASSERT(queue->n_refs > 0, "references are counted");
-    is_last = --queue->n_refs == 0;
-    fe_mutex_unlock(&queue->lock);
-    if (!is_last) {
+    if (!fe_atomic_unref(&queue->n_refs)) {
         return;
     }
     FE_ASSERT(fe_list_is_empty(&queue->ready), "what is in a queue refers to it");
@@ -145,10 +141,8 @@ static void on_turn_end(struct fe_deferred *deferred)
 
     fe_mutex_lock(&queue->lock);
     queue->worker = NULL;
-    if (wakes(queue)) {
-        fe_cond_signal(&queue->changed);
-    }
-    unref_and_unlock(queue);
+    unlock_and_wake(queue);
+    unref(queue);
 }
 
 void flatend_queue_wake(struct flatend_queue *queue)
@@ -167,6 +161,7 @@ void fe_event_source_init(struct fe_event_source *source)
 {
     *source = (struct fe_event_source){0};
     fe_list_init(&source->link);
+    atomic_init(&source->pending, 0);
 }
 
 /* Under the lock of its queue. */
@@ -185,25 +180,40 @@ static struct fe_event_record *pop_record(struct fe_event_source *source)
     return FE_CONTAINER_OF(fe_list_pop_front(&source->records->list), struct fe_event_record, link);
 }
 
-/* Under the lock of its queue: it is in the list while it has something to tell. */
-static void list_or_unlist(struct fe_event_source *source)
+/* Under the lock of its queue. */
+static unsigned pending_of(const struct fe_event_source *source)
 {
-    if (source->pending == 0 && !has_records(source)) {
+    return atomic_load_explicit(&source->pending, memory_order_relaxed);
+}
+
+/* Under the lock of its queue: it is in the list while it has something to tell. Once nothing is
+ * pending it may be detached without the lock, so that this comes last. */
+static void set_pending(struct fe_event_source *source, unsigned pending)
+{
+    if (pending == 0 && !has_records(source)) {
         fe_list_remove(&source->link);
     } else if (!fe_list_is_linked(&source->link)) {
         fe_list_push_back(&source->queue->ready, &source->link);
     }
+    atomic_store_explicit(&source->pending, pending, memory_order_release);
 }
 
-/* Under the lock of its queue. */
+/* Under the lock of its queue, in whose list it is not. */
 static void forget(struct fe_event_source *source)
 {
     struct fe_event_record *record;
 
-    source->pending = 0;
     while ((record = pop_record(source)) != NULL) {
         free(record);
     }
+    atomic_store_explicit(&source->pending, 0, memory_order_release);
+}
+
+/* Its queue does not know it, and only this thread can change that. */
+static bool is_quiet(const struct fe_event_source *source)
+{
+    return source->records == NULL &&
+           atomic_load_explicit(&source->pending, memory_order_acquire) == 0;
 }
 
 void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg)
@@ -213,9 +223,7 @@ void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue
     if (queue == NULL) {
         return;
     }
-    fe_mutex_lock(&queue->lock);
-    queue->n_refs++;
-    fe_mutex_unlock(&queue->lock);
+    fe_atomic_ref(&queue->n_refs);
     source->queue = queue;
 }
 
@@ -226,25 +234,15 @@ void fe_event_source_detach(struct fe_event_source *source)
     if (queue == NULL) {
         return;
     }
-    fe_mutex_lock(&queue->lock);
-    fe_list_remove(&source->link);
-    forget(source);
+    if (!is_quiet(source)) {
+        fe_mutex_lock(&queue->lock);
+        fe_list_remove(&source->link);
+        forget(source);
+        fe_mutex_unlock(&queue->lock);
+    }
     source->code = 0;
     source->queue = NULL;
-    unref_and_unlock(queue);
-}
-
-bool fe_queue_is_open(struct flatend_queue *queue)
-{
-    bool is_open;
-
-    if (queue == NULL) {
-        return false;
-    }
-    fe_mutex_lock(&queue->lock);
-    is_open = !queue->is_closed;
-    fe_mutex_unlock(&queue->lock);
-    return is_open;
+    unref(queue);
 }
 
 /* Under the lock. False: there is nobody to tell. */
@@ -253,9 +251,8 @@ static bool add(struct fe_event_source *source, enum flatend_event_type type, in
     if (source->queue->is_closed) {
         return false;
     }
-    source->pending |= 1U << type;
     source->code = code != 0 ? code : source->code;
-    list_or_unlist(source);
+    set_pending(source, pending_of(source) | 1U << type);
     return true;
 }
 
@@ -266,7 +263,7 @@ static void unlock_and_defer(struct flatend_queue *queue, struct fe_worker *work
 
     if (defers) {
         queue->worker = worker;
-        queue->n_refs++;
+        fe_atomic_ref(&queue->n_refs);
     }
     fe_mutex_unlock(&queue->lock);
     if (defers) {
@@ -286,6 +283,22 @@ void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,
     unlock_and_defer(queue, worker, add(source, type, code));
 }
 
+bool fe_event_source_begin(struct fe_event_source *source, struct flatend_queue *queue, void *arg,
+                           struct fe_worker *worker, enum flatend_event_type type)
+{
+    FE_ASSERT(source->queue == NULL, "a source has one queue");
+    fe_mutex_lock(&queue->lock);
+    if (queue->is_closed) {
+        fe_mutex_unlock(&queue->lock);
+        return false;
+    }
+    fe_atomic_ref(&queue->n_refs);
+    source->queue = queue;
+    source->arg = arg;
+    unlock_and_defer(queue, worker, add(source, type, 0));
+    return true;
+}
+
 static struct fe_event_record *record_new(enum flatend_event_type type,
                                           const struct flatend_provider *peer)
 {
@@ -303,7 +316,7 @@ static struct fe_event_record *record_new(enum flatend_event_type type,
 static bool add_record(struct fe_event_source *source, struct fe_event_record *record)
 {
     struct fe_event_records *const records = source->records;
-    const bool has_lost = (source->pending & 1U << FLATEND_EVENT_PEERS_LOST) != 0;
+    const bool has_lost = (pending_of(source) & 1U << FLATEND_EVENT_PEERS_LOST) != 0;
 
     if (source->queue->is_closed || has_lost || record == NULL ||
         records->n == FE_EVENT_RECORDS_MAX) {
@@ -312,7 +325,7 @@ static bool add_record(struct fe_event_source *source, struct fe_event_record *r
     }
     fe_list_push_back(&records->list, &record->link);
     records->n++;
-    list_or_unlist(source);
+    set_pending(source, pending_of(source));
     return true;
 }
 
@@ -339,8 +352,7 @@ void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type t
         return;
     }
     fe_mutex_lock(&queue->lock);
-    source->pending &= ~(1U << type);
-    list_or_unlist(source);
+    set_pending(source, pending_of(source) & ~(1U << type));
     settle_fd(queue);
     fe_mutex_unlock(&queue->lock);
 }
@@ -384,20 +396,22 @@ static struct flatend_event event_of(const struct fe_event_source *source, int t
 static void take_one(struct fe_event_source *source, struct flatend_event *event)
 {
     struct fe_event_record *record = pop_record(source);
+    const unsigned pending = pending_of(source);
     int type = 0;
 
     if (record != NULL) {
         *event = event_of(source, (int)record->type);
         event->peer = record->peer;
         free(record);
+        set_pending(source, pending);
         return;
     }
-    FE_ASSERT(source->pending != 0, "a source in the list has something to tell");
-    while ((source->pending & 1U << type) == 0) {
+    FE_ASSERT(pending != 0, "a source in the list has something to tell");
+    while ((pending & 1U << type) == 0) {
         type++;
     }
-    source->pending &= ~(1U << type);
     *event = event_of(source, type);
+    set_pending(source, pending & ~(1U << type));
 }
 
 /* Under the lock. */
@@ -410,7 +424,6 @@ static size_t take_all(struct flatend_queue *queue, struct flatend_event *events
             FE_CONTAINER_OF(queue->ready.next, struct fe_event_source, link);
 
         take_one(source, &events[n++]);
-        list_or_unlist(source);
     }
     return n;
 }
@@ -501,7 +514,8 @@ void flatend_queue_free(struct flatend_queue *queue)
     while ((link = fe_list_pop_front(&queue->ready)) != NULL) {
         forget(FE_CONTAINER_OF(link, struct fe_event_source, link));
     }
-    unref_and_unlock(queue);
+    fe_mutex_unlock(&queue->lock);
+    unref(queue);
 }
 
 /* ---- invariants ----------------------------------------------------------------------------- */
@@ -514,7 +528,7 @@ void fe_queue_check(struct flatend_queue *queue)
         const struct fe_event_source *source = FE_CONTAINER_OF(link, struct fe_event_source, link);
 
         FE_ASSERT(source->queue == queue, "a source waits in its own queue");
-        FE_ASSERT(source->pending != 0 || has_records(source),
+        FE_ASSERT(pending_of(source) != 0 || has_records(source),
                   "a source in the list has something to tell");
         FE_ASSERT(source->records == NULL || source->records->n <= FE_EVENT_RECORDS_MAX,
                   "events that take memory are bounded");

@@ -12,6 +12,8 @@
 #ifndef FE_MESH_ASYNC_QUEUE_H
 #define FE_MESH_ASYNC_QUEUE_H
 
+#include <stdatomic.h>
+
 #include "ground/base/list.h"
 #include "ground/uv/worker.h"
 
@@ -26,9 +28,10 @@ struct fe_event_records {
 };
 
 struct fe_event_source {
-    struct fe_list link;              /* in the queue's `ready` while anything is pending */
-    struct flatend_queue *queue;      /* a reference; NULL: nobody is told */
-    unsigned pending;                 /* under the queue's lock: 1 << type */
+    struct fe_list link;         /* in the queue's `ready` while anything is pending */
+    struct flatend_queue *queue; /* a reference; NULL: nobody is told */
+    /* 1 << type; written under the queue's lock. 0: it is in no list, nor will be by a taker. */
+    atomic_uint pending;
     int code;                         /* under the queue's lock: of the last event that has one */
     struct fe_event_records *records; /* told before what is pending; NULL: it has none */
     /* What its events have in common. */
@@ -45,8 +48,10 @@ void fe_event_source_init(struct fe_event_source *source);
 void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg);
 void fe_event_source_detach(struct fe_event_source *source);
 
-/* Whether anybody may still take what is told. NULL: no. */
-bool fe_queue_is_open(struct flatend_queue *queue);
+/* The same, and the first event, at once. On the thread of `worker`. False: nobody may take any
+ * more what is told, and nothing has happened. */
+bool fe_event_source_begin(struct fe_event_source *source, struct flatend_queue *queue, void *arg,
+                           struct fe_worker *worker, enum flatend_event_type type) FE_MUST_USE;
 
 /* On the thread of `worker`. `code` 0: the one there was remains. */
 void fe_event_post(struct fe_event_source *source, struct fe_worker *worker,

@@ -76,6 +76,7 @@ int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queu
 
 int flatend_context_finish(struct flatend_context *ctx)
 {
+    int gone = 0;
     int code = fe_context_check_call(ctx);
 
     if (code != 0) {
@@ -84,12 +85,11 @@ int flatend_context_finish(struct flatend_context *ctx)
     if (!ctx->is_kept) {
         return FLATEND_ESTATE;
     }
-    code = fe_handoff_code(&ctx->io);
-    if (code == 0) {
-        code = begin_body(ctx);
+    code = begin_body(ctx);
+    if (!fe_handoff_end(&ctx->io, ending(code), &gone)) {
+        fe_context_discard(ctx);
     }
-    fe_context_leave(ctx, ending(code), true);
-    return code;
+    return gone != 0 ? gone : code;
 }
 
 /* ---- the request ---- */

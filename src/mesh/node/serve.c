@@ -48,7 +48,7 @@ static void run_inline(struct flatend_context *ctx)
     unsigned commands = fe_context_run(ctx);
 
     if ((commands & FE_HANDOFF_KEEP) != 0) {
-        fe_context_leave(ctx, commands, false);
+        fe_context_pump(ctx, fe_handoff_leave_here(&ctx->io, commands));
     } else {
         answer(ctx, commands);
     }
@@ -68,14 +68,13 @@ static void tell_queue(struct flatend_context *ctx)
 {
     const struct fe_service *service = ctx->service;
 
-    if (!fe_queue_is_open(service->queue.queue)) {
-        refuse(ctx);
-        return;
-    }
     ctx->is_kept = true;
     ctx->io.commands |= FE_HANDOFF_KEEP; /* no handler has to return */
-    fe_event_source_attach(&ctx->io.events, service->queue.queue, service->arg);
-    fe_handoff_post(&ctx->io, FLATEND_EVENT_REQUEST);
+    if (!fe_event_source_begin(&ctx->io.events, service->queue.queue, service->arg,
+                               ctx->node->worker, FLATEND_EVENT_REQUEST)) {
+        ctx->io.commands = 0;
+        refuse(ctx);
+    }
 }
 
 /* Enough of the request is there. The context may be gone after this. */
