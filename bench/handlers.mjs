@@ -1,6 +1,8 @@
 // What a handler of each kind costs, beside an inline one: bench/handlers.c through one gateway.
 //
-//     node bench/handlers.mjs [BUILD]
+//     node bench/handlers.mjs [BUILD [PART...]]
+//
+// PART is `rates`, `turns`, `bytes` or `slow`; all of them unless some are named.
 //
 // BENCH_PAIRS (9) rounds of BENCH_SECONDS (3) for each kind, alternating; the median of the quotients with the inline
 // one of the same round counts. Then BENCH_BYTES (1e9) from a handler on the pool and to one, copied and not, three
@@ -8,6 +10,10 @@
 //
 // Then, BENCH_PAIRS times, the rate of the pooled one beside 1,000 clients that read 10 MB each, 64 bytes a half
 // second, and 1,000 that upload as slowly, and without them; and what memory that took.
+//
+// Turns of one byte each way over one stream (bench/turns.c), BENCH_PAIRS times: with a handler on the pool, and with a
+// thread that takes from a queue. TURNS_BEFORE names the same program with an earlier library, which alternates with
+// it then; how it is built is said in docs/performance.md.
 import { execFile } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -123,11 +129,39 @@ async function slow({ build, cwd, gateway, service, url }) {
         `${(service.memory("VmHWM") / 2 ** 20).toFixed(0)} MiB, gateway ${(gateway.memory("VmHWM") / 2 ** 20).toFixed(0)} MiB`);
 }
 
-const running = await start(buildFolder(process.argv[2] ?? "build"));
+// { p50, p99 } in microseconds.
+async function timeTurns(program, kind) {
+    const { stdout } = await promisify(execFile)(program, ["20000", kind]);
+    const [p50, p99] = stdout.split(" ").map(Number);
+    return { p50, p99 };
+}
+
+async function turns({ build }) {
+    const programs = { pool: [join(build, "bench", "turns"), "pool"], queue: [join(build, "bench", "turns"), "queue"] };
+    if (process.env.TURNS_BEFORE) {
+        programs.before = [process.env.TURNS_BEFORE, "pool"];
+    }
+    const results = Object.fromEntries(Object.keys(programs).map((name) => [name, []]));
+    for (let round = 0; round < rounds; round++) {
+        for (const [name, args] of Object.entries(programs)) {
+            results[name].push(await timeTurns(...args));
+        }
+    }
+    for (const [name, list] of Object.entries(results)) {
+        const of = (what) => median(list.map((result) => result[what])).toFixed(1);
+        const beside = (what) => results.before
+            ? `, ${median(list.map((result, i) => result[what] / results.before[i][what])).toFixed(2)} × before` : "";
+        console.log(`turns    ${name.padEnd(6)}  p50 ${of("p50")} µs${beside("p50")}; p99 ${of("p99")} µs${beside("p99")}`);
+    }
+}
+
+const PARTS = { rates, turns, bytes: gigabyte, slow };
+const [build = "build", ...parts] = process.argv.slice(2);
+const running = await start(buildFolder(build));
 try {
-    await rates(running);
-    await gigabyte(running);
-    await slow(running);
+    for (const part of parts.length > 0 ? parts : Object.keys(PARTS)) {
+        await PARTS[part](running);
+    }
     await running.service.stop();
     await running.gateway.stop();
 } finally {
