@@ -541,6 +541,144 @@ static void test_broken(void **state)
     }
 }
 
+/* ---- the order of frames -------------------------------------------------------------------- */
+
+/* RFC 9113 §5.1: what the client has ended itself it cannot go on with, whether nghttp2 still knows
+ * the stream or not. */
+static void test_frames_on_an_ended_stream(void **state)
+{
+    static const struct {
+        uint8_t type;
+        const char *payload;
+        size_t len;
+    } frames[] = {{NGHTTP2_DATA, "x", 1}, {NGHTTP2_HEADERS, HOLD, sizeof(HOLD) - 1}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        for (int how = 0; how < 4; how++) {
+            static struct h2_rig rig;
+
+            assert_true(h2_rig_init(&rig, false));
+            h2_rig_greet(&rig);
+            switch (how) {
+            case 0: /* half-closed: the answer is still to come */
+                frame(&rig, NGHTTP2_HEADERS, WHOLE | END, 1, HOLD, sizeof(HOLD) - 1);
+                break;
+            case 1: /* closed */
+                frame(&rig, NGHTTP2_HEADERS, WHOLE | END, 1, "\x82\x86\x04\x06/hello\x01\x01h", 13);
+                break;
+            case 2: /* reset by the client */
+                frame(&rig, NGHTTP2_HEADERS, WHOLE, 1, POST, sizeof(POST) - 1);
+                frame(&rig, NGHTTP2_RST_STREAM, 0, 1, "\0\0\0\x08", 4);
+                break;
+            default: /* ended behind the server's own reset */
+                frame(&rig, NGHTTP2_HEADERS, WHOLE, 1, POST, sizeof(POST) - 1);
+                fe_exchange_reset(rig.held[0], FLATEND_EIO);
+                h2_rig_pump(&rig);
+                rig.n_running--;
+                frame(&rig, NGHTTP2_DATA, END, 1, "x", 1);
+                break;
+            }
+            rig.frames.len = 0;
+            frame(&rig, frames[i].type, WHOLE, 1, frames[i].payload, frames[i].len);
+            trace_expect(&rig.frames, "GOAWAY(1,STREAM_CLOSED)");
+            assert_true(rig.is_closed);
+            h2_rig_deinit(&rig);
+        }
+    }
+}
+
+/* What was on its way when the server has reset a stream is let pass, and so are these on any. */
+static void test_frames_that_were_on_their_way(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    frame(rig, NGHTTP2_HEADERS, WHOLE, 1, POST, sizeof(POST) - 1);
+    fe_exchange_reset(rig->held[0], FLATEND_EIO);
+    h2_rig_pump(rig);
+    rig->n_running--;
+    trace_expect(&rig->frames, "RST_STREAM(1,INTERNAL_ERROR)");
+    frame(rig, NGHTTP2_DATA, 0, 1, "x", 1);
+    frame(rig, NGHTTP2_HEADERS, WHOLE | END, 1, "", 0);
+    frame(rig, NGHTTP2_WINDOW_UPDATE, 0, 1, "\0\0\0\1", 4);
+    frame(rig, NGHTTP2_RST_STREAM, 0, 1, "\0\0\0\x08", 4);
+    frame(rig, NGHTTP2_PRIORITY, 0, 1, "\0\0\0\0\1", 5);
+    trace_expect(&rig->frames, "");
+    assert_false(rig->is_closed);
+}
+
+/* RFC 9113 §5.1.1: ids only grow. */
+static void test_smaller_stream_id(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    frame(rig, NGHTTP2_HEADERS, WHOLE | END, 1, HOLD, sizeof(HOLD) - 1);
+    frame(rig, NGHTTP2_HEADERS, WHOLE | END, 9, HOLD, sizeof(HOLD) - 1);
+    frame(rig, NGHTTP2_HEADERS, WHOLE | END, 5, HOLD, sizeof(HOLD) - 1);
+    trace_expect(&rig->frames, "GOAWAY(9,PROTOCOL_ERROR)");
+    trace_expect(&rig->trace, "exchange(/hold) exchange(/hold) abort abort close");
+}
+
+/* Of a client that leaves more requests open than can run, the oldest are not kept in mind. */
+static void test_more_unended_streams_than_are_known(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    rig->trace.is_off = rig->frames.is_off = true;
+    for (uint32_t i = 0; i <= FE_H2_UNENDED_MAX; i++) {
+        const uint32_t id = 2 * i + 1;
+
+        rig->n_held = 0;
+        frame(rig, NGHTTP2_HEADERS, WHOLE, id, POST, sizeof(POST) - 1);
+        fe_exchange_reset(rig->held[0], FLATEND_EIO);
+        rig->n_running--;
+        h2_rig_pump(rig);
+    }
+    rig->frames.is_off = false;
+    frame(rig, NGHTTP2_DATA, END, 1, "x", 1);
+    frame(rig, NGHTTP2_DATA, END, 1, "x", 1);
+    trace_expect(&rig->frames, "");
+    frame(rig, NGHTTP2_DATA, END, FE_H2_UNENDED_MAX + 1, "x", 1);
+    trace_expect(&rig->frames, "");
+    frame(rig, NGHTTP2_DATA, END, FE_H2_UNENDED_MAX + 1, "x", 1);
+    assert_true(rig->is_closed);
+}
+
+/* The same of frames that nghttp2 does not look at, whole or byte by byte. */
+static void test_faults_in_what_is_ignored(void **state)
+{
+    static const struct broken faults[] = {
+        {"priority on no stream", NGHTTP2_PRIORITY, 0, 0, "\0\0\0\3\1", 5, "PROTOCOL_ERROR"},
+        {"priority of itself", NGHTTP2_PRIORITY, 0, 3, "\x80\0\0\3\1", 5, "PROTOCOL_ERROR"},
+        {"window of nothing", NGHTTP2_WINDOW_UPDATE, 0, 1, "\x80\0\0\0", 4, "PROTOCOL_ERROR"},
+        {"padding beyond the frame", NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 3, "\x02x", 2,
+         "PROTOCOL_ERROR"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        const struct broken *b = &faults[i];
+        static struct h2_rig rig;
+        char expected[64];
+
+        assert_true(h2_rig_init(&rig, false));
+        rig.cut = i % 2;
+        h2_rig_greet(&rig);
+        frame(&rig, NGHTTP2_HEADERS, WHOLE | END, 1, "\x82\x86\x04\x06/hello\x01\x01h", 13);
+        frame(&rig, NGHTTP2_HEADERS, WHOLE, 3, POST, sizeof(POST) - 1);
+        fe_exchange_reset(rig.held[0], FLATEND_EIO);
+        rig.n_running--;
+        h2_rig_pump(&rig);
+        rig.frames.len = 0;
+        frame(&rig, b->type, b->flags, b->id, b->payload, b->len);
+        (void)snprintf(expected, sizeof(expected), "GOAWAY(3,%s)", b->code);
+        if (strcmp(rig.frames.text, expected) != 0) {
+            fail_msg("%s: %s", b->name, rig.frames.text);
+        }
+        h2_rig_deinit(&rig);
+    }
+}
+
 static void test_frame_too_large(void **state)
 {
     struct h2_rig *rig = *state;
@@ -627,6 +765,11 @@ int main(void)
         SILENT(test_no_preface),
         SILENT(test_no_settings),
         cmocka_unit_test(test_broken),
+        TEST(test_frames_on_an_ended_stream),
+        TEST(test_frames_that_were_on_their_way),
+        TEST(test_smaller_stream_id),
+        TEST(test_more_unended_streams_than_are_known),
+        TEST(test_faults_in_what_is_ignored),
         TEST(test_frame_too_large),
         TEST(test_too_many_streams),
         TEST(test_notice_without_answer),

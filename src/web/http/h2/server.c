@@ -263,6 +263,10 @@ static void receive(struct fe_h2_server *server, struct fe_view data)
         on_flood(server, kind);
         return;
     }
+    if (server->guard.fault.code != 0) { /* GOAWAY says that none of these bytes was looked at */
+        fe_h2_terminate(server, server->guard.fault.code, server->guard.fault.why);
+        return;
+    }
     n = nghttp2_session_mem_recv(server->session, data.ptr, data.len);
     if (n < 0 || server->flood != FE_H2_NO_FLOOD) {
         on_session_error(server, n);
@@ -388,6 +392,7 @@ static void server_free(struct fe_http_server *base)
     fe_h2_streams_trim(server);
     fe_h2_session_drop(server);
     fe_h2_timeout_deinit(server);
+    fe_h2_guard_deinit(&server->guard);
     free(server);
 }
 

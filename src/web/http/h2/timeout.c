@@ -211,6 +211,7 @@ static void on_timer(struct fe_timer *timer)
     if (now >= server->trim_ms) {
         server->trim_ms = FE_TIME_NEVER;
         fe_h2_streams_trim(server);
+        fe_h2_sequence_trim(&server->guard.sequence);
     }
     if (now >= server->check_ms) {
         check_streams(server, now);
