@@ -65,6 +65,9 @@ const struct h1_case h1_corpus[] = {
     {"version with two digits", BYTES("GET / HTTP/1.10\r\n" HOST "\r\n"), "!400"},
     {"version with a comma", BYTES("GET / HTTP/1,1\r\n" HOST "\r\n"), "!400"},
     {"no version", BYTES("GET / HTTP/\r\n" HOST "\r\n"), "!400"},
+    {"another protocol", BYTES("INVALID CONNECTION PREFACE\r\n\r\n"), "!0"},
+    {"three words and no version", BYTES("a b c d\r\n\r\n"), "!0"},
+    {"two words", BYTES("HELO there\r\n\r\n"), "!400"},
     {"CR in the request line", BYTES("GET /\r HTTP/1.1\r\n" HOST "\r\n"), "!400"},
     {"request line too long", BYTES("GET /" X512 " HTTP/1.1\r\n" HOST "\r\n"), "!414"},
     {"bare LF after the request line", BYTES("GET / HTTP/1.1\n" HOST "\r\n"), "!400"},
@@ -74,6 +77,8 @@ const struct h1_case h1_corpus[] = {
      "[GET /c?d @a.b:8 1.1 keep 0] ."},
     {"absolute form without a path", BYTES("GET HTTPS://a?d HTTP/1.1\r\n" HOST "\r\n"),
      "[GET /?d @a 1.1 keep 0] ."},
+    {"absolute form in 1.0, without Host", BYTES("GET http://a:8/b HTTP/1.0\r\n\r\n"),
+     "[GET /b @a:8 1.0 close 0] ."},
     {"absolute form needs Host too", BYTES("GET http://a/ HTTP/1.1\r\n\r\n"), "!400"},
     {"absolute form with a user", BYTES("GET http://u@a/ HTTP/1.1\r\n" HOST "\r\n"), "!400"},
     {"absolute form without a host", BYTES("GET http:///a HTTP/1.1\r\n" HOST "\r\n"), "!400"},
@@ -274,9 +279,22 @@ static void write_text(struct h1_reading *reading, const char *format, ...)
     reading->len += (size_t)n;
 }
 
+/* Backends know the authority by two names. */
+static void check_host(const struct fe_request *request)
+{
+    const struct fe_field *const host = fe_fields_find(&request->fields, FE_VIEW_LIT("host"));
+
+    if (host == NULL) {
+        assert_int_equal(request->authority.len, 0);
+    } else {
+        assert_true(fe_view_equal(host->value, request->authority));
+    }
+}
+
 static void write_head(struct h1_reading *reading, const struct fe_request *request,
                        const struct fe_h1_head *head)
 {
+    check_host(request);
     write_text(reading, "%s[%.*s %.*s%s%.*s @%.*s 1.%u %s ", reading->len > 0 ? " " : "",
                (int)request->method_text.len, (const char *)request->method_text.ptr,
                (int)request->path.len, (const char *)request->path.ptr,

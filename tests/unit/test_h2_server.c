@@ -314,6 +314,14 @@ static void expect_problem(struct h2_rig *rig, const nghttp2_nv *nv, size_t n, c
     assert_string_equal(reply->body, body);
 }
 
+static void expect_reset(struct h2_rig *rig, const nghttp2_nv *nv, size_t n)
+{
+    const int32_t id = h2_rig_request_with(rig, nv, n, NULL);
+
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_reply(rig, id)->code, NGHTTP2_PROTOCOL_ERROR);
+}
+
 #define GET_OF(authority, path)                                                                    \
     H2_NV(":method", "GET"), H2_NV(":scheme", "http"), H2_NV(":path", path),                       \
         H2_NV(":authority", authority)
@@ -327,7 +335,20 @@ static void test_refused_heads(void **state)
     const nghttp2_nv fragment[] = {GET_OF("h", "/hello#x")};
     const nghttp2_nv expect[] = {GET_OF("h", "/hello"), H2_NV("expect", "wonders")};
     const nghttp2_nv connect[] = {H2_NV(":method", "CONNECT"), H2_NV(":authority", "h:1")};
+    const nghttp2_nv absolute[] = {GET_OF("h", "http://x/hello")};
+    nghttp2_nv scheme[] = {GET_OF("h", "http://x/hello")};
+    nghttp2_nv other_scheme[] = {GET_OF("h", "/hello")};
     nghttp2_nv star[] = {GET_OF("h", "*")};
+
+    /* nghttp2 looks at the path of these two schemes only. */
+    expect_reset(rig, absolute, 4);
+    scheme[1] = (nghttp2_nv)H2_NV(":scheme", "foo");
+    expect_problem(rig, scheme, 4, "400", ":scheme is neither http nor https\n");
+    other_scheme[1] = (nghttp2_nv)H2_NV(":scheme", "ftp");
+    expect_problem(rig, other_scheme, 4, "400", ":scheme is neither http nor https\n");
+    other_scheme[1] = (nghttp2_nv)H2_NV(":scheme", "HTTPS");
+    expect_problem(rig, other_scheme, 4, "200", "hello");
+    trace_expect(&rig->trace, "exchange(/hello)");
 
     expect_problem(rig, other_host, 5, "400", "Host differs from :authority\n");
     expect_problem(rig, user, 4, "400", "invalid Host\n");
@@ -363,6 +384,43 @@ static void test_large_heads(void **state)
     expect_problem(rig, many, FE_FIELDS_MAX, "200", "hello");
     expect_problem(rig, many, FE_FIELDS_MAX + 1, "431", "header section too large\n");
     assert_int_equal(rig->counters.heads_too_large, 3);
+}
+
+/* RFC 9113 §8.2.3: browsers send each cookie as a field of its own. They are one, for the limit and
+ * for whoever gets the request. */
+static void test_cookie_crumbs(void **state)
+{
+    enum { N = 126 };
+    struct h2_rig *rig = *state;
+    nghttp2_nv nv[FE_FIELDS_MAX + N] = {GET_OF("h", "/hold")};
+    const struct fe_fields *fields;
+    char expected[N * 8];
+    size_t len = 0;
+    size_t n = 4;
+
+    rig->limits.header_max = 64 * 1024;
+    for (size_t i = 0; i < N; i++) {
+        nv[n++] = (nghttp2_nv)H2_NV("cookie", "a=1");
+        len += (size_t)snprintf(expected + len, sizeof(expected) - len, "%sa=1", i > 0 ? "; " : "");
+        if (i == 0) {
+            nv[n++] = (nghttp2_nv)H2_NV("x", "y");
+        }
+    }
+    while (n < FE_FIELDS_MAX + N - 1) {
+        nv[n++] = (nghttp2_nv)H2_NV("x", "y");
+    }
+    (void)h2_rig_request_with(rig, nv, n, NULL);
+    h2_rig_pump(rig);
+    trace_expect(&rig->trace, "exchange(/hold)");
+    fields = &rig->held[0]->request.fields;
+    assert_int_equal(fields->n, FE_FIELDS_MAX - 3); /* three pseudo-fields are none to a backend */
+    assert_true(fe_view_equal(fe_fields_find(fields, FE_VIEW_LIT("cookie"))->value,
+                              fe_view_of(expected, len)));
+    for (size_t i = 0; i < fields->n; i++) {
+        assert_true(i == 1 || !fe_view_equal(fields->items[i].name, FE_VIEW_LIT("cookie")));
+    }
+    nv[n++] = (nghttp2_nv)H2_NV("x", "y");
+    expect_problem(rig, nv, n, "431", "header section too large\n");
 }
 
 /* HPACK makes much of little; what all requests together may hold is bounded too. */
@@ -1020,6 +1078,7 @@ int main(void)
         TEST(test_host_alone),
         TEST(test_refused_heads),
         TEST(test_large_heads),
+        TEST(test_cookie_crumbs),
         TEST(test_heads_together),
         TEST(test_echo),
         TEST(test_echo_much),

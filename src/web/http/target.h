@@ -4,7 +4,8 @@
 
 #include "web/http/message.h"
 
-/* What a client did wrong: the status and the line that it is told. Static text. */
+/* What a client did wrong: the status and the line that it is told. Static text. Status 0: nothing,
+ * as what it says is not HTTP. */
 struct fe_http_fault {
     int status;
     const char *reason;

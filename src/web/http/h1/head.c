@@ -36,6 +36,24 @@ static int parse_version(struct head_parser *p, struct fe_view v)
     return 0;
 }
 
+/* RFC 9112 §2.2: whether it appears to be a request at all. Three words of which the last names no
+ * version are another protocol's, or a preface of HTTP/2 that is wrong (RFC 9113 §3.4), whose
+ * client would not understand an answer. */
+static bool is_of_another_protocol(struct fe_view line)
+{
+    const uint8_t *const first = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
+    size_t word = line.len;
+
+    while (word > 0 && line.ptr[word - 1] != ' ') {
+        word--;
+    }
+    if (first == NULL || first + 1 >= line.ptr + word || word == line.len) {
+        return false;
+    }
+    line = fe_view_skip(line, word);
+    return line.len < 4 || !fe_view_equal_nocase(fe_view_of(line.ptr, 4), FE_VIEW_LIT("HTTP"));
+}
+
 /* method SP request-target SP HTTP-version, with exactly one space each: RFC 9112 §3 lets a server
  * be lenient about whitespace, and §11.2 says what that has led to. */
 static int parse_request_line(struct head_parser *p, struct fe_view line)
@@ -57,7 +75,13 @@ static int parse_request_line(struct head_parser *p, struct fe_view line)
         return fe_http_refuse(p->fault, 400, "malformed request line");
     }
     p->target = fe_view_of(rest.ptr, (size_t)(end - rest.ptr));
-    return parse_version(p, fe_view_skip(rest, p->target.len + 1));
+    if (parse_version(p, fe_view_skip(rest, p->target.len + 1)) == 0) {
+        return 0;
+    }
+    if (is_of_another_protocol(line)) {
+        *p->fault = (struct fe_http_fault){0, "not HTTP"};
+    }
+    return FLATEND_EPROTO;
 }
 
 /* RFC 9112 §5: no whitespace before the colon (§5.1), no folded line (§5.2). */
@@ -243,12 +267,33 @@ static int check_host(struct head_parser *p)
     return 0;
 }
 
+/* RFC 9112 §3.2.2: in absolute-form the target's authority counts, and Host is ignored; it is
+ * replaced, so that backends see one and the same. */
+static int settle_host(struct head_parser *p)
+{
+    const struct fe_view name = FE_VIEW_LIT("host");
+    struct fe_fields *const fields = &p->request->fields;
+
+    for (size_t i = 0; i < fields->n; i++) {
+        if (fe_view_equal(fields->items[i].name, name)) {
+            fields->items[i].value = p->request->authority;
+            return 0;
+        }
+    }
+    return p->request->authority.len == 0
+               ? 0
+               : fe_fields_add(fields, p->arena, name, p->request->authority);
+}
+
 static int decide(struct head_parser *p)
 {
     struct fe_h1_head *head = p->head;
 
     if (check_host(p) != 0 || fe_http_target_parse(p->request, p->target, p->fault) != 0) {
         return FLATEND_EPROTO;
+    }
+    if (p->target.ptr[0] != '/' && settle_host(p) != 0) {
+        return FLATEND_ENOMEM;
     }
     if (p->n_transfer_encodings > 0 && check_transfer_encoding(p) != 0) {
         return FLATEND_EPROTO;

@@ -154,7 +154,11 @@ static bool step_wait(struct fe_h1_server *server)
                   "an exchange is answered or has a backend");
         return true;
     case FE_H1_ON_FAULT:
-        fe_h1_answer(server, server->decoder.fault.status, server->decoder.fault.reason);
+        if (server->decoder.fault.status == 0) {
+            fe_h1_finish(server);
+        } else {
+            fe_h1_answer(server, server->decoder.fault.status, server->decoder.fault.reason);
+        }
         return true;
     default:
         return true;

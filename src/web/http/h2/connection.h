@@ -75,6 +75,7 @@ struct fe_h2_stream {
     enum fe_h2_body body;
     size_t n_head;   /* bytes of its fields, as RFC 9113 §6.5.2 counts */
     size_t n_fields; /* that were seen */
+    size_t n_crumbs; /* of them, `cookie` */
     struct fe_http_fault fault;
     struct fe_fields trailers;
     struct fe_chain held; /* body bytes that the backend has not consumed yet */

@@ -55,7 +55,12 @@ static int on_pseudo(struct fe_h2_stream *stream, struct fe_view name, struct fe
         request->path = copy(stream, value);
         return request->path.ptr != NULL ? 0 : FLATEND_ENOMEM;
     }
-    return 0; /* :scheme: the connection's counts, as behind a proxy the two differ */
+    if (fe_view_equal(name, FE_VIEW_LIT(":scheme")) &&
+        !fe_view_equal_nocase(value, FE_VIEW_LIT("http")) &&
+        !fe_view_equal_nocase(value, FE_VIEW_LIT("https"))) {
+        (void)fe_http_refuse(&stream->fault, 400, ":scheme is neither http nor https");
+    }
+    return 0; /* which of the two: the connection's counts, as behind a proxy they differ */
 }
 
 static void note_expect(struct fe_h2_stream *stream, struct fe_view list)
@@ -128,6 +133,12 @@ static int on_trailer_field(struct fe_h2_stream *stream, struct fe_view name, st
     return fe_fields_add(&stream->trailers, &stream->ex.arena, own_name, own_value);
 }
 
+/* RFC 9113 §8.2.3: crumbs of a cookie are one field. */
+static size_t n_counted(const struct fe_h2_stream *stream)
+{
+    return stream->n_fields - (stream->n_crumbs > 1 ? stream->n_crumbs - 1 : 0);
+}
+
 /* RFC 9113 §10.5.1: too large a head is answered, for which the rest of it need not be kept. */
 static bool is_too_large(struct fe_h2_stream *stream, bool is_trailer, struct fe_view name,
                          size_t size)
@@ -136,7 +147,7 @@ static bool is_too_large(struct fe_h2_stream *stream, bool is_trailer, struct fe
     size_t header_max = server->setup.limits->header_max;
     size_t total_max = header_max > FE_H2_HEADS_MAX ? header_max : FE_H2_HEADS_MAX;
 
-    if (stream->n_fields > FE_FIELDS_MAX || size > header_max - stream->n_head) {
+    if (n_counted(stream) > FE_FIELDS_MAX || size > header_max - stream->n_head) {
         bool is_path = fe_view_equal(name, FE_VIEW_LIT(":path"));
 
         (void)fe_http_refuse(&stream->fault, is_path ? 414 : 431,
@@ -163,6 +174,9 @@ int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view 
     if (++stream->n_fields > FE_H2_FIELDS_SEEN_MAX) {
         return FLATEND_ELIMIT;
     }
+    if (!is_trailer && fe_view_equal(name, FE_VIEW_LIT("cookie"))) {
+        stream->n_crumbs++;
+    }
     if (stream->fault.status != 0 || is_too_large(stream, is_trailer, name, size)) {
         return 0;
     }
@@ -170,6 +184,47 @@ int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view 
     stream->server->n_heads += size;
     return is_trailer ? on_trailer_field(stream, name, value)
                       : on_request_field(stream, name, value);
+}
+
+/* RFC 9113 §8.2.3: one field for whom crumbs mean nothing. FLATEND_ENOMEM. */
+static int join_cookie(struct fe_h2_stream *stream)
+{
+    const struct fe_view name = FE_VIEW_LIT("cookie");
+    struct fe_fields *const fields = &stream->ex.request.fields;
+    struct fe_view *whole = NULL;
+    size_t size = 0;
+    size_t n = 0;
+    uint8_t *to;
+
+    if (stream->n_crumbs < 2) {
+        return 0;
+    }
+    for (size_t i = 0; i < fields->n; i++) {
+        size += fe_view_equal(fields->items[i].name, name) ? fields->items[i].value.len + 2 : 0;
+    }
+    to = fe_arena_alloc(&stream->ex.arena, size);
+    if (to == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; i < fields->n; i++) {
+        const struct fe_view crumb = fields->items[i].value;
+
+        if (!fe_view_equal(fields->items[i].name, name)) {
+            fields->items[n++] = fields->items[i];
+            continue;
+        }
+        memcpy(to, "; ", 2);
+        if (crumb.len > 0) {
+            memcpy(to + 2, crumb.ptr, crumb.len);
+        }
+        to += crumb.len + 2;
+        if (whole == NULL) {
+            fields->items[n] = (struct fe_field){name, fe_view_of(to - crumb.len, size - 2)};
+            whole = &fields->items[n++].value;
+        }
+    }
+    fields->n = n;
+    return 0;
 }
 
 /* ---- the head ------------------------------------------------------------------------------- */
@@ -185,6 +240,11 @@ static int check_head(struct fe_h2_stream *stream)
     if (!fe_http_is_authority(request->authority)) {
         return fe_http_refuse(&stream->fault, 400, "invalid Host");
     }
+    /* RFC 9113 §8.3.1: :authority has the authority, and :path nothing but the path. */
+    if (request->path.len > 0 && request->path.ptr[0] != '/' &&
+        !fe_view_equal(request->path, FE_VIEW_LIT("*"))) {
+        return fe_http_refuse(&stream->fault, 400, ":path is not a path");
+    }
     return fe_http_target_parse(request, request->path, &stream->fault);
 }
 
@@ -199,6 +259,10 @@ void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete)
         ex->request.content_length = 0;
     }
     stream->owes_continue = stream->expects_continue && ex->request.content_length != 0;
+    if (join_cookie(stream) != 0) {
+        (void)fe_http_refuse(&stream->fault, 503, "out of memory");
+    }
+    stream->n_crumbs = 0;
     if (check_head(stream) != 0) {
         fe_h2_answer(stream, stream->fault.status, stream->fault.reason);
         return;
