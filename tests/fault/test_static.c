@@ -29,7 +29,10 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
 {
     struct fe_config_route route = {
         .kind = FE_ROUTE_STATIC, .static_path = root, .static_is_dir = true, .browse = true};
-    const struct fe_match match = {.route = &route, .params = {{.value = rest}}, .n_params = 1};
+    const struct fe_router_options options = {true, true};
+    struct fe_router *const router = fe_router_new(&options);
+    const struct fe_match match = {
+        .router = router, .route = &route, .params = {{.value = rest}}, .n_params = 1};
     const size_t n_fds = count_fds();
 
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
@@ -50,6 +53,7 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
         assert_int_equal(count_fds(), n_fds);
         fake_client_deinit(&fake);
     }
+    fe_router_free(router);
 }
 
 static void test_serve(void **state)
@@ -66,6 +70,7 @@ static void test_serve(void **state)
     serve_with_faults(dir.path, "/sub/", FE_VIEW_LIT("sub"), 200);
     serve_with_faults(dir.path, "/sub", FE_VIEW_LIT("sub"), 301);
     serve_with_faults(dir.path, "/bare/", FE_VIEW_LIT("bare"), 200);
+    serve_with_faults(dir.path, "/n%6Fne", FE_VIEW_LIT("none"), 404);
     temp_dir_remove(&dir);
 }
 

@@ -217,6 +217,77 @@ static void test_redirects(void **state)
 }
 
 /* Without the options there are none, and dots still match nothing: also not far behind. */
+/* RFC 3986 §4.2: what begins with two slashes names a host, and browsers take a backslash for one.
+ */
+static void test_redirects_stay_here(void **state)
+{
+    static const struct path_case cases[] = {
+        {"GET", "/\\evil.example", "-> /%5Cevil.example/"},
+        {"GET", "/\\evil.example?a\\b", "-> /%5Cevil.example/?a%5Cb"},
+        {"GET", "/x/\\/", "-> /x/%5C"},
+        {"GET", "//\\evil.example", "-> /%5Cevil.example/"},
+        {"GET", "//evil.example/", "-> /evil.example/"},
+        {"GET", "/a|b\"", "-> /a%7Cb%22/"},
+    };
+    struct fe_router *router = new_router(true);
+
+    (void)state;
+    add(router, "GET", "/:a/");
+    add(router, "GET", "/x/:b");
+    CHECK(router, cases);
+    fe_router_free(router);
+}
+
+/* What a catch-all does not have may be meant for another route. */
+static void elsewhere(const struct fe_router *router, const char *path, char text[512])
+{
+    struct fe_arena arena;
+    struct fe_match m;
+    struct fe_view location;
+    const struct fe_request request = {.method = FE_METHOD_GET,
+                                       .method_text = FE_VIEW_LIT("GET"),
+                                       .path = fe_view_str(path),
+                                       .query = FE_VIEW_LIT("q")};
+
+    fe_arena_init(&arena, 0);
+    assert_int_equal(fe_router_match(router, &request, &arena, &m), 0);
+    assert_int_equal(m.result, FE_MATCH_FOUND);
+    assert_int_equal(fe_router_elsewhere(&m, &request, &arena, &location), 0);
+    snprintf(text, 512, "%s -> %.*s", (const char *)m.route, (int)location.len,
+             location.len > 0 ? (const char *)location.ptr : "");
+    fe_arena_deinit(&arena);
+}
+
+static void test_elsewhere(void **state)
+{
+    static const struct path_case cases[] = {
+        {"GET", "/users", "/*all -> /users/?q"},
+        {"GET", "/USERS/", "/*all -> /users/?q"},
+        {"GET", "/USERS", "/*all -> /users/?q"},
+        {"GET", "/items/7/", "/*all -> /items/7?q"},
+        {"GET", "/Items/7", "/*all -> /items/7?q"},
+        {"GET", "/none", "/*all -> "},
+        {"GET", "/none/", "/*all -> "},
+        {"GET", "/DOCS/x", "/*all -> /docs/x?q"},
+        {"GET", "/docs/x", "/docs/*some -> "}, /* not to the other one, and back */
+        {"GET", "/docs/x/", "/docs/*some -> "},
+    };
+    struct fe_router *router = new_router(true);
+
+    (void)state;
+    add(router, "GET", "/*all");
+    add(router, "GET", "/users/");
+    add(router, "GET", "/items/:id");
+    add(router, "GET", "/docs/*some");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+
+        elsewhere(router, cases[i].path, text);
+        assert_string_equal(text, cases[i].expected);
+    }
+    fe_router_free(router);
+}
+
 static void test_no_redirects(void **state)
 {
     static const struct path_case cases[] = {
@@ -401,9 +472,14 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),        cmocka_unit_test(test_encoding),
-        cmocka_unit_test(test_methods),      cmocka_unit_test(test_redirects),
-        cmocka_unit_test(test_no_redirects), cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_redirects_stay_here),
+        cmocka_unit_test(test_elsewhere),
+        cmocka_unit_test(test_no_redirects),
+        cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_random),
     };
 

@@ -16,24 +16,59 @@
 
 #include "gateway/files/files.h"
 #include "gateway/filters/chains.h"
+#include "ground/os/clock.h"
 #include "support/fake_client.h"
 #include "support/temp_dir.h"
+#include "web/http/date_parse.h"
 
 enum { NOBODY = 65534 };
 
 #define MODIFIED "Sun, 06 Nov 1994 08:49:37 GMT"
-#define ETAG     "\"b-2ebc98a1.1dcd6500\"" /* 11 bytes, that time and half a second */
+#define ETAG     "@" /* in place of the file's own */
 
 struct site {
     struct temp_dir dir;
     struct fe_config_route route;
+    struct fe_router *router; /* of no routes */
     struct fake_client fake;
+    char etag[64]; /* of hello.txt */
 };
 
 static void set_time(struct site *site, const char *name)
 {
     const struct timespec times[2] = {{784111777, 500000000}, {784111777, 500000000}};
     assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(&site->dir, name), times, 0), 0);
+}
+
+/* Lets the backend answer from `route`. */
+static void start(struct site *site, const struct fe_config_route *route, struct fe_view rest)
+{
+    struct fake_client *const fake = &site->fake;
+    struct fe_match match = {.router = site->router, .params = {{.value = rest}}, .n_params = 1};
+    const struct fe_route_filters filters = {.body_max = UINT64_MAX, .no_cache = route->no_cache};
+    struct fe_arena *const arena = &fake->ex.arena;
+
+    match.route = (void *)(uintptr_t)route;
+    fake->ex.filters =
+        fe_filters_of_route(arena, fe_filters_of_listener(arena, fe_view_of(NULL, 0)), &filters);
+    fake->ex.match = &match;
+    fe_backend_start(&fe_files_backend, &fake->ex);
+    fake->ex.match = NULL; /* a transfer looks at it no more */
+}
+
+/* Asks for `path`, of which `rest` is below the directory; the answer is in site->fake. */
+static void serve(struct site *site, const char *method, const char *path, struct fe_view rest)
+{
+    fake_client_init(&site->fake, method, path);
+    start(site, &site->route, rest);
+}
+
+static void read_tag(struct site *site, const char *name, char tag[64])
+{
+    serve(site, "GET", "/", fe_view_str(name));
+    assert_non_null(fake_client_field(&site->fake, "etag"));
+    snprintf(tag, 64, "%s", fake_client_field(&site->fake, "etag"));
+    fake_client_deinit(&site->fake);
 }
 
 static int setup(void **state)
@@ -53,6 +88,10 @@ static int setup(void **state)
     site->route.kind = FE_ROUTE_STATIC;
     site->route.static_path = strdup(temp_dir_path(&site->dir, "www"));
     site->route.static_is_dir = true;
+    site->route.pattern = FE_VIEW_LIT("/path");
+    site->router = fe_router_new(&(struct fe_router_options){false, false});
+    assert_non_null(site->router);
+    read_tag(site, "hello.txt", site->etag);
     *state = site;
     return 0;
 }
@@ -62,33 +101,10 @@ static int teardown(void **state)
     struct site *const site = *state;
 
     free((char *)site->route.static_path);
+    fe_router_free(site->router);
     temp_dir_remove(&site->dir);
     free(site);
     return 0;
-}
-
-/* Lets the backend answer from `route`. */
-static void start(struct fake_client *fake, const struct fe_config_route *route,
-                  struct fe_view rest)
-{
-    struct fe_match match = {.params = {{.value = rest}}, .n_params = 1};
-
-    const struct fe_route_filters filters = {.body_max = UINT64_MAX, .no_cache = route->no_cache};
-    struct fe_arena *const arena = &fake->ex.arena;
-
-    match.route = (void *)(uintptr_t)route;
-    fake->ex.filters =
-        fe_filters_of_route(arena, fe_filters_of_listener(arena, fe_view_of(NULL, 0)), &filters);
-    fake->ex.match = &match;
-    fe_backend_start(&fe_files_backend, &fake->ex);
-    fake->ex.match = NULL; /* a transfer looks at it no more */
-}
-
-/* Asks for `path`, of which `rest` is below the directory; the answer is in site->fake. */
-static void serve(struct site *site, const char *method, const char *path, struct fe_view rest)
-{
-    fake_client_init(&site->fake, method, path);
-    start(&site->fake, &site->route, rest);
 }
 
 static int get_status(struct site *site, struct fe_view rest)
@@ -136,7 +152,7 @@ static void test_file(void **state)
     assert_body(fake, "Hello world");
     assert_field(fake, "content-type", "text/plain; charset=utf-8");
     assert_field(fake, "accept-ranges", "bytes");
-    assert_field(fake, "etag", ETAG);
+    assert_field(fake, "etag", site->etag);
     assert_field(fake, "last-modified", MODIFIED);
     assert_field(fake, "cache-control", NULL);
     assert_false(fake->was_resumed);
@@ -154,7 +170,7 @@ static void test_head(void **state)
     assert_int_equal(fake->content_length, 11);
     assert_body(fake, "");
     assert_int_equal(fake->n_writes, 0); /* nor is the file read for nothing */
-    assert_field(fake, "etag", ETAG);
+    assert_field(fake, "etag", site->etag);
     fake_client_deinit(fake);
 }
 
@@ -178,7 +194,7 @@ static void test_single_file(void **state)
     route.static_path = temp_dir_path(&site->dir, "www/.page.html"); /* hidden, but named */
     route.static_is_dir = false;
     fake_client_init(&site->fake, "GET", "/");
-    start(&site->fake, &route, fe_view_of(NULL, 0));
+    start(site, &route, fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 200);
     assert_body(&site->fake, "<h1>");
     assert_field(&site->fake, "content-type", "text/html; charset=utf-8");
@@ -186,7 +202,7 @@ static void test_single_file(void **state)
 
     unlink(route.static_path);
     fake_client_init(&site->fake, "GET", "/");
-    start(&site->fake, &route, fe_view_of(NULL, 0));
+    start(site, &route, fe_view_of(NULL, 0));
     assert_int_equal(site->fake.status, 404);
     fake_client_deinit(&site->fake);
 }
@@ -198,9 +214,9 @@ static void test_no_cache(void **state)
 
     site->route.no_cache = true;
     fake_client_init(fake, "GET", "/hello.txt");
-    fake_client_add(fake, "if-none-match", ETAG);
+    fake_client_add(fake, "if-none-match", site->etag);
     fake_client_add(fake, "if-modified-since", MODIFIED);
-    start(fake, &site->route, FE_VIEW_LIT("hello.txt"));
+    start(site, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(fake->status, 200);
     assert_field(fake, "cache-control",
                  "no-cache, no-store, no-transform, must-revalidate, private, max-age=0");
@@ -241,6 +257,39 @@ static void test_index_of_the_root(void **state)
     fake_client_deinit(&site->fake);
 }
 
+/* A directory for all paths has those that are meant for other routes, too. */
+static void test_directory_for_all_paths(void **state)
+{
+    struct site *const site = *state;
+    struct flatend_error err;
+
+    fe_router_free(site->router);
+    site->router = fe_router_new(&(struct fe_router_options){true, true});
+    assert_int_equal(
+        fe_router_add(site->router, FE_VIEW_LIT("GET"), FE_VIEW_LIT("/users/"), &site->fake, &err),
+        0);
+    assert_int_equal(
+        fe_router_add(site->router, FE_VIEW_LIT("GET"), FE_VIEW_LIT("/*rest"), &site->route, &err),
+        0);
+    site->route.pattern = FE_VIEW_LIT("/");
+    serve(site, "GET", "/users?q", FE_VIEW_LIT("users"));
+    assert_int_equal(site->fake.status, 301);
+    assert_field(&site->fake, "location", "/users/?q");
+    fake_client_deinit(&site->fake);
+    serve(site, "GET", "/Hello.txt", FE_VIEW_LIT("Hello.txt"));
+    assert_int_equal(site->fake.status, 404);
+    assert_body(&site->fake, "no route and no file for this path\n");
+    fake_client_deinit(&site->fake);
+    site->route.pattern = FE_VIEW_LIT("/*rest");
+    serve(site, "GET", "/hello.txt", FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(site->fake.status, 200);
+    fake_client_deinit(&site->fake);
+    site->route.pattern = FE_VIEW_LIT("/files");
+    serve(site, "GET", "/files/none", FE_VIEW_LIT("none"));
+    assert_body(&site->fake, "no such file\n");
+    fake_client_deinit(&site->fake);
+}
+
 static void check_redirect(struct site *site, const char *path, const char *location)
 {
     serve(site, "GET", path, FE_VIEW_LIT("sub"));
@@ -257,6 +306,8 @@ static void test_redirect(void **state)
     check_redirect(site, "/sub", "/sub/");
     check_redirect(site, "/s%75b?a=b&c", "/s%75b/?a=b&c");
     check_redirect(site, "//example.org/sub", "/example.org/sub/"); /* no other host */
+    check_redirect(site, "/\\example.org/sub", "/%5Cexample.org/sub/");
+    check_redirect(site, "/sub?a\\b", "/sub/?a%5Cb");
 }
 
 static void test_listing(void **state)
@@ -464,22 +515,34 @@ static const struct condition CONDITIONS[] = {
     {"if-range", ETAG, NULL, NULL, 200},
 };
 
+/* The field, with the tag in place of the sign for it. */
+static void add_condition(struct site *site, const char *name, const char *value, char text[128])
+{
+    const char *const at = strchr(value, '@');
+
+    snprintf(text, 128, "%.*s%s%s", at != NULL ? (int)(at - value) : 0, value,
+             at != NULL ? site->etag : value, at != NULL ? at + 1 : "");
+    fake_client_add(&site->fake, name, text);
+}
+
 /* Asks under one of the conditions, and sees that the answer is `status`. */
 static void check_condition(struct site *site, const struct condition *row, const char *method,
                             int status)
 {
+    char texts[2][128];
+
     fake_client_init(&site->fake, method, "/hello.txt");
-    fake_client_add(&site->fake, row->name, row->value);
+    add_condition(site, row->name, row->value, texts[0]);
     if (row->name2 != NULL) {
-        fake_client_add(&site->fake, row->name2, row->value2);
+        add_condition(site, row->name2, row->value2, texts[1]);
     }
-    start(&site->fake, &site->route, FE_VIEW_LIT("hello.txt"));
+    start(site, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.state, FAKE_ENDED);
     if (site->fake.status != status) {
         fail_msg("%s: %s: %s: %d", method, row->name, row->value, site->fake.status);
     }
     if (status == 304) {
-        assert_field(&site->fake, "etag", ETAG);
+        assert_field(&site->fake, "etag", site->etag);
         assert_field(&site->fake, "last-modified", MODIFIED);
         assert_field(&site->fake, "content-type", NULL);
         assert_body(&site->fake, "");
@@ -497,6 +560,78 @@ static void test_conditions(void **state)
         /* A range is for GET. */
         check_condition(site, &CONDITIONS[i], "HEAD", status == 206 ? 200 : status);
     }
+}
+
+/* Whatever the file's own time says, as that can be set: another content has another tag. */
+static void test_another_content_has_another_tag(void **state)
+{
+    struct site *const site = *state;
+    const struct timespec epoch[2] = {{1, 0}, {1, 0}};
+    char name[128];
+    char tags[3][64];
+
+    snprintf(name, sizeof(name), "%s", temp_dir_path(&site->dir, "www/same"));
+    for (size_t i = 0; i < 3; i++) {
+        if (i == 1) { /* another file, moved to its place */
+            temp_dir_write(&site->dir, "www/other", "b", 1);
+            assert_int_equal(rename(temp_dir_path(&site->dir, "www/other"), name), 0);
+        } else { /* written anew, once the clock of files has gone on */
+            struct stat before = {.st_size = -1};
+            struct stat after;
+
+            (void)stat(name, &before);
+            do {
+                temp_dir_write(&site->dir, "www/same", i == 0 ? "a" : "c", 1);
+                assert_int_equal(stat(name, &after), 0);
+            } while (i > 0 && after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+                     after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+        }
+        assert_int_equal(utimensat(AT_FDCWD, name, epoch, 0), 0);
+        read_tag(site, "same", tags[i]);
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(tags[k], tags[i]);
+        }
+    }
+}
+
+/* RFC 9110 §8.8.2: 0 and 1 are what reproducible builds write. Then there is no date, and what is
+ * asked about it does not apply. */
+static void test_no_time(void **state)
+{
+    struct site *const site = *state;
+
+    for (time_t at = 0; at <= 1; at++) {
+        const struct timespec times[2] = {{at, 0}, {at, 0}};
+
+        assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(&site->dir, "www/hello.txt"), times, 0),
+                         0);
+        fake_client_init(&site->fake, "GET", "/hello.txt");
+        fake_client_add(&site->fake, "if-modified-since", MODIFIED);
+        fake_client_add(&site->fake, "if-unmodified-since", "Thu, 01 Jan 1970 00:00:00 GMT");
+        start(site, &site->route, FE_VIEW_LIT("hello.txt"));
+        assert_int_equal(site->fake.status, 200);
+        assert_field(&site->fake, "last-modified", NULL);
+        assert_non_null(fake_client_field(&site->fake, "etag"));
+        fake_client_deinit(&site->fake);
+    }
+}
+
+/* RFC 9110 §8.8.2.1: not later than the Date of the response. */
+static void test_time_to_come(void **state)
+{
+    struct site *const site = *state;
+    const struct timespec times[2] = {{4102444800, 0}, {4102444800, 0}}; /* in 2100 */
+    int64_t modified;
+
+    assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(&site->dir, "www/hello.txt"), times, 0), 0);
+    fake_client_init(&site->fake, "GET", "/hello.txt");
+    fake_client_add(&site->fake, "if-modified-since", AFTER);
+    start(site, &site->route, FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(site->fake.status, 200);
+    assert_true(fe_http_date_parse(fe_view_str(fake_client_field(&site->fake, "last-modified")),
+                                   &modified));
+    assert_true(modified < fe_wall_clock_s());
+    fake_client_deinit(&site->fake);
 }
 
 static void test_ranges(void **state)
@@ -522,13 +657,13 @@ static void test_ranges(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         fake_client_init(&site->fake, "GET", "/hello.txt");
         fake_client_add(&site->fake, "range", rows[i].value);
-        start(&site->fake, &site->route, FE_VIEW_LIT("hello.txt"));
+        start(site, &site->route, FE_VIEW_LIT("hello.txt"));
         assert_int_equal(site->fake.state, FAKE_ENDED);
         assert_int_equal(site->fake.status, rows[i].status);
         assert_field(&site->fake, "content-range", rows[i].content_range);
         if (rows[i].body != NULL) {
             assert_body(&site->fake, rows[i].body);
-            assert_field(&site->fake, "etag", ETAG);
+            assert_field(&site->fake, "etag", site->etag);
         }
         fake_client_deinit(&site->fake);
     }
@@ -550,7 +685,7 @@ static void start_large(struct site *site)
     free(data);
     fake_client_init(&site->fake, "GET", "/large");
     site->fake.window = 0;
-    start(&site->fake, &site->route, FE_VIEW_LIT("large"));
+    start(site, &site->route, FE_VIEW_LIT("large"));
     assert_int_equal(site->fake.state, FAKE_RUNNING);
     assert_int_equal(site->fake.body.len, 0);
 }
@@ -632,7 +767,7 @@ static void test_head_cannot_be_sent(void **state)
 
     fake_client_init(&site->fake, "GET", "/hello.txt");
     site->fake.respond_code = FLATEND_ENOMEM;
-    start(&site->fake, &site->route, FE_VIEW_LIT("hello.txt"));
+    start(site, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.state, FAKE_ABORTED);
     assert_int_equal(count_fds(), n_fds);
     fake_client_deinit(&site->fake);
@@ -650,6 +785,7 @@ int main(void)
         TEST(test_no_cache),
         TEST(test_index),
         TEST(test_index_of_the_root),
+        TEST(test_directory_for_all_paths),
         TEST(test_redirect),
         TEST(test_listing),
         TEST(test_nothing_leads_out),
@@ -659,6 +795,9 @@ int main(void)
         TEST(test_missing),
         TEST(test_forbidden),
         TEST(test_conditions),
+        TEST(test_another_content_has_another_tag),
+        TEST(test_no_time),
+        TEST(test_time_to_come),
         TEST(test_ranges),
         TEST(test_slow_client),
         TEST(test_client_leaves),

@@ -3,6 +3,7 @@
 #include "gateway/files/files.h"
 #include "ground/base/assert.h"
 #include "ground/base/list.h"
+#include "web/http/moved.h"
 #include "web/http/problem.h"
 
 /* ---- what has no route ---------------------------------------------------------------------- */
@@ -21,15 +22,6 @@ static void respond_options(struct fe_exchange *ex, struct fe_view allow)
     fe_exchange_finish(ex, NULL);
 }
 
-/* 308 lets no client turn a POST into a GET (RFC 9110 §15.4.9); older ones know only 301. */
-static void redirect(struct fe_exchange *ex, struct fe_view location)
-{
-    bool is_get = ex->request.method == FE_METHOD_GET || ex->request.method == FE_METHOD_HEAD;
-
-    fe_problem_respond_with(ex, is_get ? 301 : 308, "path redirected to its normalized form",
-                            (struct fe_field){FE_VIEW_LIT("location"), location});
-}
-
 static void answer(const struct fe_backend *backend, struct fe_exchange *ex)
 {
     const struct fe_match *const match = ex->match;
@@ -40,7 +32,7 @@ static void answer(const struct fe_backend *backend, struct fe_exchange *ex)
         respond_options(ex, match->allow);
         break;
     case FE_MATCH_REDIRECT:
-        redirect(ex, match->location);
+        fe_moved_respond(ex, match->location, FE_MOVED_NORMALIZED);
         break;
     case FE_MATCH_NOT_ALLOWED:
         fe_problem_respond_with(ex, 405, "method not allowed for this path",

@@ -4,6 +4,7 @@
 
 #include "ground/base/assert.h"
 #include "ground/base/list.h"
+#include "web/http/moved.h"
 #include "web/http/problem.h"
 
 enum { HTTPS_PORT = 443 };
@@ -49,9 +50,10 @@ static uint16_t port_of(const struct fe_config_http *http)
 static char *format(struct fe_exchange *ex, struct fe_view host, uint16_t port, size_t *len)
 {
     const struct fe_request *const request = &ex->request;
-    const size_t cap =
-        sizeof("https://:65535?") + host.len + request->path.len + request->query.len;
+    const size_t cap = sizeof("https://:65535?") + host.len +
+                       FE_MOVED_ROOM(request->path.len + request->query.len);
     char *text = fe_arena_alloc(&ex->arena, cap);
+    uint8_t *to;
     size_t n;
 
     if (text == NULL) {
@@ -61,24 +63,20 @@ static char *format(struct fe_exchange *ex, struct fe_view host, uint16_t port, 
     if (port != HTTPS_PORT) {
         n += (size_t)snprintf(text + n, cap - n, ":%u", port);
     }
-    FE_ASSERT(n + request->path.len + request->query.len < cap, "the room was computed");
-    memcpy(text + n, request->path.ptr, request->path.len);
-    n += request->path.len;
+    to = fe_moved_put((uint8_t *)text + n, request->path);
     if (request->query.len > 0) {
-        text[n++] = '?';
-        memcpy(text + n, request->query.ptr, request->query.len);
-        n += request->query.len;
+        *to++ = '?';
+        to = fe_moved_put(to, request->query);
     }
-    *len = n;
+    *len = (size_t)(to - (uint8_t *)text);
+    FE_ASSERT(*len < cap, "the room was computed");
     return text;
 }
 
-/* 308 lets no client turn a POST into a GET (RFC 9110 §15.4.9); older ones know only 301. */
 static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 {
     const struct fe_config_http *const http =
         FE_CONTAINER_OF(backend, const struct fe_redirect_backend, backend)->http;
-    const bool is_get = ex->request.method == FE_METHOD_GET || ex->request.method == FE_METHOD_HEAD;
     const struct fe_view host = host_of(ex->request.authority);
     char *location;
     size_t len;
@@ -92,8 +90,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
         fe_problem_respond(ex, 503, "overloaded: out of memory");
         return;
     }
-    fe_problem_respond_with(ex, is_get ? 301 : 308, "use HTTPS",
-                            (struct fe_field){FE_VIEW_LIT("location"), fe_view_of(location, len)});
+    fe_moved_respond(ex, fe_view_of(location, len), "use HTTPS");
 }
 
 struct fe_redirect_backend fe_redirect_backend(const struct fe_config_http *http)

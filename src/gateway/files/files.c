@@ -10,13 +10,16 @@
 #include "gateway/files/range.h"
 #include "gateway/files/transfer.h"
 #include "ground/base/assert.h"
+#include "ground/os/clock.h"
 #include "ground/os/dir.h"
 #include "web/http/date.h"
+#include "web/http/moved.h"
 #include "web/http/problem.h"
 
 enum {
     FIELDS_MAX = 12,
-    ETAG_MAX = 72,
+    ETAG_MAX = 40,
+    NO_TIME_MAX_S = 1, /* reproducible builds write 0 or 1 */
 };
 
 #define INDEX "index.html"
@@ -47,11 +50,37 @@ static void add_field(struct reply *reply, struct fe_view name, struct fe_view v
     reply->fields[reply->response.fields.n++] = (struct fe_field){name, value};
 }
 
+/* Whether the route is for all paths: "/", or "/" and a catch-all. */
+static bool takes_the_rest(const struct fe_config_route *route)
+{
+    const struct fe_view pattern = route->pattern;
+
+    return route->static_is_dir && pattern.len > 0 && (pattern.len == 1 || pattern.ptr[1] == '*');
+}
+
+/* There is no such file. Where the route takes all that no other one does, the path may be meant
+ * for one of these. */
+static void respond_not_found(struct fe_exchange *ex)
+{
+    const struct fe_match *const match = ex->match;
+    const struct fe_config_route *const route = match->route;
+    struct fe_view location = {NULL, 0};
+
+    if (fe_router_elsewhere(match, &ex->request, &ex->arena, &location) != 0) {
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
+    } else if (location.len > 0) {
+        fe_moved_respond(ex, location, FE_MOVED_NORMALIZED);
+    } else {
+        fe_problem_respond(
+            ex, 404, takes_the_rest(route) ? "no route and no file for this path" : "no such file");
+    }
+}
+
 static void respond_with_code(struct fe_exchange *ex, int code)
 {
     switch (code) {
     case FLATEND_ENOENT:
-        fe_problem_respond(ex, 404, "no such file");
+        respond_not_found(ex);
         break;
     case FLATEND_EACCESS:
         fe_problem_respond(ex, 403, "file not readable: permission denied");
@@ -70,21 +99,52 @@ static void respond_with_code(struct fe_exchange *ex, int code)
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-/* Size and time to the nanosecond: a file that changes changes its tag. */
+/* Numbers into one that shows none of them (splitmix64). */
+static uint64_t mix(uint64_t hash, uint64_t n)
+{
+    hash = (hash + n + UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    return hash ^ hash >> 29;
+}
+
+/* RFC 9110 §8.8.3: another content has another tag. The file's own time does not say so of what is
+ * made to be the same each time, or copied with its time: but the system's (of the last change of
+ * whatever kind) or the inode is then another one. */
+static uint64_t fingerprint(const struct fe_file_info *info)
+{
+    const uint64_t parts[] = {info->inode, (uint64_t)info->modified_s, info->modified_ns,
+                              (uint64_t)info->changed_s, info->changed_ns};
+    uint64_t hash = info->size;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        hash = mix(hash, parts[i]);
+    }
+    return hash;
+}
+
+/* RFC 9110 §8.8.2: the beginning of the epoch is no time at which a file was made, but what is put
+ * in place of one. What is sent is not later than the Date, which is up to a second old. */
 static void describe(const struct fe_file_info *info, struct reply *reply,
                      struct fe_validators *validators)
 {
-    snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIx64 "-%" PRIx64 ".%lx\"", info->size,
-             (uint64_t)info->modified_s, (unsigned long)info->modified_ns);
-    fe_http_date_format(reply->modified, info->modified_s);
+    const int64_t latest_s = fe_wall_clock_s() - 1;
+
+    snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIx64 "-%016" PRIx64 "\"", info->size,
+             fingerprint(info));
     validators->etag = fe_view_str(reply->etag);
+    if (info->modified_s <= NO_TIME_MAX_S) {
+        reply->modified[0] = '\0';
+        return;
+    }
+    fe_http_date_format(reply->modified, info->modified_s < latest_s ? info->modified_s : latest_s);
     validators->modified_s = info->modified_s;
 }
 
 static void add_validators(struct reply *reply)
 {
     add_field(reply, FE_VIEW_LIT("etag"), fe_view_str(reply->etag));
-    add_field(reply, FE_VIEW_LIT("last-modified"), fe_view_str(reply->modified));
+    if (reply->modified[0] != '\0') {
+        add_field(reply, FE_VIEW_LIT("last-modified"), fe_view_str(reply->modified));
+    }
 }
 
 static void respond_without_body(struct fe_exchange *ex, const struct reply *reply)
@@ -171,7 +231,7 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
                        struct fe_view name, int fd, const struct fe_file_info *info)
 {
     const uint64_t size = info->size;
-    struct fe_validators validators = {FE_VIEW_LIT(""), INT64_MAX}; /* no tag, no date is this */
+    struct fe_validators validators = {FE_VIEW_LIT(""), FE_NOT_DATED}; /* no tag is this */
     struct fe_transfer *transfer;
     struct fe_range range;
     struct reply reply = {0};
@@ -208,25 +268,20 @@ static const char *text_of(struct fe_view view)
     return view.len > 0 ? (const char *)view.ptr : "";
 }
 
-/* "/dir?x" to "/dir/?x". Several slashes in front would make the rest a host name to browsers. */
+/* "/dir?x" to "/dir/?x". */
 static void redirect_to_slash(struct fe_exchange *ex)
 {
-    struct fe_view path = ex->request.path;
-    const struct fe_view query = ex->request.query;
     struct reply reply;
-    char *location;
+    size_t len;
+    const char *const location =
+        fe_moved_reference(&ex->arena, ex->request.path, true, ex->request.query, &len);
 
-    while (path.len > 0 && path.ptr[0] == '/') {
-        path = fe_view_skip(path, 1);
-    }
-    location = fe_arena_printf(&ex->arena, "/%.*s/%s%.*s", (int)path.len, text_of(path),
-                               query.len > 0 ? "?" : "", (int)query.len, text_of(query));
     reply_init(&reply, 301, 0);
     if (location == NULL) {
         fe_exchange_reset(ex, FLATEND_ENOMEM);
         return;
     }
-    add_field(&reply, FE_VIEW_LIT("location"), fe_view_str(location));
+    add_field(&reply, FE_VIEW_LIT("location"), fe_view_of(location, len));
     respond_without_body(ex, &reply);
 }
 

@@ -76,7 +76,8 @@ enum fe_precondition fe_precondition_evaluate(const struct fe_fields *fields,
         if (!has_tag(fields, if_match, validators->etag, false)) {
             return FE_PRECONDITION_FAILED;
         }
-    } else if (find_date(fields, FE_VIEW_LIT("if-unmodified-since"), &date) &&
+    } else if (validators->modified_s != FE_NOT_DATED &&
+               find_date(fields, FE_VIEW_LIT("if-unmodified-since"), &date) &&
                validators->modified_s > date) {
         return FE_PRECONDITION_FAILED;
     }

@@ -4,10 +4,13 @@
 
 #include "web/http/message.h"
 
+/* No date is this, and conditions about dates do not apply (RFC 9110 §13.1.3, §13.1.4). */
+#define FE_NOT_DATED INT64_MAX
+
 /* What identifies the state of a file. */
 struct fe_validators {
     struct fe_view etag; /* strong, with its quotes */
-    int64_t modified_s;  /* Unix time */
+    int64_t modified_s;  /* Unix time, or FE_NOT_DATED */
 };
 
 enum fe_precondition {

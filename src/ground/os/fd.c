@@ -19,6 +19,8 @@ static struct fe_file_info info_of(const struct stat *st)
         .inode = (uint64_t)st->st_ino,
         .modified_s = (int64_t)st->st_mtim.tv_sec,
         .modified_ns = (uint32_t)st->st_mtim.tv_nsec,
+        .changed_s = (int64_t)st->st_ctim.tv_sec,
+        .changed_ns = (uint32_t)st->st_ctim.tv_nsec,
     };
 }
 

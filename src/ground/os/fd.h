@@ -20,6 +20,8 @@ struct fe_file_info {
     uint64_t inode; /* another file of the same name has another one */
     int64_t modified_s;
     uint32_t modified_ns;
+    int64_t changed_s; /* when anything of it has changed, which no program can set */
+    uint32_t changed_ns;
 };
 
 /* Links are followed. FLATEND_ENOENT, FLATEND_EACCESS, FLATEND_EIO. */

@@ -33,6 +33,7 @@ enum fe_match_result {
 };
 
 struct fe_match {
+    const struct fe_router *router;
     enum fe_match_result result;
     void *route; /* what fe_router_add was given */
     struct fe_param params[FE_ROUTE_PARAMS_MAX];
@@ -61,5 +62,10 @@ int fe_router_add(struct fe_router *router, struct fe_view method, struct fe_vie
  * failure. */
 int fe_router_match(const struct fe_router *router, const struct fe_request *request,
                     struct fe_arena *arena, struct fe_match *match) FE_MUST_USE;
+
+/* Where a path leads whose route was found, and turns out not to have it (files): the `location` of
+ * a redirect to another route; empty: nowhere. FLATEND_ENOMEM. */
+int fe_router_elsewhere(const struct fe_match *match, const struct fe_request *request,
+                        struct fe_arena *arena, struct fe_view *location) FE_MUST_USE;
 
 #endif

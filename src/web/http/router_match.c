@@ -250,7 +250,7 @@ static int match_elsewhere(const struct fe_router *router, const struct fe_reque
                            const struct fe_route_path *path, struct fe_arena *arena,
                            struct fe_match *match)
 {
-    int code = fe_route_redirect(router, request, path, arena, &match->location);
+    int code = fe_route_redirect(router, request, path, NULL, arena, &match->location);
 
     if (code != 0) {
         return code;
@@ -278,6 +278,7 @@ int fe_router_match(const struct fe_router *router, const struct fe_request *req
     struct fe_route_hit found;
     int code;
 
+    match->router = router;
     match->n_params = 0;
     match->route = NULL;
     match->allow = match->location = fe_view_of(NULL, 0);
@@ -299,4 +300,18 @@ int fe_router_match(const struct fe_router *router, const struct fe_request *req
         return 0;
     }
     return match_elsewhere(router, request, &path, arena, match);
+}
+
+int fe_router_elsewhere(const struct fe_match *match, const struct fe_request *request,
+                        struct fe_arena *arena, struct fe_view *location)
+{
+    struct fe_route_path path;
+    int code;
+
+    *location = fe_view_of(NULL, 0);
+    code = fe_route_path_parse(&path, request->path, arena);
+    if (code != 0) {
+        return code;
+    }
+    return fe_route_redirect(match->router, request, &path, match->route, arena, location);
 }

@@ -1,25 +1,18 @@
 /* Where a path that no route matches is meant to lead: RFC 3986 §6.2.2 and letter case. */
 #include "ground/base/ascii.h"
 #include "ground/base/assert.h"
+#include "web/http/moved.h"
 #include "web/http/router_tree.h"
 
 struct writer {
     uint8_t *at;
 };
 
-static void put(struct writer *w, struct fe_view v)
-{
-    if (v.len > 0) {
-        memcpy(w->at, v.ptr, v.len);
-        w->at += v.len;
-    }
-}
-
 static void put_query(struct writer *w, struct fe_view query)
 {
     if (query.len > 0) {
-        put(w, FE_VIEW_LIT("?"));
-        put(w, query);
+        *w->at++ = '?';
+        w->at = fe_moved_put(w->at, query);
     }
 }
 
@@ -70,19 +63,16 @@ static int write_toggled(const struct fe_request *request, struct fe_arena *aren
                          struct fe_view *location)
 {
     struct fe_view path = request->path;
-    bool has_slash = path.ptr[path.len - 1] == '/';
-    struct writer w = {fe_arena_alloc(arena, path.len + request->query.len + 2)};
-    uint8_t *start = w.at;
+    const bool has_slash = path.ptr[path.len - 1] == '/';
+    const char *text;
+    size_t len;
 
-    if (start == NULL) {
+    path.len -= has_slash ? 1 : 0;
+    text = fe_moved_reference(arena, path, !has_slash, request->query, &len);
+    if (text == NULL) {
         return FLATEND_ENOMEM;
     }
-    put(&w, fe_view_of(path.ptr, has_slash ? path.len - 1 : path.len));
-    if (!has_slash) {
-        put(&w, FE_VIEW_LIT("/"));
-    }
-    put_query(&w, request->query);
-    *location = fe_view_of(start, (size_t)(w.at - start));
+    *location = fe_view_of(text, len);
     return 0;
 }
 
@@ -113,7 +103,7 @@ static int write_fixed(const struct fe_request *request, const struct fe_route_p
                        struct fe_view *location)
 {
     struct fe_view segments[FE_ROUTE_SEGMENTS_MAX];
-    size_t size = request->query.len + 1;
+    size_t size = FE_MOVED_ROOM(request->query.len) + 1;
     size_t depth = 0;
     struct writer w;
     uint8_t *start;
@@ -145,19 +135,33 @@ static int write_fixed(const struct fe_request *request, const struct fe_route_p
     return 0;
 }
 
+/* What is asked for, and by which route not. */
+struct asked {
+    const struct fe_router *router;
+    struct fe_view method;
+    const void *except; /* a path that is its own leads nowhere else */
+};
+
+static bool finds(const struct asked *asked, const struct fe_route_path *path, bool fold,
+                  struct fe_route_hit *hit)
+{
+    return fe_route_search(asked->router, path, asked->method, fold, hit) &&
+           (asked->except == NULL || hit->route->route != asked->except);
+}
+
 int fe_route_redirect(const struct fe_router *router, const struct fe_request *request,
-                      const struct fe_route_path *path, struct fe_arena *arena,
+                      const struct fe_route_path *path, const void *except, struct fe_arena *arena,
                       struct fe_view *location)
 {
+    const struct asked asked = {router, fe_route_method(request), except};
     struct fe_route_path other = *path;
-    struct fe_view method = fe_route_method(request);
     struct fe_route_hit hit;
 
     if (path->n > FE_ROUTE_SEGMENTS_MAX) {
         return 0; /* longer than any route, unless that takes all: then it has matched */
     }
     if (router->options.redirect_trailing_slash && !path->has_dots && toggle_slash(&other) &&
-        fe_route_search(router, &other, method, false, &hit)) {
+        finds(&asked, &other, false, &hit)) {
         return write_toggled(request, arena, location);
     }
     if (!router->options.redirect_fixed_path) {
@@ -165,9 +169,9 @@ int fe_route_redirect(const struct fe_router *router, const struct fe_request *r
     }
     other = *path;
     clean(&other);
-    if (fe_route_search(router, &other, method, true, &hit) ||
+    if (finds(&asked, &other, true, &hit) ||
         (router->options.redirect_trailing_slash && toggle_slash(&other) &&
-         fe_route_search(router, &other, method, true, &hit))) {
+         finds(&asked, &other, true, &hit))) {
         return write_fixed(request, &other, &hit, arena, location);
     }
     return 0;

@@ -64,10 +64,10 @@ static inline bool fe_route_is_dots(struct fe_view segment)
            (segment.len == 2 && segment.ptr[0] == '.' && segment.ptr[1] == '.');
 }
 
-/* Where to redirect a path that no route of the method matches: `location`, in the arena; unchanged
- * if nowhere. FLATEND_ENOMEM. */
+/* Where to redirect a path that no route of the method matches, but perhaps `except`, to which
+ * nothing is redirected then: `location`, in the arena; unchanged if nowhere. FLATEND_ENOMEM. */
 int fe_route_redirect(const struct fe_router *router, const struct fe_request *request,
-                      const struct fe_route_path *path, struct fe_arena *arena,
+                      const struct fe_route_path *path, const void *except, struct fe_arena *arena,
                       struct fe_view *location) FE_MUST_USE;
 
 /* The method that a request is routed by. RFC 8441 §4: over HTTP/2 it asks for a tunnel by a
