@@ -20,9 +20,8 @@ struct fixture {
     struct fe_received_head head;
 };
 
-static void add(struct fixture *f, const char *name, const char *value)
+static void add_named(struct fixture *f, const char *name, size_t name_len, const char *value)
 {
-    size_t name_len = strlen(name);
     size_t value_len = strlen(value);
     uint8_t *at = f->bytes + f->headers.bytes.len;
 
@@ -35,6 +34,11 @@ static void add(struct fixture *f, const char *name, const char *value)
     memcpy(at, value, value_len);
     f->headers.bytes.len += 3 + name_len + value_len;
     f->headers.n++;
+}
+
+static void add(struct fixture *f, const char *name, const char *value)
+{
+    add_named(f, name, strlen(name), value);
 }
 
 static void begin(struct fixture *f)
@@ -99,6 +103,22 @@ static void receive_forgeries(struct fixture *f)
     }
     add(f, "peer.id", "forged");
     receive(f);
+}
+
+/* As text of C it would be another name. */
+static void a_name_with_a_nul(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f);
+    add_named(&f, "id\0x", 4, "posed");
+    add(&f, "id", "given");
+    add_named(&f, "id\0", 3, "posed");
+    receive(&f);
+    assert_int_equal(f.head.n, 1);
+    assert_string_equal(find(&f, "id"), "given");
+    end(&f);
 }
 
 static void a_proven_key(void **state)
@@ -305,6 +325,7 @@ static void a_large_head_is_received(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_with_a_nul),
         cmocka_unit_test(a_proven_key),
         cmocka_unit_test(nothing_is_proven),
         cmocka_unit_test(a_key_behind_no_headers),

@@ -340,6 +340,16 @@ static void test_too_many_parameters(void **state)
     trace_expect(&world->trace, TOO_LARGE);
 }
 
+static void test_parameter_that_cannot_be_told(void **state)
+{
+    struct world *world = *state;
+
+    provide(world, 1);
+    world->fake.ex.request.query = FE_VIEW_LIT("id%00=2&id=1");
+    serve(world);
+    trace_expect(&world->trace, PROBLEM("400", "41", "query parameter with a control character"));
+}
+
 static void test_announced_lengths(void **state)
 {
     struct world *world = *state;
@@ -543,6 +553,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_provider_lost_after_the_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_that_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_parameters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parameter_that_cannot_be_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announced_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unannounced_body_that_is_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unannounced_body_that_is_too_small, setup, teardown),

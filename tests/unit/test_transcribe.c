@@ -186,6 +186,24 @@ static void test_query(void **state)
     }
 }
 
+/* What C would take for another text, or no header can be. */
+static void test_query_with_control_characters(void **state)
+{
+    static const char *const refused[] = {"id%00=evil&id=1", "%00", "a%0ab=1", "a%7f=1", "id=1%00"};
+    static const char *const told[] = {"a=1%0d%0a2", "a%0=1", "a%C3%A4=1"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        world->request.query = fe_view_str(refused[i]);
+        assert_int_equal(transcribe(world), FLATEND_ESYNTAX);
+    }
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        world->request.query = fe_view_str(told[i]);
+        assert_int_equal(transcribe(world), 0);
+    }
+    world->trace.len = 0;
+}
+
 static void test_limits(void **state)
 {
     struct world *world = *state;
@@ -388,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_repeated_fields_are_joined, setup, teardown),
         cmocka_unit_test_setup_teardown(test_first_of_repeated_empty_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(test_query, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_query_with_control_characters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_response, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_http_forbids, setup, teardown),

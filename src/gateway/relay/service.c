@@ -70,6 +70,9 @@ static void respond_with_code(struct fe_exchange *ex, const struct fe_config_rou
     case FLATEND_ETOOBIG:
         fe_problem_respond(ex, 431, "header fields and parameters too large for the provider");
         break;
+    case FLATEND_ESYNTAX:
+        fe_problem_respond(ex, 400, "query parameter with a control character");
+        break;
     case FLATEND_ENOMEM:
         fe_problem_respond(ex, 503, "overloaded: out of memory");
         break;

@@ -28,7 +28,8 @@ struct fe_transcript {
 
 /* What the service is told of a request: its fields, query and route parameters, and the names that
  * begin with a colon. Everything borrows from the request, the match, `remote` or the arena.
- * FLATEND_ELIMIT: more than the limits above; FLATEND_ENOMEM. */
+ * FLATEND_ELIMIT: more than the limits above; FLATEND_ESYNTAX: a query parameter that cannot be
+ * told (a control character in its name, a NUL in its value); FLATEND_ENOMEM. */
 int fe_transcribe_request(const struct fe_request *request, const struct fe_match *match,
                           struct fe_view remote, struct fe_arena *arena,
                           struct fe_transcript *transcript) FE_MUST_USE;

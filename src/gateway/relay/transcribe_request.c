@@ -173,6 +173,18 @@ static int count_query(struct fe_view query, size_t *n)
     return 0;
 }
 
+/* No text of a header: in C a NUL ends it, so that "id%00" would pose as "id". In names no control
+ * character is allowed (docs/c-api.md). */
+static bool is_param(struct fe_view name, struct fe_view value)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] < ' ' || name.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return value.len == 0 || memchr(value.ptr, '\0', value.len) == NULL;
+}
+
 /* Of parameters with one name the first counts, as it always has. */
 static void add_query_param(struct transcriber *t, size_t first, struct fe_view name,
                             struct fe_view value)
@@ -209,6 +221,9 @@ static int add_query(struct transcriber *t, size_t n_params)
         to = start + name.len;
         value = fe_view_of(to, fe_query_decode(to, value));
         to += value.len;
+        if (!is_param(name, value)) {
+            return FLATEND_ESYNTAX;
+        }
         add_query_param(t, first, name, value);
     }
     return 0;

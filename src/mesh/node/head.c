@@ -62,6 +62,9 @@ int fe_received_head_init(struct fe_received_head *head, struct fe_arena *arena,
         uint8_t *name = bytes + (header.name.ptr - bytes);
 
         FE_ASSERT(head->n < n_max, "headers are as many as they say");
+        if (memchr(name, '\0', header.name.len) != NULL) {
+            continue; /* to C it would be another name, which its sender must not give perhaps */
+        }
         *end = '\0';
         end = bytes + (header.value.ptr - bytes) + header.value.len;
         name[header.name.len] = '\0';
