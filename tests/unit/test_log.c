@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "ground/base/log.h"
+#include "ground/base/log_limit.h"
 #include "ground/base/view.h"
 
 struct sink {
@@ -128,12 +129,44 @@ static void standard_error_gets_a_time_stamp(void **state)
     }
 }
 
+/* So many at once, so many a second; what was left out is told with the next line. */
+static void lines_that_strangers_cause_are_bounded(void **state)
+{
+    struct sink sink = {0};
+    const struct fe_log log = {on_line, &sink, FLATEND_LOG_INFO};
+    struct fe_log_limit limit = {0};
+    const uint64_t now_ms = 5000000;
+
+    (void)state;
+    for (int i = 0; i < FE_LOG_LIMIT_BURST; i++) {
+        assert_true(fe_log_limit_passes(&limit, &log, FLATEND_LOG_INFO, "peers", now_ms));
+    }
+    for (int i = 0; i < 7; i++) {
+        assert_false(fe_log_limit_passes(&limit, &log, FLATEND_LOG_WARN, "peers", now_ms + 50));
+    }
+    /* What is not wanted anyway is not counted. */
+    assert_false(fe_log_limit_passes(&limit, &log, FLATEND_LOG_DEBUG, "peers", now_ms + 50));
+    assert_int_equal(sink.n, 0);
+    assert_true(fe_log_limit_passes(&limit, &log, FLATEND_LOG_INFO, "peers",
+                                    now_ms + 1000 / FE_LOG_LIMIT_PER_S));
+    assert_string_equal(sink.line, "Left out 7 line(s) about peers.");
+    assert_false(fe_log_limit_passes(&limit, &log, FLATEND_LOG_INFO, "peers",
+                                     now_ms + 1000 / FE_LOG_LIMIT_PER_S));
+    for (int i = 0; i < FE_LOG_LIMIT_PER_S; i++) {
+        assert_true(fe_log_limit_passes(&limit, &log, FLATEND_LOG_INFO, "peers",
+                                        now_ms + 1000 / FE_LOG_LIMIT_PER_S + 1000));
+    }
+    assert_int_equal(sink.n, 2);
+    assert_string_equal(sink.line, "Left out 1 line(s) about peers.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_up_to_the_level_are_written),
         cmocka_unit_test(what_a_peer_sends_cannot_forge_a_line),
         cmocka_unit_test(what_is_no_text_is_escaped),
+        cmocka_unit_test(lines_that_strangers_cause_are_bounded),
         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(standard_error_gets_a_time_stamp),
     };

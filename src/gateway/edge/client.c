@@ -130,8 +130,13 @@ static void on_abuse(void *owner, const char *what)
 {
     struct fe_client *client = owner;
 
-    fe_log(client->listener->setup.log, FLATEND_LOG_INFO,
-           "Closing the HTTP connection from %s: %s.", client->remote, what);
+    struct fe_http_listener *listener = client->listener;
+
+    if (fe_log_limit_passes(&listener->client_lines, listener->setup.log, FLATEND_LOG_INFO,
+                            "HTTP clients", now_ms(client))) {
+        fe_log(listener->setup.log, FLATEND_LOG_INFO, "Closing the HTTP connection from %s: %s.",
+               client->remote, what);
+    }
 }
 
 static const struct fe_http_owner_ops server_ops = {

@@ -9,6 +9,7 @@
 #include "gateway/edge/date_now.h"
 #include "gateway/edge/snapshot.h"
 #include "gateway/edge/stats.h"
+#include "ground/base/log_limit.h"
 #include "ground/uv/conn.h"
 #include "web/http/server.h"
 #include "web/tls/store.h"
@@ -44,6 +45,7 @@ struct fe_http_listener {
     struct fe_acme_answers_backend answers;
     struct fe_h2_counters h2;
     struct fe_date_now date;
+    struct fe_log_limit client_lines;
     enum fe_http_state state;
     size_t n_clients; /* not closed yet */
     struct fe_list clients;

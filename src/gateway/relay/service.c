@@ -127,10 +127,14 @@ static void fail(struct relay *relay, int code)
 static void fail_response(struct relay *relay, const char *why)
 {
     struct fe_exchange *ex = relay->ex;
+    const struct fe_mesh_access *const mesh = relay->mesh;
     char services[REASON_MAX];
 
-    fe_log(relay->mesh->log, FLATEND_LOG_WARN, "Invalid response from %s: %s.",
-           list_services(relay->route, services), why);
+    if (fe_log_limit_passes(mesh->service_lines, mesh->log, FLATEND_LOG_WARN, "services",
+                            mesh->now_ms(mesh->now_arg))) {
+        fe_log(mesh->log, FLATEND_LOG_WARN, "Invalid response from %s: %s.",
+               list_services(relay->route, services), why);
+    }
     fe_call_reject(&relay->call, FE_REASON_CANCEL);
     fe_problem_respond(ex, 502, why);
 }

@@ -3,6 +3,7 @@
 #define FE_GATEWAY_RELAY_SERVICE_H
 
 #include "gateway/config/config.h"
+#include "ground/base/log_limit.h"
 #include "ground/base/timer.h"
 #include "mesh/rpc/registry.h"
 #include "web/http/exchange.h"
@@ -13,7 +14,8 @@ struct fe_mesh_access {
     struct fe_timers *timers;
     struct fe_pool *pool;
     const struct fe_log *log;
-    uint64_t (*now_ms)(void *arg); /* the clock of `timers` */
+    struct fe_log_limit *service_lines; /* of the log, those that services can cause */
+    uint64_t (*now_ms)(void *arg);      /* the clock of `timers` */
     void *now_arg;
 };
 

@@ -27,6 +27,7 @@ struct fe_gateway {
     enum fe_gateway_state state;
     struct flatend_node *node; /* NULL: none was made, or it is closed */
     struct fe_mesh_access mesh;
+    struct fe_log_limit service_lines;
     struct fe_service_backend services;
     struct fe_edge_worker *edges;
     size_t n_edges; /* that are open, or were */

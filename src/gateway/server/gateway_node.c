@@ -105,6 +105,7 @@ int fe_gateway_start_node(struct fe_gateway *gateway, struct flatend_error *err)
             .timers = fe_worker_timers(gateway->worker),
             .pool = fe_worker_pool(gateway->worker),
             .log = &gateway->log,
+            .service_lines = &gateway->service_lines,
             .now_ms = now_ms,
             .now_arg = gateway->worker,
         };

@@ -76,8 +76,10 @@ void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
     if (event->u.goaway.text.len > 0) {
         why = event->u.goaway.text;
     }
-    fe_log(&mesh->log, FLATEND_LOG_INFO, "%s accepts no more requests: %.*s.",
-           fe_link_name(link, name), (int)why.len, (const char *)why.ptr);
+    if (fe_link_may_log(link, FLATEND_LOG_INFO)) {
+        fe_log(&mesh->log, FLATEND_LOG_INFO, "%s accepts no more requests: %.*s.",
+               fe_link_name(link, name), (int)why.len, (const char *)why.ptr);
+    }
 }
 
 static bool is_waited_for(const struct fe_link *link)

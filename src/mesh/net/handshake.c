@@ -57,16 +57,26 @@ static const char *format_note(const struct fe_link *link, char buf[NOTE_MAX])
     return buf;
 }
 
+bool fe_link_may_log(const struct fe_link *link, enum flatend_log_level level)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    return fe_log_limit_passes(&mesh->peer_lines, &mesh->log, level, "peers",
+                               mesh->now_ms(mesh->now_arg));
+}
+
 void fe_link_log(const struct fe_link *link, const char *before, const char *after)
 {
     const struct fe_addr addr = fe_link_addr(link);
     char text[FE_ADDR_TEXT_MAX];
     char note[NOTE_MAX];
 
-    fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]%s", before,
-           fe_addr_format(&addr, text), after, (int)link->services.len,
-           link->services.len > 0 ? (const char *)link->services.data : "",
-           format_note(link, note));
+    if (fe_link_may_log(link, FLATEND_LOG_INFO)) {
+        fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s%s%s Services: [%.*s]%s", before,
+               fe_addr_format(&addr, text), after, (int)link->services.len,
+               link->services.len > 0 ? (const char *)link->services.data : "",
+               format_note(link, note));
+    }
 }
 
 bool fe_link_has_key(const struct fe_link *link, const uint8_t key[FE_KEY_LEN])
@@ -175,14 +185,21 @@ int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct fl
     if (link->has_goaway) {
         return 0;
     }
+    code =
+        fe_budget_spend(&link->budget, FE_BUDGET_SERVICES, 1U + offers.n, link->last_read_ms, err);
+    if (code != 0) {
+        return code;
+    }
     code = fe_registry_replace(&link->mesh->registry, &link->peer, offers);
     if (code != 0) {
         return fe_err_set(err, code, "services: %s", flatend_strerror(code));
     }
     note_offers(link, offers);
-    fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s has updated its services. Services: [%.*s]",
-           fe_link_name(link, name), (int)link->services.len,
-           link->services.len > 0 ? (const char *)link->services.data : "");
+    if (fe_link_may_log(link, FLATEND_LOG_INFO)) {
+        fe_log(&link->mesh->log, FLATEND_LOG_INFO, "%s has updated its services. Services: [%.*s]",
+               fe_link_name(link, name), (int)link->services.len,
+               link->services.len > 0 ? (const char *)link->services.data : "");
+    }
     return 0;
 }
 
@@ -192,8 +209,9 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     const struct fe_id *id = event->u.handshake.id;
     int code;
 
-    if (link->state == FE_LINK_READY) {
-        return enter(link, event->u.handshake.services, err); /* the session saw to the identity */
+    if (link->state == FE_LINK_READY) { /* the session saw to the identity */
+        code = fe_budget_spend(&link->budget, FE_BUDGET_HANDSHAKE, 1, link->last_read_ms, err);
+        return code != 0 ? code : enter(link, event->u.handshake.services, err);
     }
     if (is_our_own(link, id)) {
         /* Not proven, it may be a recording of ours: then the address is not given up for it. */

@@ -4,6 +4,7 @@
  *     join.c       from the first addresses to on_joined
  *     link.c       one connection, from open to gone
  *     handshake.c  the peer of a connection tells its identity and its services
+ *     budget.c     how much of what costs more than it is worth a peer may ask
  *     keepalive.c  whether it is still there
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
@@ -21,7 +22,9 @@
 #define FE_MESH_NET_INTERNAL_H
 
 #include "ground/base/list.h"
+#include "ground/base/log_limit.h"
 #include "mesh/kad/lookup.h"
+#include "mesh/net/budget.h"
 #include "mesh/net/mesh.h"
 #include "mesh/net/rtt.h"
 #include "mesh/net/self.h"
@@ -100,6 +103,7 @@ struct fe_link {
     uint64_t last_ping_ms;     /* of the last keep-alive ping */
     uint64_t opened_ms;        /* when the connection was made */
     uint64_t n_received;       /* bytes */
+    struct fe_budget budget;
     struct fe_rtt rtt;
     enum fe_goaway_state goaway;
     bool has_goaway;  /* received from the peer: no new requests are sent to it */
@@ -146,6 +150,9 @@ struct fe_addr fe_link_addr(const struct fe_link *link);
 /* A node that listens on all interfaces does not know its address; the connection does
  * (docs/PROTOCOL.md §1.4): completes what such a node says, but for the port. */
 void fe_link_complete_addr(const struct fe_link *link, struct fe_ip_addr *addr);
+
+/* Whether a line that a peer can cause may be written now. */
+bool fe_link_may_log(const struct fe_link *link, enum flatend_log_level level);
 
 /* What the peer is called in every line: mesh/wire/peer_name.h. Returns `buf`. */
 const char *fe_link_name(const struct fe_link *link, char buf[FE_PEER_NAME_MAX]);
@@ -368,6 +375,7 @@ struct fe_mesh {
     struct fe_pool *pool;
     struct fe_rng rng;
     struct fe_log log;
+    struct fe_log_limit peer_lines; /* those that peers can cause */
     const struct fe_mesh_ops *ops;
     void *arg;
     enum fe_mesh_state state;

@@ -91,8 +91,10 @@ void fe_link_fail(struct fe_link *link, int code, const struct flatend_error *er
         note_fault(link, code, text);
     }
     link->mesh->stats.failures++;
-    fe_log(&link->mesh->log, level, "Closed the connection to %s: %s.", fe_link_name(link, name),
-           text);
+    if (fe_link_may_log(link, level)) {
+        fe_log(&link->mesh->log, level, "Closed the connection to %s: %s.",
+               fe_link_name(link, name), text);
+    }
     fe_link_close(link, tell_fault(link, code, err));
 }
 
@@ -315,9 +317,12 @@ static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
 
     mesh->transport.ops->peer_addr(io, &addr);
     if (mesh->n_links >= mesh->links_max && !make_room(mesh)) {
-        fe_log(&mesh->log, FLATEND_LOG_WARN,
-               "Refused a connection from %s: limit of %zu connections reached.",
-               fe_addr_format(&addr, text), mesh->links_max);
+        if (fe_log_limit_passes(&mesh->peer_lines, &mesh->log, FLATEND_LOG_WARN, "peers",
+                                mesh->now_ms(mesh->now_arg))) {
+            fe_log(&mesh->log, FLATEND_LOG_WARN,
+                   "Refused a connection from %s: limit of %zu connections reached.",
+                   fe_addr_format(&addr, text), mesh->links_max);
+        }
         return NULL;
     }
     link = link_new(mesh);
@@ -366,11 +371,18 @@ void fe_link_on_open(struct fe_link *link, int code)
 
 /* ---- reading ---- */
 
-static int on_find_node(struct fe_link *link, const struct fe_event *event)
+static int on_find_node(struct fe_link *link, const struct fe_event *event,
+                        struct flatend_error *err)
 {
     struct fe_sender *sender = &link->session.sender;
     struct fe_id ids[FE_NODES_MAX];
-    size_t n = fe_kad_table_closest(&link->mesh->table, event->u.target, ids, FE_NODES_MAX);
+    int code = fe_budget_spend(&link->budget, FE_BUDGET_FIND_NODE, 1, link->last_read_ms, err);
+    size_t n;
+
+    if (code != 0) {
+        return code;
+    }
+    n = fe_kad_table_closest(&link->mesh->table, event->u.target, ids, FE_NODES_MAX);
 
     return sender->ops->nodes(sender, event->token, ids, n);
 }
@@ -383,7 +395,7 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
     FE_ASSERT(link->state == FE_LINK_READY, "the session lets nothing pass before the Handshake");
     switch (event->type) {
     case FE_EVENT_FIND_NODE:
-        return on_find_node(link, event);
+        return on_find_node(link, event, err);
     case FE_EVENT_SERVICES:
         return fe_link_on_services(link, event->u.offers, err);
     case FE_EVENT_GOAWAY:
@@ -447,6 +459,8 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
     FE_ASSERT(link->state != FE_LINK_DIALING, "a link without a connection receives nothing");
     link->last_read_ms = link->mesh->now_ms(link->mesh->now_arg);
     link->n_received += len;
+    link->session.n_repeats_left =
+        fe_budget_left(&link->budget, FE_BUDGET_HANDSHAKE, link->last_read_ms);
     fe_session_feed(&link->session, data, len);
     receive(link);
     FE_CHECK(fe_link_check(link));

@@ -129,7 +129,14 @@ static int on_peer_handshake(struct fe_session *session, struct fe_view body,
 static int on_handshake(struct fe_session *session, uint32_t seq, struct fe_view body,
                         struct fe_event *event, struct flatend_error *err)
 {
-    int code = on_peer_handshake(session, body, event, err);
+    int code;
+
+    /* Each costs a signature that is checked, and one that is made. */
+    if (session->state == FE_SESSION_OPEN && session->n_repeats_left == 0) {
+        return fe_err_set(err, FLATEND_ELIMIT, "too many Handshakes");
+    }
+    session->n_repeats_left -= session->state == FE_SESSION_OPEN;
+    code = on_peer_handshake(session, body, event, err);
 
     if (code == 0) {
         code = fe_old_answer_handshake(session, seq);

@@ -5,6 +5,7 @@
  */
 #include "mesh/session/session.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
@@ -25,6 +26,7 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
         .self = self,
         .out = out,
         .next_seq = is_initiator ? 1 : 2,
+        .n_repeats_left = UINT_MAX,
         .next_stream = FE_OLD_STREAM_BASE + (is_initiator ? 1 : 0),
     };
     fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);

@@ -85,6 +85,7 @@ struct fe_session {
     uint32_t next_stream;
     uint32_t pending[FE_SESSION_PENDING_MAX]; /* seqs of our FindNodes; 0: free */
     uint32_t handshake_seq;                   /* seq of our Handshake; 0 once answered */
+    unsigned n_repeats_left; /* Handshakes that an old peer may repeat: the owner says how many */
     /* Only in a secure session. */
     struct fe_view packets; /* of the record that was opened last: what was not yet looked at */
     uint32_t ended;         /* the stream whose END is the next event; 0: none */
