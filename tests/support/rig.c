@@ -69,7 +69,13 @@ static void on_close(void *io, bool drain)
     }
 }
 
+static uint64_t on_n_sent(void *io)
+{
+    return ((struct rig_conn *)io)->n_sent;
+}
+
 static const struct fe_transport_ops transport_ops = {
+    .n_sent = on_n_sent,
     .dial = on_dial,
     .out = on_out,
     .flush = on_flush,
@@ -331,6 +337,7 @@ static int far_end_reads(struct rig_conn *conn)
     while ((n = fe_chain_read(&conn->out, bytes, sizeof(bytes))) > 0) {
         int code;
 
+        conn->n_sent += n;
         fe_session_feed(&conn->session, bytes, n);
         while ((code = fe_session_next(&conn->session, &event, &err)) > 0) {
             note_event(conn, &event);

@@ -18,6 +18,7 @@ struct rig_conn {
     struct fe_link *link; /* NULL: over */
     struct fe_addr addr;  /* dialed by the mesh, or where the peer comes from */
     struct fe_chain out;  /* from the mesh */
+    uint64_t n_sent;      /* bytes of it that have left */
     bool is_reading;
     unsigned n_closes; /* calls of the transport's close */
     bool is_drained;   /* by the last of them */

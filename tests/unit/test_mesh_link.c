@@ -337,6 +337,79 @@ static void test_peer_that_does_not_read(void **state)
     rig_deinit(&rig);
 }
 
+/* Asks the mesh something, so that it has output, and reads none of it. */
+static void ask_and_not_read(struct rig_conn *conn)
+{
+    const uint8_t key[FE_KEY_LEN] = {1};
+    uint32_t token;
+
+    assert_int_equal(rig_sender(conn)->ops->find_node(rig_sender(conn), key, &token), 0);
+    assert_int_equal(fe_session_flush(&conn->session), 0);
+    rig_feed(conn, fe_chain_front(&conn->sent).ptr, conn->sent.len);
+    fe_chain_consume(&conn->sent, SIZE_MAX);
+}
+
+static void test_output_that_is_never_read(void **state)
+{
+    struct fe_self selves[2];
+    struct rig_conn *conns[2];
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    for (uint8_t i = 0; i < 2; i++) {
+        rig_make_self(&rig, &selves[i], (uint8_t)(2 + i));
+        conns[i] = open_peer(&rig, &selves[i]);
+        ask_and_not_read(conns[i]);
+        assert_true(conns[i]->out.len > 0);
+    }
+    /* One of them reads now and then, however little. */
+    for (unsigned ms = 0; ms < FE_MESH_UNREAD_MS; ms += 5000) {
+        rig_run(&rig, 5000);
+        fe_chain_consume(&conns[1]->out, 1);
+        conns[1]->n_sent++;
+        assert_int_equal(conns[0]->n_closes, 0);
+    }
+    rig_run(&rig, 5000);
+    assert_int_equal(conns[0]->n_closes, 1);
+    assert_true(rig_has_logged(&rig, "peer does not read: "));
+    assert_int_equal(conns[1]->n_closes, 0);
+    /* Read, and silent: it may be so for ever. */
+    fe_chain_consume(&conns[1]->out, SIZE_MAX);
+    rig_run(&rig, 10 * FE_MESH_UNREAD_MS);
+    assert_int_equal(conns[1]->n_closes, 0);
+    rig_deinit(&rig);
+}
+
+/* Many that do not read: the one that holds the most goes, although each is within its own bound.
+ */
+static void test_outputs_of_all_are_bounded(void **state)
+{
+    enum { MORE = 50000, EACH = FE_MESH_OUT_MAX - 2 * MORE, N = FE_MESH_OUT_ALL_MAX / EACH + 1 };
+    uint8_t *unread = calloc(1, EACH + MORE);
+    struct rig_conn *conns[N];
+    struct fe_self selves[N];
+    struct rig rig;
+
+    (void)state;
+    assert_non_null(unread);
+    assert_int_equal(rig_init(&rig, 1), 0);
+    for (uint8_t i = 0; i < N; i++) {
+        rig_make_self(&rig, &selves[i], (uint8_t)(2 + i));
+        conns[i] = open_peer(&rig, &selves[i]);
+        assert_int_equal(fe_chain_append(&conns[i]->out, unread, EACH + (i == 1 ? MORE : 0)), 0);
+        assert_int_equal(conns[1 % (i + 1)]->n_closes, 0);
+        ask_and_not_read(conns[i]);
+    }
+    free(unread);
+    assert_int_equal(conns[1]->n_closes, 1);
+    assert_true(rig_has_logged(&rig, "outputs of all peers exceed 128 MiB"));
+    for (uint8_t i = 2; i < N; i++) {
+        assert_int_equal(conns[i]->n_closes, 0);
+    }
+    rig_deinit(&rig);
+}
+
 static void test_limit_of_links(void **state)
 {
     struct fe_self self;
@@ -709,6 +782,8 @@ int main(void)
         cmocka_unit_test(test_silent_peer),
         cmocka_unit_test(test_no_deadline_once_it_is_ready),
         cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_output_that_is_never_read),
+        cmocka_unit_test(test_outputs_of_all_are_bounded),
         cmocka_unit_test(test_limit_of_links),
         cmocka_unit_test(test_silent_links_make_room),
         cmocka_unit_test(test_request_is_not_accepted),

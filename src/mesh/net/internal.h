@@ -5,6 +5,7 @@
  *     link.c       one connection, from open to gone
  *     handshake.c  the peer of a connection tells its identity and its services
  *     budget.c     how much of what costs more than it is worth a peer may ask
+ *     output.c     what waits for peers that do not read
  *     keepalive.c  whether it is still there
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
@@ -50,6 +51,9 @@ enum {
      * frames them. A peer that makes us answer more than that does not read its answers. */
     FE_MESH_OUT_MAX =
         FE_SESSION_OUT_MAX + 2 * FE_HEAD_MAX + FE_PEER_QUEUED_HEADS_MAX * FE_PEER_QUEUED_HEAD_SIZE,
+    /* The same of all links together; and how long nothing of one may leave. */
+    FE_MESH_OUT_ALL_MAX = 128 * 1024 * 1024,
+    FE_MESH_UNREAD_MS = 30000,
     FE_MESH_SERVICES_TEXT_MAX = 256, /* of the services a log line names */
 };
 
@@ -104,6 +108,10 @@ struct fe_link {
     uint64_t opened_ms;        /* when the connection was made */
     uint64_t n_received;       /* bytes */
     struct fe_budget budget;
+    struct {
+        unsigned n_checks; /* in which nothing of the output had left; 0: there was none */
+        uint64_t n_sent;   /* bytes that had left then: output.c */
+    } unread;
     struct fe_rtt rtt;
     enum fe_goaway_state goaway;
     bool has_goaway;  /* received from the peer: no new requests are sent to it */
@@ -179,6 +187,14 @@ void fe_dial_tell_given_up(const struct fe_dial *dial);
 /* The link is READY, or no longer. Old peers cannot be asked, and are not watched. */
 void fe_keepalive_start(struct fe_link *link);
 void fe_keepalive_stop(struct fe_link *link);
+
+/* ---- output.c ------------------------------------------------------------------------------- */
+
+void fe_output_init(struct fe_mesh *mesh);
+void fe_output_stop(struct fe_mesh *mesh);
+
+/* The output of a link is about to be written. A link may be closed by this, also another one. */
+void fe_output_on_flush(struct fe_link *link);
 
 /* ---- goaway.c ------------------------------------------------------------------------------- */
 
@@ -391,7 +407,8 @@ struct fe_mesh {
     struct fe_kad_table table;
     struct fe_discovery discovery;
     struct fe_join join;
-    struct fe_timer wakeup; /* always armed, mostly far ahead: so it never lacks memory */
+    struct fe_timer output_check; /* while output may wait */
+    struct fe_timer wakeup;       /* always armed, mostly far ahead: so it never lacks memory */
     uint8_t map_seed[16];
 };
 

@@ -473,6 +473,9 @@ void fe_link_on_flush(struct fe_link *link)
         link->is_broken = true; /* what was held back is lost, and so are the streams it was for */
         defer_settle(link);
     }
+    if (link->has_session && is_open(link)) {
+        fe_output_on_flush(link);
+    }
 }
 
 void fe_link_on_drain(struct fe_link *link)

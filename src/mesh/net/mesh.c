@@ -46,6 +46,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     mesh->ops = ops;
     mesh->arg = arg;
     fe_timer_init(&mesh->wakeup, on_wakeup);
+    fe_output_init(mesh);
     if (fe_timer_start(mesh->timers, &mesh->wakeup, FE_MESH_FAR_AHEAD_MS) != 0) {
         free(mesh);
         return NULL;
@@ -79,6 +80,7 @@ void fe_mesh_free(struct fe_mesh *mesh)
     fe_discovery_stop(mesh);
     fe_self_link_close(&mesh->self, FLATEND_ECANCELED);
     fe_timer_stop(mesh->timers, &mesh->wakeup);
+    fe_output_stop(mesh);
     fe_registry_deinit(&mesh->registry);
     fe_kad_table_deinit(&mesh->table);
     fe_wipe(&mesh->config.self.secret, sizeof(mesh->config.self.secret));
