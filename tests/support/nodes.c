@@ -99,6 +99,7 @@ struct flatend_node *nodes_listen(const struct flatend_service *services, size_t
 
     options.services = services;
     options.n_services = n_services;
+    options.dead_after_ms = 0;
     return nodes_listen_with(&options, "127.0.0.1:0", addr);
 }
 
@@ -109,6 +110,7 @@ struct flatend_node *nodes_join(const struct flatend_service *services, size_t n
 
     options.services = services;
     options.n_services = n_services;
+    options.dead_after_ms = 0;
     return start(&options, addr);
 }
 

@@ -23,7 +23,8 @@ void journal_log(void *journal, enum flatend_log_level level, const char *line);
  * behind it. Fails the test after 20 seconds. */
 size_t journal_wait(struct journal *journal, size_t from, const char *part);
 
-/* A node with an identity on a free port of 127.0.0.1, started; its address goes to `addr`. */
+/* A node with an identity on a free port of 127.0.0.1, started; its address goes to `addr`. It does
+ * not ask whether its peers are there: on a machine that is busy they may not answer in time. */
 struct flatend_node *nodes_listen(const struct flatend_service *services, size_t n_services,
                                   char addr[64]);
 
@@ -31,7 +32,7 @@ struct flatend_node *nodes_listen(const struct flatend_service *services, size_t
 struct flatend_node *nodes_listen_with(struct flatend_options *options, const char *bind_addr,
                                        char addr[64]);
 
-/* An anonymous node, connected to `addr`. */
+/* An anonymous node, connected to `addr`, which does not ask either. */
 struct flatend_node *nodes_join(const struct flatend_service *services, size_t n_services,
                                 const char *addr);
 
