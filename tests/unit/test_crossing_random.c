@@ -1,7 +1,6 @@
 /* Exchanges by crossing at random: sizes, what either side does next, and what goes wrong. The two
  * sides are two threads, of which one is stopped wherever it takes or leaves the lock, while the
- * other one goes on: pthread_mutex_lock and pthread_mutex_unlock are wrapped
- * (tests/CMakeLists.txt). */
+ * other one goes on (support/interleave.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +12,7 @@
 #include "ground/base/rng.h"
 #include "support/counting.h"
 #include "support/crossings.h"
+#include "support/interleave.h"
 
 enum {
     N_SEEDS = 1500,
@@ -25,11 +25,10 @@ struct world {
     struct crossings crossings;
     struct fe_rng_seeded seeded;
     struct fe_rng rng;
-    bool is_near;     /* the near side's thread runs */
-    bool is_stopping; /* and is stopped, for the other one to run */
-    unsigned scale;   /* bits of a random size */
-    bool is_unlucky;  /* things may go wrong */
-    bool is_rough;    /* one has */
+    struct interleave interleave;
+    unsigned scale;  /* bits of a random size */
+    bool is_unlucky; /* things may go wrong */
+    bool is_rough;   /* one has */
     uint8_t bytes[PIECE_MAX];
     /* The request. */
     size_t n_body;
@@ -47,7 +46,7 @@ struct world {
     bool has_replied;
 };
 
-static struct world *running; /* that is stopped at locks */
+enum { NEAR, FAR, N_THREADS };
 
 static uint32_t below(struct world *world, uint32_t n)
 {
@@ -250,54 +249,15 @@ static void far_act(struct world *world)
     }
 }
 
-/* ---- threads -------------------------------------------------------------------------------- */
-
-static void act(struct world *world, bool is_near)
+static void act(struct interleave *interleave, unsigned thread)
 {
-    const bool was_near = world->is_near;
+    struct world *const world = FE_CONTAINER_OF(interleave, struct world, interleave);
 
-    world->is_near = is_near;
-    if (is_near) {
+    if (thread == NEAR) {
         near_act(world);
     } else {
         far_act(world);
     }
-    world->is_near = was_near;
-}
-
-/* The thread that runs is stopped here for a while. */
-static void maybe_stop(void)
-{
-    struct world *const world = running;
-
-    if (world == NULL || world->is_stopping || below(world, 2) == 0) {
-        return;
-    }
-    world->is_stopping = true;
-    for (uint32_t n = below(world, 8); n > 0; n--) {
-        act(world, !world->is_near);
-    }
-    world->is_stopping = false;
-}
-
-/* The linker makes these names (--wrap). */
-int __real_pthread_mutex_lock(pthread_mutex_t *lock);
-int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
-{
-    maybe_stop();
-    return __real_pthread_mutex_lock(lock);
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
-{
-    const int code = __real_pthread_mutex_unlock(lock);
-
-    maybe_stop();
-    return code;
 }
 
 /* ---- the test ------------------------------------------------------------------------------- */
@@ -326,7 +286,8 @@ static void init(struct world *world, uint64_t seed)
         world->is_rough = true;
         crossings->route.body_min = world->n_body + 1;
     }
-    world->is_near = true;
+    world->interleave = (struct interleave){
+        .rng = &world->rng, .n_threads = N_THREADS, .n_stopped_max = 1, .act = act};
     crossings_serve_post(crossings, world->n_body == 0 ? 0 : FE_BODY_UNKNOWN);
 }
 
@@ -351,12 +312,12 @@ static void run(uint64_t seed)
     static struct world world;
 
     init(&world, seed);
-    running = &world;
+    interleave_begin(&world.interleave);
     for (int i = 0; i < N_ACTS && !world.crossings.fake.is_over; i++) {
-        act(&world, below(&world, 2) == 0);
+        interleave_act(&world.interleave, below(&world, N_THREADS));
         check_held(&world);
     }
-    running = NULL;
+    interleave_end(&world.interleave);
     do_the_rest(&world);
     if (!world.is_rough) {
         assert_true(world.crossings.fake.has_ended);
