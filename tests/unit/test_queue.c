@@ -193,6 +193,20 @@ static void the_descriptor_is_readable_while_something_waits(void **state)
     assert_true(is_readable(rig));
 }
 
+static void what_is_detached_makes_no_descriptor_readable(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_false(is_readable(rig));
+    run(rig, post_several);
+    assert_true(is_readable(rig));
+    fe_event_source_detach(&rig->sources[0]);
+    assert_true(is_readable(rig));
+    fe_event_source_detach(&rig->sources[1]);
+    assert_false(is_readable(rig));
+    fe_queue_check(rig->queue);
+}
+
 static void a_descriptor_that_comes_late_is_readable_at_once(void **state)
 {
     struct rig *rig = *state;
@@ -510,6 +524,7 @@ int main(void)
         QUEUE_TEST(it_forgets_what_is_detached),
         QUEUE_TEST(it_refuses_to_take_nothing),
         QUEUE_TEST(the_descriptor_is_readable_while_something_waits),
+        QUEUE_TEST(what_is_detached_makes_no_descriptor_readable),
         QUEUE_TEST(a_descriptor_that_comes_late_is_readable_at_once),
         QUEUE_TEST(waking_makes_the_descriptor_readable_until_it_is_seen),
         QUEUE_TEST(a_thread_that_waits_gets_what_is_posted),

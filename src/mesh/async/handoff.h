@@ -192,7 +192,7 @@ enum flatend_event_type fe_handoff_reset_event(const struct fe_handoff *handoff)
 /* Something that only its owner knows of has changed: whoever waits looks again. Under the lock. */
 void fe_handoff_wake(struct fe_handoff *handoff);
 
-/* An event that only its owner knows of. */
+/* An event that only its owner knows of. None comes behind a reset. */
 void fe_handoff_post(struct fe_handoff *handoff, enum flatend_event_type type);
 
 /* Incoming bytes: returns how many were taken. Fewer than all: the command RESUME follows. Without
@@ -205,7 +205,8 @@ void fe_handoff_on_end(struct fe_handoff *handoff);
 /* Discards everything written from now on. */
 void fe_handoff_discard(struct fe_handoff *handoff);
 
-/* The stream is over before it was complete; the first code stays, and is told. */
+/* The stream is over before it was complete; the first code stays, and is told. Nothing changes if
+ * it was complete, and what is written is discarded. */
 void fe_handoff_on_reset(struct fe_handoff *handoff, int code);
 
 /* Every invariant. To be called by the node's side. */

@@ -47,10 +47,16 @@ enum flatend_event_type fe_handoff_reset_event(const struct fe_handoff *handoff)
     return is_deadline ? FLATEND_EVENT_DEADLINE : handoff->on_reset_event;
 }
 
+/* A call whose response is complete cannot fail any more, whatever becomes of its node. */
+static bool is_over(const struct fe_handoff *handoff)
+{
+    return handoff->code != 0 || (handoff->is_complete && handoff->is_discarding);
+}
+
 static void set_code(struct fe_handoff *handoff, int code)
 {
     FE_ASSERT(code < 0, "a stream is over for a reason");
-    if (handoff->code != 0) {
+    if (is_over(handoff)) {
         return;
     }
     handoff->code = code;
@@ -246,7 +252,9 @@ void fe_handoff_on_reset(struct fe_handoff *handoff, int code)
 void fe_handoff_post(struct fe_handoff *handoff, enum flatend_event_type type)
 {
     lock(handoff);
-    fe_event_post(&handoff->events, handoff->worker, type, 0);
+    if (handoff->code == 0) {
+        fe_event_post(&handoff->events, handoff->worker, type, 0);
+    }
     unlock(handoff);
 }
 
@@ -254,6 +262,7 @@ bool fe_handoff_detach(struct fe_handoff *handoff)
 {
     bool is_held;
 
+    fe_deferred_cancel(&handoff->wake); /* another thread may free it: it is in no list of ours */
     lock(handoff);
     is_held = handoff->n_holders > 0;
     handoff->is_detached = is_held;

@@ -238,6 +238,7 @@ void fe_event_source_detach(struct fe_event_source *source)
         fe_mutex_lock(&queue->lock);
         fe_list_remove(&source->link);
         forget(source);
+        settle_fd(queue);
         fe_mutex_unlock(&queue->lock);
     }
     source->code = 0;
