@@ -278,7 +278,12 @@ enum flatend_log_level { FLATEND_LOG_ERROR, FLATEND_LOG_WARN, FLATEND_LOG_INFO, 
  * the node. */
 typedef void (*flatend_log_fn)(void *arg, enum flatend_log_level level, const char *line);
 
-/* A log function that writes "2006/01/02 15:04:05 line" to standard error. */
+/* A log function that writes "2006/01/02 15:04:05 line" to standard error, and never waits for its
+ * reader. As `log` of a node's options it stands for a thread of the node's own, which writes the
+ * node's lines: 1 MiB of them wait, further ones are lost, and one line says how many;
+ * flatend_node_shutdown and flatend_node_free wait for at most a second until they are written.
+ * Called directly, it leaves out a line that cannot be written at once. Lines are cut at 511 bytes.
+ */
 FLATEND_API void flatend_log_stderr(void *arg, enum flatend_log_level level, const char *line);
 
 /* Serves one request. By default it runs on a thread of the node's pool and may block. The context

@@ -10,7 +10,7 @@ static const char *plural(size_t n)
 
 int fe_command_check(const struct fe_options *options)
 {
-    const struct fe_log log = {flatend_log_stderr, NULL, FLATEND_LOG_WARN};
+    const struct fe_log log = {fe_command_log, NULL, FLATEND_LOG_WARN};
     struct fe_options required = *options;
     struct fe_config *config;
     struct flatend_error err;
@@ -30,5 +30,5 @@ int fe_command_check(const struct fe_options *options)
     printf("%s is valid: %zu listener%s, %zu route%s\n", options->config_path, n_listeners,
            plural(n_listeners), n_routes, plural(n_routes));
     fe_config_unref(config);
-    return FE_EXIT_OK;
+    return fe_command_finish_output();
 }

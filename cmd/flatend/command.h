@@ -26,4 +26,11 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
 /* Says on standard error what went wrong; returns FE_EXIT_FAILURE. */
 int fe_command_fail(const struct flatend_error *err);
 
+/* The end of a verb that has written to standard output: FE_EXIT_OK, or FE_EXIT_FAILURE if that
+ * could not be written, which standard error then says. */
+int fe_command_finish_output(void);
+
+/* A log of verbs that do nothing while it waits for its reader. */
+void fe_command_log(void *arg, enum flatend_log_level level, const char *line);
+
 #endif

@@ -8,7 +8,7 @@
 
 enum { SECRET_BYTES = 32 };
 
-static int print_public(const struct flatend_secret_key *key)
+static void print_public(const struct flatend_secret_key *key)
 {
     struct flatend_public_key public_key;
     char text[FLATEND_PUBLIC_KEY_TEXT];
@@ -16,7 +16,6 @@ static int print_public(const struct flatend_secret_key *key)
     flatend_secret_key_public(key, &public_key);
     flatend_public_key_format(&public_key, text);
     puts(text);
-    return FE_EXIT_OK;
 }
 
 static int make_key(const char *path)
@@ -31,10 +30,10 @@ static int make_key(const char *path)
     }
     code = flatend_secret_key_save(&key, path, &err);
     if (code == 0) {
-        (void)print_public(&key);
+        print_public(&key);
     }
     fe_wipe(&key, sizeof(key));
-    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? fe_command_finish_output() : fe_command_fail(&err);
 }
 
 /* As many random bytes as a key has, as text. */
@@ -56,7 +55,7 @@ static int make_mesh_secret(const char *path)
     code = fe_file_create(path, "write mesh secret", fe_view_of(text, sizeof(text)), &err);
     fe_wipe(bytes, sizeof(bytes));
     fe_wipe(text, sizeof(text));
-    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? fe_command_finish_output() : fe_command_fail(&err);
 }
 
 int fe_command_keygen(const struct fe_options *options)
@@ -96,9 +95,9 @@ int fe_command_id(const struct fe_options *options)
         code = flatend_secret_key_load(&key, path, &err);
     }
     if (code == 0) {
-        (void)print_public(&key);
+        print_public(&key);
         fe_wipe(&key, sizeof(key));
     }
     fe_config_unref(config);
-    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? fe_command_finish_output() : fe_command_fail(&err);
 }

@@ -38,7 +38,7 @@ static const char HOW[] =
 
 int fe_command_trust(const struct fe_options *options)
 {
-    const struct fe_log log = {flatend_log_stderr, NULL, FLATEND_LOG_ERROR};
+    const struct fe_log log = {fe_command_log, NULL, FLATEND_LOG_ERROR};
     struct fe_local_ca *ca = NULL;
     struct fe_config *config;
     struct flatend_error err;
@@ -55,5 +55,5 @@ int fe_command_trust(const struct fe_options *options)
     }
     fe_local_ca_close(ca);
     fe_config_unref(config);
-    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
+    return code == 0 ? fe_command_finish_output() : fe_command_fail(&err);
 }

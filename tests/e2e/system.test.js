@@ -1,15 +1,47 @@
 // The gateway on systems that are not as they should be: calls that are refused, descriptors that are
 // closed, outputs that take nothing, and what ends a process.
 import assert from "node:assert/strict";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, mkdirSync, openSync, readFileSync, readSync, symlinkSync, writeFileSync,
+    writeSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { build, Gateway, scratch } from "./lib/mesh.js";
-import { request } from "./lib/http.js";
-import { run } from "./lib/program.js";
+import { build, example, freePort, Gateway, scratch } from "./lib/mesh.js";
+import { RawConnection, request } from "./lib/http.js";
+import { catchesSignals, Program, run } from "./lib/program.js";
 
 const flatend = join(build, "flatend");
 const refuse = join(build, "tests/refuse");
+const hello = [{ path: "GET /hello", service: "hello_world" }];
+
+// A gateway's configuration on free ports, for a process that is started in another way than Gateway's.
+async function configure(t, settings) {
+    const gateway = new Gateway(t, settings);
+    gateway.nodePort = await freePort();
+    gateway.httpPort = await freePort();
+    gateway.path = join(gateway.folder, "config.toml");
+    writeFileSync(gateway.path, gateway.config());
+    return gateway;
+}
+
+// Waits until `url` is answered: of a process without a log, nothing else can be seen.
+async function answered(url) {
+    for (;;) {
+        try {
+            return await request(url);
+        } catch (error) {
+            assert.match(error.message, /ECONNREFUSED|ECONNRESET|socket hang up/);
+        }
+    }
+}
+
+async function served(gateway, service) {
+    while ((await request(gateway.url("/hello"))).body !== "Hello world!") {
+        assert.equal(service.exitCode ?? service.status ?? null, null, "the service has ended");
+    }
+}
 
 // ---- openat2 ----
 
@@ -38,3 +70,185 @@ for (const error of ["EPERM", "ENOSYS"]) {
         assert.match(output, /This system refuses openat2/);
     });
 }
+
+// ---- standard descriptors ----
+
+// The command line of a shell that does to the command behind it what `redirections` say.
+const through = (redirections) => ["sh", "-c", `exec "$0" "$@" ${redirections}`];
+
+for (const closed of ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"]) {
+    test(`started with ${closed}: gateway and service run, and end well`, async (t) => {
+        const gateway = await configure(t, { routes: hello });
+        const [sh, ...args] = through(closed);
+        const program = new Program(t, sh, [...args, flatend, "--config", gateway.path],
+            { cwd: gateway.folder });
+        await answered(gateway.url("/hello"));
+        const service = new Program(t, sh, [...args, join(build, "examples/hello_world"), gateway.address]);
+        await served(gateway, service);
+        for (const one of [service, program]) {
+            await one.catchesSignals();
+            one.signal("SIGTERM");
+            assert.deepEqual(await one.exit(), { code: 0, signal: null }, one.output);
+        }
+    });
+}
+
+test("output that cannot be written is a failure", async (t) => {
+    const cwd = scratch(t);
+    const env = { ...process.env, XDG_STATE_HOME: cwd };
+    writeFileSync(join(cwd, "config.toml"), '[[http]]\naddr = "127.0.0.1:0"\n');
+    await run(t, flatend, ["keygen", "there"], { cwd });
+    for (const [target, reason] of [["/dev/full", "No space left on device"], ["&-", "Bad file descriptor"]]) {
+        for (const args of [["--help"], ["--version"], ["check"], ["trust"], ["keygen", `key${target.length}`],
+            ["id", "there"]]) {
+            const [sh, ...rest] = through(`>${target}`);
+            const { code, output } = await run(t, sh, [...rest, flatend, ...args], { cwd, env });
+            assert.equal(code, 1, `${args} >${target}: ${output}`);
+            assert.ok(output.includes(`flatend: cannot write to standard output: ${reason}`), output);
+        }
+    }
+});
+
+// ---- a log that is not read ----
+
+// A pipe that is full, and nobody reads: `fd` for a program, read() for what it holds in the end.
+function fullPipe(t) {
+    const path = join(scratch(t), "pipe");
+    const made = spawn("mkfifo", [path]);
+    return once(made, "exit").then(() => {
+        const own = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+        const fd = openSync(path, constants.O_RDWR);
+        const filling = Buffer.alloc(4096, "x".repeat(63) + "\n");
+        t.after(() => [own, fd].forEach(closeSync));
+        try {
+            for (;;) {
+                writeSync(own, filling);
+            }
+        } catch (error) {
+            assert.equal(error.code, "EAGAIN");
+        }
+        const read = () => {
+            const chunk = Buffer.alloc(65536);
+            let text = "";
+            try {
+                for (;;) {
+                    text += chunk.toString("latin1", 0, readSync(own, chunk));
+                }
+            } catch (error) {
+                assert.equal(error.code, "EAGAIN");
+            }
+            return text.replaceAll(/x+\n/g, "");
+        };
+        return { fd, read };
+    });
+}
+
+function start(t, fd, command, args, options = {}) {
+    const child = spawn(command, args, { stdio: ["ignore", fd, fd], ...options });
+    const ended = once(child, "exit");
+    t.after(() => child.kill("SIGKILL"));
+    return { child, ended };
+}
+
+// Its end must come soon, though not at once: it waits a second for a reader.
+async function endsSoon({ ended }, ms = 20_000) {
+    let timer;
+    const late = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error("it does not end")), ms);
+    });
+    return Promise.race([ended, late]).finally(() => clearTimeout(timer));
+}
+
+test("a log that is not read stops nothing: requests, and the end", { timeout: 120_000 }, async (t) => {
+    const pipe = await fullPipe(t);
+    const gateway = await configure(t, { routes: hello });
+    const program = start(t, pipe.fd, flatend, ["--config", gateway.path], { cwd: gateway.folder });
+    await answered(gateway.url("/hello"));
+    const service = start(t, pipe.fd, join(build, "examples/hello_world"), [gateway.address]);
+    await served(gateway, service.child);
+    for (const one of [service, program]) {
+        await catchesSignals(one.child.pid);
+        one.child.kill("SIGTERM");
+        assert.deepEqual(await endsSoon(one), [0, null]);
+    }
+});
+
+test("a log that is read again has all lines, in their order", { timeout: 120_000 }, async (t) => {
+    const pipe = await fullPipe(t);
+    const gateway = await configure(t, { routes: hello });
+    const program = start(t, pipe.fd, flatend, ["--config", gateway.path], { cwd: gateway.folder });
+    await answered(gateway.url("/hello"));
+    const before = pipe.read();
+    program.child.kill("SIGTERM");
+    assert.deepEqual(await endsSoon(program), [0, null]);
+    const lines = (before + pipe.read()).split("\n");
+    assert.match(lines[0], /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d Listening for Flatend nodes on/);
+    assert.match(lines[1], / Listening for HTTP requests on/);
+});
+
+test("a start that fails ends, and says so if it is read", { timeout: 120_000 }, async (t) => {
+    const pipe = await fullPipe(t);
+    const cwd = scratch(t);
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    t.after(() => taken.close());
+    writeFileSync(join(cwd, "config.toml"),
+        `addr = "127.0.0.1:0"\n[[http]]\naddr = "127.0.0.1:${taken.address().port}"\n`);
+    const program = start(t, pipe.fd, flatend, [], { cwd });
+    assert.deepEqual(await endsSoon(program), [1, null]);
+    pipe.read();
+    const second = start(t, pipe.fd, flatend, [], { cwd });
+    assert.deepEqual(await endsSoon(second), [1, null]);
+    assert.match(pipe.read(), /\nflatend: .*address already in use\n$/);
+});
+
+// ---- signals ----
+
+test("SIGUSR1 and SIGUSR2 do nothing", async (t) => {
+    const gateway = await Gateway.start(t, { routes: hello });
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGUSR1"]) {
+        gateway.program.signal(signal);
+    }
+    assert.equal((await request(gateway.url("/hello"))).status, 503);
+});
+
+// In a container a program may be the first process, to which signals do not do what they do by default.
+test("a second signal ends the first process of a container, too", { timeout: 60_000 }, async (t) => {
+    const gateway = await Gateway.start(t, {
+        routes: [{ path: "POST /pipe", service: "pipe" }],
+        prefix: ["unshare", "--pid", "--fork", "--mount-proc"],
+    });
+    await example(t, "pipe", gateway);
+    const connection = new RawConnection(t, gateway.httpPort);
+    connection.send("POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst");
+    await connection.receive(/first/);
+    const { pid } = gateway.program;
+    const inner = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
+    gateway.program.mayFail = true;
+    process.kill(inner, "SIGTERM");
+    for (;;) {
+        try {
+            await request(gateway.url("/nowhere"));
+        } catch {
+            break; // it has the first
+        }
+    }
+    process.kill(inner, "SIGTERM");
+    assert.deepEqual(await gateway.program.exit(20_000), { code: 143, signal: null });
+});
+
+// ---- addresses ----
+
+test("check finds addresses that overlap", async (t) => {
+    const cwd = scratch(t);
+    for (const [config, pattern] of [
+        ['[[http]]\naddr = ":3000"\n[[http]]\naddr = "127.0.0.1:3000"\n', /:4:8: 127\.0\.0\.1:3000 overlaps/],
+        ['[[http]]\naddr = ":3000"\n[[http]]\naddr = ":3000"\n', /:4:8: \[::\]:3000 is already used/],
+        ['addr = "127.0.0.1:3000"\n[[http]]\naddr = ":3000"\n', /:3:8: \[::\]:3000 overlaps the node's own/],
+    ]) {
+        writeFileSync(join(cwd, "config.toml"), config);
+        const { code, output } = await run(t, flatend, ["check"], { cwd });
+        assert.equal(code, 1, output);
+        assert.match(output, pattern);
+    }
+});

@@ -73,15 +73,25 @@ void fe_log(const struct fe_log *log, enum flatend_log_level level, const char *
     log->fn(log->arg, level, line);
 }
 
-void flatend_log_stderr(void *arg, enum flatend_log_level level, const char *line)
+/* An application may call a log function with a longer one. */
+static size_t copy_line(char *text, const char *line)
+{
+    const size_t len = strnlen(line, FE_LOG_LINE_MAX - 1);
+
+    memcpy(text, line, len);
+    return len;
+}
+
+size_t fe_log_format(char text[FE_LOG_TEXT_MAX], const char *line)
 {
     time_t now = time(NULL);
     struct tm tm;
-    char stamp[32];
+    size_t len;
 
-    (void)arg;
-    (void)level;
     localtime_r(&now, &tm);
-    strftime(stamp, sizeof(stamp), "%Y/%m/%d %H:%M:%S", &tm);
-    fprintf(stderr, "%s %s\n", stamp, line);
+    len = strftime(text, FE_LOG_TEXT_MAX, "%Y/%m/%d %H:%M:%S ", &tm);
+    len += copy_line(text + len, line);
+    text[len] = '\n';
+    text[len + 1] = '\0';
+    return len + 1;
 }

@@ -4,7 +4,10 @@
 
 #include "ground/base/err.h"
 
-enum { FE_LOG_LINE_MAX = 512 }; /* longer lines are cut */
+enum {
+    FE_LOG_LINE_MAX = 512,                  /* with its NUL; longer lines are cut */
+    FE_LOG_TEXT_MAX = FE_LOG_LINE_MAX + 64, /* with time, line end and NUL */
+};
 
 struct fe_log {
     flatend_log_fn fn; /* NULL: silent */
@@ -16,6 +19,9 @@ struct fe_log {
  * \xNN. `log` may be NULL. */
 void fe_log(const struct fe_log *log, enum flatend_log_level level, const char *format, ...)
     FLATEND_PRINTF(3, 4);
+
+/* "2006/01/02 15:04:05 line\n", in local time, as it is written: its length. */
+size_t fe_log_format(char text[FE_LOG_TEXT_MAX], const char *line);
 
 static inline bool fe_log_wants(const struct fe_log *log, enum flatend_log_level level)
 {

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ground/base/assert.h"
+#include "ground/os/clock.h"
 #include "ground/os/error.h"
 
 static struct fe_file_info info_of(const struct stat *st)
@@ -131,9 +134,70 @@ int fe_fd_write_all(int fd, struct fe_view data)
     return 0;
 }
 
+/* What a pipe's reader has left room for (PIPE_BUF at least), a socket's too, is written without
+ * waiting. */
+int fe_fd_write_within(int fd, struct fe_view data, unsigned timeout_ms)
+{
+    const uint64_t deadline_ms = fe_clock_ms() + timeout_ms;
+
+    while (data.len > 0) {
+        struct pollfd one = {.fd = fd, .events = POLLOUT};
+        const uint64_t now_ms = fe_clock_ms();
+        const int left_ms = deadline_ms > now_ms ? (int)(deadline_ms - now_ms) : 0;
+        const int n_ready = poll(&one, 1, left_ms);
+        ssize_t n;
+
+        if (n_ready == 0) {
+            return FLATEND_ETIMEDOUT;
+        }
+        n = n_ready > 0 ? write(fd, data.ptr, data.len < PIPE_BUF ? data.len : PIPE_BUF) : -1;
+        if (n < 0 && errno != EINTR && errno != EAGAIN) {
+            return fe_os_last_code();
+        }
+        if (n < 0 && errno == EAGAIN && left_ms == 0) {
+            return FLATEND_ETIMEDOUT;
+        }
+        data = fe_view_skip(data, n > 0 ? (size_t)n : 0);
+    }
+    return 0;
+}
+
+/* The root is there in every process, and a descriptor of its path is good for nothing: that is
+ * EBADF, as from one that is closed. */
+int fe_fd_keep_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int other;
+
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) {
+            continue;
+        }
+        other = open("/", O_PATH | O_CLOEXEC);
+        if (other < 0) {
+            return fe_os_last_code();
+        }
+        if (other > STDERR_FILENO) { /* another thread was faster */
+            fe_fd_close(other);
+        }
+    }
+    return 0;
+}
+
+int fe_fd_off_standard(int fd)
+{
+    int other;
+
+    if (fd > STDERR_FILENO) {
+        return fd;
+    }
+    other = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    fe_fd_close(fd);
+    return other >= 0 ? other : fe_os_last_code();
+}
+
 int fe_fd_duplicate(int fd)
 {
-    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
     return copy >= 0 ? copy : fe_os_last_code();
 }

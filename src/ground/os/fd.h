@@ -52,6 +52,20 @@ int fe_fd_read_all(int fd, struct fe_buf *buf) FE_MUST_USE;
 /* Writes all of it. FLATEND_EIO, FLATEND_EACCESS. */
 int fe_fd_write_all(int fd, struct fe_view data) FE_MUST_USE;
 
+/* The same of a few bytes, but waits no longer than `timeout_ms` for a reader, whether the
+ * descriptor blocks or not. FLATEND_ETIMEDOUT: nothing, or only a part, is written; FLATEND_EIO ...
+ */
+int fe_fd_write_within(int fd, struct fe_view data, unsigned timeout_ms) FE_MUST_USE;
+
+/* Sees to it that no file or socket becomes standard input, output or error: what of 0, 1 and 2 is
+ * closed leads to where neither reads nor writes are possible, as before, and stays closed to the
+ * programs that are executed. FLATEND_ELIMIT, FLATEND_ENOMEM, FLATEND_EIO. */
+int fe_fd_keep_standard(void) FE_MUST_USE;
+
+/* `fd`, or if that is a standard one another descriptor of the same in its place. FLATEND_ELIMIT:
+ * closed. */
+int fe_fd_off_standard(int fd) FE_MUST_USE;
+
 /* Another descriptor of the same. FLATEND_ELIMIT. */
 int fe_fd_duplicate(int fd) FE_MUST_USE;
 

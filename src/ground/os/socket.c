@@ -180,10 +180,12 @@ int fe_socket_accept(int listening, struct fe_addr *peer)
 {
     struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(from);
-    const int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+    /* An application may close its standard output while a node runs. */
+    fd = fd >= 0 ? fe_fd_off_standard(fd) : fe_os_last_code();
     if (fd < 0) {
-        const int code = fe_os_last_code();
+        const int code = fd;
 
         return code == FLATEND_EAGAIN || code == FLATEND_ELIMIT || code == FLATEND_ENOMEM
                    ? code

@@ -56,6 +56,13 @@ void fe_thread_join(struct fe_thread *thread)
     FE_ASSERT(code == 0, "a thread that was started is waited for once, and by another one");
 }
 
+void fe_thread_detach(struct fe_thread *thread)
+{
+    const int code = pthread_detach(thread->native);
+
+    FE_ASSERT(code == 0, "a thread that was started is waited for or let go, once");
+}
+
 /* On the monotonic clock, which fe_cond_wait_until counts on: the time of day can be set. */
 int fe_cond_init(struct fe_cond *cond)
 {

@@ -143,6 +143,9 @@ void fe_thread_yield(void);
 /* Waits for its end, once. */
 void fe_thread_join(struct fe_thread *thread);
 
+/* Nothing waits for it. */
+void fe_thread_detach(struct fe_thread *thread);
+
 static inline struct fe_thread fe_thread_self(void)
 {
     return (struct fe_thread){pthread_self()};

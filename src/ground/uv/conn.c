@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/os/fd.h"
 #include "ground/os/socket.h"
 #include "ground/uv/conn_internal.h"
 
@@ -214,10 +215,14 @@ static int connect_ip(struct fe_conn *conn, const struct fe_addr *addr)
 int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
                  const struct fe_conn_ops *ops, void *owner, struct fe_conn **out)
 {
-    struct fe_conn *conn = conn_new(worker, addr);
-    int code;
+    struct fe_conn *conn;
+    int code = fe_fd_keep_standard(); /* libuv takes the lowest descriptor there is */
 
     *out = NULL;
+    if (code != 0) {
+        return code;
+    }
+    conn = conn_new(worker, addr);
     if (conn == NULL) {
         return FLATEND_ENOMEM;
     }

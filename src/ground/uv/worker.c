@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/os/fd.h"
 #include "ground/os/signal_mask.h"
 #include "ground/uv/loop.h"
 
@@ -94,6 +95,11 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     *out = NULL;
     if (worker == NULL) {
         return FLATEND_ENOMEM;
+    }
+    code = fe_fd_keep_standard(); /* libuv ends a process that closes one as its own */
+    if (code != 0) {
+        free(worker);
+        return code;
     }
     memset(worker, 0, offsetof(struct fe_worker, read_buf));
     worker->loop = loop;

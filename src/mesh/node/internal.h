@@ -3,6 +3,7 @@
 #define FE_MESH_NODE_INTERNAL_H
 
 #include "ground/os/fork_guard.h"
+#include "ground/os/log_writer.h"
 #include "ground/os/thread.h"
 #include "ground/uv/conn.h"
 #include "ground/uv/task_queue.h"
@@ -51,7 +52,8 @@ struct flatend_node {
     struct fe_settings settings;
     enum fe_node_placement placement;
     struct fe_worker *worker;
-    struct fe_fork_guard *guard; /* first of all: in a child nothing else may be touched */
+    struct fe_log_writer *log_writer; /* of flatend_log_stderr; NULL: another log, or none */
+    struct fe_fork_guard *guard;      /* first of all: in a child nothing else may be touched */
 
     /* Other threads look at these under `lock`; the node's thread changes them under it. */
     struct fe_mutex lock;

@@ -5,6 +5,8 @@
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/internal.h"
 
+enum { STANDARD_ERROR = 2 };
+
 /* flatend_node_wait waits on a loop, not on the condition. */
 static void notify_waiters(struct flatend_node *node)
 {
@@ -103,6 +105,29 @@ static int init_parts(struct flatend_node *node)
     return code;
 }
 
+/* Standard error may block, and the node's thread must not: so a thread of its own writes there. */
+static int init_log(struct flatend_node *node)
+{
+    struct fe_log *const log = &node->settings.log;
+    int code;
+
+    if (log->fn != flatend_log_stderr) {
+        return 0;
+    }
+    code = fe_log_writer_new(STANDARD_ERROR, &node->log_writer);
+    if (code == 0) {
+        log->fn = fe_log_writer_put;
+        log->arg = node->log_writer;
+    }
+    return code;
+}
+
+static void deinit_log(struct flatend_node *node)
+{
+    node->settings.log.fn = NULL;
+    fe_log_writer_free(node->log_writer, FE_LOG_FLUSH_MS);
+}
+
 int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement placement,
                    struct fe_worker *worker, struct flatend_node **out, struct flatend_error *error)
 {
@@ -130,7 +155,10 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
     fe_list_init(&node->timers);
     fe_node_watch_init(node);
-    code = fe_fork_guard_new(&node->guard, true);
+    code = init_log(node);
+    if (code == 0) {
+        code = fe_fork_guard_new(&node->guard, true);
+    }
     if (code == 0) {
         code = init_parts(node);
         if (code != 0) {
@@ -138,6 +166,7 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
         }
     }
     if (code != 0) {
+        deinit_log(node);
         fe_settings_deinit(&node->settings);
         free(node);
         return fe_err_code(error, code);
@@ -155,6 +184,7 @@ void fe_node_destroy(struct flatend_node *node)
     fe_node_watch_deinit(node);
     fe_node_free_abandoned(node);
     fe_node_deinit_services(node);
+    deinit_log(node);
     fe_settings_deinit(&node->settings);
     fe_handoff_env_deinit(&node->handoffs);
     free(node->listeners);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "ground/base/err.h"
+#include "ground/os/log_stderr.h"
 #include "mesh/node/internal.h"
 
 #define DEFAULT_ADDRS "127.0.0.1:9000"
@@ -83,7 +84,7 @@ int flatend_serve(const char *name, flatend_handler handler)
     }
     free(addrs.text);
     if (code != 0) {
-        flatend_log_stderr(NULL, FLATEND_LOG_ERROR, error.text);
+        fe_log_stderr_within(error.text, FE_STDERR_WAIT_MS);
     }
     return code;
 }

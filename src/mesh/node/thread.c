@@ -132,6 +132,10 @@ static void close_and_join(struct flatend_node *node)
     fe_node_request_close(node);
     if (node->placement == FE_NODE_ON_OWN_THREAD) {
         join(node);
+        /* What the application says next stands behind the log's last line. */
+        if (node->log_writer != NULL) {
+            (void)fe_log_writer_flush(node->log_writer, FE_LOG_FLUSH_MS);
+        }
     }
 }
 

@@ -33,6 +33,22 @@ function endWith(t, program) {
     });
 }
 
+// Waits until SIGTERM would not just kill a process: a node may serve a moment before it waits for signals.
+export async function catchesSignals(pid, ms = WAIT_MS) {
+    const deadline = Date.now() + ms;
+    const bit = 1n << BigInt(constants.signals.SIGTERM - 1);
+    for (;;) {
+        const text = readFileSync(`/proc/${pid}/status`, "utf8");
+        if (BigInt(`0x${text.match(/^SigCgt:\s+(\w+)/m)[1]}`) & bit) {
+            return;
+        }
+        if (Date.now() > deadline) {
+            throw new Error("does not catch signals");
+        }
+        await new Promise(setImmediate);
+    }
+}
+
 export class Program {
     // Starts `command`, and ends it with the test `t`, which fails if it then does not end well.
     constructor(t, command, args = [], options = {}) {
@@ -129,20 +145,10 @@ export class Program {
         this.child.kill(name);
     }
 
-    // Waits until SIGTERM would not just kill it: a node may serve a moment before it waits for signals.
     async catchesSignals(ms = WAIT_MS) {
-        const deadline = Date.now() + ms;
-        const bit = 1n << BigInt(constants.signals.SIGTERM - 1);
-        for (;;) {
-            const text = readFileSync(`/proc/${this.pid}/status`, "utf8");
-            if (BigInt(`0x${text.match(/^SigCgt:\s+(\w+)/m)[1]}`) & bit) {
-                return;
-            }
-            if (Date.now() > deadline) {
-                throw new Error(`${this.name} does not catch signals. It said:\n${this.output}`);
-            }
-            await new Promise(setImmediate);
-        }
+        return catchesSignals(this.pid, ms).catch((error) => {
+            throw new Error(`${this.name} ${error.message}. It said:\n${this.output}`);
+        });
     }
 
     // Ends it as a crash would.
