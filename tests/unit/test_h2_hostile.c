@@ -607,6 +607,52 @@ static void test_frames_that_were_on_their_way(void **state)
     assert_false(rig->is_closed);
 }
 
+static void answer(struct h2_rig *rig, uint32_t id, const nghttp2_nv *nv, size_t n)
+{
+    uint8_t block[256];
+    const struct fe_response response = {.status = 204};
+    struct fe_exchange *ex;
+
+    rig->n_held = 0;
+    frame(rig, NGHTTP2_HEADERS, WHOLE, id, block, encode(block, nv, n));
+    ex = rig->held[0];
+    assert_int_equal(fe_exchange_respond(ex, &response), 0);
+    fe_exchange_finish(ex, NULL);
+    rig->held[0] = NULL;
+    rig->n_running--;
+    h2_rig_pump(rig);
+}
+
+/* RFC 9113 §8.1: what is left of a request that is answered is discarded if it is little, and else
+ * the client is told to stop. */
+static void test_rest_of_an_answered_request(void **state)
+{
+    static const uint8_t data[16384];
+    struct h2_rig *rig = *state;
+    const nghttp2_nv small[] = {PSEUDO, H2_NV("content-length", "1")};
+    const nghttp2_nv large[] = {PSEUDO, H2_NV("content-length", "1000000")};
+
+    rig->trace.is_off = true;
+    answer(rig, 1, small, 5);
+    frame(rig, NGHTTP2_DATA, END, 1, data, 1);
+    trace_expect(&rig->frames, "HEADERS(1,end)");
+    answer(rig, 3, small, 5); /* and it is still looked at */
+    frame(rig, NGHTTP2_DATA, END, 3, data, 2);
+    trace_expect(&rig->frames, "HEADERS(3,end) RST_STREAM(3,PROTOCOL_ERROR)");
+    answer(rig, 5, small, 5);
+    h2_rig_pass(rig, FE_H2_DISCARD_MS + FE_H2_CHECK_MS);
+    trace_expect(&rig->frames, "HEADERS(5,end) RST_STREAM(5,NO_ERROR)");
+    answer(rig, 7, large, 5);
+    trace_expect(&rig->frames, "HEADERS(7,end) RST_STREAM(7,NO_ERROR)");
+    answer(rig, 9, small, 4);
+    for (size_t n = 0; n < FE_H2_DISCARD_MAX; n += sizeof(data)) {
+        frame(rig, NGHTTP2_DATA, 0, 9, data, sizeof(data));
+    }
+    trace_expect(&rig->frames, "HEADERS(9,end)");
+    frame(rig, NGHTTP2_DATA, 0, 9, data, 1);
+    trace_expect(&rig->frames, "RST_STREAM(9,NO_ERROR)");
+}
+
 /* RFC 9113 §5.1.1: ids only grow. */
 static void test_smaller_stream_id(void **state)
 {
@@ -767,6 +813,7 @@ int main(void)
         cmocka_unit_test(test_broken),
         TEST(test_frames_on_an_ended_stream),
         TEST(test_frames_that_were_on_their_way),
+        TEST(test_rest_of_an_answered_request),
         TEST(test_smaller_stream_id),
         TEST(test_more_unended_streams_than_are_known),
         TEST(test_faults_in_what_is_ignored),

@@ -16,6 +16,8 @@ enum {
     FE_H2_LINGER_MS = 5000,
     /* How long a client may take to learn that it is to open no more streams (RFC 9113 §6.8). */
     FE_H2_NOTICE_MS = 1000,
+    /* How long a client may take to end a request that is answered, before it is told to stop. */
+    FE_H2_DISCARD_MS = 1000,
     /* A connection that has idled for so long gives its memory back. */
     FE_H2_TRIM_MS = 1000,
     /* Between two looks at what streams wait for: how late a timeout may be noticed. */
@@ -79,6 +81,7 @@ struct fe_h2_stream {
     struct fe_http_fault fault;
     struct fe_fields trailers;
     struct fe_chain held; /* body bytes that the backend has not consumed yet */
+    size_t n_discarded;   /* bytes that came behind the response's end */
     uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: not awaited */
     bool is_complete;     /* the client has ended it */
     bool is_closed;       /* nghttp2 has forgotten it, and it goes with the last byte */
@@ -167,6 +170,8 @@ int fe_h2_on_field(struct fe_h2_stream *stream, bool is_trailer, struct fe_view 
 void fe_h2_on_head(struct fe_h2_stream *stream, bool is_complete);
 void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data);
 void fe_h2_on_complete(struct fe_h2_stream *stream);
+/* The response has been sent, and the request is not complete. */
+void fe_h2_discard(struct fe_h2_stream *stream);
 /* Body for a backend that has asked for it. */
 void fe_h2_deliver(struct fe_h2_stream *stream);
 
@@ -199,6 +204,8 @@ void fe_h2_check(const struct fe_h2_server *server);
 /* The time for the stream's next body bytes, or a tunnel's in either direction, starts again, or
  * stops. */
 void fe_h2_timeout_read(struct fe_h2_stream *stream);
+/* Of an answered request: the client has a little time to end it. */
+void fe_h2_timeout_discard(struct fe_h2_stream *stream);
 /* The same for its client's taking of output. */
 void fe_h2_timeout_write(struct fe_h2_stream *stream);
 

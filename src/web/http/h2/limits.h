@@ -16,6 +16,9 @@ enum {
     FE_H2_CONNECTION_WINDOW = 1024 * 1024,
     /* ... unless backends together have left more than this. */
     FE_H2_HELD_MAX = 4 * 1024 * 1024,
+    /* What is left of a request that is answered is discarded up to here; beyond, the client is
+     * told to stop. */
+    FE_H2_DISCARD_MAX = 32 * 1024,
     /* Buffered bytes of a response: enough for four frames, so that the next piece is
      * there before the last has gone. */
     FE_H2_STREAM_OUT_MAX = 64 * 1024,

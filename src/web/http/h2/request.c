@@ -352,8 +352,34 @@ static void hold(struct fe_h2_stream *stream, struct fe_view data)
     stream->server->n_held += data.len;
 }
 
+/* RFC 9113 §8.1: the response is complete, and the rest of the request is not needed. A client that
+ * may have little left is let end it, which costs less than telling it not to. */
+void fe_h2_discard(struct fe_h2_stream *stream)
+{
+    const uint64_t length = stream->ex.request.content_length;
+
+    if (stream->ex.is_failed || (length != FE_BODY_UNKNOWN && length > FE_H2_DISCARD_MAX)) {
+        fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
+    } else {
+        fe_h2_timeout_discard(stream);
+    }
+}
+
+static void discard(struct fe_h2_stream *stream, size_t n)
+{
+    stream->n_discarded += n;
+    if (stream->has_sent_end && stream->n_discarded > FE_H2_DISCARD_MAX) {
+        stream->read_ms = FE_TIME_NEVER;
+        fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
+    }
+}
+
 void fe_h2_on_data(struct fe_h2_stream *stream, struct fe_view data)
 {
+    if (stream->state == FE_H2_ENDED) {
+        discard(stream, data.len);
+        return;
+    }
     if (stream->state != FE_H2_EXCHANGE) {
         return; /* not needed, and the client has been or will be notified */
     }

@@ -298,8 +298,9 @@ static void check_stream(const struct fe_h2_stream *stream)
     FE_ASSERT((stream->state == FE_H2_EXCHANGE) == (stream->ex.sent != FE_EXCHANGE_OVER) ||
                   stream->state == FE_H2_HEAD,
               "a stream has a backend as long as its exchange goes on");
-    FE_ASSERT(stream->state == FE_H2_EXCHANGE || stream->read_ms == FE_TIME_NEVER,
-              "a body is waited for as long as its exchange goes on");
+    FE_ASSERT(stream->state == FE_H2_EXCHANGE || stream->read_ms == FE_TIME_NEVER ||
+                  (stream->state == FE_H2_ENDED && stream->has_sent_end),
+              "a body is waited for as long as its exchange goes on, and a while behind it");
     FE_ASSERT(!stream->is_submitted || stream->head != NULL, "what is sent has a head");
     FE_ASSERT(!stream->has_finished || stream->ex.is_tunnel, "only a tunnel is half-closed");
     FE_ASSERT(!stream->is_closed || (stream->has_finished && stream->is_complete),

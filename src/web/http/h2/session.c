@@ -154,12 +154,11 @@ static bool is_provoked(uint32_t code)
     return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL;
 }
 
-/* RFC 9113 §8.1: the response is complete, the rest of the request is not needed. */
 static void on_end_sent(struct fe_h2_stream *stream)
 {
     stream->has_sent_end = true;
     if (!stream->is_complete && stream->state != FE_H2_EXCHANGE) {
-        fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
+        fe_h2_discard(stream);
     }
 }
 

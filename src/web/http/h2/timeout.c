@@ -20,6 +20,14 @@ void fe_h2_timeout_read(struct fe_h2_stream *stream)
     server->check_ms = fe_earlier(server->check_ms, stream->read_ms);
 }
 
+void fe_h2_timeout_discard(struct fe_h2_stream *stream)
+{
+    struct fe_h2_server *server = stream->server;
+
+    stream->read_ms = fe_h2_now(server) + FE_H2_DISCARD_MS;
+    server->check_ms = fe_earlier(server->check_ms, stream->read_ms);
+}
+
 void fe_h2_timeout_write(struct fe_h2_stream *stream)
 {
     struct fe_h2_server *server = stream->server;
@@ -50,6 +58,17 @@ static bool is_stalled(struct fe_h2_stream *stream, uint64_t now)
     return false;
 }
 
+static void on_read_timeout(struct fe_h2_stream *stream)
+{
+    if (stream->state == FE_H2_ENDED) {
+        fe_h2_stream_reset(stream, NGHTTP2_NO_ERROR); /* answered long ago */
+    } else if (stream->ex.is_tunnel) {
+        fe_h2_fail(stream, 408, "tunnel idle");
+    } else {
+        fe_h2_fail(stream, 408, "timed out reading the request body");
+    }
+}
+
 /* The client is too slow for one of its streams; the others go on. */
 static void check_stream(struct fe_h2_stream *stream, uint64_t now)
 {
@@ -68,8 +87,7 @@ static void check_stream(struct fe_h2_stream *stream, uint64_t now)
         fe_h2_stream_reset(stream, NGHTTP2_CANCEL);
     } else if (now >= stream->read_ms) {
         stream->read_ms = FE_TIME_NEVER;
-        fe_h2_fail(stream, 408,
-                   stream->ex.is_tunnel ? "tunnel idle" : "timed out reading the request body");
+        on_read_timeout(stream);
     }
 }
 
