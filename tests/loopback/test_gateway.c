@@ -26,6 +26,9 @@ static const char *const config = "[http.max]\n"
                                   "service = \"cookies\"\n"
                                   "nocache = true\n"
                                   "[[http.routes]]\n"
+                                  "path = \"OPTIONS /own\"\n"
+                                  "service = \"hello\"\n"
+                                  "[[http.routes]]\n"
                                   "path = \"GET /fails\"\n"
                                   "service = \"fails\"\n"
                                   "[[http.routes]]\n"
@@ -254,6 +257,16 @@ static void test_paths_and_methods(void **state)
     assert_int_equal(answer.status, 204);
     assert_true(has_line(&answer, "allow: GET, HEAD, OPTIONS"));
     http_answer_deinit(&answer);
+    /* RFC 9110 §7.6.2: a route for it does not get it. */
+    http_expect(port, "OPTIONS /own HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1\r\n\r\n", 200,
+                "Hello world!");
+    http_ask(port, "OPTIONS /own HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", &answer);
+    assert_int_equal(answer.status, 204);
+    assert_true(has_line(&answer, "allow: OPTIONS"));
+    http_answer_deinit(&answer);
+    /* §9.1: no route can be for them. */
+    http_expect(port, "TRACE /own HTTP/1.1\r\nHost: a\r\n\r\n", 501, "method not implemented\n");
+    http_expect(port, "BREW /own HTTP/1.1\r\nHost: a\r\n\r\n", 501, "method not implemented\n");
 }
 
 static void test_redirects(void **state)

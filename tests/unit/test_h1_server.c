@@ -60,6 +60,26 @@ static void test_no_content(void **state)
     h1_rig_expect(*state, "HTTP/1.1 204 No Content\r\n" H1_DATE "\r\n");
 }
 
+/* RFC 9110 §15.3.6: whatever its handler says. */
+static void test_reset_content(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 205, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("dropped")), 7);
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    h1_rig_feed(rig, GET("/hold"));
+    assert_int_equal(h1_rig_respond(rig, 205, 7, NULL, NULL), 0);
+    fe_exchange_finish(rig->ex, NULL);
+    rig->ex = NULL;
+    h1_rig_feed(rig, GET("/hello"));
+    h1_rig_expect(rig,
+                  "HTTP/1.1 205 Reset Content\r\n" H1_DATE "content-length: 0\r\n\r\n"
+                  "HTTP/1.1 205 Reset Content\r\n" H1_DATE "content-length: 0\r\n\r\n" H1_HELLO);
+}
+
 static void test_head(void **state)
 {
     h1_rig_feed(*state, "HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -1066,6 +1086,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_chunks),
     TEST(test_until_close),
     TEST(test_no_content),
+    TEST(test_reset_content),
     TEST(test_head),
     TEST(test_not_modified),
     TEST(test_own_date),

@@ -225,7 +225,7 @@ static void test_no_trailers_without_a_body(void **state)
     static const struct {
         const char *method;
         int status;
-    } cases[] = {{"HEAD", 200}, {"GET", 204}, {"GET", 304}};
+    } cases[] = {{"HEAD", 200}, {"GET", 204}, {"GET", 205}, {"GET", 304}};
     struct h2_rig *rig = *state;
     struct fe_field field = {FE_VIEW_LIT("grpc-status"), FE_VIEW_LIT("0")};
     const struct fe_fields trailers = {&field, 1, 1};
@@ -245,6 +245,22 @@ static void test_no_trailers_without_a_body(void **state)
         trace_expect(&rig->frames, expected);
         assert_string_equal(h2_rig_reply(rig, id)->trailers, "");
     }
+}
+
+/* RFC 9110 §15.3.6: whatever its handler says. */
+static void test_reset_content(void **state)
+{
+    struct h2_rig *rig = *state;
+    const struct h2_reply *reply = h2_rig_get(rig, "/hold");
+
+    assert_int_equal(h2_rig_respond(rig, 0, 205, 7), 0);
+    assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("dropped")), 7);
+    fe_exchange_finish(rig->held[0], NULL);
+    rig->n_running--;
+    h2_rig_pump(rig);
+    assert_non_null(strstr(reply->head, "content-length=0"));
+    assert_int_equal(reply->n_body, 0);
+    assert_true(reply->is_closed);
 }
 
 static void test_invalid_trailers(void **state)
@@ -1073,6 +1089,7 @@ int main(void)
         TEST(test_response_trailers),
         TEST(test_trailers_only),
         TEST(test_no_trailers_without_a_body),
+        TEST(test_reset_content),
         TEST(test_invalid_trailers),
         TEST(test_request_fields),
         TEST(test_host_alone),

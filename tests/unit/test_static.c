@@ -225,6 +225,19 @@ static void test_no_cache(void **state)
     assert_field(fake, "etag", NULL);
     assert_field(fake, "last-modified", NULL);
     fake_client_deinit(fake);
+    /* No tag is that of the file, but there is one. */
+    fake_client_init(fake, "GET", "/hello.txt");
+    fake_client_add(fake, "if-match", site->etag);
+    fake_client_add(fake, "if-unmodified-since", MODIFIED);
+    start(site, &site->route, FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(fake->status, 412);
+    fake_client_deinit(fake);
+    fake_client_init(fake, "GET", "/hello.txt");
+    fake_client_add(fake, "if-match", "*");
+    fake_client_add(fake, "range", "bytes=0-4");
+    start(site, &site->route, FE_VIEW_LIT("hello.txt"));
+    assert_int_equal(fake->status, 206);
+    fake_client_deinit(fake);
 }
 
 /* ---- directories ---------------------------------------------------------------------------- */
@@ -492,6 +505,9 @@ static const struct condition CONDITIONS[] = {
     {"if-modified-since", "Sunday, 06-Nov-94 08:49:37 GMT", NULL, NULL, 304},
     {"if-modified-since", "Sun Nov  6 08:49:37 1994", NULL, NULL, 304},
     {"if-modified-since", "yesterday", NULL, NULL, 200},
+    {"if-modified-since", AFTER, "if-modified-since", AFTER, 200}, /* not one date */
+    {"if-unmodified-since", BEFORE, "if-unmodified-since", BEFORE, 200},
+    {"range", "bytes=0-4", "range", "bytes=6-7", 200},
     {"if-match", ETAG, NULL, NULL, 200},
     {"if-match", "*", NULL, NULL, 200},
     {"if-match", "W/" ETAG, NULL, NULL, 412},

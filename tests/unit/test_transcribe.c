@@ -186,6 +186,34 @@ static void test_query(void **state)
     }
 }
 
+/* RFC 9110 §7.6.2: of TRACE and OPTIONS, one less. */
+static void test_max_forwards(void **state)
+{
+    static const struct {
+        enum fe_method method;
+        const char *value;
+        const char *expected;
+    } cases[] = {
+        {FE_METHOD_OPTIONS, "10", "9"},
+        {FE_METHOD_TRACE, "1", "0"},
+        {FE_METHOD_OPTIONS, "many", "many"},
+        {FE_METHOD_GET, "10", "10"},
+    };
+    struct world *world = *state;
+
+    add_field(world, "max-forwards", "");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char expected[128];
+
+        world->request.method = cases[i].method;
+        world->request.fields.items[0].value = fe_view_str(cases[i].value);
+        assert_int_equal(transcribe(world), 0);
+        snprintf(expected, sizeof(expected), "max-forwards=%s ", cases[i].expected);
+        assert_memory_equal(world->trace.text, expected, strlen(expected));
+        world->trace.len = 0;
+    }
+}
+
 /* What C would take for another text, or no header can be. */
 static void test_query_with_control_characters(void **state)
 {
@@ -376,6 +404,7 @@ static void test_trailers(void **state)
 {
     struct world *world = *state;
     struct encoded encoded = {.n = 0};
+    struct fe_field connection = {FE_VIEW_LIT("connection"), FE_VIEW_LIT("close, X-Hop")};
     struct fe_transcript transcript;
     struct fe_fields fields = {0};
     struct fe_headers headers;
@@ -384,7 +413,10 @@ static void test_trailers(void **state)
     add_field(world, "peer.id", "forged");
     add_field(world, "timeout-ms", "1");
     add_field(world, ":status", "200");
-    assert_int_equal(fe_transcribe_trailers(&world->request.fields, &world->arena, &transcript), 0);
+    add_field(world, "x-hop", "1");
+    assert_int_equal(fe_transcribe_trailers(&(struct fe_request){.fields = {&connection, 1, 1}},
+                                            &world->request.fields, &world->arena, &transcript),
+                     0);
     assert_int_equal(transcript.n, 1);
     assert_true(fe_view_equal(transcript.headers[0].name, FE_VIEW_LIT("x-sum")));
 
@@ -406,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_repeated_fields_are_joined, setup, teardown),
         cmocka_unit_test_setup_teardown(test_first_of_repeated_empty_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(test_query, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_max_forwards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_query_with_control_characters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_response, setup, teardown),

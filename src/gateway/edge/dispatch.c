@@ -5,6 +5,7 @@
 #include "ground/base/list.h"
 #include "web/http/moved.h"
 #include "web/http/problem.h"
+#include "web/http/syntax.h"
 
 /* ---- what has no route ---------------------------------------------------------------------- */
 
@@ -25,8 +26,13 @@ static void respond_options(struct fe_exchange *ex, struct fe_view allow)
 static void answer(const struct fe_backend *backend, struct fe_exchange *ex)
 {
     const struct fe_match *const match = ex->match;
+    const enum fe_method method = ex->request.method;
 
     (void)backend;
+    if (method == FE_METHOD_OTHER || method == FE_METHOD_TRACE) {
+        fe_problem_respond(ex, 501, "method not implemented"); /* no route can be for it: §9.1 */
+        return;
+    }
     switch (match->result) {
     case FE_MATCH_OPTIONS:
         respond_options(ex, match->allow);
@@ -52,6 +58,34 @@ static void answer(const struct fe_backend *backend, struct fe_exchange *ex)
 static const struct fe_backend_ops answer_ops = {.start = answer};
 static const struct fe_backend answers = {&answer_ops};
 
+/* RFC 9110 §7.6.2: such a request goes no further than here. TRACE is answered nowhere. */
+static bool is_last(const struct fe_request *request)
+{
+    const struct fe_field *field;
+    uint64_t n;
+
+    if (request->method != FE_METHOD_OPTIONS) {
+        return false;
+    }
+    field = fe_fields_find_only(&request->fields, FE_VIEW_LIT("max-forwards"));
+    return field != NULL && fe_parse_number(field->value, &n) && n == 0;
+}
+
+static void answer_last(const struct fe_backend *backend, struct fe_exchange *ex)
+{
+    struct fe_view allow;
+
+    (void)backend;
+    if (fe_router_allow(ex->match, &ex->request, &ex->arena, &allow) != 0) {
+        fe_problem_respond(ex, 503, "overloaded: out of memory");
+    } else {
+        respond_options(ex, allow);
+    }
+}
+
+static const struct fe_backend_ops last_ops = {.start = answer_last};
+static const struct fe_backend last = {&last_ops};
+
 /* ---- routes --------------------------------------------------------------------------------- */
 
 /* What was found, and the filters that stand before it. */
@@ -65,6 +99,9 @@ static const struct fe_backend *enter(const struct fe_dispatch_backend *dispatch
     }
     FE_ASSERT(route != NULL, "a route that was found is there");
     ex->filters = route->filters;
+    if (is_last(&ex->request)) {
+        return &last;
+    }
     return route->kind == FE_ROUTE_SERVICE ? dispatch->services : &fe_files_backend;
 }
 

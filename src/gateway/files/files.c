@@ -141,7 +141,9 @@ static void describe(const struct fe_file_info *info, struct reply *reply,
 
 static void add_validators(struct reply *reply)
 {
-    add_field(reply, FE_VIEW_LIT("etag"), fe_view_str(reply->etag));
+    if (reply->etag[0] != '\0') {
+        add_field(reply, FE_VIEW_LIT("etag"), fe_view_str(reply->etag));
+    }
     if (reply->modified[0] != '\0') {
         add_field(reply, FE_VIEW_LIT("last-modified"), fe_view_str(reply->modified));
     }
@@ -183,7 +185,7 @@ static enum fe_range_result choose_range(const struct fe_exchange *ex,
                                          struct fe_range *range)
 {
     const struct fe_fields *const fields = &ex->request.fields;
-    const struct fe_field *const field = fe_fields_find(fields, FE_VIEW_LIT("range"));
+    const struct fe_field *const field = fe_fields_find_only(fields, FE_VIEW_LIT("range"));
 
     if (field == NULL || ex->request.method != FE_METHOD_GET ||
         !fe_precondition_allows_range(fields, validators)) {
@@ -202,9 +204,8 @@ static void refuse_range(struct fe_exchange *ex, uint64_t size)
 }
 
 /* The whole file, which `transfer` has, or a range of it, as a head and a transfer. */
-static void send_file(struct fe_exchange *ex, const struct fe_config_route *route,
-                      struct fe_view name, struct reply *reply, struct fe_transfer *transfer,
-                      const struct fe_range *range)
+static void send_file(struct fe_exchange *ex, struct fe_view name, struct reply *reply,
+                      struct fe_transfer *transfer, const struct fe_range *range)
 {
     const uint64_t size = transfer->left;
 
@@ -220,9 +221,7 @@ static void send_file(struct fe_exchange *ex, const struct fe_config_route *rout
     }
     add_field(reply, FE_VIEW_LIT("content-type"), fe_mime_type(name));
     add_field(reply, FE_VIEW_LIT("accept-ranges"), FE_VIEW_LIT("bytes"));
-    if (!route->no_cache) {
-        add_validators(reply);
-    }
+    add_validators(reply);
     fe_transfer_send(ex, &reply->response, transfer);
 }
 
@@ -239,10 +238,10 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
 
     if (!route->no_cache) {
         describe(info, &reply, &validators);
-        if (answer_condition(ex, &reply, &validators)) {
-            fe_fd_close(fd);
-            return;
-        }
+    }
+    if (answer_condition(ex, &reply, &validators)) {
+        fe_fd_close(fd);
+        return;
     }
     result = choose_range(ex, &validators, size, &range);
     if (result == FE_RANGE_UNSATISFIABLE) {
@@ -257,7 +256,7 @@ static void serve_file(struct fe_exchange *ex, const struct fe_config_route *rou
         return;
     }
     transfer->left = size;
-    send_file(ex, route, name, &reply, transfer, result == FE_RANGE_PART ? &range : NULL);
+    send_file(ex, name, &reply, transfer, result == FE_RANGE_PART ? &range : NULL);
 }
 
 /* ---- directories ---------------------------------------------------------------------------- */

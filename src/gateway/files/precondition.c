@@ -53,10 +53,11 @@ static bool has_tag(const struct fe_fields *fields, struct fe_view name, struct 
     return false;
 }
 
-/* The date in the field of that name. False: there is none, or it is no date and is ignored. */
+/* The date in the field of that name. False: there is none, or what is there is not one date and is
+ * ignored (RFC 9110 §13.1.3, §13.1.4). */
 static bool find_date(const struct fe_fields *fields, struct fe_view name, int64_t *date)
 {
-    const struct fe_field *const field = fe_fields_find(fields, name);
+    const struct fe_field *const field = fe_fields_find_only(fields, name);
     return field != NULL && fe_http_date_parse(field->value, date);
 }
 
@@ -96,11 +97,11 @@ bool fe_precondition_allows_range(const struct fe_fields *fields,
                                   const struct fe_validators *validators)
 {
     const struct fe_view if_range = FE_VIEW_LIT("if-range");
-    const struct fe_field *const field = fe_fields_find(fields, if_range);
+    const struct fe_field *const field = fe_fields_find_only(fields, if_range);
     int64_t date;
 
     if (field == NULL) {
-        return true;
+        return !has_field(fields, if_range);
     }
     if (fe_http_date_parse(field->value, &date)) {
         return date == validators->modified_s;

@@ -163,7 +163,8 @@ static int start_deadline(struct relay *relay)
 static void finish(struct relay *relay, const struct fe_fields *trailers)
 {
     struct fe_transcript transcript;
-    int code = fe_transcribe_trailers(trailers, &relay->ex->arena, &transcript);
+    int code =
+        fe_transcribe_trailers(&relay->ex->request, trailers, &relay->ex->arena, &transcript);
 
     if (code == 0) {
         code = fe_call_finish(&relay->call, transcript.headers, transcript.n);

@@ -34,10 +34,10 @@ int fe_transcribe_request(const struct fe_request *request, const struct fe_matc
                           struct fe_view remote, struct fe_arena *arena,
                           struct fe_transcript *transcript) FE_MUST_USE;
 
-/* Fields behind a body, for the mesh, without those that only the gateway may give; borrows from
- * `fields` and the arena. FLATEND_ENOMEM. */
-int fe_transcribe_trailers(const struct fe_fields *fields, struct fe_arena *arena,
-                           struct fe_transcript *transcript) FE_MUST_USE;
+/* Fields behind a body, for the mesh, without those that only the gateway may give and those that
+ * the request's Connection names; borrows from `fields` and the arena. FLATEND_ENOMEM. */
+int fe_transcribe_trailers(const struct fe_request *request, const struct fe_fields *fields,
+                           struct fe_arena *arena, struct fe_transcript *transcript) FE_MUST_USE;
 
 /* The same the other way. FLATEND_ENOMEM. */
 int fe_transcribe_response_trailers(struct fe_headers headers, struct fe_arena *arena,

@@ -127,6 +127,23 @@ static int join_values(const struct transcriber *t, size_t index, struct fe_view
     return 0;
 }
 
+/* RFC 9110 §7.6.2: one less; what is no number is passed on. FLATEND_ENOMEM. */
+static int count_forward(struct transcriber *t, struct fe_view name, struct fe_view *value)
+{
+    const enum fe_method method = t->request->method;
+    uint8_t digits[FE_DIGITS_MAX];
+    uint64_t n;
+
+    if ((method != FE_METHOD_OPTIONS && method != FE_METHOD_TRACE) ||
+        !fe_view_equal(name, FE_VIEW_LIT("max-forwards")) || !fe_parse_number(*value, &n) ||
+        n == 0) {
+        return 0;
+    }
+    *value = fe_view_of_number(digits, n - 1);
+    value->ptr = (const uint8_t *)fe_arena_copy(t->arena, *value);
+    return value->ptr != NULL ? 0 : FLATEND_ENOMEM;
+}
+
 static int add_fields(struct transcriber *t)
 {
     const struct fe_fields *fields = &t->request->fields;
@@ -141,6 +158,9 @@ static int add_fields(struct transcriber *t)
             continue;
         }
         code = join_values(t, i, &value);
+        if (code == 0) {
+            code = count_forward(t, name, &value);
+        }
         if (code == 0) {
             add(t, name, value);
         }
@@ -315,8 +335,9 @@ int fe_transcribe_request(const struct fe_request *request, const struct fe_matc
     return code;
 }
 
-int fe_transcribe_trailers(const struct fe_fields *fields, struct fe_arena *arena,
-                           struct fe_transcript *transcript)
+/* RFC 9110 §7.6.1: what Connection names may be a trailer, too. */
+int fe_transcribe_trailers(const struct fe_request *request, const struct fe_fields *fields,
+                           struct fe_arena *arena, struct fe_transcript *transcript)
 {
     transcript->n = 0;
     transcript->headers = fe_arena_alloc(arena, (fields->n + 1) * sizeof(*transcript->headers));
@@ -326,7 +347,8 @@ int fe_transcribe_trailers(const struct fe_fields *fields, struct fe_arena *aren
     for (size_t i = 0; i < fields->n; i++) {
         const struct fe_field *field = &fields->items[i];
 
-        if (!is_reserved(field->name)) {
+        if (!is_reserved(field->name) &&
+            !fe_is_named_by_connection(&request->fields, field->name)) {
             transcript->headers[transcript->n++] = (struct fe_header){field->name, field->value};
         }
     }

@@ -205,7 +205,7 @@ FE_MUST_USE static inline int fe_exchange_respond(struct fe_exchange *ex,
 }
 
 /* Body bytes: how many were accepted. More than the announced length is FLATEND_ETOOBIG. Where no
- * body goes out (HEAD, 204, 304) everything is accepted and dropped. */
+ * body goes out (HEAD, 204, 205, 304) everything is accepted and dropped. */
 FE_MUST_USE static inline ssize_t fe_exchange_write(struct fe_exchange *ex, struct fe_view data)
 {
     const struct fe_filter_stage *const stage = fe_exchange_stage(ex, FE_FILTER_write);

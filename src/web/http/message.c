@@ -55,6 +55,21 @@ const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_
     return NULL;
 }
 
+const struct fe_field *fe_fields_find_only(const struct fe_fields *fields, struct fe_view name)
+{
+    const struct fe_field *found = NULL;
+
+    for (size_t i = 0; i < fields->n; i++) {
+        if (fe_view_equal(fields->items[i].name, name)) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = &fields->items[i];
+        }
+    }
+    return found;
+}
+
 bool fe_field_is_valid(const struct fe_field *field)
 {
     return fe_is_token(field->name) && fe_is_field_value(field->value);

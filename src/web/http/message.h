@@ -28,6 +28,10 @@ int fe_fields_add(struct fe_fields *fields, struct fe_arena *arena, struct fe_vi
 /* The first field of that (lower-case) name, or NULL. */
 const struct fe_field *fe_fields_find(const struct fe_fields *fields, struct fe_view name);
 
+/* The field of that name if there is just one, else NULL: of a field that is no list a second one
+ * makes no sense of the first (RFC 9110 §5.3). */
+const struct fe_field *fe_fields_find_only(const struct fe_fields *fields, struct fe_view name);
+
 enum fe_method {
     FE_METHOD_OTHER, /* a valid token that is none of these */
     FE_METHOD_GET,
@@ -66,6 +70,26 @@ struct fe_response {
     struct fe_fields fields;
     uint64_t content_length; /* FE_BODY_UNKNOWN: the protocol frames the body */
 };
+
+/* The head as it goes out: RFC 9110 §15.3.6 lets 205 have no content, which its length then says.
+ */
+static inline struct fe_response fe_response_as_sent(const struct fe_response *response)
+{
+    struct fe_response sent = *response;
+
+    if (sent.status == 205) {
+        sent.content_length = 0;
+    }
+    return sent;
+}
+
+/* Whether there is content behind the head (RFC 9110 §6.4.1). */
+static inline bool fe_response_has_content(const struct fe_response *response,
+                                           enum fe_method method)
+{
+    return method != FE_METHOD_HEAD && response->status != 204 && response->status != 205 &&
+           response->status != 304;
+}
 
 /* A copy of the head with room for `n_extra` more fields; names and values are borrowed.
  * FLATEND_ENOMEM. */

@@ -68,4 +68,8 @@ int fe_router_match(const struct fe_router *router, const struct fe_request *req
 int fe_router_elsewhere(const struct fe_match *match, const struct fe_request *request,
                         struct fe_arena *arena, struct fe_view *location) FE_MUST_USE;
 
+/* The methods of the path, as in `allow`. FLATEND_ENOMEM. */
+int fe_router_allow(const struct fe_match *match, const struct fe_request *request,
+                    struct fe_arena *arena, struct fe_view *allow) FE_MUST_USE;
+
 #endif

@@ -315,3 +315,12 @@ int fe_router_elsewhere(const struct fe_match *match, const struct fe_request *r
     }
     return fe_route_redirect(match->router, request, &path, match->route, arena, location);
 }
+
+int fe_router_allow(const struct fe_match *match, const struct fe_request *request,
+                    struct fe_arena *arena, struct fe_view *allow)
+{
+    struct fe_route_path path;
+    const int code = fe_route_path_parse(&path, request->path, arena);
+
+    return code != 0 ? code : list_methods(match->router, &path, arena, allow);
+}

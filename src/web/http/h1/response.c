@@ -19,7 +19,7 @@ static enum fe_h1_framing announced_framing(const struct fe_h1_server *server,
     if (response->status == 204 || response->status == 304) {
         return FE_H1_FRAMING_NONE;
     }
-    if (response->content_length != FE_BODY_UNKNOWN) {
+    if (response->content_length != FE_BODY_UNKNOWN) { /* that of 205 is known */
         return FE_H1_FRAMING_LENGTH;
     }
     return server->ex.request.version == 10 ? FE_H1_FRAMING_CLOSE : FE_H1_FRAMING_CHUNKS;
@@ -38,16 +38,17 @@ static bool is_request_readable(const struct fe_h1_server *server)
            length <= FE_H1_DISCARD_MAX;
 }
 
-static int respond(struct fe_exchange *ex, const struct fe_response *response)
+static int respond(struct fe_exchange *ex, const struct fe_response *given)
 {
     struct fe_h1_server *server = server_of(ex);
-    enum fe_h1_framing announced = announced_framing(server, response);
+    const struct fe_response response = fe_response_as_sent(given);
+    enum fe_h1_framing announced = announced_framing(server, &response);
     enum fe_h1_framing framing =
-        ex->request.method == FE_METHOD_HEAD ? FE_H1_FRAMING_NONE : announced;
+        fe_response_has_content(&response, ex->request.method) ? announced : FE_H1_FRAMING_NONE;
     bool must_close = server->must_close || server->is_draining || framing == FE_H1_FRAMING_CLOSE ||
                       !server->decoder.head.keep_alive || !is_request_readable(server) ||
                       fe_h1_has_read_all(server);
-    struct fe_h1_response head = {.message = response,
+    struct fe_h1_response head = {.message = &response,
                                   .framing = announced,
                                   .close = must_close,
                                   .keep_alive = !must_close && ex->request.version == 10,
@@ -59,7 +60,7 @@ static int respond(struct fe_exchange *ex, const struct fe_response *response)
         return code;
     }
     server->framing = framing;
-    server->left = announced == FE_H1_FRAMING_LENGTH ? response->content_length : 0;
+    server->left = framing == FE_H1_FRAMING_LENGTH ? response.content_length : 0;
     server->must_close = must_close;
     fe_h1_update(server);
     return 0;

@@ -173,22 +173,22 @@ static struct fe_h2_stream *stream_of(struct fe_exchange *ex)
     return stream;
 }
 
-static int respond(struct fe_exchange *ex, const struct fe_response *response)
+static int respond(struct fe_exchange *ex, const struct fe_response *given)
 {
     struct fe_h2_stream *stream = stream_of(ex);
+    const struct fe_response response = fe_response_as_sent(given);
     int code;
 
-    if (!fe_status_is_valid(response->status)) {
+    if (!fe_status_is_valid(response.status)) {
         return FLATEND_EINVAL;
     }
-    code = build_head(stream, response);
+    code = build_head(stream, &response);
     if (code != 0) {
         return code;
     }
-    stream->has_no_body =
-        ex->request.method == FE_METHOD_HEAD || response->status == 204 || response->status == 304;
-    stream->has_length = !stream->has_no_body && response->content_length != FE_BODY_UNKNOWN;
-    stream->left = stream->has_length ? response->content_length : 0;
+    stream->has_no_body = !fe_response_has_content(&response, ex->request.method);
+    stream->has_length = !stream->has_no_body && response.content_length != FE_BODY_UNKNOWN;
+    stream->left = stream->has_length ? response.content_length : 0;
     fe_h2_schedule(stream);
     return 0;
 }
