@@ -331,8 +331,21 @@ static void expect_status_of_header(void **state, size_t size, int status)
 
 /* A header that fits one packet, one that is passed on in pieces, and one above the listener's
  * limit; other requests have not been disturbed. */
+/* RFC 9110 §4.1. */
+static void expect_long_target(void **state)
+{
+    struct http_answer answer;
+    char request[9000];
+
+    snprintf(request, sizeof(request), "GET /hello?%08000d HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    http_ask(port_of(state), request, &answer);
+    assert_int_equal(answer.status, 200);
+    http_answer_deinit(&answer);
+}
+
 static void test_header_limits(void **state)
 {
+    expect_long_target(state);
     expect_status_of_header(state, 4000, 200);
     expect_status_of_header(state, 16300, 200);
     expect_status_of_header(state, 17000, 431);

@@ -632,21 +632,43 @@ static void test_no_time(void **state)
     }
 }
 
+static int64_t date_in(struct fake_client *fake, const char *name)
+{
+    const char *const value = fake_client_field(fake, name);
+    int64_t date;
+
+    assert_non_null(value);
+    assert_true(fe_http_date_parse(fe_view_str(value), &date));
+    return date;
+}
+
 /* RFC 9110 §8.8.2.1: not later than the Date of the response. */
 static void test_time_to_come(void **state)
 {
     struct site *const site = *state;
     const struct timespec times[2] = {{4102444800, 0}, {4102444800, 0}}; /* in 2100 */
-    int64_t modified;
 
     assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(&site->dir, "www/hello.txt"), times, 0), 0);
     fake_client_init(&site->fake, "GET", "/hello.txt");
     fake_client_add(&site->fake, "if-modified-since", AFTER);
     start(site, &site->route, FE_VIEW_LIT("hello.txt"));
     assert_int_equal(site->fake.status, 200);
-    assert_true(fe_http_date_parse(fe_view_str(fake_client_field(&site->fake, "last-modified")),
-                                   &modified));
-    assert_true(modified < fe_wall_clock_s());
+    assert_true(date_in(&site->fake, "last-modified") <= date_in(&site->fake, "date"));
+    assert_true(date_in(&site->fake, "date") <= fe_wall_clock_s());
+    fake_client_deinit(&site->fake);
+}
+
+/* That of all responses may be a second older than a file that was just written. */
+static void test_time_of_now(void **state)
+{
+    struct site *const site = *state;
+    const int64_t now_s = fe_wall_clock_s();
+    const struct timespec times[2] = {{now_s, 0}, {now_s, 0}};
+
+    assert_int_equal(utimensat(AT_FDCWD, temp_dir_path(&site->dir, "www/hello.txt"), times, 0), 0);
+    serve(site, "GET", "/hello.txt", FE_VIEW_LIT("hello.txt"));
+    assert_true(date_in(&site->fake, "last-modified") == now_s);
+    assert_true(fake_client_field(&site->fake, "date") != NULL || fe_wall_clock_s() > now_s);
     fake_client_deinit(&site->fake);
 }
 
@@ -814,6 +836,7 @@ int main(void)
         TEST(test_another_content_has_another_tag),
         TEST(test_no_time),
         TEST(test_time_to_come),
+        TEST(test_time_of_now),
         TEST(test_ranges),
         TEST(test_slow_client),
         TEST(test_client_leaves),

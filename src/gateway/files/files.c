@@ -32,6 +32,7 @@ struct reply {
     struct fe_field fields[FIELDS_MAX];
     char etag[ETAG_MAX];
     char modified[FE_HTTP_DATE_LEN + 1];
+    char date[FE_HTTP_DATE_LEN + 1]; /* empty: that of all responses */
     char range[72];
 };
 
@@ -122,31 +123,38 @@ static uint64_t fingerprint(const struct fe_file_info *info)
 }
 
 /* RFC 9110 §8.8.2: the beginning of the epoch is no time at which a file was made, but what is put
- * in place of one. What is sent is not later than the Date, which is up to a second old. */
+ * in place of one. What is sent is not later than the Date (§8.8.2.1), which is up to a second old:
+ * a file of this second has its own. */
 static void describe(const struct fe_file_info *info, struct reply *reply,
                      struct fe_validators *validators)
 {
-    const int64_t latest_s = fe_wall_clock_s() - 1;
+    const int64_t now_s = fe_wall_clock_s();
 
     snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIx64 "-%016" PRIx64 "\"", info->size,
              fingerprint(info));
     validators->etag = fe_view_str(reply->etag);
     if (info->modified_s <= NO_TIME_MAX_S) {
-        reply->modified[0] = '\0';
         return;
     }
-    fe_http_date_format(reply->modified, info->modified_s < latest_s ? info->modified_s : latest_s);
+    if (info->modified_s >= now_s) {
+        fe_http_date_format(reply->date, now_s);
+    }
+    fe_http_date_format(reply->modified, info->modified_s < now_s ? info->modified_s : now_s);
     validators->modified_s = info->modified_s;
+}
+
+static void add_if_known(struct reply *reply, struct fe_view name, const char *value)
+{
+    if (value[0] != '\0') {
+        add_field(reply, name, fe_view_str(value));
+    }
 }
 
 static void add_validators(struct reply *reply)
 {
-    if (reply->etag[0] != '\0') {
-        add_field(reply, FE_VIEW_LIT("etag"), fe_view_str(reply->etag));
-    }
-    if (reply->modified[0] != '\0') {
-        add_field(reply, FE_VIEW_LIT("last-modified"), fe_view_str(reply->modified));
-    }
+    add_if_known(reply, FE_VIEW_LIT("etag"), reply->etag);
+    add_if_known(reply, FE_VIEW_LIT("last-modified"), reply->modified);
+    add_if_known(reply, FE_VIEW_LIT("date"), reply->date);
 }
 
 static void respond_without_body(struct fe_exchange *ex, const struct reply *reply)
