@@ -158,6 +158,20 @@ test("versions, protocols and resumption, with openssl", async (t) => {
     assert.equal(again.output.match(/^Reused, TLSv1\.2/gm)?.length, 5, again.output);
 });
 
+// RFC 9113 §9.2.2: the one suite that each client of HTTP/2 over TLS 1.2 has.
+test("the suite that HTTP/2 demands of TLS 1.2", async (t) => {
+    const folder = scratch(t);
+    const [cert, key] = [join(folder, "rsa.pem"), join(folder, "rsa.key")];
+    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "30",
+        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], { stdio: "pipe" });
+    const gateway = await serve(t, { https: true, cert, key });
+    const { output } = await run(t, "openssl", ["s_client", "-connect", `127.0.0.1:${gateway.httpPort}`,
+        "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256", "-groups", "P-256", "-alpn", "h2"]);
+    assert.match(output, /New, TLSv1\.2, Cipher is ECDHE-RSA-AES128-GCM-SHA256/);
+    assert.match(output, /Server Temp Key: ECDH, (prime256v1|P-256)/);
+    assert.match(output, /ALPN protocol: h2/);
+});
+
 // A session of before is good after the certificates were read anew, too.
 test("sessions are resumed, with Node.js", async (t) => {
     const { gateway } = await serveOwn(t);
