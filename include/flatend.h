@@ -344,7 +344,8 @@ struct flatend_options {
     size_t size; /* set by flatend_options_init and FLATEND_OPTIONS_INIT */
 
     /* The address at which peers can reach this node, "host:port". NULL: the first bind address
-     * that is no unix socket. */
+     * that is no unix socket. A host name is looked up when it is needed, and again before a
+     * handshake if that was more than five seconds ago; peers are told what it is then. */
     const char *public_addr;
 
     /* The node's identity. NULL: the node is anonymous, listens nowhere and cannot be dialed. */
@@ -354,9 +355,9 @@ struct flatend_options {
      * "unix:/path", of at most 107 bytes, for peers on this machine. Peers tell each other
      * host:port only: one of those, or `public_addr`, has to be there. The file of a unix socket
      * has mode 0660 less the umask, replaces one on which nothing listens, and is removed when the
-     * node closes. None given: `public_addr`, else a free port on all interfaces. Without a
-     * key the node listens nowhere; the log says so. Host names, here and above, are looked up by
-     * flatend_node_new, which may block for that. */
+     * node closes. None given: `public_addr` (of a host name its port, on all interfaces), else a
+     * free port on all interfaces. Without a key the node listens nowhere; the log says so. Host
+     * names here are looked up by flatend_node_new, which may block for that. */
     const char *const *bind_addrs;
     size_t n_bind_addrs;
 
@@ -443,11 +444,12 @@ FLATEND_API int flatend_node_new(const struct flatend_options *options, struct f
 
 /* Listens, connects to `addrs` and discovers the mesh from there. An address is "host:port" or
  * "unix:/path"; with "KEY@" in front, KEY is the public key (64 hexadecimal digits) that the node
- * there has to prove. Returns 0 when the first of them has answered and the nodes that it knows
- * have been asked for, or after `start_timeout_ms`: an address that does not answer, or a name that
- * does not resolve, is tried again as a lost peer is. A failure at once is what time does not
- * change: FLATEND_EADDRINUSE, FLATEND_EADDR, ...; FLATEND_EDENIED: each address has rejected this
- * node, or has not proven its key; the code of the last attempt: all of them are used up.
+ * there has to prove. A host name is looked up before each attempt, at most every five seconds, and
+ * all its addresses are tried. Returns 0 when the first of them has answered and the nodes that it
+ * knows have been asked for, or after `start_timeout_ms`: an address that does not answer, or a
+ * name that does not resolve, is tried again as a lost peer is. A failure at once is what time does
+ * not change: FLATEND_EADDRINUSE, FLATEND_EADDR, ...; FLATEND_EDENIED: each address has rejected
+ * this node, or has not proven its key; the code of the last attempt: all of them are used up.
  * FLATEND_ETIMEDOUT: none has answered in time, and `start_flags` says that this is a failure.
  * `error` (may be NULL) has the reason: "refused by 10.0.0.2:9000: a mesh secret is required".
  * After a failure the node can only be freed. Any thread but the node's own; once a node. */

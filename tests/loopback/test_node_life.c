@@ -173,6 +173,80 @@ static void test_start_needs_a_peer(void **state)
     assert_refused(&options, FLATEND_EINVAL, "start_timeout_ms");
 }
 
+/* Its name has an address of each family; the peer listens on one. */
+static void test_name_with_two_addresses(void **state)
+{
+    static const char *const binds[] = {"127.0.0.1:0", "[::1]:0"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct flatend_options options = FLATEND_OPTIONS_INIT;
+        struct flatend_node *server;
+        struct flatend_node *client;
+        char addr[64];
+        char name[64];
+
+        server = nodes_listen_with(&options, binds[i], addr);
+        (void)snprintf(name, sizeof(name), "localhost:%s", strrchr(addr, ':') + 1);
+        client = nodes_join(NULL, 0, name);
+        flatend_node_free(client);
+        flatend_node_free(server);
+    }
+}
+
+/* A name that is not known is no mistake: it may be later. What can be none is one. */
+static void test_name_that_is_not_known(void **state)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    const char *addr = "nowhere.invalid:9000";
+    const char *wrong[] = {"no where:9000", "a..b:9000", "-:", "a/b:9000"};
+    struct flatend_node *node;
+    struct flatend_error error;
+
+    (void)state;
+    options.start_timeout_ms = 1;
+    assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
+    assert_int_equal(flatend_node_start(node, &addr, 1, NULL), 0);
+    flatend_node_free(node);
+    options.start_flags = FLATEND_START_NEEDS_PEER;
+    assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
+    assert_int_equal(flatend_node_start(node, &addr, 1, &error), FLATEND_ETIMEDOUT);
+    flatend_node_free(node);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
+        assert_int_equal(flatend_node_start(node, &wrong[i], 1, &error), FLATEND_EADDR);
+        flatend_node_free(node);
+    }
+}
+
+/* Nor for the address by which others reach this node, which then listens on all interfaces. */
+static void test_public_name(void **state)
+{
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+    struct flatend_secret_key key;
+    struct flatend_node *node;
+    char taken[64];
+    char name[64];
+    char addr[64];
+
+    (void)state;
+    find_free_addr(taken);
+    (void)snprintf(name, sizeof(name), "nowhere.invalid:%s", strrchr(taken, ':') + 1);
+    assert_int_equal(flatend_secret_key_generate(&key), 0);
+    options.secret_key = &key;
+    options.public_addr = name;
+    assert_int_equal(flatend_node_new(&options, &node, NULL), 0);
+    assert_int_equal(flatend_node_start(node, NULL, 0, NULL), 0);
+    assert_int_equal(flatend_node_listen_addr(node, 0, addr, sizeof(addr)), 0);
+    assert_int_equal(strncmp(addr, "[::]:", 5), 0);
+    assert_string_equal(strrchr(addr, ':'), strrchr(name, ':'));
+    flatend_node_free(node);
+    options.public_addr = "no where:9000";
+    assert_refused(&options, FLATEND_EADDR, "public_addr: ");
+    options.public_addr = "nowhere.invalid:0";
+    assert_refused(&options, FLATEND_EADDR, "public_addr: ");
+}
+
 /* What time does not change is no matter of time. */
 static void test_start_that_is_rejected(void **state)
 {
@@ -372,6 +446,9 @@ int main(void)
         cmocka_unit_test(test_start_before_the_peer),
         cmocka_unit_test(test_start_needs_a_peer),
         cmocka_unit_test(test_start_that_is_rejected),
+        cmocka_unit_test(test_name_with_two_addresses),
+        cmocka_unit_test(test_name_that_is_not_known),
+        cmocka_unit_test(test_public_name),
         cmocka_unit_test(test_address_in_use),
         cmocka_unit_test(test_never_started),
         cmocka_unit_test(test_push_to_a_given_provider),

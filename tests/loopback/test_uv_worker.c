@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "ground/os/thread.h"
 #include "ground/uv/resolve.h"
 #include "ground/uv/task_queue.h"
 
@@ -105,8 +107,10 @@ static void test_timers_run(void **state)
 
 struct answer {
     struct fe_worker *worker;
+    struct fe_resolution *resolution;
     struct flatend_error err;
-    struct fe_addr addr;
+    struct fe_addr addrs[FE_RESOLVE_MAX];
+    size_t n;
 };
 
 static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
@@ -115,27 +119,37 @@ static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
     struct answer *answer = arg;
 
     answer->err = *err;
-    if (n > 0) {
-        answer->addr = addrs[0];
-    }
+    memcpy(answer->addrs, addrs, n * sizeof(*addrs));
+    answer->n = n;
     fe_worker_stop(answer->worker);
 }
 
+static void start_look_up(struct answer *answer, const char *host)
+{
+    *answer = (struct answer){.err.code = 1};
+    assert_int_equal(fe_worker_new(&answer->worker, NULL), 0);
+    assert_int_equal(
+        fe_resolve(answer->worker, host, on_resolved, answer, &answer->resolution, NULL), 0);
+    assert_int_equal(answer->err.code, 1);
+}
+
+/* Both families of this machine, whatever its files or servers say. */
 static void test_resolve(void **state)
 {
-    struct answer answer = {.err.code = 1};
+    struct answer answer;
     struct flatend_error err;
     struct fe_addr now;
 
     (void)state;
-    assert_int_equal(fe_worker_new(&answer.worker, NULL), 0);
-    assert_int_equal(fe_resolve(answer.worker, ":9", on_resolved, &answer, &err), FLATEND_EADDR);
-    assert_int_equal(fe_resolve(answer.worker, "localhost:9", on_resolved, &answer, &err), 0);
-    assert_int_equal(answer.err.code, 1);
+    start_look_up(&answer, "LocalHost");
     fe_worker_run(answer.worker);
     assert_int_equal(answer.err.code, 0);
-    assert_int_equal(answer.addr.port, 9);
-    assert_true(fe_addr_is_loopback(&answer.addr));
+    assert_int_equal(answer.n, 2);
+    assert_int_equal(answer.addrs[0].family, FE_IPV4);
+    assert_int_equal(answer.addrs[1].family, FE_IPV6);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(fe_addr_is_loopback(&answer.addrs[i]) && answer.addrs[i].port == 0);
+    }
     assert_int_equal(fe_resolve_now("localhost:9", &now, &err), 0);
     assert_true(fe_addr_is_loopback(&now) && now.port == 9);
     assert_int_equal(fe_resolve_now("localhost", &now, &err), FLATEND_EADDR);
@@ -145,19 +159,36 @@ static void test_resolve(void **state)
 /* No name has an empty label: no server needs to be asked for this one. */
 static void test_resolve_failure_names_the_name(void **state)
 {
-    struct answer answer = {0};
+    struct answer answer;
     struct flatend_error err;
     struct fe_addr now;
 
     (void)state;
-    assert_int_equal(fe_worker_new(&answer.worker, NULL), 0);
-    assert_int_equal(fe_resolve(answer.worker, "a..b:9", on_resolved, &answer, &err), 0);
+    start_look_up(&answer, "a..b");
     fe_worker_run(answer.worker);
-    assert_int_not_equal(answer.err.code, 0);
-    assert_string_equal(answer.err.text, "look up 'a..b:9': no such host");
+    assert_int_equal(answer.n, 0);
+    assert_int_equal(answer.err.code, FLATEND_ENOENT);
+    assert_string_equal(answer.err.text, "look up 'a..b': no such host");
     assert_int_equal(fe_resolve_now("a..b:9", &now, &err), FLATEND_EADDR);
     assert_non_null(strstr(err.text, "look up 'a..b:9': "));
     fe_worker_free(answer.worker, NULL, NULL);
+}
+
+/* A worker does not wait for a look-up that was canceled, whether it was complete or not. */
+static void test_resolve_is_canceled(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct answer answer;
+
+        start_look_up(&answer, i % 2 == 0 ? "localhost" : "a..b");
+        for (int turn = 0; turn < i; turn++) {
+            fe_thread_yield();
+        }
+        fe_resolve_cancel(answer.resolution);
+        fe_worker_free(answer.worker, NULL, NULL);
+        assert_int_equal(answer.err.code, 1);
+    }
 }
 
 int main(void)
@@ -167,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_timers_run),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_resolve_failure_names_the_name),
+        cmocka_unit_test(test_resolve_is_canceled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,6 +334,63 @@ static void test_away_for_ten_minutes(void **state)
     sim_free(sim);
 }
 
+/* The gateway moves to another host, as containers do, and its name a while later: six seconds
+ * after that all have found it. Nobody has asked for the name more than once in five seconds. */
+static void test_name_that_moves(void **state)
+{
+    enum { N = 50, AWAY_MS = 60000, MOVED_MS = 6000 };
+    const size_t old_host = 0;
+    const size_t new_host = 1;
+    struct sim *sim = sim_new(N, 14);
+    uint64_t from_ms;
+
+    (void)state;
+    sim_name(sim, "gw", &old_host, 1);
+    for (size_t i = 2; i < N; i++) {
+        sim_make_anonymous(sim, i);
+        sim_start(sim, i);
+        sim_join_by_name(sim, i, "gw");
+    }
+    sim_start(sim, old_host);
+    sim_run(sim, 10000);
+    assert_int_equal(sim_node(sim, 2)->n_joined, 1);
+    for (size_t i = 2; i < N; i++) {
+        assert_true(sim_is_linked(sim, i, old_host));
+    }
+    from_ms = sim_now(sim);
+    sim_stop(sim, old_host);
+    sim_start(sim, new_host);
+    sim_run(sim, AWAY_MS);
+    sim_name(sim, "gw", &new_host, 1);
+    sim_run(sim, MOVED_MS);
+    for (size_t i = 2; i < N; i++) {
+        assert_true(sim_is_linked(sim, i, new_host));
+        assert_in_range(sim_node(sim, i)->n_look_ups, 2, 2 + sim_now(sim) / 5000);
+    }
+    assert_in_range(sim_now(sim) - from_ms, AWAY_MS + MOVED_MS, AWAY_MS + MOVED_MS + 100);
+    sim_free(sim);
+}
+
+/* One name for three hosts, of which one is up, and another one later. */
+static void test_name_of_several_hosts(void **state)
+{
+    const size_t hosts[] = {0, 1, 2};
+    struct sim *sim = sim_new(4, 15);
+
+    (void)state;
+    sim_name(sim, "gw", hosts, 3);
+    sim_start(sim, 2);
+    sim_start(sim, 3);
+    sim_join_by_name(sim, 3, "gw");
+    sim_run(sim, 1000);
+    assert_true(sim_is_linked(sim, 3, 2));
+    sim_start(sim, 1);
+    sim_stop(sim, 2);
+    sim_run(sim, 1000);
+    assert_true(sim_is_linked(sim, 3, 1));
+    sim_free(sim);
+}
+
 /* A peer that is not there yet when the others start. */
 static void test_bootstrap_node_comes_late(void **state)
 {
@@ -591,6 +648,8 @@ int main(void)
         cmocka_unit_test(test_restart_of_the_bootstrap_node),
         cmocka_unit_test(test_broken_link_is_replaced_at_once),
         cmocka_unit_test(test_away_for_ten_minutes),
+        cmocka_unit_test(test_name_that_moves),
+        cmocka_unit_test(test_name_of_several_hosts),
         cmocka_unit_test(test_bootstrap_node_comes_late),
         cmocka_unit_test(test_bootstrap_node_stays_away),
         cmocka_unit_test(test_partition_heals),

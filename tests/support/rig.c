@@ -18,7 +18,8 @@ static struct rig_conn *add_conn(struct rig *rig, const struct fe_addr *addr)
     return conn;
 }
 
-static int on_dial(void *arg, struct fe_link *link, const struct fe_addr *addr, void **io)
+static int on_dial(void *arg, struct fe_link *link, const struct fe_addr *addrs, size_t n,
+                   void **io)
 {
     struct rig *rig = arg;
     struct rig_conn *conn;
@@ -26,8 +27,10 @@ static int on_dial(void *arg, struct fe_link *link, const struct fe_addr *addr, 
     if (rig->dial_code != 0) {
         return rig->dial_code;
     }
-    conn = add_conn(rig, addr);
+    conn = add_conn(rig, addrs);
     conn->link = link;
+    memcpy(conn->addrs, addrs, n * sizeof(*addrs));
+    conn->n_addrs = n;
     *io = conn;
     return 0;
 }
@@ -74,6 +77,31 @@ static uint64_t on_n_sent(void *io)
     return ((struct rig_conn *)io)->n_sent;
 }
 
+static int on_look_up(void *arg, struct fe_name *name, const char *host, void **lookup)
+{
+    struct rig *rig = arg;
+    struct rig_look_up *look_up;
+
+    if (rig->look_up_code != 0) {
+        return rig->look_up_code;
+    }
+    look_up = &rig->look_ups[rig->n_look_ups++];
+    assert(rig->n_look_ups <= RIG_LOOK_UPS_MAX && strlen(host) < sizeof(look_up->host));
+    *look_up = (struct rig_look_up){.name = name};
+    memcpy(look_up->host, host, strlen(host) + 1);
+    *lookup = look_up;
+    return 0;
+}
+
+static void on_cancel_look_up(void *lookup)
+{
+    struct rig_look_up *look_up = lookup;
+
+    assert(look_up->name != NULL);
+    look_up->name = NULL;
+    look_up->is_canceled = true;
+}
+
 static const struct fe_transport_ops transport_ops = {
     .n_sent = on_n_sent,
     .dial = on_dial,
@@ -81,6 +109,8 @@ static const struct fe_transport_ops transport_ops = {
     .flush = on_flush,
     .set_reading = on_set_reading,
     .peer_addr = on_peer_addr,
+    .look_up = on_look_up,
+    .cancel_look_up = on_cancel_look_up,
     .close = on_close,
 };
 
@@ -219,6 +249,38 @@ void rig_deinit(struct rig *rig)
         fe_chain_deinit(&conn->sent);
     }
     fe_timers_deinit(&rig->timers);
+}
+
+/* ---- names ---- */
+
+static struct rig_look_up *take_look_up(struct rig *rig, const char *host)
+{
+    struct rig_look_up *look_up;
+
+    assert(rig->n_look_ups > 0);
+    look_up = &rig->look_ups[rig->n_look_ups - 1];
+    assert(look_up->name != NULL && strcmp(look_up->host, host) == 0);
+    return look_up;
+}
+
+void rig_resolve(struct rig *rig, const char *host, const struct fe_addr *addrs, size_t n)
+{
+    const struct flatend_error err = {FLATEND_ENOENT, "no such host"};
+    struct rig_look_up *look_up = take_look_up(rig, host);
+    struct fe_name *name = look_up->name;
+
+    look_up->name = NULL;
+    fe_name_on_resolved(name, addrs, n, &err);
+}
+
+void rig_fail_look_up(struct rig *rig, const char *host)
+{
+    const struct flatend_error err = {FLATEND_EUNREACHABLE, "no answer"};
+    struct rig_look_up *look_up = take_look_up(rig, host);
+    struct fe_name *name = look_up->name;
+
+    look_up->name = NULL;
+    fe_name_on_resolved(name, NULL, 0, &err);
 }
 
 /* ---- the far end ---- */

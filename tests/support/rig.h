@@ -8,8 +8,16 @@
 
 enum {
     RIG_CONNS_MAX = 80,
+    RIG_LOOK_UPS_MAX = 64,
     RIG_TRACE_MAX = 16 * 1024,
     RIG_OFFERS_TEXT_MAX = 256,
+};
+
+/* A host name that the mesh has looked up. */
+struct rig_look_up {
+    struct fe_name *name; /* NULL: it was answered, or canceled */
+    char host[64];
+    bool is_canceled;
 };
 
 /* One connection of the mesh; the far end of it is the test's. */
@@ -17,8 +25,10 @@ struct rig_conn {
     struct rig *rig;
     struct fe_link *link; /* NULL: over */
     struct fe_addr addr;  /* dialed by the mesh, or where the peer comes from */
-    struct fe_chain out;  /* from the mesh */
-    uint64_t n_sent;      /* bytes of it that have left */
+    struct fe_addr addrs[FE_TRANSPORT_ADDRS_MAX]; /* all that were dialed; the test takes a side */
+    size_t n_addrs;
+    struct fe_chain out; /* from the mesh */
+    uint64_t n_sent;     /* bytes of it that have left */
     bool is_reading;
     unsigned n_closes; /* calls of the transport's close */
     bool is_drained;   /* by the last of them */
@@ -54,8 +64,11 @@ struct rig {
     struct fe_mesh *mesh;
     struct rig_conn conns[RIG_CONNS_MAX];
     size_t n_conns;
-    int dial_code; /* what the transport's dial returns */
-    size_t piece;  /* bytes reach the mesh in pieces of this size; 0: all at once */
+    struct rig_look_up look_ups[RIG_LOOK_UPS_MAX];
+    size_t n_look_ups;
+    int look_up_code; /* what the transport's look_up returns */
+    int dial_code;    /* what the transport's dial returns */
+    size_t piece;     /* bytes reach the mesh in pieces of this size; 0: all at once */
     char trace[RIG_TRACE_MAX];
     char expected[RIG_TRACE_MAX]; /* of rig_with_key */
     size_t trace_len;
@@ -81,6 +94,11 @@ int rig_start(struct rig *rig) FE_MUST_USE;
 
 /* Breaks what is open, closes the mesh if that was not done, frees it. */
 void rig_deinit(struct rig *rig);
+
+/* The last look-up, which was of this name, has found these addresses; none: no such host. Or it
+ * has found nothing out. */
+void rig_resolve(struct rig *rig, const char *host, const struct fe_addr *addrs, size_t n);
+void rig_fail_look_up(struct rig *rig, const char *host);
 
 /* A node for the far end to be, "10.0.0.NUMBER:9000". */
 void rig_make_self(struct rig *rig, struct fe_self *self, uint8_t number);

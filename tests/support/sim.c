@@ -6,6 +6,23 @@
 
 #include "support/seeds.h"
 
+enum { SIM_NAMES_MAX = 4, SIM_NAME_ADDRS_MAX = 4 };
+
+/* What a server of names would say at the moment. */
+struct sim_name {
+    char host[32];
+    struct fe_addr addrs[SIM_NAME_ADDRS_MAX];
+    size_t n_addrs;
+};
+
+struct sim_look_up {
+    struct fe_list node;
+    struct sim *sim;
+    struct fe_name *name;
+    char host[32];
+    struct fe_timer timer;
+};
+
 struct sim {
     uint64_t now_ms;
     struct fe_timers timers;
@@ -17,6 +34,9 @@ struct sim {
     bool is_held;
     unsigned dead_after_ms;
     int reconnect_attempts;
+    struct sim_name names[SIM_NAMES_MAX];
+    size_t n_names;
+    struct fe_list look_ups;
     struct sim_node *nodes;
     size_t n_nodes;
 };
@@ -208,10 +228,30 @@ static void init_end(struct sim_end *end, struct sim_conn *conn)
     fe_timer_init(&end->end, on_end);
 }
 
-static int sim_dial(void *arg, struct fe_link *link, const struct fe_addr *addr, void **io)
+/* Which of them answers: those that are refused cost a round trip, those that are cut off a moment,
+ * after which the next one is tried. */
+static size_t choose(struct sim_node *node, const struct fe_addr *addrs, size_t n, unsigned *ms)
+{
+    *ms = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        const struct sim_node *target = find_node(node->sim, &addrs[i]);
+
+        if (target != NULL && target->side == node->side && is_up(target)) {
+            return i;
+        }
+        *ms +=
+            target != NULL && target->side != node->side ? SIM_STAGGER_MS : SIM_ROUND_TRIP_MAX_MS;
+    }
+    return n - 1;
+}
+
+static int sim_dial(void *arg, struct fe_link *link, const struct fe_addr *addrs, size_t n,
+                    void **io)
 {
     struct sim_node *node = arg;
     struct sim *sim = node->sim;
+    unsigned passed_ms;
+    const struct fe_addr *addr = &addrs[choose(node, addrs, n, &passed_ms)];
     struct sim_node *target = find_node(sim, addr);
     bool is_cut = target != NULL && target->side != node->side;
     struct sim_conn *conn = calloc(1, sizeof(*conn));
@@ -230,7 +270,8 @@ static int sim_dial(void *arg, struct fe_link *link, const struct fe_addr *addr,
     fe_timer_init(&conn->open, on_open);
     fe_list_push_back(&sim->conns, &conn->node);
     sim->n_conns++;
-    start_timer(sim, &conn->open, is_cut ? SIM_DIAL_TIMEOUT_MS : 2 * conn->latency_ms);
+    start_timer(sim, &conn->open,
+                passed_ms + (is_cut ? SIM_DIAL_TIMEOUT_MS : 2 * conn->latency_ms));
     *io = &conn->ends[0];
     return 0;
 }
@@ -268,7 +309,9 @@ static void sim_peer_addr(void *io, struct fe_addr *addr)
     struct sim_end *end = io;
 
     *addr = sim_addr(peer_of(end)->node->index);
-    addr->port = 50000; /* a dialer's port is not the one that it listens on */
+    if (end == &end->conn->ends[1]) {
+        addr->port = 50000; /* a dialer's port is not the one that it listens on */
+    }
 }
 
 static void sim_close(void *io, bool drain)
@@ -293,12 +336,86 @@ static void sim_close(void *io, bool drain)
     end_deferred(end, 0, 0);
 }
 
+/* ---- names ---- */
+
+static struct sim_name *find_name(struct sim *sim, const char *host)
+{
+    for (size_t i = 0; i < sim->n_names; i++) {
+        if (strcmp(sim->names[i].host, host) == 0) {
+            return &sim->names[i];
+        }
+    }
+    return NULL;
+}
+
+static void free_look_up(struct sim_look_up *look_up)
+{
+    fe_timer_stop(&look_up->sim->timers, &look_up->timer);
+    fe_list_remove(&look_up->node);
+    free(look_up);
+}
+
+static void on_looked_up(struct fe_timer *timer)
+{
+    struct sim_look_up *look_up = FE_CONTAINER_OF(timer, struct sim_look_up, timer);
+    const struct sim_name *found = find_name(look_up->sim, look_up->host);
+    struct fe_name *name = look_up->name;
+    const struct flatend_error err = {FLATEND_ENOENT, "no such host"};
+
+    free_look_up(look_up);
+    fe_name_on_resolved(name, found != NULL ? found->addrs : NULL,
+                        found != NULL ? found->n_addrs : 0, &err);
+}
+
+static int sim_look_up(void *arg, struct fe_name *name, const char *host, void **lookup)
+{
+    struct sim_node *node = arg;
+    struct sim *sim = node->sim;
+    struct sim_look_up *look_up = calloc(1, sizeof(*look_up));
+
+    if (look_up == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    look_up->sim = sim;
+    look_up->name = name;
+    (void)snprintf(look_up->host, sizeof(look_up->host), "%s", host);
+    fe_timer_init(&look_up->timer, on_looked_up);
+    fe_list_push_back(&sim->look_ups, &look_up->node);
+    start_timer(sim, &look_up->timer, 1 + fe_rng_below(&sim->rng, SIM_LATENCY_MAX_MS));
+    node->n_look_ups++;
+    *lookup = look_up;
+    return 0;
+}
+
+static void sim_cancel_look_up(void *lookup)
+{
+    free_look_up(lookup);
+}
+
+void sim_name(struct sim *sim, const char *host, const size_t *indices, size_t n)
+{
+    struct sim_name *name = find_name(sim, host);
+
+    if (name == NULL) {
+        assert(sim->n_names < SIM_NAMES_MAX && strlen(host) < sizeof(name->host));
+        name = &sim->names[sim->n_names++];
+        memcpy(name->host, host, strlen(host) + 1);
+    }
+    assert(n <= SIM_NAME_ADDRS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        name->addrs[i] = sim_addr(indices[i]);
+    }
+    name->n_addrs = n;
+}
+
 static const struct fe_transport_ops transport_ops = {
     .dial = sim_dial,
     .out = sim_out,
     .flush = sim_flush,
     .set_reading = sim_set_reading,
     .peer_addr = sim_peer_addr,
+    .look_up = sim_look_up,
+    .cancel_look_up = sim_cancel_look_up,
     .close = sim_close,
 };
 
@@ -389,6 +506,7 @@ struct sim *sim_new(size_t n_nodes, uint64_t seed)
     sim->rng = fe_rng_from_seed(&sim->seeded, seed);
     fe_pool_init(&sim->pool);
     fe_list_init(&sim->conns);
+    fe_list_init(&sim->look_ups);
     sim->reconnect_attempts = FLATEND_RECONNECT_UNSET;
     sim->n_nodes = n_nodes;
     sim->nodes = calloc(n_nodes, sizeof(*sim->nodes));
@@ -408,6 +526,7 @@ void sim_free(struct sim *sim)
     }
     sim_run(sim, 2 * SIM_LATENCY_MAX_MS + 2);
     assert(sim->n_conns == 0);
+    assert(fe_list_is_empty(&sim->look_ups));
     for (size_t i = 0; i < sim->n_nodes; i++) {
         fe_buf_deinit(&sim->nodes[i].trace);
     }
@@ -475,6 +594,7 @@ void sim_start(struct sim *sim, size_t index)
     struct fe_mesh_config config = {
         .self = node->self,
         .dead_after_ms = sim->dead_after_ms,
+        .public_host = fe_view_str(node->public_host != NULL ? node->public_host : ""),
         .reconnect_attempts = sim->reconnect_attempts,
         .reconnect_backoff_factor = 1.25,
         .reconnect_backoff_min_ms = 500,
@@ -505,6 +625,17 @@ void sim_join(struct sim *sim, size_t index, size_t bootstrap)
     struct fe_addr addr = sim_addr(bootstrap);
 
     if (join_addrs(node->mesh, &addr, 1) != 0) {
+        abort();
+    }
+    node->n_joins++;
+}
+
+void sim_join_by_name(struct sim *sim, size_t index, const char *host)
+{
+    struct sim_node *node = sim_node(sim, index);
+    const struct fe_seed seed = {.addr.port = 9000, .host = fe_view_str(host)};
+
+    if (fe_mesh_join(node->mesh, &seed, 1) != 0) {
         abort();
     }
     node->n_joins++;

@@ -22,6 +22,7 @@ enum {
     SIM_LATENCY_MAX_MS = 20,
     SIM_ROUND_TRIP_MAX_MS = 2 * SIM_LATENCY_MAX_MS,
     SIM_DIAL_TIMEOUT_MS = 300,  /* to an address in another partition */
+    SIM_STAGGER_MS = 250,       /* until the next address is tried beside it */
     SIM_WINDOW = 64 * 1024,     /* bytes in flight in one direction of a connection */
     SIM_TRACE_MAX = 256 * 1024, /* log text kept of a node */
 };
@@ -42,6 +43,8 @@ struct sim_node {
     size_t n_connected; /* as on_joined said last */
     size_t n_drained;   /* calls of on_drained */
     size_t n_closed;    /* calls of on_closed */
+    size_t n_look_ups;
+    const char *public_host; /* by which sim_start finds its address; NULL: it has one */
     size_t n_requests;
     /* NULL: no request is accepted. */
     void (*on_request)(struct sim_node *node, struct fe_stream *stream, struct fe_headers headers);
@@ -76,6 +79,10 @@ void sim_limit_attempts(struct sim *sim, int n);
 
 void sim_start(struct sim *sim, size_t index);
 void sim_join(struct sim *sim, size_t index, size_t bootstrap);
+
+/* From now on the name is these nodes' (none: there is no such host); and to join by it. */
+void sim_name(struct sim *sim, const char *host, const size_t *indices, size_t n);
+void sim_join_by_name(struct sim *sim, size_t index, const char *host);
 
 /* The process dies: its connections break, and it is down when this returns. */
 void sim_stop(struct sim *sim, size_t index);

@@ -189,9 +189,36 @@ static void unix_sockets_compare(void **state)
     assert_true(fe_addr_has_any_port(&nothing));
 }
 
+static void test_host_names(void **state)
+{
+    static const char *const good[] = {"a",     "gateway", "node-1.example", "a.b.", "_svc._tcp",
+                                       "1.2.3", "A-9"};
+    static const char *const bad[] = {"",    ".",   "a..b",     ".a", "a b",
+                                      "a/b", "a:b", "\xc3\xa4", "a@b"};
+    char longest[255];
+    struct flatend_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(fe_addr_check_host(fe_view_str(good[i]), &err), 0);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(fe_addr_check_host(fe_view_str(bad[i]), &err), FLATEND_EADDR);
+    }
+    memset(longest, 'a', sizeof(longest));
+    assert_int_equal(fe_addr_check_host(fe_view_of(longest, 63), &err), 0);
+    assert_int_equal(fe_addr_check_host(fe_view_of(longest, 64), &err), FLATEND_EADDR);
+    for (size_t i = 63; i < sizeof(longest); i += 64) {
+        longest[i] = '.';
+    }
+    assert_int_equal(fe_addr_check_host(fe_view_of(longest, 253), &err), 0);
+    assert_int_equal(fe_addr_check_host(fe_view_of(longest, 254), &err), FLATEND_EADDR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_host_names),
         cmocka_unit_test(addresses_parse_and_format),
         cmocka_unit_test(what_is_no_address),
         cmocka_unit_test(names_are_for_a_resolver),

@@ -141,6 +141,9 @@ static void mistakes_are_placed(void **state)
     assert_refused("[mesh]\npeers = [\"10.0.0.2\"]\n",
                    "config.toml:2:10: expected the address of a node, \"host:port\" or "
                    "\"KEY@host:port\"");
+    assert_refused("[mesh]\npeers = [\"a node:9000\"]\n",
+                   "config.toml:2:10: expected the address of a node, \"host:port\" or "
+                   "\"KEY@host:port\"");
     assert_refused("[mesh]\npeers = [\"abc@10.0.0.2:9000\"]\n",
                    "config.toml:2:10: expected a public key of 64 hexadecimal digits before '@' "
                    "('flatend id' prints it)");

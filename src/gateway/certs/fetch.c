@@ -1,8 +1,8 @@
 /* Happy path: look up, dial, TLS handshake, request, response, close; then the caller is told.
  *
- * Failure modes: an address that does not answer makes place for the next one; from the handshake
- * on, whatever fails is the result. Every phase has a deadline. Canceled: the connection is closed
- * and only on_gone follows; a running look-up ends by itself. */
+ * Failure modes: an address that does not answer has the next one tried beside it (dialer.h); from
+ * the handshake on, whatever fails is the result. Every phase has a deadline. Canceled: the
+ * connection is closed and only on_gone follows. */
 #include "gateway/certs/fetch.h"
 
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "ground/uv/conn.h"
+#include "ground/uv/dialer.h"
 #include "ground/uv/resolve.h"
 #include "web/http/h1/client_decoder.h"
 #include "web/tls/tls.h"
@@ -23,8 +24,7 @@ enum {
     ARENA_MAX = 64 * 1024,
 };
 
-/*   LOOKING_UP ─▶ DIALING ─▶ TALKING ─▶ CLOSING: the result is known
- *                  └──▲ next address                                    */
+/*   LOOKING_UP ─▶ DIALING ─▶ TALKING ─▶ CLOSING: the result is known */
 enum fetch_state {
     LOOKING_UP,
     DIALING,
@@ -37,9 +37,9 @@ struct fe_fetch {
     struct fe_tls_trust *trust;
     enum fetch_state state;
     char host[HOST_MAX + 1];
-    struct fe_addr addrs[FE_RESOLVE_MAX];
-    size_t n_addrs;
-    size_t next_addr;
+    uint16_t port;
+    struct fe_resolution *resolution; /* LOOKING_UP */
+    struct fe_dialer *dialer;         /* NULL: it has ended */
     struct fe_conn *conn;
     struct fe_tls *tls;
     struct fe_chain plain; /* of the request: not encrypted yet */
@@ -70,7 +70,8 @@ static void free_fetch(struct fe_fetch *fetch)
 
 static void end(struct fe_fetch *fetch)
 {
-    FE_ASSERT(fetch->state == CLOSING && fetch->conn == NULL, "a fetch ends without a connection");
+    FE_ASSERT(fetch->state == CLOSING && fetch->conn == NULL && fetch->dialer == NULL,
+              "a fetch ends without a connection");
     fe_timer_stop(fe_worker_timers(fetch->worker), &fetch->timer);
     if (fetch->fn == NULL) {
         fetch->on_gone(fetch->gone_arg);
@@ -89,6 +90,8 @@ static void finish(struct fe_fetch *fetch)
     fetch->state = CLOSING;
     if (fetch->conn != NULL) {
         fe_conn_close(fetch->conn);
+    } else if (fetch->dialer != NULL) {
+        fe_dialer_cancel(fetch->dialer);
     } else {
         end(fetch);
     }
@@ -171,19 +174,9 @@ static const struct fe_tls_ops tls_ops = {
     .on_eof = on_plain_eof,
 };
 
-static void dial_next(struct fe_fetch *fetch);
-
-static void on_open(void *owner, int code)
+/* The connection is there: our part of the TLS handshake. */
+static void start_talking(struct fe_fetch *fetch)
 {
-    struct fe_fetch *fetch = owner;
-
-    if (code != 0) {
-        (void)fe_err_set(&fetch->err, code, "%s: %s", fetch->host, flatend_strerror(code));
-        return; /* on_close follows */
-    }
-    if (fetch->state != DIALING) {
-        return;
-    }
     FE_ASSERT(fetch->tls == NULL, "a connection has one TLS");
     fetch->tls =
         fe_tls_client_new(fetch->trust, fetch->host, fe_conn_out(fetch->conn), &tls_ops, fetch);
@@ -233,10 +226,6 @@ static void on_close(void *owner, int code)
     fetch->conn = NULL;
     fe_tls_free(fetch->tls);
     fetch->tls = NULL;
-    if (fetch->state == DIALING) {
-        dial_next(fetch);
-        return;
-    }
     if (fetch->state == CLOSING) {
         end(fetch);
     } else {
@@ -246,7 +235,6 @@ static void on_close(void *owner, int code)
 }
 
 static const struct fe_conn_ops conn_ops = {
-    .on_open = on_open,
     .on_read = on_read,
     .on_eof = on_eof,
     .on_drain = on_drain,
@@ -259,73 +247,75 @@ static void on_timeout(struct fe_timer *timer)
 {
     struct fe_fetch *fetch = FE_CONTAINER_OF(timer, struct fe_fetch, timer);
 
-    if (fetch->state == DIALING && fe_worker_now(fetch->worker) < fetch->deadline_ms) {
-        (void)fe_err_set(&fetch->err, FLATEND_ETIMEDOUT, "%s: %s", fetch->host,
-                         flatend_strerror(FLATEND_ETIMEDOUT));
-        fe_conn_close(fetch->conn); /* and on to the next address */
-        return;
-    }
     fail(fetch, FLATEND_ETIMEDOUT, flatend_strerror(FLATEND_ETIMEDOUT));
 }
 
-static void dial_next(struct fe_fetch *fetch)
-{
-    const uint64_t now = fe_worker_now(fetch->worker);
-    uint64_t deadline_ms = now + FE_FETCH_DIAL_TIMEOUT_MS;
-
-    FE_ASSERT(fetch->conn == NULL, "one address at a time");
-    if (deadline_ms > fetch->deadline_ms) {
-        deadline_ms = fetch->deadline_ms;
-    }
-    while (now < fetch->deadline_ms && fetch->next_addr < fetch->n_addrs) {
-        const struct fe_addr *const addr = &fetch->addrs[fetch->next_addr++];
-        const int code = fe_conn_dial(fetch->worker, addr, &conn_ops, fetch, &fetch->conn);
-
-        if (code != 0) {
-            (void)fe_err_set(&fetch->err, code, "%s: %s", fetch->host, flatend_strerror(code));
-        } else if (fe_timer_start(fe_worker_timers(fetch->worker), &fetch->timer, deadline_ms) !=
-                   0) {
-            fail(fetch, FLATEND_ENOMEM, "out of memory");
-            return;
-        } else {
-            return;
-        }
-    }
-    finish(fetch); /* with what the last address said */
-}
-
-static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
-                        const struct flatend_error *err)
+static void on_dialed(void *arg, struct fe_conn *conn, int code)
 {
     struct fe_fetch *fetch = arg;
 
-    if (fetch->fn == NULL) { /* canceled: not even the worker may be there any more */
-        free_fetch(fetch);
-        return;
+    fetch->dialer = NULL;
+    if (fetch->state == CLOSING) {
+        end(fetch);
+    } else if (code != 0) {
+        fail(fetch, code, flatend_strerror(code));
+    } else {
+        fetch->conn = conn;
+        fe_conn_hand_over(conn, &conn_ops, fetch);
+        start_talking(fetch);
     }
+}
+
+static void dial(struct fe_fetch *fetch, const struct fe_addr *addrs, size_t n)
+{
+    uint64_t deadline_ms = fe_worker_now(fetch->worker) + FE_FETCH_DIAL_TIMEOUT_MS;
+    int code;
+
+    if (deadline_ms > fetch->deadline_ms) {
+        deadline_ms = fetch->deadline_ms;
+    }
+    fetch->state = DIALING;
+    code = fe_timer_start(fe_worker_timers(fetch->worker), &fetch->timer, deadline_ms);
+    if (code == 0) {
+        code = fe_dialer_start(fetch->worker, addrs, n, on_dialed, fetch, &fetch->dialer);
+    }
+    if (code != 0) {
+        fail(fetch, code, flatend_strerror(code));
+    }
+}
+
+static void on_resolved(void *arg, const struct fe_addr *found, size_t n,
+                        const struct flatend_error *err)
+{
+    struct fe_fetch *fetch = arg;
+    struct fe_addr addrs[FE_RESOLVE_MAX];
+
+    FE_ASSERT(fetch->state == LOOKING_UP, "a name is looked up once");
+    fetch->resolution = NULL;
     if (n == 0) {
         fetch->err = *err;
         finish(fetch);
         return;
     }
-    FE_ASSERT(fetch->state == LOOKING_UP, "a name is looked up once");
     FE_ASSERT(n <= FE_RESOLVE_MAX, "addresses have a limit");
-    memcpy(fetch->addrs, addrs, n * sizeof(*addrs));
-    fetch->n_addrs = n;
-    fetch->state = DIALING;
-    dial_next(fetch);
+    memcpy(addrs, found, n * sizeof(*addrs));
+    for (size_t i = 0; i < n; i++) {
+        addrs[i].port = fetch->port;
+    }
+    dial(fetch, addrs, n);
 }
 
 /* ---- the beginning -------------------------------------------------------------------------- */
 
-/* https://host[:port]path: the host without brackets, "host:port" with them, and the rest. */
-static int split_url(const char *url, char host[HOST_MAX + 1], char host_port[AUTHORITY_MAX + 1],
-                     struct fe_view *authority, const char **path, struct flatend_error *err)
+/* https://host[:port]path: the host without brackets, its port, both as they stand, and the rest.
+ */
+static int split_url(struct fe_fetch *fetch, const char *url, struct fe_view *authority,
+                     const char **path, struct flatend_error *err)
 {
+    char host_port[AUTHORITY_MAX + 1];
     static const char scheme[] = "https://";
     const size_t skip = sizeof(scheme) - 1;
     struct fe_view name;
-    uint16_t port;
     size_t len;
     int code;
 
@@ -341,14 +331,17 @@ static int split_url(const char *url, char host[HOST_MAX + 1], char host_port[AU
     *authority = fe_view_of(url + skip, len);
     *path = url + skip + len;
     snprintf(host_port, AUTHORITY_MAX + 1, "%.*s:%d", (int)len, url + skip, HTTPS_PORT);
-    code = fe_addr_split(host_port, &name, &port, err);
+    code = fe_addr_split(host_port, &name, &fetch->port, err);
     if (code != 0) { /* it has a port of its own */
         snprintf(host_port, AUTHORITY_MAX + 1, "%.*s", (int)len, url + skip);
-        code = fe_addr_split(host_port, &name, &port, err);
+        code = fe_addr_split(host_port, &name, &fetch->port, err);
+    }
+    if (code == 0 && name.len == 0) {
+        code = fe_err_set(err, FLATEND_EADDR, "'%.100s': no host name", url);
     }
     if (code == 0) {
-        memcpy(host, name.ptr, name.len);
-        host[name.len] = '\0';
+        memcpy(fetch->host, name.ptr, name.len);
+        fetch->host[name.len] = '\0';
     }
     return code;
 }
@@ -385,11 +378,11 @@ static int write_request(struct fe_fetch *fetch, const struct fe_fetch_request *
 }
 
 static int prepare(struct fe_fetch *fetch, const struct fe_fetch_request *request,
-                   char host_port[AUTHORITY_MAX + 1], struct flatend_error *err)
+                   struct flatend_error *err)
 {
     struct fe_view authority;
     const char *path;
-    int code = split_url(request->url, fetch->host, host_port, &authority, &path, err);
+    int code = split_url(fetch, request->url, &authority, &path, err);
 
     if (code != 0) {
         return code;
@@ -403,7 +396,6 @@ int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
                    struct flatend_error *err)
 {
     struct fe_fetch *made = calloc(1, sizeof(*made));
-    char host_port[AUTHORITY_MAX + 1];
     int code;
 
     *fetch = NULL;
@@ -416,13 +408,13 @@ int fe_fetch_start(struct fe_worker *worker, struct fe_tls_trust *trust,
     made->arg = request->arg;
     made->deadline_ms = fe_worker_now(worker) + FE_FETCH_TIMEOUT_MS;
     fe_timer_init(&made->timer, on_timeout);
-    fe_chain_init(&made->plain, NULL); /* not the worker's pool: it may outlive the worker */
+    fe_chain_init(&made->plain, fe_worker_pool(worker));
     fe_arena_init(&made->arena, ARENA_MAX);
     fe_h1_client_decoder_init(&made->decoder, &made->arena, strcmp(request->method, "HEAD") == 0);
     fe_buf_init(&made->body, request->body_max);
-    code = prepare(made, request, host_port, err);
+    code = prepare(made, request, err);
     if (code == 0) {
-        code = fe_resolve(worker, host_port, on_resolved, made, err);
+        code = fe_resolve(worker, made->host, on_resolved, made, &made->resolution, err);
     }
     if (code != 0) {
         free_fetch(made);
@@ -440,6 +432,8 @@ void fe_fetch_cancel(struct fe_fetch *fetch, void (*on_gone)(void *arg), void *a
     fetch->gone_arg = arg;
     fe_timer_stop(fe_worker_timers(fetch->worker), &fetch->timer);
     if (fetch->state == LOOKING_UP) {
+        fe_resolve_cancel(fetch->resolution);
+        free_fetch(fetch);
         on_gone(arg);
     } else if (fetch->state != CLOSING) {
         finish(fetch);

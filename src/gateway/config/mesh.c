@@ -150,7 +150,8 @@ static bool is_peer_addr(const char *where)
     if (fe_addr_is_unix_text(where)) {
         return fe_addr_parse(&addr, where, NULL) == 0;
     }
-    return fe_addr_split(where, &host, &port, NULL) == 0 && port != 0;
+    return fe_addr_split(where, &host, &port, NULL) == 0 && port != 0 &&
+           (fe_addr_parse(&addr, where, NULL) == 0 || fe_addr_check_host(host, NULL) == 0);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

@@ -2,10 +2,16 @@
 
 #include <stdio.h>
 
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/base/ip.h"
 
-enum { PORT_DIGITS_MAX = 5, HOST_MAX = 253 /* the longest DNS name (RFC 1035 §2.3.4) */ };
+enum {
+    PORT_DIGITS_MAX = 5,
+    HOST_MAX = 253, /* the longest DNS name (RFC 1035 §2.3.4), */
+    LABEL_MAX = 63, /* and the longest of its labels */
+    QUOTED_MAX = 100,
+};
 
 #define UNIX_PREFIX FE_VIEW_LIT("unix:")
 
@@ -122,6 +128,30 @@ int fe_addr_parse(struct fe_addr *addr, const char *text, struct flatend_error *
         return fe_err_set(err, code, "'%s': a name, not an IP address", text);
     }
     return code;
+}
+
+static bool is_label_char(uint8_t c)
+{
+    return fe_ascii_is_alphanumeric(c) || c == '-' || c == '_';
+}
+
+int fe_addr_check_host(struct fe_view host, struct flatend_error *err)
+{
+    size_t label = 0;
+    bool is_valid = host.len > 0 && host.len <= HOST_MAX;
+
+    for (size_t i = 0; is_valid && i < host.len; i++) {
+        if (host.ptr[i] == '.') {
+            is_valid = label > 0;
+            label = 0;
+        } else {
+            is_valid = is_label_char(host.ptr[i]) && ++label <= LABEL_MAX;
+        }
+    }
+    return is_valid ? 0
+                    : fe_err_set(err, FLATEND_EADDR, "'%.*s': not a host name",
+                                 (int)(host.len < QUOTED_MAX ? host.len : QUOTED_MAX),
+                                 (const char *)host.ptr);
 }
 
 static struct fe_view ip_view(enum fe_family family, const uint8_t ip[FE_IPV6_LEN])

@@ -41,6 +41,10 @@ bool fe_addr_is_unix_text(const char *text);
 int fe_addr_split(const char *text, struct fe_view *host, uint16_t *port,
                   struct flatend_error *err) FE_MUST_USE;
 
+/* Whether a text can be a host name (RFC 1123 §2.1): labels of letters, digits, '-' and '_', of 1
+ * to 63 bytes, 253 in all; the last one may be followed by a dot. FLATEND_EADDR. */
+int fe_addr_check_host(struct fe_view host, struct flatend_error *err) FE_MUST_USE;
+
 /* "127.0.0.1:9000", "[::]:3000", "unix:/run/x.sock"; an IPv4-mapped address as IPv4. Returns `buf`.
  */
 const char *fe_addr_format(const struct fe_addr *addr, char buf[FE_ADDR_TEXT_MAX]);

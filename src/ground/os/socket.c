@@ -235,18 +235,70 @@ uint64_t fe_socket_n_unacked(int fd)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-int fe_host_lookup(const char *name, struct fe_addr *addr, struct flatend_error *err)
+/* What is temporary, and what is not: a name that does not exist may do so later, too. */
+static int fail_lookup(int reason, struct flatend_error *err)
+{
+    switch (reason) {
+    case EAI_SYSTEM:
+        return fail(err);
+    case EAI_MEMORY:
+        return fe_err_code(err, FLATEND_ENOMEM);
+    case EAI_NONAME:
+    case EAI_NODATA:
+        return fe_err_set(err, FLATEND_ENOENT, "no such host");
+    default:
+        (void)fe_err_set(err, FLATEND_EUNREACHABLE, "%s", gai_strerror(reason));
+        if (err != NULL) {
+            err->text[0] = (char)fe_ascii_lower((uint8_t)err->text[0]);
+        }
+        return FLATEND_EUNREACHABLE;
+    }
+}
+
+/* RFC 6761 §6.3: this machine, whatever a server of names would say. */
+static size_t localhost_addrs(struct fe_addr *addrs, size_t cap)
+{
+    static const struct fe_addr loopback[] = {
+        {.family = FE_IPV4, .ip = {127, 0, 0, 1}},
+        {.family = FE_IPV6, .ip = {[15] = 1}},
+    };
+    size_t n = 0;
+
+    for (; n < cap && n < sizeof(loopback) / sizeof(loopback[0]); n++) {
+        addrs[n] = loopback[n];
+    }
+    return n;
+}
+
+static size_t copy_found(const struct addrinfo *found, struct fe_addr *addrs, size_t cap)
+{
+    size_t n = 0;
+
+    for (const struct addrinfo *info = found; info != NULL && n < cap; info = info->ai_next) {
+        if (fe_addr_from_sockaddr(&addrs[n], info->ai_addr, info->ai_addrlen) == 0) {
+            addrs[n++].port = 0;
+        }
+    }
+    return n;
+}
+
+int fe_host_lookup(const char *name, struct fe_addr *addrs, size_t cap, size_t *n,
+                   struct flatend_error *err)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    int code = getaddrinfo(name, NULL, &hints, &found);
+    int reason;
 
-    if (code != 0) {
-        return fe_err_set(err, code == EAI_MEMORY ? FLATEND_ENOMEM : FLATEND_EADDR, "%s",
-                          gai_strerror(code));
+    *n = 0;
+    if (fe_view_equal_nocase(fe_view_str(name), FE_VIEW_LIT("localhost"))) {
+        *n = localhost_addrs(addrs, cap);
+        return 0;
     }
-    code = fe_addr_from_sockaddr(addr, found->ai_addr, found->ai_addrlen);
+    reason = getaddrinfo(name, NULL, &hints, &found);
+    if (reason != 0) {
+        return fail_lookup(reason, err);
+    }
+    *n = copy_found(found, addrs, cap);
     freeaddrinfo(found);
-    addr->port = 0;
-    return code == 0 ? 0 : fe_err_set(err, code, "not an IP address");
+    return *n > 0 ? 0 : fail_lookup(EAI_NODATA, err);
 }

@@ -58,8 +58,10 @@ void fe_socket_keep_alive(int fd);
  * acknowledged. */
 uint64_t fe_socket_n_unacked(int fd);
 
-/* The first address of a host name, with port 0. Blocks. FLATEND_EADDR, FLATEND_ENOMEM; `err` says
- * why, without the name. */
-int fe_host_lookup(const char *name, struct fe_addr *addr, struct flatend_error *err) FE_MUST_USE;
+/* The addresses of a host name, at most `cap` of them, with port 0, in the order in which they are
+ * best tried (RFC 6724). Blocks. FLATEND_ENOENT: no such host; FLATEND_EUNREACHABLE: no answer, or
+ * another fault of the moment; FLATEND_ENOMEM. `err` says why, without the name. */
+int fe_host_lookup(const char *name, struct fe_addr *addrs, size_t cap, size_t *n,
+                   struct flatend_error *err) FE_MUST_USE;
 
 #endif

@@ -272,6 +272,13 @@ void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *o
     start_reading(conn);
 }
 
+void fe_conn_hand_over(struct fe_conn *conn, const struct fe_conn_ops *ops, void *owner)
+{
+    FE_ASSERT(conn->ops != NULL && conn->state != FE_CONN_CLOSING, "what is handed over is there");
+    conn->ops = ops;
+    conn->owner = owner;
+}
+
 /* ---- ending ---- */
 
 void fe_conn_close(struct fe_conn *conn)

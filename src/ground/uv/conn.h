@@ -43,6 +43,9 @@ int fe_conn_adopt(struct fe_worker *worker, int fd, const struct fe_addr *peer,
  */
 void fe_conn_accept(struct fe_conn *conn, const struct fe_conn_ops *ops, void *owner);
 
+/* A dialed connection gets another owner: within on_open, or before. */
+void fe_conn_hand_over(struct fe_conn *conn, const struct fe_conn_ops *ops, void *owner);
+
 struct fe_chain *fe_conn_out(struct fe_conn *conn);
 void fe_conn_set_high_water(struct fe_conn *conn, size_t bytes); /* default 256 KiB */
 

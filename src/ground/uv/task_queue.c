@@ -38,6 +38,13 @@ void fe_task_post(struct fe_worker *worker, struct fe_task *task)
     }
 }
 
+void fe_task_cancel(struct fe_worker *worker, struct fe_task *task)
+{
+    fe_mutex_lock(&worker->task_lock);
+    fe_list_remove(&task->link); /* or of the list that fe_tasks_run goes through */
+    fe_mutex_unlock(&worker->task_lock);
+}
+
 /* Takes the whole list at once: one lock for many tasks, and what is posted meanwhile waits for the
  * next turn. */
 void fe_tasks_run(struct fe_worker *worker)

@@ -16,6 +16,9 @@ struct fe_task {
 void fe_task_init(struct fe_task *task, void (*fn)(struct fe_task *task));
 void fe_task_post(struct fe_worker *worker, struct fe_task *task);
 
+/* On the worker's thread: a task that was posted is not run, unless it was already. */
+void fe_task_cancel(struct fe_worker *worker, struct fe_task *task);
+
 /* The same in two steps, for a caller with a lock that the worker wants as soon as it is woken:
  * with the lock the task is queued, and if that says so the worker is woken without it. */
 bool fe_task_enqueue(struct fe_worker *worker, struct fe_task *task) FE_MUST_USE;

@@ -84,11 +84,37 @@ static void check_links(const struct fe_mesh *mesh)
     FE_ASSERT(n_open <= mesh->links_max, "links are bounded");
 }
 
+static bool is_awaited(const struct fe_name *name)
+{
+    return name != NULL && fe_name_is_awaited(name);
+}
+
+static void check_names(const struct fe_mesh *mesh)
+{
+    size_t n_look_ups = 0;
+
+    FE_LIST_FOREACH (node, next, &mesh->names) {
+        const struct fe_name *name = FE_CONTAINER_OF(node, struct fe_name, node);
+
+        FE_ASSERT(name->mesh == mesh && name->n_refs > 0, "a name is its mesh's, and needed");
+        FE_ASSERT(!name->is_running || !name->is_queued, "a name waits, or is looked up");
+        FE_ASSERT(fe_timer_is_armed(&name->deadline) == fe_name_is_awaited(name),
+                  "a look-up is waited for until its deadline");
+        n_look_ups += name->is_running;
+    }
+    FE_ASSERT(n_look_ups == mesh->n_look_ups && n_look_ups <= FE_MESH_LOOK_UPS_MAX,
+              "look-ups are counted, and bounded");
+}
+
 static void check_dial(const struct fe_mesh *mesh, const struct fe_dial *dial)
 {
     FE_ASSERT(dial->mesh == mesh, "a dial is its mesh's");
-    FE_ASSERT((dial->link == NULL) == (dial->state == FE_DIAL_WAITING),
+    FE_ASSERT((dial->link == NULL) ==
+                  (dial->state == FE_DIAL_WAITING || dial->state == FE_DIAL_LOOKING_UP),
               "a dial has a link, or waits for the next");
+    FE_ASSERT(dial->state != FE_DIAL_LOOKING_UP || is_awaited(dial->name) ||
+                  is_awaited(mesh->public_name),
+              "a dial waits for a name that is looked up");
     FE_ASSERT(dial->link == NULL || dial->link->dial == dial,
               "a link and its dial know each other");
     FE_ASSERT(fe_timer_is_armed(&dial->timer) == (dial->state == FE_DIAL_WAITING),
@@ -145,6 +171,7 @@ static void check_discovery(const struct fe_mesh *mesh)
 void fe_mesh_check(const struct fe_mesh *mesh)
 {
     check_links(mesh);
+    check_names(mesh);
     check_dials(mesh);
     check_discovery(mesh);
     FE_ASSERT(fe_timer_is_armed(&mesh->wakeup), "a wake-up never lacks memory");

@@ -2,7 +2,8 @@
  *
  * Happy path: dial, the link is ready, stay. When the link is lost: dial at once, then wait, dial,
  * and so on, until the peer answers or the attempts are used up. An address that somebody has
- * configured has attempts without end, unless the configuration says how many.
+ * configured has attempts without end, unless the configuration says how many. A host name is
+ * looked up before each attempt (name.c), and all of its addresses are dialed.
  *
  * Failure modes: an address that discovery has heard of and that never answered is forgotten at
  * once; one that rejects this node is retried after a minute; without memory for the timer the
@@ -91,19 +92,43 @@ enum flatend_log_level fe_dial_log_level(const struct fe_dial *dial, enum flaten
     return dial->n_attempts > FE_MESH_ATTEMPTS ? FLATEND_LOG_DEBUG : level;
 }
 
+const char *fe_dial_name(const struct fe_dial *dial, char buf[FE_DIAL_NAME_MAX])
+{
+    if (dial->name == NULL) {
+        return fe_addr_format(&dial->addr, buf);
+    }
+    (void)snprintf(buf, FE_DIAL_NAME_MAX, "%.255s:%u", dial->name->host, (unsigned)dial->addr.port);
+    return buf;
+}
+
+/* " (10.0.0.2)": which of a name's addresses it was, if one is known. */
+static const char *format_host(const struct fe_dial *dial, char buf[FE_ADDR_TEXT_MAX + 4])
+{
+    char host[FE_ADDR_TEXT_MAX];
+    struct fe_ip_addr ip;
+
+    buf[0] = '\0';
+    if (dial->name != NULL && dial->addr.family != 0 && fe_addr_to_ip(&dial->addr, &ip)) {
+        (void)snprintf(buf, FE_ADDR_TEXT_MAX + 4, " (%s)", fe_ip_addr_format_host(&ip, host));
+    }
+    return buf;
+}
+
 /* "refused by 10.0.0.2:9000: a mesh secret is required", "connect 10.0.0.2:9000: timed out". */
 void fe_dial_note_failure(struct fe_dial *dial, int code, const char *text)
 {
     const bool is_met = dial->link != NULL && dial->link->has_session;
     const char *before = is_met ? "" : "connect ";
-    char addr[FE_ADDR_TEXT_MAX];
+    char text_of[FE_DIAL_NAME_MAX];
+    char host[FE_ADDR_TEXT_MAX + 4];
 
     if (code == FLATEND_EDENIED && dial->is_refused_by_us) {
         before = "rejected ";
     } else if (code == FLATEND_EDENIED || (code == FLATEND_EREFUSED && is_met)) {
         before = "refused by ";
     }
-    (void)fe_err_set(&dial->why, code, "%s%s: %s", before, fe_addr_format(&dial->addr, addr), text);
+    (void)fe_err_set(&dial->why, code, "%s%.140s%s: %.150s", before, fe_dial_name(dial, text_of),
+                     format_host(dial, host), text);
     if (dial->seed != FE_SEED_RESOLVED) {
         fe_join_on_failure(dial->mesh, &dial->why);
     }
@@ -121,12 +146,17 @@ static void settle(struct fe_dial *dial, bool is_connected)
 
 void fe_dial_free(struct fe_dial *dial)
 {
+    struct fe_name *name = dial->name;
+
     if (dial->link != NULL) {
         dial->link->dial = NULL;
     }
     fe_timer_stop(dial->mesh->timers, &dial->timer);
     fe_list_remove(&dial->node);
     free(dial);
+    if (name != NULL) {
+        fe_name_unref(name);
+    }
 }
 
 void fe_dial_give_up(struct fe_dial *dial)
@@ -147,10 +177,13 @@ static void log_retry(struct fe_dial *dial, unsigned delay_ms)
 {
     struct fe_mesh *mesh = dial->mesh;
     const uint64_t now_ms = mesh->now_ms(mesh->now_arg);
-    char addr[FE_ADDR_TEXT_MAX];
+    char addr[FE_DIAL_NAME_MAX];
     char text[DELAY_TEXT_MAX];
 
-    fe_addr_format(&dial->addr, addr);
+    (void)fe_dial_name(dial, addr);
+    if (dial->is_own) {
+        return;
+    }
     if (dial->is_refused) {
         fe_log(&mesh->log, FLATEND_LOG_INFO,
                dial->is_refused_by_us ? "Rejected %s: not allowed; retrying in %s."
@@ -185,32 +218,52 @@ static bool take_at_once(struct fe_dial *dial)
     return true;
 }
 
+/* A name may have moved by the time when it can be looked up again: an attempt comes right then. If
+ * it has no address at all, none comes before. */
+static unsigned delay_by_name(struct fe_dial *dial, unsigned delay_ms)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    const uint64_t now_ms = mesh->now_ms(mesh->now_arg);
+    const uint64_t due_ms = dial->name != NULL ? fe_name_due_ms(dial->name) : 0;
+    unsigned to_due_ms;
+
+    if (due_ms <= now_ms) {
+        return delay_ms;
+    }
+    to_due_ms = (unsigned)(due_ms - now_ms);
+    if (dial->name->n_addrs == 0 || delay_ms > to_due_ms) {
+        return to_due_ms + fe_rng_below(&mesh->rng, FE_MESH_LOOK_UP_JITTER_MS);
+    }
+    return delay_ms;
+}
+
 static void wait_for_next(struct fe_dial *dial, bool is_at_once)
 {
     struct fe_mesh *mesh = dial->mesh;
+    const bool is_settled = dial->is_refused || dial->is_own;
     unsigned delay_ms = 0;
 
     FE_ASSERT(dial->link == NULL, "a dial has a link, or waits for the next");
     dial->is_away = dial->is_away || !is_at_once;
-    if (dial->is_refused) {
+    if (is_settled) {
         delay_ms = FE_MESH_REFUSED_MS;
     } else if (!is_at_once) {
-        delay_ms = delay_before(mesh, dial);
+        delay_ms = delay_by_name(dial, delay_before(mesh, dial));
         dial->n_waits++;
     }
-    if (!is_at_once || dial->is_refused) {
+    if (!is_at_once || is_settled) {
         log_retry(dial, delay_ms);
     }
     if (fe_mesh_start_timer(mesh, &dial->timer, delay_ms) != 0) {
-        char addr[FE_ADDR_TEXT_MAX];
+        char addr[FE_DIAL_NAME_MAX];
 
         fe_log(&mesh->log, FLATEND_LOG_WARN, "Cannot reconnect to %s: out of memory.",
-               fe_addr_format(&dial->addr, addr));
+               fe_dial_name(dial, addr));
         give_up(dial);
         return;
     }
     dial->state = FE_DIAL_WAITING;
-    if (dial->is_refused) {
+    if (is_settled) {
         settle(dial, false); /* join does not wait for a minute */
     } else if (dial->seed == FE_SEED_UNTRIED) {
         dial->seed = FE_SEED_TRIED;
@@ -223,7 +276,7 @@ static void retry(struct fe_dial *dial, bool is_lost)
 {
     struct fe_mesh *mesh = dial->mesh;
     const unsigned n_max = n_allowed(dial);
-    char addr[FE_ADDR_TEXT_MAX];
+    char addr[FE_DIAL_NAME_MAX];
 
     if (mesh->state != FE_MESH_RUNNING || !dial->is_persistent) {
         fe_dial_give_up(dial);
@@ -235,20 +288,119 @@ static void retry(struct fe_dial *dial, bool is_lost)
     }
     if (dial->n_attempts >= n_max) {
         fe_log(&mesh->log, FLATEND_LOG_INFO, "Tried %u times reconnecting to %s. Giving up.", n_max,
-               fe_addr_format(&dial->addr, addr));
+               fe_dial_name(dial, addr));
         give_up(dial);
         return;
     }
     wait_for_next(dial, is_lost && take_at_once(dial));
 }
 
+static bool is_in(const struct fe_addr *addrs, size_t n, const struct fe_addr *addr)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (fe_addr_equal(&addrs[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What to dial: all addresses of the name but our own; last of all one at which another was. */
+static size_t list_addrs(const struct fe_dial *dial, struct fe_addr addrs[FE_TRANSPORT_ADDRS_MAX])
+{
+    const struct fe_mesh *mesh = dial->mesh;
+    bool is_last = false;
+    size_t n = 0;
+
+    if (dial->name == NULL) {
+        addrs[0] = dial->addr;
+        return 1;
+    }
+    for (size_t i = 0; i < dial->name->n_addrs; i++) {
+        struct fe_addr addr = dial->name->addrs[i];
+
+        addr.port = dial->addr.port;
+        if (is_in(mesh->own_addrs, mesh->n_own_addrs, &addr)) {
+            continue;
+        }
+        if (dial->passed_over.family != 0 && fe_addr_equal(&addr, &dial->passed_over)) {
+            is_last = true;
+        } else {
+            addrs[n++] = addr;
+        }
+    }
+    if (is_last) {
+        addrs[n++] = dial->passed_over;
+    }
+    return n;
+}
+
 static void dial_now(struct fe_dial *dial)
 {
-    const int code = fe_link_dial(dial);
+    struct fe_addr addrs[FE_TRANSPORT_ADDRS_MAX];
+    const size_t n = list_addrs(dial, addrs);
+    int code;
 
+    FE_ASSERT(n > 0 || dial->name != NULL, "only a name can have no address");
+    dial->state = FE_DIAL_DIALING;
+    if (n == 0 && dial->name->n_addrs > 0) {
+        dial->is_own = true;
+        fe_dial_note_failure(dial, FLATEND_EUNREACHABLE, "it is this node's own address");
+        retry(dial, false);
+        return;
+    }
+    if (n == 0) {
+        dial->why = dial->name->err;
+        if (dial->seed != FE_SEED_RESOLVED) {
+            fe_join_on_failure(dial->mesh, &dial->why);
+        }
+        retry(dial, false);
+        return;
+    }
+    dial->addr = addrs[0];
+    code = fe_link_dial(dial, addrs, n);
     if (code != 0) {
         fe_dial_note_failure(dial, code, flatend_strerror(code));
         retry(dial, false);
+    }
+}
+
+/* Looks up what has to be known before: the name, and what our Handshake says of us. */
+static void attempt(struct fe_dial *dial)
+{
+    struct fe_mesh *mesh = dial->mesh;
+    const bool awaits_name = dial->name != NULL && fe_name_ask(dial->name);
+    const bool awaits_ours = mesh->public_name != NULL && fe_name_ask(mesh->public_name);
+
+    if (awaits_name || awaits_ours) {
+        dial->state = FE_DIAL_LOOKING_UP;
+    } else {
+        dial_now(dial);
+    }
+}
+
+void fe_dial_on_name(struct fe_dial *dial)
+{
+    const struct fe_name *ours = dial->mesh->public_name;
+
+    FE_ASSERT(dial->state == FE_DIAL_LOOKING_UP, "what waits for a name goes on once");
+    if ((dial->name == NULL || !fe_name_is_awaited(dial->name)) &&
+        (ours == NULL || !fe_name_is_awaited(ours))) {
+        dial_now(dial);
+    }
+}
+
+void fe_dial_on_own(struct fe_dial *dial)
+{
+    struct fe_mesh *mesh = dial->mesh;
+
+    fe_dial_note_failure(dial, FLATEND_EUNREACHABLE, "it is this node's own address");
+    if (dial->name == NULL) {
+        fe_dial_give_up(dial);
+    } else if (!is_in(mesh->own_addrs, mesh->n_own_addrs, &dial->addr)) {
+        /* The name may have others, or move. */
+        mesh->own_addrs[mesh->n_own_addrs % FE_MESH_OWN_ADDRS_MAX] = dial->addr;
+        mesh->n_own_addrs += mesh->n_own_addrs < FE_MESH_OWN_ADDRS_MAX;
     }
 }
 
@@ -262,8 +414,8 @@ static void on_timer(struct fe_timer *timer)
     dial->n_attempts = dial->is_refused ? 0 : dial->n_attempts + 1;
     dial->is_refused = false;
     dial->is_refused_by_us = false;
-    dial->state = FE_DIAL_DIALING;
-    dial_now(dial);
+    dial->is_own = false;
+    attempt(dial);
     FE_CHECK(fe_mesh_check(mesh));
 }
 
@@ -290,7 +442,7 @@ int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr, struct fe_dial
     if (dial == NULL) {
         return FLATEND_ENOMEM;
     }
-    code = fe_link_dial(dial);
+    code = fe_link_dial(dial, addr, 1);
     if (code != 0) {
         fe_dial_free(dial);
         return code;
@@ -311,7 +463,14 @@ int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed)
     dial->seed = FE_SEED_UNTRIED;
     dial->is_pinned = seed->is_pinned;
     memcpy(dial->key, seed->key, FE_KEY_LEN);
-    dial_now(dial);
+    if (seed->host.len > 0) {
+        dial->name = fe_name_ref(mesh, seed->host);
+        if (dial->name == NULL) {
+            fe_dial_free(dial);
+            return FLATEND_ENOMEM;
+        }
+    }
+    attempt(dial);
     return 0;
 }
 
@@ -327,6 +486,8 @@ void fe_dial_on_ready(struct fe_dial *dial)
     dial->n_attempts = 0;
     dial->n_waits = 0;
     dial->why = (struct flatend_error){0};
+    dial->addr = dial->link->addr;
+    dial->passed_over = (struct fe_addr){0};
     dial->is_proven = dial->link->peer.is_proven;
     memcpy(dial->last_key, dial->link->peer.id.public_key, FE_KEY_LEN);
     if (dial->seed != FE_SEED_RESOLVED) {
@@ -340,9 +501,20 @@ void fe_dial_on_lost(struct fe_dial *dial)
 {
     const bool is_lost = dial->state == FE_DIAL_CONNECTED;
 
-    FE_ASSERT(dial->state != FE_DIAL_WAITING, "only what was connected is lost");
+    FE_ASSERT(dial->state == FE_DIAL_DIALING || is_lost, "only what was connected is lost");
     dial->link = NULL;
     retry(dial, is_lost);
+}
+
+/* Whether it leads to this address, or may. */
+static bool leads_to(const struct fe_dial *dial, const struct fe_addr *addr)
+{
+    struct fe_addr addrs[FE_TRANSPORT_ADDRS_MAX];
+
+    if (dial->name == NULL || dial->state == FE_DIAL_CONNECTED) {
+        return fe_addr_equal(&dial->addr, addr);
+    }
+    return is_in(addrs, list_addrs(dial, addrs), addr);
 }
 
 struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr)
@@ -350,7 +522,7 @@ struct fe_dial *fe_dial_find(struct fe_mesh *mesh, const struct fe_addr *addr)
     FE_LIST_FOREACH (node, next, &mesh->dials) {
         struct fe_dial *dial = FE_CONTAINER_OF(node, struct fe_dial, node);
 
-        if (fe_addr_equal(&dial->addr, addr)) {
+        if (leads_to(dial, addr)) {
             return dial;
         }
     }

@@ -216,8 +216,7 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     if (is_our_own(link, id)) {
         /* Not proven, it may be a recording of ours: then the address is not given up for it. */
         if (link->dial != NULL && event->u.handshake.is_proven) {
-            fe_dial_note_failure(link->dial, FLATEND_EUNREACHABLE, "it is this node's own address");
-            fe_dial_give_up(link->dial);
+            fe_dial_on_own(link->dial);
         }
         fe_link_close(link, false);
         return 0;

@@ -9,6 +9,7 @@
  *     keepalive.c  whether it is still there
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
+ *     name.c       a host name, and what addresses it has at the moment
  *     self.c       requests to services of this node's own
  *     discover.c   asking the mesh for the nodes nearest to this one
  *     peer_info.c  what is known of peers, as plain values; what was counted; news of them
@@ -39,6 +40,13 @@ enum {
     /* From a rejection to the next attempt. The result will rarely differ, but an attacker on the
        path can forge a rejection, which must not separate two nodes permanently. */
     FE_MESH_REFUSED_MS = 60000,
+    /* Between two look-ups of a name, and how long one is waited for: what comes later is for the
+     * next attempt. */
+    FE_MESH_LOOK_UP_MS = 5000,
+    FE_MESH_LOOK_UP_WAIT_MS = 3000,
+    FE_MESH_LOOK_UP_JITTER_MS = 250,
+    FE_MESH_LOOK_UPS_MAX = 8, /* at once: each may hold a thread of the transport's */
+    FE_MESH_OWN_ADDRS_MAX = 8,
     FE_MESH_LOG_MS = 30000, /* between two lines about an address that does not come back */
     /* After FE_MESH_ATTEMPTS the interval is no shorter than this, whatever the options say: what
      * is repeated for ever must not keep a processor busy. */
@@ -118,6 +126,7 @@ struct fe_link {
     bool has_session; /* from HANDSHAKE on, until the end: `session` and `peer` are initialised */
     struct fe_session session;
     struct fe_peer peer;
+    bool is_held;             /* nothing is read until our own name is known */
     bool is_broken;           /* output was lost: to be closed at the end of this turn */
     bool is_up;               /* the mesh's owner was told of the peer */
     bool is_in_peer_call;     /* a call into the peer runs, and settles it on its way out */
@@ -126,7 +135,10 @@ struct fe_link {
 };
 
 /* Dials for `dial`, whose link it becomes. A code: there is no link. */
-int fe_link_dial(struct fe_dial *dial) FE_MUST_USE;
+int fe_link_dial(struct fe_dial *dial, const struct fe_addr *addrs, size_t n) FE_MUST_USE;
+
+/* Our own name is known: the handshake goes on. */
+void fe_link_release(struct fe_link *link);
 
 /* Ends a link that is on mesh->links, without a log line. Idempotent; what was to drain may be
  * closed at once later. */
@@ -213,6 +225,46 @@ bool fe_goaway_accepts_requests(const struct fe_link *link);
 /* Calls on_drained if it is due. */
 void fe_goaway_report_drained(struct fe_mesh *mesh);
 
+/* ---- name.c --------------------------------------------------------------------------------- */
+
+/* A host name. Known is what the last look-up has said; it is looked up again when it is asked for,
+ * but not before FE_MESH_LOOK_UP_MS have passed since the last time.
+ *
+ *          ask                  there is room            resolved
+ *   KNOWN ────▶ (QUEUED) ─────────────────▶ RUNNING ──────────────▶ KNOWN
+ *                  └── not for too long ─────▶ late: not waited for ──▶ KNOWN
+ */
+struct fe_name {
+    struct fe_list node; /* in mesh->names */
+    struct fe_mesh *mesh;
+    unsigned n_refs;
+    bool is_running;
+    bool is_queued; /* for one of the others to end */
+    bool is_late;   /* running or queued, and not waited for any more */
+    bool was_asked;
+    uint64_t asked_ms; /* when the last look-up began */
+    void *lookup;
+    struct fe_timer deadline;
+    struct fe_addr addrs[FE_TRANSPORT_ADDRS_MAX];
+    size_t n_addrs;
+    struct flatend_error err; /* why there are none; or no others */
+    char host[];
+};
+
+/* The name in the mesh's list, made if need be. NULL: out of memory. */
+struct fe_name *fe_name_ref(struct fe_mesh *mesh, struct fe_view host);
+void fe_name_unref(struct fe_name *name);
+
+/* Looks it up if it is time. Whether that has to be waited for: fe_dial_on_name, and the end of
+ * link->is_held, come later. */
+bool fe_name_ask(struct fe_name *name);
+
+/* Whether it is being waited for. */
+bool fe_name_is_awaited(const struct fe_name *name);
+
+/* When it can be asked again. */
+uint64_t fe_name_due_ms(const struct fe_name *name);
+
 /* ---- dial.c --------------------------------------------------------------------------------- */
 
 /* Where an address given to fe_mesh_join stands in the count of join.c. */
@@ -224,14 +276,16 @@ enum fe_seed_state {
 
 /*   new              the link is ready
  *  ─────▶ DIALING ─────────────────────▶ CONNECTED
- *          │   ▲ timer                       │
- *     lost ▼   │             lost            │
- *         WAITING ◀──────────────────────────┘ at once, the first time
+ *          │   ▲ timer, and the name      │
+ *          │   │  (LOOKING_UP) is known   │
+ *     lost ▼   │             lost         │
+ *         WAITING ◀───────────────────────┘ at once, the first time
  *          │ no attempt left, not to be kept, the mesh drains or closes
  *          ▼
  *       (freed)
  */
 enum fe_dial_state {
+    FE_DIAL_LOOKING_UP, /* its name, or our own */
     FE_DIAL_DIALING,
     FE_DIAL_CONNECTED,
     FE_DIAL_WAITING,
@@ -240,14 +294,17 @@ enum fe_dial_state {
 struct fe_dial {
     struct fe_list node; /* in mesh->dials */
     struct fe_mesh *mesh;
-    struct fe_addr addr;
-    struct fe_link *link; /* DIALING, CONNECTED */
+    struct fe_name *name;       /* NULL: `addr` is all of it */
+    struct fe_addr addr;        /* of a name: its port, and what was dialed last */
+    struct fe_addr passed_over; /* of a name: an address that was there, but not the peer */
+    struct fe_link *link;       /* DIALING, CONNECTED */
     enum fe_dial_state state;
     enum fe_seed_state seed;
     bool is_configured;    /* given to join */
     bool is_persistent;    /* dialed again when lost: it is configured, or has answered once */
     bool is_refused;       /* one side rejected the other: retried after a minute */
     bool is_refused_by_us; /* this one did */
+    bool is_own;           /* the name leads to this node itself */
     bool is_pinned;        /* only the node with this key will do */
     uint8_t key[FE_KEY_LEN];
     bool is_proven;               /* of the peer that was there last, and its key */
@@ -262,11 +319,22 @@ struct fe_dial {
     struct fe_timer timer;
 };
 
+/* What the dial is called in the log: "10.0.0.2:9000", "gateway.internal:9000". */
+enum { FE_DIAL_NAME_MAX = 256 + 8 };
+const char *fe_dial_name(const struct fe_dial *dial, char buf[FE_DIAL_NAME_MAX]);
+
+/* A name that it has waited for is known, or is not waited for any more. */
+void fe_dial_on_name(struct fe_dial *dial);
+
+/* What is at the other end is this node itself. */
+void fe_dial_on_own(struct fe_dial *dial);
+
 /* Starts to dial an address that discovery has heard of. A code: there is no dial. */
 int fe_dial_new(struct fe_mesh *mesh, const struct fe_addr *addr,
                 struct fe_dial **dial_out) FE_MUST_USE;
 
-/* Starts to dial an address given to fe_mesh_join, and tries again if that fails. FLATEND_ENOMEM:
+/* Starts to dial an address or name given to fe_mesh_join, and tries again if that fails.
+ * FLATEND_ENOMEM:
  * there is no dial. */
 int fe_dial_seed(struct fe_mesh *mesh, const struct fe_seed *seed) FE_MUST_USE;
 
@@ -400,6 +468,11 @@ struct fe_mesh {
     size_t n_links;
     size_t links_max; /* FE_MESH_LINKS_MAX; fewer in tests */
     struct fe_list dials;
+    struct fe_list names;
+    size_t n_look_ups;                               /* that run */
+    struct fe_name *public_name;                     /* NULL: our address is what it is */
+    struct fe_addr own_addrs[FE_MESH_OWN_ADDRS_MAX]; /* that names were found to lead to us by */
+    size_t n_own_addrs;
     struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
     struct fe_registry registry;
     struct fe_self_link self;   /* to our own services */
@@ -421,6 +494,9 @@ void fe_mesh_wake(struct fe_mesh *mesh);
 /* Starts `timer`, `delay_ms` from now. */
 int fe_mesh_start_timer(struct fe_mesh *mesh, struct fe_timer *timer,
                         uint64_t delay_ms) FE_MUST_USE;
+
+/* Our own name has been looked up: what peers are told from now on. */
+void fe_mesh_on_public_name(struct fe_mesh *mesh);
 
 /* The peer of a link that was ready is gone: so is its entry in the table, unless another link
  * leads to the same node. */

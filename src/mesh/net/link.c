@@ -269,7 +269,7 @@ static int start_session(struct fe_link *link, bool is_initiator)
     return 0;
 }
 
-int fe_link_dial(struct fe_dial *dial)
+int fe_link_dial(struct fe_dial *dial, const struct fe_addr *addrs, size_t n)
 {
     struct fe_mesh *mesh = dial->mesh;
     struct fe_link *link;
@@ -283,8 +283,8 @@ int fe_link_dial(struct fe_dial *dial)
     if (link == NULL) {
         return FLATEND_ENOMEM;
     }
-    link->addr = dial->addr;
-    code = mesh->transport.ops->dial(mesh->transport.arg, link, &dial->addr, &link->io);
+    link->addr = addrs[0];
+    code = mesh->transport.ops->dial(mesh->transport.arg, link, addrs, n, &link->io);
     if (code != 0) {
         link_free(link);
         return code;
@@ -340,13 +340,50 @@ static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
     return link;
 }
 
+/* What our Handshake says of us is looked up before: until then nothing is read. */
+static void hold(struct fe_link *link)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    if (mesh->public_name != NULL && fe_name_ask(mesh->public_name)) {
+        link->is_held = true;
+        mesh->transport.ops->set_reading(link->io, false);
+    }
+}
+
 struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
 {
     struct fe_link *link = mesh->state == FE_MESH_RUNNING ? accept_link(mesh, io) : NULL;
 
+    if (link != NULL) {
+        hold(link);
+    }
     mesh->stats.accepted += link != NULL;
     mesh->stats.rejected += link == NULL;
     return link;
+}
+
+/* Which of its addresses has answered. If it turns out not to be the peer, the others come first
+ * the next time. */
+static void note_where(struct fe_link *link)
+{
+    struct fe_mesh *mesh = link->mesh;
+
+    if (link->dial != NULL && link->dial->name != NULL) {
+        mesh->transport.ops->peer_addr(link->io, &link->addr);
+        link->dial->addr = link->addr;
+        link->dial->passed_over = link->addr;
+    }
+}
+
+void fe_link_release(struct fe_link *link)
+{
+    if (link->is_held) {
+        link->is_held = false;
+        if (is_open(link)) {
+            link->mesh->transport.ops->set_reading(link->io, true);
+        }
+    }
 }
 
 void fe_link_on_open(struct fe_link *link, int code)
@@ -357,6 +394,7 @@ void fe_link_on_open(struct fe_link *link, int code)
         return; /* on_close follows, with the same code */
     }
     link->opened_ms = link->mesh->now_ms(link->mesh->now_arg);
+    note_where(link);
     code = start_session(link, true);
     if (code == 0) {
         code = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);

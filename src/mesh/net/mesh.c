@@ -25,6 +25,53 @@ static void on_wakeup(struct fe_timer *timer)
     }
 }
 
+static int name_self(struct fe_mesh *mesh)
+{
+    const struct fe_view host = mesh->config.public_host;
+
+    if (host.len > 0) {
+        mesh->public_name = fe_name_ref(mesh, host);
+        mesh->config.public_host = fe_view_of(NULL, 0); /* the caller's */
+        return mesh->public_name != NULL ? 0 : FLATEND_ENOMEM;
+    }
+    return 0;
+}
+
+static void forget_own_name(struct fe_mesh *mesh)
+{
+    if (mesh->public_name != NULL) {
+        fe_name_unref(mesh->public_name);
+        mesh->public_name = NULL;
+    }
+}
+
+/* A change is a new ID for those who meet us from now on; others know us by our key. Of several
+ * addresses the one that peers know stays ours. */
+void fe_mesh_on_public_name(struct fe_mesh *mesh)
+{
+    const struct fe_name *name = mesh->public_name;
+    struct fe_ip_addr *own = &mesh->config.self.id.addr;
+    struct fe_addr known = fe_addr_of_ip(own);
+    char text[FE_ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < name->n_addrs; i++) {
+        struct fe_addr addr = name->addrs[i];
+
+        addr.port = own->port;
+        if (fe_addr_equal(&addr, &known)) {
+            return;
+        }
+    }
+    if (name->n_addrs == 0) {
+        return; /* what was known is as good as anything */
+    }
+    known = name->addrs[0];
+    known.port = own->port;
+    (void)fe_addr_to_ip(&known, own);
+    fe_log(&mesh->log, FLATEND_LOG_INFO, "This node's address is %s now (%s).",
+           fe_addr_format(&known, text), name->host);
+}
+
 struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe_mesh_env *env,
                             const struct fe_mesh_ops *ops, void *arg)
 {
@@ -55,6 +102,7 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     fe_list_init(&mesh->links);
     mesh->links_max = FE_MESH_LINKS_MAX;
     fe_list_init(&mesh->dials);
+    fe_list_init(&mesh->names);
     fe_list_init(&mesh->unsettled);
     fe_registry_init(&mesh->registry, &mesh->rng);
     fe_registry_set_clock(&mesh->registry, mesh->now_ms, mesh->now_arg);
@@ -63,7 +111,8 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     fe_join_init(mesh);
     fe_self_link_init(&mesh->self, mesh);
     if (fe_self_link_offer(&mesh->self, mesh->config.self.services, mesh->config.self.n_services) !=
-        0) {
+            0 ||
+        name_self(mesh) != 0) {
         fe_mesh_free(mesh);
         return NULL;
     }
@@ -78,6 +127,8 @@ void fe_mesh_free(struct fe_mesh *mesh)
     FE_ASSERT(mesh->n_links == 0, "a mesh that is freed has no links");
     FE_ASSERT(fe_list_is_empty(&mesh->dials), "a mesh that is freed has no dials");
     fe_discovery_stop(mesh);
+    forget_own_name(mesh);
+    FE_ASSERT(fe_list_is_empty(&mesh->names), "a name is given back by each that has it");
     fe_self_link_close(&mesh->self, FLATEND_ECANCELED);
     fe_timer_stop(mesh->timers, &mesh->wakeup);
     fe_output_stop(mesh);
@@ -94,9 +145,13 @@ static void stop_growing(struct fe_mesh *mesh)
     FE_LIST_FOREACH (node, next, &mesh->dials) {
         struct fe_dial *dial = FE_CONTAINER_OF(node, struct fe_dial, node);
 
-        if (dial->state == FE_DIAL_WAITING || mesh->state == FE_MESH_CLOSING) {
+        if (dial->link == NULL || mesh->state == FE_MESH_CLOSING) {
             fe_dial_free(dial);
         }
+    }
+    forget_own_name(mesh);
+    FE_LIST_FOREACH (node, next, &mesh->links) {
+        fe_link_release(FE_CONTAINER_OF(node, struct fe_link, node));
     }
     fe_join_abort(mesh);
 }

@@ -22,7 +22,8 @@ enum {
 
 /* An address to join the mesh at, and the key that its node must prove. */
 struct fe_seed {
-    struct fe_addr addr;
+    struct fe_addr addr; /* with a host name: its port */
+    struct fe_view host; /* empty: `addr` is all of it. Copied by fe_mesh_join */
     bool is_pinned;
     uint8_t key[FE_KEY_LEN]; /* if pinned */
 };
@@ -37,6 +38,8 @@ struct fe_mesh_config {
     unsigned reconnect_backoff_min_ms;
     unsigned reconnect_backoff_max_ms;
     unsigned join_timeout_ms; /* on_joined comes after this at the latest */
+    /* Where `self.id.addr` is found, but for its port; empty: it is what it is. Copied. */
+    struct fe_view public_host;
 };
 
 /* What has become of fe_mesh_join when on_joined comes. */
@@ -143,5 +146,9 @@ void fe_link_on_drain(struct fe_link *link);
 
 /* The connection is gone, because of us or with `code`; so is the link after this. */
 void fe_link_on_close(struct fe_link *link, int code);
+
+/* What a name was found to be: `n` addresses, whose ports do not count; 0: `err` says why. */
+void fe_name_on_resolved(struct fe_name *name, const struct fe_addr *addrs, size_t n,
+                         const struct flatend_error *err);
 
 #endif

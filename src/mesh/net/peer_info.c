@@ -195,7 +195,7 @@ void fe_dial_tell_given_up(const struct fe_dial *dial)
 {
     struct fe_mesh_peer peer = {.is_proven = dial->is_proven};
 
-    peer.has_addr = fe_addr_to_ip(&dial->addr, &peer.id.addr);
+    peer.has_addr = dial->addr.family != 0 && fe_addr_to_ip(&dial->addr, &peer.id.addr);
     memcpy(peer.id.public_key, dial->is_pinned ? dial->key : dial->last_key, FE_KEY_LEN);
     tell(dial->mesh, FE_MESH_PEER_GIVEN_UP, &peer);
 }

@@ -123,8 +123,7 @@ static void on_closed(struct fe_task *task)
 /* The last condition met posts the last barrier; `is_mesh_closed` is met once. */
 void fe_node_check_closed(struct flatend_node *node)
 {
-    if (node->is_mesh_closed && node->n_listeners == 0 && node->n_contexts == 0 &&
-        node->n_resolving == 0) {
+    if (node->is_mesh_closed && node->n_listeners == 0 && node->n_contexts == 0) {
         node->is_mesh_closed = false;
         post_barrier(node, on_closed);
     }

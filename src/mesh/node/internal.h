@@ -96,9 +96,8 @@ struct flatend_node {
     size_t n_timers;
 
     /* start.c */
-    struct fe_seed *seeds;
+    struct fe_seed *seeds; /* while they are read */
     size_t n_seeds;
-    size_t n_resolving;
     struct flatend_error start_error; /* why the last address did not answer */
     void (*on_started)(void *arg, int code);
     void *started_arg;

@@ -188,7 +188,6 @@ void fe_node_destroy(struct flatend_node *node)
     fe_settings_deinit(&node->settings);
     fe_handoff_env_deinit(&node->handoffs);
     free(node->listeners);
-    free(node->seeds); /* of a node that was closed before it had started */
     fe_cond_deinit(&node->changed);
     fe_mutex_deinit(&node->lock);
     fe_fork_guard_unref(node->guard);

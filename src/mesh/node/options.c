@@ -90,6 +90,23 @@ static int copy_key(struct fe_settings *settings, const struct flatend_options *
     return 0;
 }
 
+/* It is looked up when it is needed, and again when that was a while ago: net/name.c. */
+static int copy_public_host(struct fe_settings *settings, const char *text,
+                            struct flatend_error *error)
+{
+    struct fe_view host;
+    int code = fe_addr_split(text, &host, &settings->public_addr.port, error);
+
+    if (code == 0) {
+        code = fe_addr_check_host(host, error);
+    }
+    if (code != 0) {
+        return code;
+    }
+    settings->public_host = fe_arena_copy(&settings->arena, host);
+    return settings->public_host != NULL ? 0 : fe_err_code(error, FLATEND_ENOMEM);
+}
+
 static int copy_public_addr(struct fe_settings *settings, const struct flatend_options *options,
                             struct flatend_error *error)
 {
@@ -99,15 +116,17 @@ static int copy_public_addr(struct fe_settings *settings, const struct flatend_o
     if (options->public_addr == NULL) {
         return 0;
     }
-    code = parse_addr(&addr, options->public_addr, error);
-    if (code != 0) {
-        (void)fe_err_wrap(error, "public_addr");
-        return code;
-    }
-    if (!fe_addr_to_ip(&addr, &settings->public_addr)) {
+    code = fe_addr_parse(&addr, options->public_addr, error);
+    if (code == FLATEND_ENOENT) {
+        code = copy_public_host(settings, options->public_addr, error);
+    } else if (code == 0 && !fe_addr_to_ip(&addr, &settings->public_addr)) {
         return fe_err_set(error, FLATEND_EADDR,
                           "public_addr: '%s': peers cannot be told a unix socket",
                           options->public_addr);
+    }
+    if (code != 0) {
+        (void)fe_err_wrap(error, "public_addr");
+        return code;
     }
     if (settings->public_addr.port == 0) {
         return fe_err_set(error, FLATEND_EADDR, "public_addr: '%s': the port must not be 0",
@@ -117,12 +136,15 @@ static int copy_public_addr(struct fe_settings *settings, const struct flatend_o
     return 0;
 }
 
-/* What to listen on when nothing was said: the public address, else any free port. */
+/* What to listen on when nothing was said: the public address, else any free port. The addresses of
+ * a name change: all interfaces, at its port. */
 static void bind_default(struct fe_settings *settings)
 {
     settings->n_bind_addrs = 1;
-    settings->bind_addrs[0] = settings->has_public_addr ? fe_addr_of_ip(&settings->public_addr)
-                                                        : (struct fe_addr){.family = FE_IPV6};
+    settings->bind_addrs[0] =
+        settings->has_public_addr && settings->public_host == NULL
+            ? fe_addr_of_ip(&settings->public_addr)
+            : (struct fe_addr){.family = FE_IPV6, .port = settings->public_addr.port};
 }
 
 /* Peers tell each other where a node is, and know no other address than host:port for that. */

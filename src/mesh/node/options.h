@@ -41,7 +41,8 @@ struct fe_settings {
     bool is_anonymous;
     struct flatend_secret_key secret_key;
     bool has_public_addr;
-    struct fe_ip_addr public_addr;
+    struct fe_ip_addr public_addr; /* with a host name: its port */
+    const char *public_host;       /* NULL: `public_addr` is all of it */
     struct fe_addr *bind_addrs;
     size_t n_bind_addrs;
     struct fe_service *services;
@@ -61,8 +62,8 @@ struct fe_settings {
     struct uv_loop_s *loop;
 };
 
-/* FLATEND_EINVAL, FLATEND_EADDR, FLATEND_EKEY, FLATEND_ENOMEM: `error` names the option. Host names
- * are looked up, which may take a while. Nothing to deinit on failure. */
+/* FLATEND_EINVAL, FLATEND_EADDR, FLATEND_EKEY, FLATEND_ENOMEM: `error` names the option. The host
+ * names of `bind_addrs` are looked up, which may take a while. Nothing to deinit on failure. */
 int fe_settings_init(struct fe_settings *settings, const struct flatend_options *options,
                      struct flatend_error *error) FE_MUST_USE;
 

@@ -1,16 +1,15 @@
 /* Starting, on the node's thread.
  *
- * Happy path: listen, make the mesh, look up host names, join; on_started when the first address
- * has answered, or time is up.
+ * Happy path: listen, make the mesh, join; on_started when the first address has answered, or time
+ * is up.
  *
- * Failure modes: an address that cannot be listened on is returned at once. Names that do not
- * resolve and peers that do not answer count as addresses that did not answer; all of them:
- * on_started with the last reason. Whatever fails, closing is the way out. */
+ * Failure modes: an address that cannot be listened on, or is none, is returned at once. Names that
+ * do not resolve and peers that do not answer are tried again; when all are given up, on_started
+ * with the last reason. Whatever fails, closing is the way out. */
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
 #include "ground/base/wipe.h"
-#include "ground/uv/resolve.h"
 #include "mesh/crypto/crypto.h"
 #include "mesh/node/internal.h"
 
@@ -27,8 +26,6 @@ static void finish_start(struct flatend_node *node, int code)
         return; /* closed meanwhile */
     }
     node->on_started = NULL;
-    free(node->seeds);
-    node->seeds = NULL;
     if (code == 0 && fe_node_get_state(node) == FE_NODE_STARTING) {
         fe_node_set_state(node, FE_NODE_RUNNING);
     }
@@ -84,14 +81,21 @@ static const struct fe_mesh_ops mesh_ops = {
 };
 
 /* What peers are told: the public address, else that of the first listener with an IP; there is
- * one, fe_settings_init has checked. */
+ * one, fe_settings_init has checked. While a public name is not known, the same but for the port.
+ */
 static struct fe_ip_addr own_addr(const struct flatend_node *node)
 {
-    struct fe_ip_addr addr = node->settings.public_addr;
-    bool is_found = node->settings.has_public_addr;
+    const struct fe_settings *settings = &node->settings;
+    struct fe_ip_addr addr = settings->public_addr;
+    bool is_found = settings->has_public_addr && settings->public_host == NULL;
 
     for (size_t i = 0; !is_found && i < node->n_listeners; i++) {
         is_found = fe_addr_to_ip(&node->listeners[i].addr, &addr);
+    }
+    if (settings->public_host != NULL) {
+        addr.family = is_found ? addr.family : FE_IPV6; /* unspecified: where it comes from */
+        addr.port = settings->public_addr.port;
+        is_found = true;
     }
     FE_ASSERT(is_found, "a node with an identity has an address");
     return addr;
@@ -128,6 +132,9 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         config.self.secret = settings->secret_key;
         memcpy(config.self.id.public_key, fe_ed25519_public(&settings->secret_key), FE_KEY_LEN);
         config.self.id.addr = own_addr(node);
+        if (settings->public_host != NULL) {
+            config.public_host = fe_view_str(settings->public_host);
+        }
     }
     node->mesh = fe_mesh_new(&config, &env, &mesh_ops, node);
     fe_wipe(&config.self.secret, sizeof(config.self.secret));
@@ -135,53 +142,6 @@ static int make_mesh(struct flatend_node *node, struct flatend_error *error)
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     return 0;
-}
-
-static void join_if_resolved(struct flatend_node *node)
-{
-    int code;
-
-    if (node->n_resolving > 0 || node->on_started == NULL) {
-        return;
-    }
-    if (node->n_seeds == 0 && node->start_error.code != 0) {
-        finish_start(node, node->start_error.code);
-        return;
-    }
-    code = fe_mesh_join(node->mesh, node->seeds, node->n_seeds);
-    if (code != 0) {
-        (void)fe_err_set(&node->start_error, code, "join: %s", flatend_strerror(code));
-        finish_start(node, code);
-    }
-}
-
-/* A host name that is being looked up. */
-struct lookup {
-    struct flatend_node *node;
-    struct fe_seed seed; /* all but its address */
-};
-
-static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
-                        const struct flatend_error *err)
-{
-    struct lookup *lookup = arg;
-    struct flatend_node *node = lookup->node;
-    struct fe_seed seed = lookup->seed;
-
-    free(lookup);
-    node->n_resolving--;
-    if (node->on_started == NULL) {
-        fe_node_check_closed(node);
-        return;
-    }
-    if (n > 0) {
-        seed.addr = addrs[0];
-        node->seeds[node->n_seeds++] = seed;
-    } else {
-        node->start_error = *err;
-        fe_log(&node->settings.log, FLATEND_LOG_WARN, "Cannot connect: %s.", err->text);
-    }
-    join_if_resolved(node);
 }
 
 /* ":9000" as an address to dial means this machine. */
@@ -221,29 +181,33 @@ static const char *take_pin(const char *text, struct fe_seed *seed, struct flate
     return at + 1;
 }
 
-static int start_lookup(struct flatend_node *node, const char *text, struct fe_seed seed,
-                        struct flatend_error *error)
+/* This machine by its name has an address of each family. */
+static bool is_localhost(struct fe_view host)
 {
-    struct lookup *lookup = malloc(sizeof(*lookup));
-    int code;
+    return fe_view_equal_nocase(host, FE_VIEW_LIT("localhost"));
+}
 
-    if (lookup == NULL) {
-        return fe_err_code(error, FLATEND_ENOMEM);
+/* A host name is looked up before each attempt: net/name.c. */
+static int add_host(struct flatend_node *node, const char *text, struct fe_seed seed,
+                    struct flatend_error *error)
+{
+    int code = fe_addr_split(text, &seed.host, &seed.addr.port, error);
+
+    if (code == 0) {
+        code = fe_addr_check_host(seed.host, error);
     }
-    *lookup = (struct lookup){node, seed};
-    code = fe_resolve(node->worker, text, on_resolved, lookup, error);
-    if (code != 0) {
-        free(lookup);
-    } else {
-        node->n_resolving++;
+    if (code == 0) {
+        node->seeds[node->n_seeds++] = seed;
     }
     return code;
 }
 
-static int look_up_one(struct flatend_node *node, const char *text, struct flatend_error *error)
+static int read_seed(struct flatend_node *node, const char *text, struct flatend_error *error)
 {
     struct fe_seed seed = {0};
+    struct fe_view host;
     struct fe_addr addr;
+    uint16_t port;
     int code;
 
     text = take_pin(text, &seed, error);
@@ -251,16 +215,19 @@ static int look_up_one(struct flatend_node *node, const char *text, struct flate
         return FLATEND_EADDR;
     }
     code = fe_addr_parse(&addr, text, error);
+    if (code == FLATEND_ENOENT ||
+        (code == 0 && addr.family != FE_UNIX && fe_addr_split(text, &host, &port, NULL) == 0 &&
+         is_localhost(host))) {
+        return add_host(node, text, seed, error);
+    }
     if (code == 0) {
         add_seed(node, &addr, seed);
-    } else if (code == FLATEND_ENOENT) {
-        code = start_lookup(node, text, seed, error);
     }
     return code;
 }
 
-static int look_up(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
-                   struct flatend_error *error)
+static int join(struct flatend_node *node, const char *const *addrs, size_t n_addrs,
+                struct flatend_error *error)
 {
     int code = 0;
 
@@ -269,8 +236,16 @@ static int look_up(struct flatend_node *node, const char *const *addrs, size_t n
         return fe_err_code(error, FLATEND_ENOMEM);
     }
     for (size_t i = 0; code == 0 && i < n_addrs; i++) {
-        code = look_up_one(node, addrs[i], error);
+        code = read_seed(node, addrs[i], error);
     }
+    if (code == 0) {
+        code = fe_mesh_join(node->mesh, node->seeds, node->n_seeds);
+        if (code != 0) {
+            (void)fe_err_set(error, code, "join: %s", flatend_strerror(code));
+        }
+    }
+    free(node->seeds);
+    node->seeds = NULL;
     return code;
 }
 
@@ -320,9 +295,6 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
     if (code == 0) {
         code = make_mesh(node, error);
     }
-    if (code == 0) {
-        code = look_up(node, addrs, n_addrs, error);
-    }
     if (code != 0) {
         return code;
     }
@@ -334,6 +306,9 @@ int fe_node_start_on(struct flatend_node *node, const char *const *addrs, size_t
     warn_open_mesh(node);
     node->on_started = on_started;
     node->started_arg = arg;
-    join_if_resolved(node);
-    return 0;
+    code = join(node, addrs, n_addrs, error);
+    if (code != 0) {
+        node->on_started = NULL;
+    }
+    return code;
 }

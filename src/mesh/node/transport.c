@@ -2,27 +2,21 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/uv/dialer.h"
+#include "ground/uv/resolve.h"
 #include "mesh/node/internal.h"
 
 /* One connection: what the mesh holds as `io`. */
 struct io {
     struct flatend_node *node;
     struct fe_link *link;
-    struct fe_conn *conn;
+    struct fe_dialer *dialer; /* while it is dialed */
+    struct fe_conn *conn;     /* from then on */
     bool is_eof;
     bool is_closing; /* the mesh has closed it, and wants on_close only */
 };
 
 /* ---- connections ---- */
-
-static void on_open(void *owner, int code)
-{
-    struct io *io = owner;
-
-    if (!io->is_closing) {
-        fe_link_on_open(io->link, code);
-    }
-}
 
 static void on_read(void *owner, uint8_t *data, size_t len)
 {
@@ -71,7 +65,6 @@ static void on_close(void *owner, int code)
 }
 
 static const struct fe_conn_ops conn_ops = {
-    .on_open = on_open,
     .on_read = on_read,
     .on_eof = on_eof,
     .on_drain = on_drain,
@@ -89,7 +82,27 @@ static struct io *io_new(struct flatend_node *node)
     return io;
 }
 
-static int transport_dial(void *arg, struct fe_link *link, const struct fe_addr *addr, void **out)
+static void on_dialed(void *arg, struct fe_conn *conn, int code)
+{
+    struct io *io = arg;
+    struct fe_link *link = io->link;
+
+    io->dialer = NULL;
+    if (code == 0) {
+        io->conn = conn;
+        fe_conn_hand_over(conn, &conn_ops, io);
+        fe_link_on_open(link, 0);
+        return;
+    }
+    if (!io->is_closing) {
+        fe_link_on_open(link, code);
+    }
+    fe_link_on_close(link, code == FLATEND_ECANCELED ? 0 : code);
+    free(io);
+}
+
+static int transport_dial(void *arg, struct fe_link *link, const struct fe_addr *addrs, size_t n,
+                          void **out)
 {
     struct flatend_node *node = arg;
     struct io *io = io_new(node);
@@ -99,13 +112,36 @@ static int transport_dial(void *arg, struct fe_link *link, const struct fe_addr 
         return FLATEND_ENOMEM;
     }
     io->link = link;
-    code = fe_conn_dial(node->worker, addr, &conn_ops, io, &io->conn);
+    code = fe_dialer_start(node->worker, addrs, n, on_dialed, io, &io->dialer);
     if (code != 0) {
         free(io);
         return code;
     }
     *out = io;
     return 0;
+}
+
+static void on_resolved(void *arg, const struct fe_addr *addrs, size_t n,
+                        const struct flatend_error *err)
+{
+    _Static_assert((int)FE_RESOLVE_MAX <= (int)FE_TRANSPORT_ADDRS_MAX, "all of them are dialed");
+
+    fe_name_on_resolved(arg, addrs, n, err);
+}
+
+static int transport_look_up(void *arg, struct fe_name *name, const char *host, void **lookup)
+{
+    struct flatend_node *node = arg;
+    struct fe_resolution *resolution = NULL;
+    const int code = fe_resolve(node->worker, host, on_resolved, name, &resolution, NULL);
+
+    *lookup = resolution;
+    return code;
+}
+
+static void transport_cancel_look_up(void *lookup)
+{
+    fe_resolve_cancel(lookup);
 }
 
 static struct fe_chain *transport_out(void *io)
@@ -136,16 +172,20 @@ static void transport_peer_addr(void *io, struct fe_addr *addr)
 
 static uint64_t transport_n_sent(void *io)
 {
-    return fe_conn_n_written(((struct io *)io)->conn);
+    struct fe_conn *conn = ((struct io *)io)->conn;
+
+    return conn != NULL ? fe_conn_n_written(conn) : 0;
 }
 
 static void transport_close(void *arg, bool drain)
 {
     struct io *io = arg;
 
-    FE_ASSERT(io->conn != NULL, "what is closed was opened");
+    FE_ASSERT(io->conn != NULL || io->dialer != NULL, "what is closed was opened");
     io->is_closing = true;
-    if (drain) {
+    if (io->dialer != NULL) {
+        fe_dialer_cancel(io->dialer);
+    } else if (drain) {
         fe_conn_finish(io->conn);
         fe_conn_resume(io->conn); /* to see the peer's end */
     } else {
@@ -160,6 +200,8 @@ static const struct fe_transport_ops transport_ops = {
     .set_reading = transport_set_reading,
     .peer_addr = transport_peer_addr,
     .n_sent = transport_n_sent,
+    .look_up = transport_look_up,
+    .cancel_look_up = transport_cancel_look_up,
     .close = transport_close,
 };
 
