@@ -2,7 +2,7 @@
 // under load. Hosts are network namespaces of the test's own.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Gateway, Peer } from "./lib/mesh.js";
+import { freePort, Gateway, Peer } from "./lib/mesh.js";
 import { Network, startLoad } from "./lib/net.js";
 
 const routes = [{ path: "GET /name", service: "name" }];
@@ -69,6 +69,50 @@ test("a link that flaps", { timeout: 120_000 }, async (t) => {
     }
     const { failures } = await load.end();
     assert.deepEqual(failures, []);
+});
+
+// The gateway's host is gone, and another one has its name.
+test("a name moves to another host: found within 6 s", { timeout: 120_000 }, async (t) => {
+    const network = new Network(t, ["gateway", "other", "one"]);
+    const nodePort = await freePort();
+    const gatewayOn = async (name) => {
+        const gateway = new Gateway(t, { routes, prefix: network.in(name), host: network.hosts[name] });
+        gateway.nodePort = nodePort;
+        gateway.httpPort = await freePort();
+        await gateway.start();
+        return gateway;
+    };
+    const nameIsAt = (name) => network.setFile("one", "hosts", `${network.hosts[name]} gw.test\n`);
+    nameIsAt("gateway");
+    const first = await gatewayOn("gateway");
+    const other = await gatewayOn("other");
+    const peer = await Peer.start(t, ["-S", "name", "-n", "one", `gw.test:${nodePort}`],
+        { prefix: network.in("one") });
+    await first.joined("name");
+    await first.program.kill();
+    await peer.waitFor(`Tried 8 times reconnecting to gw.test:${nodePort}: connect gw.test:${nodePort} (${network.hosts.gateway}): connection refused.`);
+    nameIsAt("other");
+    const movedAt = Date.now();
+    await peer.waitFor(`You are now connected to ${network.hosts.other}:${nodePort}.`);
+    const took = Date.now() - movedAt;
+    t.diagnostic(`found after ${took} ms`);
+    assert.ok(took <= 6000, `${took} ms`);
+    await other.joined("name");
+});
+
+// No server of names answers: neither the start nor the end waits for one.
+test("a server of names that is silent", { timeout: 120_000 }, async (t) => {
+    const network = new Network(t, ["one", "names"]);
+    network.setFile("one", "hosts", "");
+    network.setFile("one", "resolv.conf",
+        `nameserver ${network.hosts.names}\noptions timeout:30 attempts:5\n`);
+    network.cut();
+    const peer = new Peer(t, ...Peer.commandLine(["-S", "name", "gw.test:9000"], network.in("one")));
+    await peer.waitFor("Started without a peer: look up 'gw.test': no answer in 3000 ms; trying on.");
+    await peer.waitFor("ready");
+    const endedAt = Date.now();
+    await peer.stop();
+    assert.ok(Date.now() - endedAt < 5000, `${Date.now() - endedAt} ms`);
 });
 
 test("providers are killed, stopped and continued under load", { timeout: 120_000 }, async (t) => {

@@ -45,7 +45,18 @@ export class Network {
         sh(...this.in(name), "ip", "route", "add", "default", "via", `10.77.${i}.1`);
     }
 
+    // The file /etc/NAME that processes on that host see from their start on, and what it holds now.
+    setFile(host, name, text) {
+        const folder = `/etc/netns/${this.#space(host)}`;
+        sh("mkdir", "-p", folder);
+        const [tee, ...args] = [...sudo, "tee", `${folder}/${name}`]; // in place: it is mounted
+        execFileSync(tee, args, { input: text, stdio: ["pipe", "ignore", "inherit"] });
+    }
+
     #remove() {
+        for (const name of Object.keys(this.hosts)) {
+            sh("rm", "-rf", `/etc/netns/${this.#space(name)}`);
+        }
         for (const name of [...Object.keys(this.hosts), "router"]) {
             try {
                 sh("ip", "netns", "delete", this.#space(name));
