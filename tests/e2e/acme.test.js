@@ -219,7 +219,7 @@ test("a CA that cannot be trusted", async (t) => {
 
 test("a name that cannot be looked up", async (t) => {
     await checkStaysUp(t, { acme: { directory: "https://ca.invalid/dir" } },
-        /read the directory: look up 'ca\.invalid:443': .* Retrying in/);
+        /read the directory: look up 'ca\.invalid': .* Retrying in/);
 });
 
 test("a name that the CA rejects", async (t) => {
