@@ -389,9 +389,62 @@ static void a_parent_may_end_before_its_call_has_begun(void **state)
     world_close(&world);
 }
 
+/* The same without keeping it: its parent is whole as soon as the handler returns. */
+static void answer_and_forget(struct flatend_context *ctx, void *arg)
+{
+    struct relay *relay = arg;
+    const char *service = "hello";
+    const struct flatend_request request = {.services = &service,
+                                            .n_services = 1,
+                                            .body = "",
+                                            .parent = ctx,
+                                            .queue = relay->queue,
+                                            .arg = &tag};
+    struct flatend_stream *stream;
+
+    assert_int_equal(flatend_push(relay->node, &request, &stream, NULL), 0);
+    assert_int_equal(flatend_context_write(ctx, "bye", 3), 0);
+}
+
+static void forget(unsigned flags)
+{
+    struct relay relayed = {0};
+    const struct flatend_service hello = {.name = "hello", .handler = nodes_hello};
+    const struct flatend_service service = {
+        .name = "relay", .handler = answer_and_forget, .arg = &relayed, .flags = flags};
+    struct world world;
+
+    world_open(&world, &hello, 1);
+    flatend_node_free(world.client);
+    world.client = nodes_join(&service, 1, world.addr);
+    relayed.node = world.client;
+    relayed.queue = world.queue;
+    for (int i = 0; i < N_CALLS; i++) {
+        struct nodes_answer answer;
+        struct flatend_event event;
+
+        assert_int_equal(nodes_call(world.server, "relay", "x", 1, &answer), 0);
+        assert_string_equal(answer.text, "bye");
+        flatend_stream_close(answer.stream);
+        do {
+            event = next(&world);
+        } while (event.type != FLATEND_EVENT_END && event.type != FLATEND_EVENT_FAILED);
+        flatend_stream_close(event.stream);
+    }
+    world_close(&world);
+}
+
+static void a_parent_may_return_before_its_call_has_begun(void **state)
+{
+    (void)state;
+    forget(FLATEND_SERVICE_INLINE);
+    forget(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_parent_may_return_before_its_call_has_begun),
         cmocka_unit_test(a_call_tells_its_steps),
         cmocka_unit_test(a_call_without_a_provider_fails_by_event),
         cmocka_unit_test(what_is_closed_tells_nothing),

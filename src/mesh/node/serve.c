@@ -47,7 +47,8 @@ static void run_inline(struct flatend_context *ctx)
 {
     unsigned commands = fe_context_run(ctx);
 
-    if ((commands & FE_HANDOFF_KEEP) != 0) {
+    /* A call that has not begun holds its parent, which is whole, but not free yet. */
+    if ((commands & FE_HANDOFF_KEEP) != 0 || ctx->io.n_holders > 1) {
         fe_context_pump(ctx, fe_handoff_leave_here(&ctx->io, commands));
     } else {
         answer(ctx, commands);
