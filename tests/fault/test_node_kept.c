@@ -14,7 +14,7 @@
 enum { PATIENCE_MS = 20000 };
 
 static char request_tag;
-static char call_tag;
+static char call_tags[2];
 
 /* What there is of the request is answered with it, as far as there is memory. */
 static void answer(const struct flatend_event *event)
@@ -41,8 +41,8 @@ static void answer(const struct flatend_event *event)
     }
 }
 
-/* Until the call has ended: 0, or how. */
-static int serve_until_over(struct flatend_queue *queue)
+/* Until the call has ended: 0, or how. One that has ended before tells nothing more. */
+static int serve_until_over(struct flatend_queue *queue, const char *call_tag)
 {
     struct flatend_event event;
 
@@ -50,16 +50,22 @@ static int serve_until_over(struct flatend_queue *queue)
         assert_int_equal(flatend_queue_take(queue, &event, 1, PATIENCE_MS), 1);
         if (event.arg == &request_tag) {
             answer(&event);
-        } else if (event.type == FLATEND_EVENT_END) {
+            continue;
+        }
+        assert_ptr_equal(event.arg, call_tag);
+        if (event.type == FLATEND_EVENT_END) {
             return 0;
-        } else if (event.type == FLATEND_EVENT_FAILED) {
+        }
+        if (event.type == FLATEND_EVENT_FAILED) {
             assert_true(event.code < 0);
             return event.code;
         }
     }
 }
 
-static int call_itself(struct flatend_node *node, struct flatend_queue *queue)
+/* The stream, if there is one, is the caller's. */
+static int call_itself(struct flatend_node *node, struct flatend_queue *queue, char *call_tag,
+                       struct flatend_stream **stream)
 {
     const char *name = "it";
     const struct flatend_request request = {.services = &name,
@@ -67,21 +73,19 @@ static int call_itself(struct flatend_node *node, struct flatend_queue *queue)
                                             .body = "ping",
                                             .body_len = 4,
                                             .queue = queue,
-                                            .arg = &call_tag};
-    struct flatend_stream *stream;
-    int code = flatend_push(node, &request, &stream, NULL);
+                                            .arg = call_tag};
+    int code = flatend_push(node, &request, stream, NULL);
 
     if (code != 0) {
         return code;
     }
-    code = serve_until_over(queue);
+    code = serve_until_over(queue, call_tag);
     if (code == 0) {
         const char *data;
         size_t len;
 
-        code = flatend_stream_read_all(stream, 1000, &data, &len);
+        code = flatend_stream_read_all(*stream, 1000, &data, &len);
     }
-    flatend_stream_close(stream);
     return code;
 }
 
@@ -91,6 +95,7 @@ static void each_allocation_fails(void **state)
 
     (void)state;
     for (size_t nth = 1; failed; nth++) {
+        struct flatend_stream *streams[2];
         struct flatend_queue *queue;
         struct flatend_node *node;
         char addr[64];
@@ -104,10 +109,13 @@ static void each_allocation_fails(void **state)
             node = nodes_listen(&service, 1, addr);
         }
         assert_true(fe_fault_arm(nth));
-        code = call_itself(node, queue);
+        code = call_itself(node, queue, &call_tags[0], &streams[0]);
         failed = fe_fault_disarm();
         assert_true(failed || code == 0);
-        assert_int_equal(call_itself(node, queue), 0); /* and the next one goes well */
+        /* And the next one goes well. */
+        assert_int_equal(call_itself(node, queue, &call_tags[1], &streams[1]), 0);
+        flatend_stream_close(streams[0]);
+        flatend_stream_close(streams[1]);
         flatend_node_free(node);
         flatend_queue_free(queue);
     }

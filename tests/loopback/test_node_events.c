@@ -441,10 +441,37 @@ static void a_parent_may_return_before_its_call_has_begun(void **state)
     forget(0);
 }
 
+/* The stream is still open, as there is something to read: but it has told its end. */
+static void what_has_ended_does_not_fail_with_its_node(void **state)
+{
+    const struct flatend_service hello = {.name = "hello", .handler = nodes_hello};
+    struct flatend_stream *stream;
+    struct flatend_event event;
+    struct world world;
+    const char *text;
+    size_t len;
+
+    (void)state;
+    world_open(&world, &hello, 1);
+    stream = call(&world, "hello", "", 0);
+    do {
+        event = next(&world);
+        assert_int_not_equal(event.type, FLATEND_EVENT_FAILED);
+    } while (event.type != FLATEND_EVENT_END);
+    flatend_node_free(world.client);
+    expect_none(&world);
+    assert_int_equal(flatend_stream_read_all(stream, 100, &text, &len), 0);
+    assert_string_equal(text, "Hello world!");
+    flatend_stream_close(stream);
+    flatend_node_free(world.server);
+    flatend_queue_free(world.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_parent_may_return_before_its_call_has_begun),
+        cmocka_unit_test(what_has_ended_does_not_fail_with_its_node),
         cmocka_unit_test(a_call_tells_its_steps),
         cmocka_unit_test(a_call_without_a_provider_fails_by_event),
         cmocka_unit_test(what_is_closed_tells_nothing),
