@@ -756,7 +756,8 @@ FLATEND_API ssize_t flatend_stream_read(struct flatend_stream *stream, void *buf
 FLATEND_API const struct flatend_header *flatend_stream_trailers(struct flatend_stream *stream,
                                                                  size_t *n);
 
-/* Reads the rest of the response, at most `limit` bytes; the memory is the stream's. */
+/* Reads the rest of the response, at most `limit` bytes, else FLATEND_ETOOBIG; the memory is the
+ * stream's. With a queue, FLATEND_EAGAIN: what there was is kept. */
 FLATEND_API int flatend_stream_read_all(struct flatend_stream *stream, size_t limit,
                                         const char **data, size_t *len) FLATEND_MUST_USE;
 

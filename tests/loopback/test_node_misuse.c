@@ -278,6 +278,9 @@ static void test_states_of_a_call(void **state)
     assert_int_equal(flatend_stream_read_all(stream, 1, NULL, &len), FLATEND_EINVAL);
     assert_int_equal(flatend_stream_read_all(stream, 1, &data, NULL), FLATEND_EINVAL);
     assert_null(flatend_stream_trailers(stream, NULL));
+    assert_int_equal(flatend_stream_read_all(stream, 3, &data, &len), FLATEND_ETOOBIG);
+    assert_int_equal(flatend_stream_read_all(stream, 3, &data, &len), FLATEND_ETOOBIG);
+    assert_int_equal(flatend_stream_read_all(stream, 1, &data, &len), FLATEND_ETOOBIG);
     assert_int_equal(flatend_stream_read_all(stream, 100, &data, &len), 0);
     assert_int_equal(flatend_stream_read(stream, &byte, 1), 0); /* at the end, again */
     flatend_stream_close(stream);

@@ -12,11 +12,17 @@ int fe_read_all(struct fe_buf *buf, ssize_t (*read)(void *from, void *buf, size_
     *len = 0;
     buf->max = most + 1; /* and a NUL */
     for (;;) {
-        size_t left = most - buf->len;
-        size_t step = left < STEP ? left : STEP;
-        int code = fe_buf_reserve(buf, step + 1);
+        size_t left;
+        size_t step;
         ssize_t n;
+        int code;
 
+        if (buf->len > limit) {
+            return FLATEND_ETOOBIG; /* before, too, if it is asked again */
+        }
+        left = most - buf->len;
+        step = left < STEP ? left : STEP;
+        code = fe_buf_reserve(buf, step + 1);
         if (code != 0) {
             return code;
         }
@@ -28,9 +34,6 @@ int fe_read_all(struct fe_buf *buf, ssize_t (*read)(void *from, void *buf, size_
             break;
         }
         buf->len += (size_t)n;
-        if (buf->len > limit) {
-            return FLATEND_ETOOBIG;
-        }
     }
     buf->data[buf->len] = '\0';
     *data = (const char *)buf->data;
