@@ -701,8 +701,8 @@ struct flatend_request {
     uint64_t provider;   /* a `flatend_provider.handle`, or 0: any provider */
     unsigned timeout_ms; /* until the response headers; 0: no limit. The provider is told */
     unsigned flags;      /* 0: none are defined yet */
-    /* The request on whose behalf this one is made, or NULL: when it is canceled so is this one,
-     * and what is left of its time is the most that this one gets. */
+    /* The request of the same node on whose behalf this one is made, or NULL: when it is canceled
+     * so is this one, and what is left of its time is the most that this one gets. */
     struct flatend_context *parent;
     /* Where the call's events go, with `arg`: then nothing waits, flatend_push neither, and what
      * would block says FLATEND_EAGAIN. NULL: every function waits. */

@@ -155,7 +155,6 @@ static void test_deadline_travels(void **state)
 
 /* It is over before it calls further: no provider is asked. */
 struct late {
-    struct flatend_node *node;
     struct latch entered;
     struct latch left;
     int result;
@@ -173,7 +172,7 @@ static void call_too_late(struct flatend_context *ctx, void *arg)
     latch_count(&late->entered);
     while (flatend_context_read(ctx, buf, sizeof(buf)) > 0) {
     }
-    late->result = flatend_push(late->node, &request, &stream, NULL);
+    late->result = flatend_push(flatend_context_node(ctx), &request, &stream, NULL);
     latch_count(&late->left);
 }
 
@@ -182,13 +181,14 @@ static void test_call_on_behalf_of_a_canceled_request(void **state)
     struct late late = {.result = 0};
     const struct flatend_service service = {.name = "late", .handler = call_too_late, .arg = &late};
     struct flatend_stream *stream;
+    struct flatend_node *server;
     struct flatend_node *client;
     char addr[64];
 
     (void)state;
     latch_init(&late.entered);
     latch_init(&late.left);
-    late.node = nodes_listen(&service, 1, addr);
+    server = nodes_listen(&service, 1, addr);
     client = nodes_join(&service, 1, addr);
     stream = calls_push(client, "late", NULL, NULL, NULL);
     latch_wait(&late.entered, 1);
@@ -197,7 +197,7 @@ static void test_call_on_behalf_of_a_canceled_request(void **state)
     assert_int_equal(late.result, FLATEND_ECANCELED);
     assert_int_equal(late.entered.n, 1);
     flatend_node_free(client);
-    flatend_node_free(late.node);
+    flatend_node_free(server);
     latch_deinit(&late.entered);
     latch_deinit(&late.left);
 }

@@ -100,6 +100,21 @@ static void respond(struct flatend_context *ctx, void *arg)
     report(ctx, NULL);
 }
 
+/* On behalf of a request of another node, whose thread it is that ends what belongs to it. */
+static void call_elsewhere(struct flatend_context *ctx, void *arg)
+{
+    const struct world *world = arg;
+    const char *const names[] = {"respond"};
+    struct flatend_request request = {.services = names, .n_services = 1, .parent = ctx};
+    struct flatend_stream *stream;
+    struct flatend_error error;
+
+    CHECK(flatend_push(world->peer, &request, &stream, &error) == FLATEND_EINVAL)
+    CHECK(stream == NULL)
+    CHECK(strstr(error.text, "parent") != NULL)
+    report(ctx, NULL);
+}
+
 /* After the failure nothing goes. */
 static void fail_twice(struct flatend_context *ctx, void *arg)
 {
@@ -151,6 +166,7 @@ static int setup(void **state)
         {.name = "respond_inline", .handler = respond, .flags = FLATEND_SERVICE_INLINE},
         {.name = "fail", .handler = fail_twice, .arg = &n_bad_failures},
         {.name = "keep", .handler = keep_twice},
+        {.name = "elsewhere", .handler = call_elsewhere, .arg = &world},
     };
     const struct flatend_service silent = {.name = "silent", .handler = say_nothing, .arg = &world};
 
@@ -286,6 +302,11 @@ static void test_states_of_a_call(void **state)
     flatend_stream_close(stream);
 }
 
+static void test_calls_for_another_node(void **state)
+{
+    expect_answer(*state, "elsewhere", "as documented");
+}
+
 /* A call that waits is of no use on the thread that it would wait for. */
 static void test_waiting_for_itself(void **state)
 {
@@ -330,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_addresses),
         cmocka_unit_test_setup_teardown(test_states_of_a_response, setup, teardown),
         cmocka_unit_test_setup_teardown(test_states_of_a_call, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_calls_for_another_node, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_for_itself, setup, teardown),
         cmocka_unit_test(test_no_objects),
         cmocka_unit_test(test_what_is_not_built),

@@ -206,6 +206,19 @@ int fe_push_fail(const struct flatend_node *node, const struct flatend_request *
                       flatend_strerror(code), hint(node, code));
 }
 
+/* What belongs to a request is ended on the thread of its own node. */
+static int check_request(const struct flatend_node *node, const struct flatend_request *request,
+                         struct flatend_error *error)
+{
+    const int code = fe_request_check(request, error);
+
+    if (code == 0 && request->parent != NULL && request->parent->node != node) {
+        return fe_err_set(error, FLATEND_EINVAL, "service '%.100s': parent: another node's request",
+                          request->services[0]);
+    }
+    return code;
+}
+
 int fe_push(struct flatend_node *node, const struct flatend_request *request, bool takes_all,
             struct flatend_stream **out, struct flatend_error *error)
 {
@@ -219,7 +232,7 @@ int fe_push(struct flatend_node *node, const struct flatend_request *request, bo
     if (code != 0) {
         return fe_err_code(error, code);
     }
-    code = fe_request_check(request, error);
+    code = check_request(node, request, error);
     if (code != 0) {
         return code;
     }
