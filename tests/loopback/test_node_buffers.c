@@ -376,9 +376,47 @@ static void wrong_calls_are_told(void **state)
     lender_deinit(&lender);
 }
 
+/* To a service of the same node, which gets it in large pieces, and does not look at it. */
+static void answer_unread(struct flatend_context *ctx, void *arg)
+{
+    (void)arg;
+    assert_int_equal(flatend_context_write(ctx, "ok", 2), 0);
+}
+
+static void what_is_lent_waits_as_all_does(void **state)
+{
+    const struct flatend_service services[] = {{.name = "unread", .handler = answer_unread},
+                                               {.name = "echo", .handler = nodes_echo}};
+    struct flatend_stream *stream;
+    struct flatend_node *node;
+    struct lender lender;
+    const char *answer;
+    char addr[64];
+    size_t len;
+
+    (void)state;
+    lender_init(&lender);
+    node = nodes_listen(services, 2, addr);
+    stream = push(node, "unread", NULL);
+    assert_int_equal(flatend_stream_write_buffer(stream, lender.bytes, BIG, release, &lender), 0);
+    assert_string_equal(calls_read(stream), "ok");
+    flatend_stream_close(stream);
+    stream = push(node, "echo", NULL);
+    assert_int_equal(flatend_stream_write_buffer(stream, lender.bytes, BIG, release, &lender), 0);
+    assert_int_equal(flatend_stream_finish(stream), 0);
+    assert_int_equal(flatend_stream_read_all(stream, BIG, &answer, &len), 0);
+    assert_int_equal(len, BIG);
+    assert_memory_equal(answer, lender.bytes, BIG);
+    flatend_stream_close(stream);
+    flatend_node_free(node);
+    latch_wait(&lender.released, 2);
+    lender_deinit(&lender);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_lent_waits_as_all_does),
         cmocka_unit_test(what_is_lent_is_given_back_when_it_was_sent),
         cmocka_unit_test(what_is_not_sent_is_given_back_too),
         cmocka_unit_test(bytes_go_there_and_back_without_a_copy),

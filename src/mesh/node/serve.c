@@ -145,6 +145,23 @@ static void gather_inline(struct flatend_context *ctx, struct fe_view data)
     }
 }
 
+/* A piece from this node itself may be longer than what may wait: then the handler asks for the
+ * rest. Returns how much was taken. */
+static size_t gather_some(struct flatend_context *ctx, struct fe_view data)
+{
+    const size_t space = FE_HANDOFF_IN_MAX - ctx->io.in.len;
+    const size_t n = data.len < space ? data.len : space;
+
+    FE_ASSERT(ctx->io.in.len < GATHER_MAX, "a request starts when enough of it is there");
+    if (fe_handoff_load_in(&ctx->io, fe_view_of(data.ptr, n)) != 0) {
+        answer(ctx, FE_HANDOFF_RESET);
+    } else if (ctx->io.in.len >= GATHER_MAX) {
+        ctx->io.owes_resume = n < data.len;
+        start(ctx);
+    }
+    return n;
+}
+
 /* ---- events of the stream ---- */
 
 static void on_response(struct fe_stream *stream, struct fe_headers headers)
@@ -164,13 +181,10 @@ static size_t on_data(struct fe_stream *stream, struct fe_view data)
                    ? data.len
                    : fe_handoff_on_data(&ctx->io, data);
     }
-    if (ctx->service->is_inline) {
-        gather_inline(ctx, data);
-    } else if (fe_handoff_load_in(&ctx->io, data) != 0) {
-        answer(ctx, FE_HANDOFF_RESET);
-    } else if (ctx->io.in.len >= GATHER_MAX) {
-        start(ctx);
+    if (!ctx->service->is_inline) {
+        return gather_some(ctx, data);
     }
+    gather_inline(ctx, data);
     return data.len;
 }
 
