@@ -597,7 +597,8 @@ FLATEND_API const struct flatend_header *flatend_context_headers(const struct fl
 
 /* Reads up to `cap` bytes of the request body. Blocks until there are some, or says FLATEND_EAGAIN
  * if the request is kept. Returns how many, 0 at the end, or FLATEND_ECLOSED, FLATEND_ECANCELED,
- * FLATEND_ERESET, FLATEND_ETIMEDOUT: the requester is gone. FLATEND_EINVAL: `cap` 0. */
+ * FLATEND_ERESET, FLATEND_ETIMEDOUT: the requester is gone. FLATEND_ENOMEM: a piece was lost; no
+ * response is taken for whole then. FLATEND_EINVAL: `cap` 0. */
 FLATEND_API ssize_t flatend_context_read(struct flatend_context *ctx, void *buf,
                                          size_t cap) FLATEND_MUST_USE;
 
@@ -632,8 +633,9 @@ FLATEND_API int flatend_context_set_status(struct flatend_context *ctx, int stat
 /* Writes response body. The first write, also of no bytes, sends the headers. Blocks while the
  * requester does not keep up; if the request is kept, it says FLATEND_EAGAIN and nothing of it was
  * written. 0: all of it was. FLATEND_ECLOSED, FLATEND_ECANCELED, FLATEND_ERESET,
- * FLATEND_ETIMEDOUT: the requester is gone. FLATEND_ETOOBIG: an inline handler, beyond
- * FLATEND_INLINE_RESPONSE_MAX. FLATEND_ESTATE after flatend_context_fail. */
+ * FLATEND_ETIMEDOUT: the requester is gone. FLATEND_ENOMEM: a part may have been written, unless
+ * the request is kept. FLATEND_ETOOBIG: an inline handler, beyond FLATEND_INLINE_RESPONSE_MAX.
+ * FLATEND_ESTATE after flatend_context_fail. */
 FLATEND_API int flatend_context_write(struct flatend_context *ctx, const void *data, size_t len);
 FLATEND_API int flatend_context_printf(struct flatend_context *ctx, const char *format, ...)
     FLATEND_PRINTF(2, 3);

@@ -12,7 +12,7 @@
 #include "support/fault.h"
 #include "support/nodes.h"
 
-enum { N_MODES = 4, TIMEOUT_MS = 10000 };
+enum { N_MODES = 4, TIMEOUT_MS = 10000, PIECE = 1000, N_PIECES = 4 };
 
 static void answer(struct flatend_context *ctx)
 {
@@ -95,6 +95,77 @@ static void each_allocation_fails(void **state)
     assert_true(n_failed > 20);
 }
 
+/* As a handler may that has read what a code of a read means: that nobody is there. */
+static void copy(struct flatend_context *ctx, void *arg)
+{
+    char buf[1000];
+    ssize_t n;
+
+    (void)arg;
+    while ((n = flatend_context_read(ctx, buf, sizeof(buf))) > 0) {
+        if (flatend_context_write(ctx, buf, (size_t)n) != 0) {
+            (void)flatend_context_fail(ctx, 500, "out of memory");
+            return;
+        }
+    }
+}
+
+/* In turns: 0, or why the answer is not whole. */
+static int converse(struct flatend_node *node)
+{
+    const char *name = "copy";
+    const struct flatend_request request = {.services = &name, .n_services = 1};
+    struct flatend_stream *stream;
+    char buf[PIECE] = {0};
+    int code = flatend_push(node, &request, &stream, NULL);
+
+    if (code != 0) {
+        return code;
+    }
+    for (int i = 0; code == 0 && i < N_PIECES; i++) {
+        size_t n_read = 0;
+        int status;
+
+        code = flatend_stream_write(stream, buf, PIECE);
+        if (code == 0) {
+            code = flatend_stream_response(stream, &status, NULL, NULL);
+        }
+        if (code == 0 && status != 200) {
+            code = FLATEND_ERESET;
+        }
+        while (code == 0 && n_read < PIECE) {
+            const ssize_t n = flatend_stream_read(stream, buf, PIECE - n_read);
+
+            assert_int_not_equal(n, 0); /* it is not the end */
+            n_read += n > 0 ? (size_t)n : 0;
+            code = n < 0 ? (int)n : 0;
+        }
+    }
+    flatend_stream_close(stream);
+    return code;
+}
+
+/* What could not be read to its end is not answered as if it had been. */
+static void no_answer_is_cut(void **state)
+{
+    const struct flatend_service service = {
+        .name = "copy", .handler = copy, .flags = FLATEND_SERVICE_STREAMING};
+    bool failed = true;
+
+    (void)state;
+    for (size_t nth = 1; failed; nth++) {
+        char addr[64];
+        struct flatend_node *node = nodes_listen(&service, 1, addr);
+        int code;
+
+        assert_true(fe_fault_arm(nth));
+        code = converse(node);
+        failed = fe_fault_disarm();
+        assert_true(failed || code == 0);
+        flatend_node_free(node);
+    }
+}
+
 static void a_program_says_what_it_has_no_memory_for(void **state)
 {
     (void)state;
@@ -110,6 +181,7 @@ static void a_program_says_what_it_has_no_memory_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_answer_is_cut),
         cmocka_unit_test(each_allocation_fails),
         cmocka_unit_test(a_program_says_what_it_has_no_memory_for),
     };

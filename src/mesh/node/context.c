@@ -58,6 +58,16 @@ void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends)
     }
 }
 
+int fe_context_end(struct flatend_context *ctx, unsigned commands)
+{
+    int gone = 0;
+
+    if (!fe_handoff_end(&ctx->io, commands, &gone)) {
+        fe_context_discard(ctx);
+    }
+    return gone;
+}
+
 int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queue, void *arg)
 {
     int code = fe_context_check_call(ctx);
@@ -76,8 +86,8 @@ int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queu
 
 int flatend_context_finish(struct flatend_context *ctx)
 {
-    int gone = 0;
     int code = fe_context_check_call(ctx);
+    int gone;
 
     if (code != 0) {
         return code;
@@ -86,9 +96,7 @@ int flatend_context_finish(struct flatend_context *ctx)
         return FLATEND_ESTATE;
     }
     code = begin_body(ctx);
-    if (!fe_handoff_end(&ctx->io, ending(code), &gone)) {
-        fe_context_discard(ctx);
-    }
+    gone = fe_context_end(ctx, ending(code));
     return gone != 0 ? gone : code;
 }
 

@@ -156,4 +156,8 @@ int fe_context_respond(struct flatend_context *ctx, int status, const char *type
 /* A holder leaves, and commands something. `ends`: it was the one that had kept it. */
 void fe_context_leave(struct flatend_context *ctx, unsigned commands, bool ends);
 
+/* The same of the one that has written all: 0, or why it is not to be taken for the whole, and the
+ * request is reset: it is gone, or there was no memory for a piece of its body. */
+int fe_context_end(struct flatend_context *ctx, unsigned commands);
+
 #endif

@@ -31,7 +31,11 @@ void fe_context_run_job(struct fe_job *job)
     if (!flatend_context_is_canceled(ctx)) {
         commands = fe_context_run(ctx);
     }
-    fe_context_leave(ctx, commands, false);
+    if ((commands & FE_HANDOFF_KEEP) == 0 && ctx->phase != FE_RESPONSE_FAILED) {
+        (void)fe_context_end(ctx, commands);
+    } else {
+        fe_context_leave(ctx, commands, false);
+    }
 }
 
 /* Nobody else has it yet, or any more: the context is the stream's alone. */
