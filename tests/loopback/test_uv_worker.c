@@ -103,6 +103,88 @@ static void test_timers_run(void **state)
     fe_worker_free(clock.worker, NULL, NULL);
 }
 
+/* ---- more than one turn may take ---- */
+
+struct chunks {
+    struct fe_deferred deferred;
+    struct fe_task task; /* runs in each turn, before what is deferred */
+    struct fe_worker *worker;
+    int n_turns;
+    int n_done;
+    int n_stop; /* the loop is stopped when so many are done */
+};
+
+enum { N_CHUNKS = 5 };
+
+static void on_turn(struct fe_task *task)
+{
+    FE_CONTAINER_OF(task, struct chunks, task)->n_turns++;
+}
+
+static void on_chunk(struct fe_deferred *deferred)
+{
+    struct chunks *chunks = FE_CONTAINER_OF(deferred, struct chunks, deferred);
+
+    if (++chunks->n_done == chunks->n_stop) {
+        fe_worker_stop(chunks->worker);
+    }
+    if (chunks->n_done < N_CHUNKS) {
+        fe_worker_defer_next(chunks->worker, deferred);
+    }
+}
+
+/* One a turn, and the loop waits for nothing between them. */
+static void test_the_rest_is_done_in_the_next_turn(void **state)
+{
+    struct chunks chunks = {.n_stop = N_CHUNKS};
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&chunks.worker, NULL), 0);
+    fe_deferred_init(&chunks.deferred, on_chunk);
+    fe_worker_defer(chunks.worker, &chunks.deferred);
+    fe_worker_run(chunks.worker);
+    assert_int_equal(chunks.n_done, N_CHUNKS);
+    fe_worker_free(chunks.worker, NULL, NULL);
+}
+
+static void on_chunk_and_task(struct fe_deferred *deferred)
+{
+    struct chunks *chunks = FE_CONTAINER_OF(deferred, struct chunks, deferred);
+
+    assert_int_equal(chunks->n_turns, chunks->n_done);
+    fe_task_post(chunks->worker, &chunks->task);
+    on_chunk(deferred);
+}
+
+static void test_what_comes_between_is_not_kept_waiting(void **state)
+{
+    struct chunks chunks = {.n_stop = N_CHUNKS};
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&chunks.worker, NULL), 0);
+    fe_task_init(&chunks.task, on_turn);
+    fe_deferred_init(&chunks.deferred, on_chunk_and_task);
+    fe_worker_defer(chunks.worker, &chunks.deferred);
+    fe_worker_run(chunks.worker);
+    assert_int_equal(chunks.n_done, N_CHUNKS);
+    assert_true(chunks.n_turns >= N_CHUNKS - 1);
+    fe_worker_free(chunks.worker, NULL, NULL);
+}
+
+/* By the thread that has run it. */
+static void test_a_worker_that_ends_leaves_nothing_undone(void **state)
+{
+    struct chunks chunks = {.n_stop = 2};
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&chunks.worker, NULL), 0);
+    fe_deferred_init(&chunks.deferred, on_chunk);
+    fe_worker_defer(chunks.worker, &chunks.deferred);
+    fe_worker_run(chunks.worker);
+    assert_int_equal(chunks.n_done, N_CHUNKS);
+    fe_worker_free(chunks.worker, NULL, NULL);
+}
+
 /* ---- names ---- */
 
 struct answer {
@@ -196,6 +278,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks_run_in_order),
         cmocka_unit_test(test_timers_run),
+        cmocka_unit_test(test_the_rest_is_done_in_the_next_turn),
+        cmocka_unit_test(test_what_comes_between_is_not_kept_waiting),
+        cmocka_unit_test(test_a_worker_that_ends_leaves_nothing_undone),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_resolve_failure_names_the_name),
         cmocka_unit_test(test_resolve_is_canceled),

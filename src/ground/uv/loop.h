@@ -18,16 +18,18 @@ struct fe_worker {
     uv_loop_t own_loop; /* unless the application gave one */
     uv_timer_t timer;   /* runs `timers` */
     uv_prepare_t turn;  /* the end of a turn: flushes, arms `timer` */
-    uv_idle_t again;    /* active while there is output that must not wait for the next event */
-    uv_async_t wake;    /* a task was posted */
+    uv_idle_t
+        again; /* active while there is something to do that must not wait for the next event */
+    uv_async_t wake;         /* a task was posted */
     struct fe_thread thread; /* that runs the loop, */
     bool has_thread;         /* if it is known */
     unsigned n_closing;      /* of the four handles above, while the worker is freed */
     struct fe_timers timers;
     struct fe_pool pool;
-    struct fe_list deferred; /* what is to be done at the end of this turn */
-    struct fe_list flush;    /* connections with new output */
-    uint64_t n_turns;        /* for the share that a connection has of each */
+    struct fe_list deferred;      /* what is to be done at the end of this turn */
+    struct fe_list deferred_next; /* and of the next one */
+    struct fe_list flush;         /* connections with new output */
+    uint64_t n_turns;             /* for the share that a connection has of each */
     struct fe_mutex task_lock;
     struct fe_list tasks; /* under task_lock */
     atomic_uint n_waking; /* threads that have queued a task and are about to say so */

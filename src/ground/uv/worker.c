@@ -34,6 +34,7 @@ static void on_again(uv_idle_t *again)
     (void)again;
 }
 
+/* What is left in the list is for the next turn. */
 static void run_deferred(struct fe_worker *worker)
 {
     struct fe_list *link;
@@ -43,6 +44,15 @@ static void run_deferred(struct fe_worker *worker)
 
         deferred->fn(deferred);
     }
+    fe_list_move(&worker->deferred, &worker->deferred_next);
+}
+
+/* Of the last turn, which may have had no end. */
+static void finish_deferred(struct fe_worker *worker)
+{
+    do {
+        run_deferred(worker);
+    } while (!fe_list_is_empty(&worker->deferred));
 }
 
 /* The loop calls this once a turn, right before it waits for events: everything that callbacks have
@@ -55,7 +65,7 @@ static void on_turn(uv_prepare_t *turn)
     worker->n_turns++;
     run_deferred(worker);
     fe_conn_flush_all(worker);
-    if (fe_list_is_empty(&worker->flush)) {
+    if (fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->deferred)) {
         (void)uv_idle_stop(&worker->again);
     } else {
         (void)uv_idle_start(&worker->again, on_again);
@@ -116,6 +126,7 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     fe_pool_init(&worker->pool);
     fe_list_init(&worker->flush);
     fe_list_init(&worker->deferred);
+    fe_list_init(&worker->deferred_next);
     fe_list_init(&worker->tasks);
     code = fe_mutex_init(&worker->task_lock);
     if (code == 0) {
@@ -140,6 +151,7 @@ void fe_worker_run(struct fe_worker *worker)
     FE_ASSERT(worker->loop == &worker->own_loop, "only a loop of the worker's own is run");
     fe_signals_block_pipe(); /* libuv writes with write(2) */
     (void)uv_run(worker->loop, UV_RUN_DEFAULT);
+    finish_deferred(worker);
 }
 
 void fe_worker_stop(struct fe_worker *worker)
@@ -166,7 +178,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void fe_worker_free(struct fe_worker *worker, void (*on_freed)(void *arg), void *arg)
 {
-    run_deferred(worker); /* of the last turn, which may have had no end */
+    finish_deferred(worker);
     FE_ASSERT(fe_list_is_empty(&worker->flush) && fe_list_is_empty(&worker->tasks),
               "nothing is left to do on a worker that is freed");
     /* Their tasks have been run, but the threads may not know it yet: it takes them one call. */
@@ -213,6 +225,12 @@ void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred)
     if (!fe_list_is_linked(&deferred->link)) {
         fe_list_push_back(&worker->deferred, &deferred->link);
     }
+}
+
+void fe_worker_defer_next(struct fe_worker *worker, struct fe_deferred *deferred)
+{
+    FE_ASSERT(!fe_list_is_linked(&deferred->link), "what is done in this turn is not put off");
+    fe_list_push_back(&worker->deferred_next, &deferred->link);
 }
 
 void fe_worker_enter(struct fe_worker *worker)

@@ -20,7 +20,8 @@ bool fe_worker_is_own_thread(const struct fe_worker *worker);
 /* Makes a worker on `loop`, or on a loop of its own when NULL. */
 int fe_worker_new(struct fe_worker **worker, struct uv_loop_s *loop) FE_MUST_USE;
 
-/* Runs the loop until fe_worker_stop; only for a loop of its own. */
+/* Runs the loop until fe_worker_stop, and does what was deferred until then; only for a loop of its
+ * own. */
 void fe_worker_run(struct fe_worker *worker);
 void fe_worker_stop(struct fe_worker *worker);
 
@@ -44,6 +45,10 @@ struct fe_deferred {
 void fe_deferred_init(struct fe_deferred *deferred, void (*fn)(struct fe_deferred *deferred));
 void fe_deferred_cancel(struct fe_deferred *deferred);
 void fe_worker_defer(struct fe_worker *worker, struct fe_deferred *deferred);
+
+/* The same at the end of the next turn, which comes at once: for what has more to do than one turn
+ * may take. When the worker ends, it is done in this turn. */
+void fe_worker_defer_next(struct fe_worker *worker, struct fe_deferred *deferred);
 
 struct fe_pool *fe_worker_pool(struct fe_worker *worker);
 
