@@ -183,7 +183,7 @@ struct flatend_id {
 
 /* Where events wait until the application takes them: of requests that are kept, of calls, of
  * nodes. One queue may be for any number of them, also of several nodes, and any number of threads
- * may take from it. An event comes to one taker.
+ * may take from it. An event comes to one taker. Or the queue is for one node, and has a callback.
  *
  * A request that is kept, as the application sees it, in each direction of its own:
  *
@@ -248,23 +248,43 @@ struct flatend_event {
 /* Makes an empty queue. FLATEND_ENOMEM. Any thread. */
 FLATEND_API int flatend_queue_new(struct flatend_queue **queue) FLATEND_MUST_USE;
 
+/* Runs on the node's own thread, as an inline handler does: must not block. `event` is valid during
+ * the call. */
+typedef void (*flatend_event_fn)(void *arg, const struct flatend_event *event);
+
+/* Makes a queue whose events are not taken: they come to `fn`, with `arg` (the event has its own),
+ * on the thread of their node, one at a time, in the order that flatend_queue_take has, at the end
+ * of the turn of the node's loop in which they happen; FLATEND_EVENT_CLOSED before
+ * flatend_node_shutdown returns, or on the application's loop before that ends. `fn` may call what
+ * an inline handler may, flatend_queue_free of its own queue too. An event that `fn` is called with
+ * while another thread finishes its request, closes its call, or gives its node another queue is
+ * `fn`'s to forget. Such a queue is for one node, the first that it is used with, also when that is
+ * freed: with another one it is FLATEND_EINVAL (to a flatend_node_new that has failed it does not
+ * belong). FLATEND_EINVAL: no `fn`; FLATEND_ENOMEM. Any thread. */
+FLATEND_API int flatend_queue_new_callback(flatend_event_fn fn, void *arg,
+                                           struct flatend_queue **queue) FLATEND_MUST_USE;
+
 /* Takes up to `cap` events, in the order in which their requests, calls and nodes had the first of
  * them; waits for one for up to `timeout_ms` (negative: without end, 0: not at all). Returns how
- * many; 0: time is up, or flatend_queue_wake was called. FLATEND_EINVAL: `cap` 0. Any thread. */
+ * many; 0: time is up, or flatend_queue_wake was called. FLATEND_EINVAL: `cap` 0; FLATEND_ESTATE:
+ * the queue has a callback. Any thread. */
 FLATEND_API ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *events,
                                        size_t cap, int timeout_ms) FLATEND_MUST_USE;
 
 /* A descriptor that is readable while there is something to take: for a loop of the application's
  * (epoll, libuv, asyncio, Go) to watch. When it is, take with a timeout of 0 until that returns
  * fewer events than `cap`. The queue's own: neither read nor close it. A negative code:
- * FLATEND_ELIMIT. Any thread. */
+ * FLATEND_ELIMIT; FLATEND_ESTATE: the queue has a callback. Any thread. */
 FLATEND_API int flatend_queue_fd(struct flatend_queue *queue) FLATEND_MUST_USE;
 
-/* One flatend_queue_take returns 0 at once: one that waits, or else the next. Any thread. */
+/* One flatend_queue_take returns 0 at once: one that waits, or else the next. Of a queue with a
+ * callback it does nothing. Any thread. */
 FLATEND_API void flatend_queue_wake(struct flatend_queue *queue);
 
 /* Frees the queue; what still refers to it goes on without telling anybody. No other thread may be
- * in a call with it. NULL is allowed. */
+ * in a call with it. If it has a callback, that neither runs nor will once this has returned:
+ * unless it is the callback that calls this, it is waited for, so that no lock may be held for
+ * which it waits. NULL is allowed. */
 FLATEND_API void flatend_queue_free(struct flatend_queue *queue);
 
 /* ---- the node ------------------------------------------------------------------------------- */
@@ -515,7 +535,8 @@ FLATEND_API int flatend_serve(const char *name, flatend_handler handler);
  * known. The events of one peer come in order. Up to 1024 events of peers wait; when one more
  * comes, or there is no memory for it, FLATEND_EVENT_PEERS_LOST follows them, and what happens
  * before that was taken is not told: look again with flatend_node_providers. Events end with the
- * node: take CLOSED before flatend_node_free. Returns 0. Any thread. */
+ * node: take CLOSED before flatend_node_free. FLATEND_EINVAL: `queue` is for another node. Any
+ * thread. */
 FLATEND_API int flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue,
                                    void *arg);
 
@@ -673,7 +694,8 @@ FLATEND_API int flatend_context_problem(struct flatend_context *ctx, int status,
  * one at a time, but one may write while another reads), until flatend_context_finish or
  * flatend_context_fail, whichever comes first. No thread waits for it: reads and writes that would
  * block say FLATEND_EAGAIN, and an event with `arg` follows at `queue` (NULL: nobody is told; look
- * again later). FLATEND_ESTATE: it is kept already, or failed. From the handler only. */
+ * again later). FLATEND_ESTATE: it is kept already, or failed; FLATEND_EINVAL: `queue` is for
+ * another node. From the handler only. */
 FLATEND_API int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queue,
                                      void *arg);
 

@@ -53,6 +53,7 @@ struct world {
     struct flatend_node *server;
     struct flatend_node *client;
     struct flatend_queue *queue;
+    struct flatend_queue *callback;
 };
 
 /* ---- handlers that fork ---- */
@@ -69,6 +70,15 @@ static void fork_and_return(struct flatend_context *ctx, void *arg)
         return; /* and nothing is answered there */
     }
     flatend_context_printf(ctx, "%d", status_of(pid));
+}
+
+/* The same of a callback. */
+static void on_event(void *arg, const struct flatend_event *event)
+{
+    if (event->type == FLATEND_EVENT_REQUEST) {
+        fork_and_return(event->context, arg);
+        (void)flatend_context_finish(event->context); /* refused in the child */
+    }
 }
 
 /* What a program has that this thread executes: "SigBlk: ...". Not by a shell, which may clear it.
@@ -109,7 +119,7 @@ static void execute(struct flatend_context *ctx, void *arg)
 static int setup(void **state)
 {
     static struct world world;
-    const struct flatend_service services[] = {
+    struct flatend_service services[] = {
         {.name = "hello", .handler = nodes_hello},
         {.name = "echo", .handler = nodes_echo},
         {.name = "fork", .handler = fork_and_return, .arg = &world},
@@ -118,11 +128,15 @@ static int setup(void **state)
          .arg = &world,
          .flags = FLATEND_SERVICE_INLINE},
         {.name = "execute", .handler = execute},
+        {.name = "fork_callback"},
     };
+    const size_t n_services = sizeof(services) / sizeof(services[0]);
     char addr[64];
 
     assert_int_equal(flatend_queue_new(&world.queue), 0);
-    world.server = nodes_listen(services, sizeof(services) / sizeof(services[0]), addr);
+    assert_int_equal(flatend_queue_new_callback(on_event, &world, &world.callback), 0);
+    services[n_services - 1].queue = world.callback;
+    world.server = nodes_listen(services, n_services, addr);
     world.client = nodes_join(NULL, 0, addr);
     *state = &world;
     return 0;
@@ -135,6 +149,7 @@ static int teardown(void **state)
     assert_int_equal(flatend_node_free(world->client), 0);
     assert_int_equal(flatend_node_free(world->server), 0);
     flatend_queue_free(world->queue);
+    flatend_queue_free(world->callback);
     return 0;
 }
 
@@ -175,6 +190,7 @@ static void be_child(const struct world *world, struct flatend_stream *stream)
     expect(misuse_node(world->client, MISUSE_CHILD), NODE);
     expect(misuse_stream_in_child(stream), STREAM);
     expect(misuse_queue_in_child(world->queue), QUEUE);
+    expect(misuse_queue_in_child(world->callback), QUEUE);
     _exit(AS_DOCUMENTED);
 }
 
@@ -232,6 +248,7 @@ static void test_handlers_fork(void **state)
 
     expect_answer(world->client, "fork", "1");
     expect_answer(world->client, "fork_inline", "1");
+    expect_answer(world->client, "fork_callback", "1");
     expect_answer(world->client, "hello", "Hello world!");
 }
 

@@ -184,6 +184,27 @@ static int timer_of_nothing(struct flatend_node *node)
     return flatend_timer_start(node, 0, 1, NULL, NULL, &started);
 }
 
+static void on_event(void *arg, const struct flatend_event *event)
+{
+    (void)arg;
+    (void)event;
+}
+
+static int watch_with_callback(struct flatend_node *node)
+{
+    struct flatend_queue *queue;
+    int code = flatend_queue_new_callback(on_event, NULL, &queue);
+
+    if (code == 0) {
+        code = flatend_node_watch(node, queue, NULL);
+        if (code == 0) {
+            code = flatend_node_watch(node, NULL, NULL);
+        }
+        flatend_queue_free(queue);
+    }
+    return code;
+}
+
 static int timer_nowhere(struct flatend_node *node)
 {
     struct flatend_timer *started;
@@ -240,6 +261,8 @@ static const struct {
     {"call, nowhere", call_nowhere,
                             {INVAL, INVAL,       INVAL,       INVAL, INVAL, INVAL, INVAL, INVAL}},
     {"watch", watch,        {OK,    OK,          OK,          OK,    OK,    OK,    STATE, INVAL}},
+    {"watch with a callback", watch_with_callback,
+                            {OK,    OK,          OK,          OK,    OK,    OK,    ANY,   INVAL}},
     {"timer", timer,        {STATE, OK,          OK,          OK,    ENDED, STATE, STATE, INVAL}},
     {"timer of nothing", timer_of_nothing,
                             {INVAL, INVAL,       INVAL,       INVAL, INVAL, INVAL, STATE, INVAL}},
@@ -397,6 +420,7 @@ const char *misuse_without_objects(void)
         found = misuse_queue(NULL, FLATEND_EINVAL);
     }
     SAYS(flatend_queue_new(NULL), FLATEND_EINVAL)
+    SAYS(flatend_queue_new_callback(on_event, NULL, NULL), FLATEND_EINVAL)
     SAYS(flatend_node_new(NULL, NULL, NULL), FLATEND_EINVAL)
     return found != NULL ? found : misuse_node(NULL, MISUSE_NO_OBJECT);
 }

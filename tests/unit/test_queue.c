@@ -394,7 +394,8 @@ static void what_refers_to_a_freed_queue_tells_nobody(void **state)
         post(rig, i, FLATEND_EVENT_READABLE, 0);
         fe_event_source_detach(&rig->sources[i]);
     }
-    fe_event_post_now(&rig->sources[N_SOURCES - 1], FLATEND_EVENT_CLOSED, 0);
+    assert_false(
+        fe_event_post_now(&rig->sources[N_SOURCES - 1], rig->worker, FLATEND_EVENT_CLOSED, 0));
     fe_event_source_detach(&rig->sources[N_SOURCES - 1]); /* and with it the queue */
     assert_int_equal(flatend_queue_new(&rig->queue), 0);
 }

@@ -358,15 +358,18 @@ void fe_handoff_hold(struct fe_handoff *handoff)
 void fe_handoff_keep(struct fe_handoff *handoff, unsigned commands, struct flatend_queue *queue,
                      void *arg)
 {
+    bool wakes = false;
+
     lock(handoff);
     FE_ASSERT(handoff->n_holders > 0, "who gives a hand-off to another one has it");
     handoff->n_holders++;
     handoff->commands |= commands;
     fe_event_source_attach(&handoff->events, queue, arg);
     if (handoff->code != 0) {
-        fe_event_post_now(&handoff->events, fe_handoff_reset_event(handoff), handoff->code);
+        wakes = fe_event_post_now(&handoff->events, handoff->worker,
+                                  fe_handoff_reset_event(handoff), handoff->code);
     }
-    unlock(handoff, false);
+    unlock(handoff, wakes);
 }
 
 /* Leaves the lock. */

@@ -10,16 +10,12 @@
 
 static void on_turn_end(struct fe_deferred *deferred);
 
-int flatend_queue_new(struct flatend_queue **out)
+/* `fn` NULL: its events are taken. */
+static int queue_new(flatend_event_fn fn, void *arg, struct flatend_queue **out)
 {
-    struct flatend_queue *queue;
+    struct flatend_queue *queue = calloc(1, sizeof(*queue));
     int code;
 
-    if (out == NULL) {
-        return FLATEND_EINVAL;
-    }
-    *out = NULL;
-    queue = calloc(1, sizeof(*queue));
     if (queue == NULL) {
         return FLATEND_ENOMEM;
     }
@@ -37,9 +33,30 @@ int flatend_queue_new(struct flatend_queue **out)
     atomic_init(&queue->n_refs, 1);
     queue->fd = -1;
     fe_list_init(&queue->ready);
-    fe_deferred_init(&queue->wake, on_turn_end);
+    fe_deferred_init(&queue->wake, fn != NULL ? fe_queue_on_turn_end_call : on_turn_end);
+    fe_task_init(&queue->task, fe_queue_on_task);
+    queue->fn = fn;
+    queue->arg = arg;
     *out = queue;
     return 0;
+}
+
+int flatend_queue_new(struct flatend_queue **out)
+{
+    if (out == NULL) {
+        return FLATEND_EINVAL;
+    }
+    *out = NULL;
+    return queue_new(NULL, NULL, out);
+}
+
+int flatend_queue_new_callback(flatend_event_fn fn, void *arg, struct flatend_queue **out)
+{
+    if (out == NULL) {
+        return FLATEND_EINVAL;
+    }
+    *out = NULL;
+    return fn != NULL ? queue_new(fn, arg, out) : FLATEND_EINVAL;
 }
 
 void fe_queue_unref(struct flatend_queue *queue)
@@ -48,20 +65,29 @@ void fe_queue_unref(struct flatend_queue *queue)
         return;
     }
     FE_ASSERT(fe_list_is_empty(&queue->ready), "what is in a queue refers to it");
+    if (queue->node != NULL) {
+        fe_fork_guard_unref(queue->node);
+    }
     fe_cond_deinit(&queue->changed);
     fe_mutex_deinit(&queue->lock);
     fe_fork_guard_unref(queue->guard);
     free(queue);
 }
 
-/* 0, or why nothing can be done with it: there is none, or this process was forked, and it is the
- * parent's. */
-static int check_call(const struct flatend_queue *queue)
+int fe_queue_check_call(const struct flatend_queue *queue)
 {
     if (queue == NULL) {
         return FLATEND_EINVAL;
     }
     return fe_fork_guard_is_child(queue->guard) ? FLATEND_ESTATE : 0;
+}
+
+/* The same of a queue whose events are taken: FLATEND_ESTATE, it has a callback. */
+static int check_take(const struct flatend_queue *queue)
+{
+    int code = fe_queue_check_call(queue);
+
+    return code == 0 && queue->fn != NULL ? FLATEND_ESTATE : code;
 }
 
 /* ---- waking --------------------------------------------------------------------------------- */
@@ -118,7 +144,7 @@ static void on_turn_end(struct fe_deferred *deferred)
 
 void flatend_queue_wake(struct flatend_queue *queue)
 {
-    if (check_call(queue) != 0) {
+    if (check_take(queue) != 0) {
         return;
     }
     fe_mutex_lock(&queue->lock);
@@ -166,7 +192,7 @@ ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *ev
 {
     const uint64_t deadline_ms = timeout_ms == 0 ? 0 : deadline_of(timeout_ms);
     size_t n;
-    int code = check_call(queue);
+    int code = check_take(queue);
 
     if (code == 0 && (cap == 0 || events == NULL)) {
         code = FLATEND_EINVAL;
@@ -189,7 +215,7 @@ ssize_t flatend_queue_take(struct flatend_queue *queue, struct flatend_event *ev
 
 int flatend_queue_fd(struct flatend_queue *queue)
 {
-    int fd = check_call(queue);
+    int fd = check_take(queue);
 
     if (fd != 0) {
         return fd;
@@ -210,7 +236,7 @@ void flatend_queue_free(struct flatend_queue *queue)
 {
     struct fe_list *link;
 
-    if (check_call(queue) != 0) {
+    if (fe_queue_check_call(queue) != 0) {
         return;
     }
     fe_mutex_lock(&queue->lock);
@@ -225,6 +251,7 @@ void flatend_queue_free(struct flatend_queue *queue)
     while ((link = fe_list_pop_front(&queue->ready)) != NULL) {
         fe_event_source_forget(FE_CONTAINER_OF(link, struct fe_event_source, link));
     }
+    fe_queue_wait_for_callback(queue);
     fe_mutex_unlock(&queue->lock);
     fe_queue_unref(queue);
 }
@@ -244,5 +271,9 @@ void fe_queue_check(struct flatend_queue *queue)
     FE_ASSERT(!queue->is_fd_set || queue->fd >= 0, "only a descriptor that is there is readable");
     FE_ASSERT(queue->fd < 0 || queue->worker != NULL || queue->is_fd_set == has_news(queue),
               "the descriptor is readable while there is something to take");
+    FE_ASSERT(queue->fn == NULL || (queue->n_waiting == 0 && queue->fd < 0),
+              "what has a callback is not taken");
+    FE_ASSERT(queue->fn == NULL || fe_list_is_empty(&queue->ready) || queue->worker != NULL,
+              "a callback is due while there is something to tell");
     fe_mutex_unlock(&queue->lock);
 }

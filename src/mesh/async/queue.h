@@ -8,13 +8,15 @@
  *                            └──── detach ────┴──▶ (none): nothing of it is told any more
  *
  * Posting is the node's thread's. It wakes a taker at the end of its turn, once for all that was
- * posted in it, and not at all while one is on its way. */
+ * posted in it, and not at all while one is on its way. Or the queue has a callback, which gets all
+ * of it at the end of the turn: such a queue is bound to one node. */
 #ifndef FE_MESH_ASYNC_QUEUE_H
 #define FE_MESH_ASYNC_QUEUE_H
 
 #include <stdatomic.h>
 
 #include "ground/base/list.h"
+#include "ground/os/fork_guard.h"
 #include "ground/uv/worker.h"
 
 /* Events that are each of their own, so that they take memory: of one source, and bounded. What
@@ -43,6 +45,14 @@ struct fe_event_source {
 
 void fe_event_source_init(struct fe_event_source *source);
 
+/* Something of a node, which its guard tells from all others, is about to be told to the queue. 0:
+ * that may be; always so of a queue without a callback, or NULL. FLATEND_EINVAL: it is another
+ * node's. FLATEND_ESTATE: this process was forked. Any thread. */
+int fe_queue_bind(struct flatend_queue *queue, struct fe_fork_guard *node) FE_MUST_USE;
+
+/* Undoes it, for a node that there will not be. */
+void fe_queue_unbind(struct flatend_queue *queue, struct fe_fork_guard *node);
+
 /* From now on `queue` is told, with `arg`. NULL: nobody is, as before. The object that embeds the
  * source, or its lock, keeps attach, post and detach apart. */
 void fe_event_source_attach(struct fe_event_source *source, struct flatend_queue *queue, void *arg);
@@ -64,10 +74,12 @@ void fe_event_post_peer(struct fe_event_source *source, struct fe_worker *worker
 /* What was posted, and was not taken, is not true any more. On the application's side. */
 void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type type);
 
-/* The same as fe_event_post, for the last event of all: a taker is woken at once, as there may be
- * no further turn.
- */
-void fe_event_post_now(struct fe_event_source *source, enum flatend_event_type type, int code);
+/* The same as fe_event_post, on any thread while the worker runs, or when no further turn may
+ * follow: a taker is woken at once. A callback gets it on the worker's thread all the same, and
+ * before the worker ends. True, on another thread: fe_worker_wake is to be called, which is better
+ * done without a lock. */
+bool fe_event_post_now(struct fe_event_source *source, struct fe_worker *worker,
+                       enum flatend_event_type type, int code) FE_MUST_USE;
 
 /* Every invariant. */
 void fe_queue_check(struct flatend_queue *queue);

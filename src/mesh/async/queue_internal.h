@@ -1,10 +1,10 @@
 /* Private to queue*.c: what a queue is made of. queue.c is the application's side, queue_sources.c
- * what posts to it. */
+ * what posts to it, queue_callback.c hands the events of some to a function. */
 #ifndef FE_MESH_ASYNC_QUEUE_INTERNAL_H
 #define FE_MESH_ASYNC_QUEUE_INTERNAL_H
 
-#include "ground/os/fork_guard.h"
 #include "ground/os/thread.h"
+#include "ground/uv/task_queue.h"
 #include "mesh/async/queue.h"
 
 struct flatend_queue {
@@ -20,13 +20,36 @@ struct flatend_queue {
     bool is_fd_set;           /* `fd` is readable */
     int fd;                   /* -1: nobody has asked for it */
     struct fe_worker *worker; /* at the end of whose turn takers are woken; NULL: no turn's */
-    struct fe_deferred wake;
+    struct fe_deferred wake;  /* of takers; or calls `fn` */
+
+    /* queue_callback.c */
+    flatend_event_fn fn; /* NULL: events are taken */
+    void *arg;
+    _Atomic(struct fe_fork_guard *) node; /* of the one that it is for, a reference; NULL: none */
+    struct fe_task task;                  /* of threads that cannot defer */
+    bool is_running;                      /* on the thread `runner` */
+    struct fe_thread runner;
 };
+
+/* 0, or why nothing can be done with it: there is none, or this process was forked, and it is the
+ * parent's. */
+int fe_queue_check_call(const struct flatend_queue *queue) FE_MUST_USE;
 
 /* Gives back one reference. Without the lock. */
 void fe_queue_unref(struct flatend_queue *queue);
 
+/* Calls `fn`. At the end of a turn. */
+void fe_queue_on_turn_end_call(struct fe_deferred *deferred);
+void fe_queue_on_task(struct fe_task *task);
+
 /* All of these are called with the queue's lock. */
+
+/* `fn` is to be called at the end of the next turn of `worker`. Any other thread. Says whether the
+ * worker is to be woken for that. */
+bool fe_queue_enqueue(struct flatend_queue *queue, struct fe_worker *worker) FE_MUST_USE;
+
+/* Until `fn` does not run any more, or this is in it. */
+void fe_queue_wait_for_callback(struct flatend_queue *queue);
 
 /* Says whether a thread is to be signaled, which is better done outside: it would wait for the lock
  * at once. */

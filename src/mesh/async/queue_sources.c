@@ -111,7 +111,8 @@ static bool add(struct fe_event_source *source, enum flatend_event_type type, in
     return true;
 }
 
-/* Leaves the lock. Takers are woken at the end of the turn if something was added for them. */
+/* Leaves the lock. At the end of the turn takers are woken, or the callback is called, if something
+ * was added for them. */
 static void unlock_and_defer(struct flatend_queue *queue, struct fe_worker *worker, bool is_added)
 {
     const bool defers = is_added && queue->worker == NULL;
@@ -212,19 +213,29 @@ void fe_event_withdraw(struct fe_event_source *source, enum flatend_event_type t
     fe_mutex_unlock(&queue->lock);
 }
 
-void fe_event_post_now(struct fe_event_source *source, enum flatend_event_type type, int code)
+bool fe_event_post_now(struct fe_event_source *source, struct fe_worker *worker,
+                       enum flatend_event_type type, int code)
 {
     struct flatend_queue *const queue = source->queue;
+    bool wakes = false;
+    bool is_added;
 
     if (queue == NULL) {
-        return;
+        return false;
     }
     fe_mutex_lock(&queue->lock);
-    /* Under the lock: once the event was taken, the queue may be freed. */
-    if (add(source, type, code) && fe_queue_wakes(queue)) {
-        fe_cond_signal(&queue->changed);
+    is_added = add(source, type, code);
+    if (queue->fn != NULL && fe_worker_is_own_thread(worker)) {
+        unlock_and_defer(queue, worker, is_added);
+        return false;
+    }
+    if (is_added && queue->fn != NULL) {
+        wakes = fe_queue_enqueue(queue, worker);
+    } else if (is_added && fe_queue_wakes(queue)) {
+        fe_cond_signal(&queue->changed); /* under the lock: once it is taken, it may be freed */
     }
     fe_mutex_unlock(&queue->lock);
+    return wakes;
 }
 
 /* ---- events of what is pending --------------------------------------------------------------- */

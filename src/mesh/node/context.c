@@ -78,6 +78,10 @@ int flatend_context_keep(struct flatend_context *ctx, struct flatend_queue *queu
     if (ctx->is_kept || ctx->phase == FE_RESPONSE_FAILED) {
         return FLATEND_ESTATE;
     }
+    code = fe_queue_bind(queue, ctx->node->guard);
+    if (code != 0) {
+        return code;
+    }
     ctx->is_kept = true;
     fe_handoff_keep(&ctx->io, ctx->phase == FE_RESPONSE_BODY ? FE_HANDOFF_SEND_HEAD : 0, queue,
                     arg);

@@ -144,9 +144,14 @@ static inline int fe_node_check_call(const struct flatend_node *node)
     return fe_fork_guard_is_child(node->guard) ? FLATEND_ESTATE : 0;
 }
 
+/* Whether the node takes tasks: FLATEND_ESTATE before start, FLATEND_ECANCELED after shutdown. On
+ * its own thread, as it may change on that. */
+int fe_node_check_tasks(struct flatend_node *node) FE_MUST_USE;
+
 /* Posts to the node's thread: FLATEND_ESTATE before start, FLATEND_ECANCELED after shutdown. */
 int fe_node_post(struct flatend_node *node, struct fe_task *task) FE_MUST_USE;
 
+/* The queues of its services are bound to it. */
 int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement placement,
                    struct fe_worker *worker, struct flatend_node **node,
                    struct flatend_error *error) FE_MUST_USE;
@@ -183,6 +188,11 @@ void fe_node_stop_listening(struct flatend_node *node);
 
 int fe_node_init_services(struct flatend_node *node) FE_MUST_USE;
 void fe_node_deinit_services(struct flatend_node *node);
+
+/* The queues of the services that the options named are for this node, if they are for one only.
+ * FLATEND_EINVAL: one of them is another node's, and none is for this one. */
+int fe_node_bind_queues(struct flatend_node *node, struct flatend_error *error) FE_MUST_USE;
+void fe_node_unbind_queues(struct flatend_node *node);
 
 /* NULL: we do not have it. */
 struct fe_service *fe_node_find_service(const struct flatend_node *node, struct fe_view name);

@@ -56,16 +56,34 @@ bool fe_node_is_inside(struct flatend_node *node)
     return fe_node_is_own_thread(node) || fe_handler_pool_is_own_thread(&node->pool);
 }
 
+/* Under the lock. */
+static int check_tasks(const struct flatend_node *node)
+{
+    if (node->accepts_tasks) {
+        return 0;
+    }
+    return node->state < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
+}
+
+int fe_node_check_tasks(struct flatend_node *node)
+{
+    int code;
+
+    fe_mutex_lock(&node->lock);
+    code = check_tasks(node);
+    fe_mutex_unlock(&node->lock);
+    return code;
+}
+
 /* Under the lock, so that after `accepts_tasks` was cleared no task is on its way here. */
 int fe_node_post(struct flatend_node *node, struct fe_task *task)
 {
-    int code = 0;
+    int code;
 
     fe_mutex_lock(&node->lock);
-    if (node->accepts_tasks) {
+    code = check_tasks(node);
+    if (code == 0) {
         fe_task_post(node->worker, task);
-    } else {
-        code = node->state < FE_NODE_RUNNING ? FLATEND_ESTATE : FLATEND_ECANCELED;
     }
     fe_mutex_unlock(&node->lock);
     return code;
@@ -170,6 +188,11 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
         fe_settings_deinit(&node->settings);
         free(node);
         return fe_err_code(error, code);
+    }
+    code = fe_node_bind_queues(node, error);
+    if (code != 0) {
+        fe_node_destroy(node);
+        return code;
     }
     *out = node;
     return 0;

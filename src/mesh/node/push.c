@@ -239,6 +239,10 @@ int fe_push(struct flatend_node *node, const struct flatend_request *request, bo
     if (request->queue == NULL && fe_node_is_own_thread(node)) {
         return fe_push_fail(node, request, FLATEND_ESTATE, error);
     }
+    code = fe_queue_bind(request->queue, node->guard);
+    if (code != 0) {
+        return fe_push_fail(node, request, code, error);
+    }
     stream = stream_new(node, request);
     if (stream == NULL) {
         return fe_push_fail(node, request, FLATEND_ENOMEM, error);

@@ -69,6 +69,30 @@ void fe_node_deinit_services(struct flatend_node *node)
     node->offered = NULL;
 }
 
+int fe_node_bind_queues(struct flatend_node *node, struct flatend_error *error)
+{
+    const struct fe_settings *settings = &node->settings;
+
+    for (size_t i = 0; i < settings->n_services; i++) {
+        const struct fe_service *service = &settings->services[i];
+        int code = fe_queue_bind(service->queue.queue, node->guard);
+
+        if (code != 0) {
+            fe_node_unbind_queues(node);
+            return fe_err_set(error, code, "services[%zu]: '%s': its queue is for another node", i,
+                              service->name);
+        }
+    }
+    return 0;
+}
+
+void fe_node_unbind_queues(struct flatend_node *node)
+{
+    for (size_t i = 0; i < node->settings.n_services; i++) {
+        fe_queue_unbind(node->settings.services[i].queue.queue, node->guard);
+    }
+}
+
 /* Tells the mesh the names of all services there are. FLATEND_ENOMEM: it was told nothing. */
 static int announce(struct flatend_node *node)
 {
@@ -161,6 +185,9 @@ int flatend_node_add_service(struct flatend_node *node, const struct flatend_ser
 
     if (code == 0) {
         code = service != NULL ? fe_service_check(service, NULL) : FLATEND_EINVAL;
+    }
+    if (code == 0) {
+        code = fe_queue_bind(service->queue, node->guard);
     }
     if (code != 0) {
         return code;

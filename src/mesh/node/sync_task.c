@@ -12,16 +12,24 @@ static void on_task(struct fe_task *task)
     fe_mutex_unlock(&node->lock);
 }
 
+/* On the node's thread: what fe_node_post says on others. While the node closes callbacks still
+ * come here. */
+static int run_here(struct flatend_node *node, struct fe_sync_task *sync_task)
+{
+    int code = fe_node_check_tasks(node);
+
+    if (code == 0) {
+        sync_task->run(sync_task);
+    }
+    return code;
+}
+
 int fe_node_run(struct flatend_node *node, struct fe_sync_task *sync_task)
 {
     int code;
 
     if (fe_node_is_own_thread(node)) {
-        if (node->mesh == NULL) {
-            return FLATEND_ESTATE;
-        }
-        sync_task->run(sync_task);
-        return 0;
+        return run_here(node, sync_task);
     }
     sync_task->node = node;
     sync_task->is_done = false;

@@ -27,6 +27,7 @@ int flatend_node_new(const struct flatend_options *options, struct flatend_node 
     }
     code = fe_worker_new(&node->worker, options->loop);
     if (code != 0) {
+        fe_node_unbind_queues(node);
         fe_node_destroy(node);
         return fe_err_set(error, code, "event loop: %s", flatend_strerror(code));
     }

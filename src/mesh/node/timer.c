@@ -188,6 +188,11 @@ int flatend_timer_start_queued(struct flatend_node *node, unsigned delay_ms, uns
     if (code != 0) {
         return code;
     }
+    code = fe_queue_bind(queue, node->guard);
+    if (code != 0) {
+        timer_free(timer);
+        return code;
+    }
     fe_event_source_attach(&timer->events, queue, arg);
     return start(timer, delay_ms, out);
 }
@@ -204,6 +209,7 @@ static void run_stop(struct fe_sync_task *sync_task)
     struct flatend_timer *timer = FE_CONTAINER_OF(sync_task, struct stopping, sync_task)->timer;
 
     fe_timer_stop(fe_worker_timers(timer->node->worker), &timer->timer);
+    fe_event_source_detach(&timer->events); /* here, where a callback may be told of it */
 }
 
 void flatend_timer_stop(struct flatend_timer *timer)

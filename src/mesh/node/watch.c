@@ -21,6 +21,9 @@ int flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue, v
 {
     int code = fe_node_check_call(node);
 
+    if (code == 0) {
+        code = fe_queue_bind(queue, node->guard);
+    }
     if (code != 0) {
         return code;
     }
@@ -34,13 +37,16 @@ int flatend_node_watch(struct flatend_node *node, struct flatend_queue *queue, v
 /* The last event is told at once: no turn may follow. */
 void fe_node_watch_post(struct flatend_node *node, enum flatend_event_type type, int code)
 {
+    bool wakes = false;
+
     fe_mutex_lock(&node->lock);
     if (type == FLATEND_EVENT_CLOSED) {
-        fe_event_post_now(&node->watch, type, code);
+        wakes = fe_event_post_now(&node->watch, node->worker, type, code);
     } else {
         fe_event_post(&node->watch, node->worker, type, code);
     }
     fe_mutex_unlock(&node->lock);
+    FE_ASSERT(!wakes, "a node is told of on its own thread");
 }
 
 static enum flatend_event_type type_of(enum fe_mesh_news news)
