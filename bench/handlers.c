@@ -2,8 +2,9 @@
  *
  *     handlers ADDRESS     a node to join the mesh by
  *
- *     inline, pooled, kept, queued     "Hello world!"; kept: by a thread that the handler hands the
- *                                      request to; queued: without a handler
+ *     inline, pooled, kept, queued,    "Hello world!"; kept: by a thread that the handler hands the
+ *     callback                         request to; queued: without a handler, taken by a thread;
+ *                                      callback: without a handler, on the node's thread
  *     source                           as many bytes as the query's `n` says, on the pool
  *     sink                             reads what comes, on the pool, and says how much it was
  *     source_lent, sink_lent           the same without copying
@@ -96,6 +97,15 @@ static void *answer_queued(void *arg)
     return NULL;
 }
 
+static void answer_event(void *arg, const struct flatend_event *event)
+{
+    (void)arg;
+    if (event->type == FLATEND_EVENT_REQUEST) {
+        say_hello(event->context);
+        flatend_context_finish(event->context);
+    }
+}
+
 /* ---- bodies ---- */
 
 static void source(struct flatend_context *ctx, void *arg)
@@ -175,13 +185,15 @@ int main(int argc, char **argv)
     static struct kept kept = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                .changed = PTHREAD_COND_INITIALIZER};
     struct flatend_queue *queue;
+    struct flatend_queue *callback;
     struct flatend_options options = FLATEND_OPTIONS_INIT;
     const char *const addrs[] = {argc > 1 ? argv[1] : "127.0.0.1:9000"};
     struct flatend_error error;
     struct flatend_node *node;
     pthread_t threads[2];
 
-    if (flatend_queue_new(&queue) != 0) {
+    if (flatend_queue_new(&queue) != 0 ||
+        flatend_queue_new_callback(answer_event, NULL, &callback) != 0) {
         return 1;
     }
     {
@@ -190,6 +202,7 @@ int main(int argc, char **argv)
             {.name = "pooled", .handler = hello},
             {.name = "kept", .handler = keep, .arg = &kept, .flags = FLATEND_SERVICE_INLINE},
             {.name = "queued", .queue = queue},
+            {.name = "callback", .queue = callback},
             {.name = "source", .handler = source},
             {.name = "source_lent", .handler = source_lent},
             {.name = "sink", .handler = sink},

@@ -29,7 +29,7 @@ const rounds = Number(process.env.BENCH_PAIRS ?? 9);
 const seconds = Number(process.env.BENCH_SECONDS ?? 3);
 const bytes = Number(process.env.BENCH_BYTES ?? 1e9);
 
-const KINDS = ["inline", "pooled", "kept", "queued"];
+const KINDS = ["inline", "pooled", "kept", "queued", "callback"];
 const SOURCES = ["source", "source_lent"];
 const SINKS = ["sink", "sink_lent"];
 const cleanup = [];
