@@ -4,10 +4,8 @@ target_compile_options(flatend_warnings INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wpointer-arith -Wcast-align -Wwrite-strings
   -Wimplicit-fallthrough -Wformat=2
   -Wconversion -Wsign-conversion -Wdouble-promotion -Wfloat-equal -Wredundant-decls -Walloca
-  $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wformat-signedness -Wduplicated-cond
-    -Wduplicated-branches>
-  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
-    -Wnested-externs>)
+  -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wnested-externs
+  $<$<C_COMPILER_ID:GNU>:-Wformat-signedness -Wduplicated-cond -Wduplicated-branches>)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   add_compile_options(-fstack-protector-strong -D_FORTIFY_SOURCE=2)
@@ -31,10 +29,8 @@ add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=
 
 # Invariants stay on in what is shipped (src/ground/base/assert.h). Where tests, simulations and
 # fuzzers run, each state machine is checked as a whole after each event, too.
-foreach(language C CXX)
-  string(REPLACE "-DNDEBUG" "" CMAKE_${language}_FLAGS_RELWITHDEBINFO
-    "${CMAKE_${language}_FLAGS_RELWITHDEBINFO}")
-  string(REPLACE "-DNDEBUG" "" CMAKE_${language}_FLAGS_RELEASE "${CMAKE_${language}_FLAGS_RELEASE}")
+foreach(type RELWITHDEBINFO RELEASE)
+  string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
 endforeach()
 if(FLATEND_TESTS OR FLATEND_FUZZ)
   add_compile_definitions(FLATEND_INVARIANTS)

@@ -63,11 +63,6 @@ flatend_dependency(nghttp2 libnghttp2 nghttp2)
 flatend_dependency(sqlite sqlite3 sqlite3)
 flatend_dependency(jansson jansson jansson)
 
-# toml++ is used header-only, in one file (src/gateway/config/toml.cpp).
-pkg_check_modules(toml QUIET tomlplusplus)
-if(NOT toml_FOUND)
-  flatend_missing(tomlplusplus)
-endif()
 if(FLATEND_TESTS)
   pkg_check_modules(cmocka QUIET cmocka)
   if(NOT cmocka_FOUND)
@@ -78,5 +73,3 @@ flatend_stop_if_missing()
 
 target_link_libraries(dep_ssl INTERFACE dep_crypto) # stands before it
 target_link_libraries(dep_sqlite INTERFACE m)
-add_library(dep_toml INTERFACE)
-target_include_directories(dep_toml SYSTEM INTERFACE ${toml_INCLUDE_DIRS})

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gateway/config/config.h"
-#include "support/cxx_new.h"
 #include "support/fault.h"
 
 static const char GOOD[] = "addr = \"127.0.0.1:9000\"\n"

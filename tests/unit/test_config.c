@@ -62,6 +62,25 @@ static void test_nothing(void **state)
     fe_config_unref(config);
 }
 
+/* Of any script, in one line or several. */
+static void test_texts(void **state)
+{
+    struct fe_config *const config = parse("state_dir = \"\"\"\n"
+                                           "\xd0\xb7\\\n"
+                                           "   \xd0\xb4\"\"\"\r\n"
+                                           "[[http]]\n"
+                                           "[[http.routes]]\n"
+                                           "path='GET /\xe5\x90\x8d'\n"
+                                           "services=['''\n\xe5\x90\x8d\n''',\"\\u540d\"]\n");
+
+    (void)state;
+    assert_string_equal(config->state_dir, "\xd0\xb7\xd0\xb4");
+    assert_view(config->http->routes[0].pattern, "/\xe5\x90\x8d");
+    assert_view(config->http->routes[0].services[0], "\xe5\x90\x8d\n");
+    assert_view(config->http->routes[0].services[1], "\xe5\x90\x8d");
+    fe_config_unref(config);
+}
+
 static void test_workers(void **state)
 {
     struct fe_config *config = parse("workers = 7\n");
@@ -448,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_texts),
         cmocka_unit_test(test_workers),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_example),

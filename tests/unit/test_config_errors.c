@@ -39,54 +39,31 @@ static void check(int expected, const struct mistake *mistakes, size_t n)
 
 #define CHECK(code, mistakes) check(code, mistakes, sizeof(mistakes) / sizeof((mistakes)[0]))
 
-/* What is wrong is toml++'s to say; that it is said, and where, is ours. */
+/* The language's own mistakes are those of tests/vectors/toml; here is that they come through. */
 static void test_syntax(void **state)
 {
     static const struct mistake mistakes[] = {
-        {"addr = \n", "config.toml:1:8: "},          {"[[http]\n", "config.toml:1:8: "},
-        {"addr = \"a\xff\"\n", "config.toml:1:9: "}, {"a = 1\na = 2\n", "config.toml:2:"},
-        {"[[(a]]\n", "config.toml:1:3: "},
+        {"addr = \n", "1:8: expected a value, found the end of the line"},
+        {"addr = :3000\n", "1:8: expected a value, found ':3000': text needs quotes: \":3000\""},
+        {"[[http]\n", "1:8: expected ']]' to close [[http, found the end of the line"},
+        {"addr = \"a\xff\"\n", "1:10: the byte 0xff is no UTF-8: save the file as UTF-8"},
+        {"a = 1\na = 2\n", "2:1: 'a' is already set at 1:1"},
+        {"[[(a]]\n", "1:3: expected a key, found '('"},
+        {"\xff\xfe[\n", "1:1: the file is UTF-16: save it as UTF-8"},
+        {"a= 0x1=\"\xc3\xa9\"\n", "1:7: expected the end of the line, found '='"},
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
-        const struct fe_view text = fe_view_str(mistakes[i].text);
-        const size_t len = strlen(mistakes[i].message);
-        struct fe_config *config;
-        struct flatend_error err;
-
-        assert_int_equal(fe_config_parse("config.toml", text, &config, &err), FLATEND_ESYNTAX);
-        assert_null(config);
-        assert_true(strlen(err.text) > len + 10);
-        err.text[len] = '\0';
-        assert_string_equal(err.text, mistakes[i].message);
-    }
+    CHECK(FLATEND_ESYNTAX, mistakes);
 }
 
-#define NOT_ASCII "non-ASCII characters are allowed only in strings and comments"
-#define NO_SPACE  "expected a space before a non-ASCII string"
-
-/* What toml++ never gets to see, and what it must. */
-static void test_scan(void **state)
+/* Mistakes of meaning in texts that are TOML all the same. */
+static void test_places(void **state)
 {
-    static const struct mistake refused[] = {
-        {"'#' = \"'\" # '\n\xc3\xa9 = 1\n", "2:1: " NOT_ASCII},
-        {"addr = \"\xc3\xa9\" \xef\xbb\xb7\n", "1:12: " NOT_ASCII},
-        {"\xc2\xa0= 1\n", "1:1: " NOT_ASCII},
-        {"a= 0x1=\"\xc3\xa9\"\n", "1:8: " NO_SPACE},
-        {"a = [\n0x1=[\"\xc3\xa9\"]\n", "2:6: " NO_SPACE},
-        {"a='\xc3\xa9'\n", "1:3: " NO_SPACE},
-        {"a = \"\\\xc3\xa9\"\"\xc3\xa9\"\n", "1:9: " NO_SPACE},
-        {"addr = \"unclosed\n\xc3\xa9\n", "2:1: " NOT_ASCII},
-        {"addr = \"\"\"\n\xc3\xa9\"\"\"\n", "1:8: multi-line strings are not supported"},
-        {"addr = '''x'''\n", "1:8: multi-line strings are not supported"},
-        {"[a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a]\n",
-         "1:67: too many dots on one line"},
-    };
-    static const struct mistake passed_on[] = {
+    static const struct mistake mistakes[] = {
         {"# \xc3\xa9\n\"\xc3\xa9 \\\" #\" = 1\n",
          "2:1: unknown key '\xc3\xa9 \" #' in the configuration"},
-        {"x = [[\"\xc3\xa9\",'\xc3\xa9'], \"\xc3\xa9\"]\n",
+        {"x = [[\"\xc3\xa9\",'\xc3\xa9'],\"\xc3\xa9\"]\n",
          "1:1: unknown key 'x' in the configuration"},
         {"x = '................................................' # "
          "................................\n",
@@ -94,11 +71,13 @@ static void test_scan(void **state)
         {"\xef\xbb\xbf"
          "x = ''\n",
          "1:1: unknown key 'x' in the configuration"},
+        {"state_dir = \"\"\"\n\xc3\xa9\n\"\"\"\r\nx = ''\n",
+         "4:1: unknown key 'x' in the configuration"},
+        {"state_dir='\xc3\xa9'\nx = ''\n", "2:1: unknown key 'x' in the configuration"},
     };
 
     (void)state;
-    CHECK(FLATEND_ESYNTAX, refused);
-    CHECK(FLATEND_EINVAL, passed_on);
+    CHECK(FLATEND_EINVAL, mistakes);
 }
 
 static void test_keys(void **state)
@@ -402,7 +381,7 @@ static void test_too_deep(void **state)
     repeat(&buf, ".a", 500000);
     repeat(&buf, "=1", 1);
     assert_int_equal(fe_config_parse("x", fe_buf_view(&buf), &config, &err), FLATEND_ESYNTAX);
-    assert_string_equal(err.text, "x:2:66: too many dots on one line");
+    assert_string_equal(err.text, "x:2:129: a key of more than 64 parts");
     fe_buf_deinit(&buf);
 }
 
@@ -445,7 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_values),

@@ -112,6 +112,42 @@ static void test_types(void **state)
     for_each(check_type);
 }
 
+/* Text however it is written, in every key that takes text: what is said of it, if anything, is the
+ * same. */
+static void check_text(size_t table, const char *name)
+{
+    static const char *const written[] = {
+        "'\xc3\xa9\xf0\x9d\x84\x9e/x'",
+        "\"\\u00e9\\U0001D11E/x\"",
+        "\"\"\"\n\xc3\xa9\xf0\x9d\x84\x9e/\\\n  x\"\"\"",
+        "'''\r\n\xc3\xa9\xf0\x9d\x84\x9e/x'''",
+    };
+    char plain[TEXT_MAX];
+    char message[TEXT_MAX];
+
+    complain(table, name, "\"\xc3\xa9\xf0\x9d\x84\x9e/x\"", plain);
+    for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+        complain(table, name, written[i], message);
+        assert_string_equal(message, plain);
+    }
+}
+
+static void check_texts(size_t table, const struct fe_config_key *key)
+{
+    if (key->type == FE_KEY_STRING || key->type == FE_KEY_PATH || key->type == FE_KEY_URL) {
+        check_text(table, key->name);
+    }
+    if (key->singular != NULL) {
+        check_text(table, key->singular);
+    }
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    for_each(check_texts);
+}
+
 static bool is_number(const struct fe_config_key *key)
 {
     return key->type == FE_KEY_INTEGER || key->type == FE_KEY_DURATION || key->type == FE_KEY_SIZE;
@@ -206,8 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptions), cmocka_unit_test(test_types),
-        cmocka_unit_test(test_bounds),       cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_format),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

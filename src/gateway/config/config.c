@@ -103,7 +103,7 @@ static int read_listeners(const struct fe_config_reader *r, const struct fe_toml
     memset(config->http, 0, (n + 1) * sizeof(*config->http));
     for (size_t i = 0; code == 0 && i < n; i++) {
         struct fe_config_http *const http = &config->http[config->n_http++];
-        code = fe_config_read_http(r, &tables->items[i], http);
+        code = fe_config_read_http(r, tables->items[i], http);
         if (code == 0) {
             code = check_addrs(r, config, http);
         }
@@ -141,7 +141,7 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
 static int parse(const struct fe_config_reader *r, struct fe_view text, struct fe_arena *scratch,
                  struct fe_config *config)
 {
-    struct fe_toml_value root;
+    struct fe_toml_value *root;
     struct fe_toml_pos pos;
     struct flatend_error reason;
     const int code = fe_toml_parse(text, scratch, &root, &pos, &reason);
@@ -152,7 +152,7 @@ static int parse(const struct fe_config_reader *r, struct fe_view text, struct f
     if (code != 0) {
         return fe_config_fail(r, code, pos, "%s", reason.text);
     }
-    return read_config(r, &root, config);
+    return read_config(r, root, config);
 }
 
 int fe_config_parse(const char *path, struct fe_view text, struct fe_config **config,

@@ -53,7 +53,7 @@ static int finalize_routes(const struct fe_config_reader *r, const struct fe_tom
         return fe_config_no_memory(r);
     }
     for (size_t i = 0; code == 0 && i < n; i++) {
-        code = fe_config_read_route(r, &tables->items[i], http, &http->routes[i]);
+        code = fe_config_read_route(r, tables->items[i], http, &http->routes[i]);
         if (code == 0) {
             code = add_filters(r, http, &http->routes[i]);
         }

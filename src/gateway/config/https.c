@@ -152,7 +152,7 @@ static int finalize_certificates(const struct fe_config_reader *r,
         code = code != 0 ? code : load_pair(r, &pair, &cert, http);
     }
     for (size_t i = 0; code == 0 && i < n; i++) {
-        code = read_pair(r, &tables->items[i], http);
+        code = read_pair(r, tables->items[i], http);
     }
     return code;
 }

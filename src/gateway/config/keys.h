@@ -11,7 +11,7 @@
 #ifndef FE_GATEWAY_CONFIG_KEYS_H
 #define FE_GATEWAY_CONFIG_KEYS_H
 
-#include "gateway/config/toml.h"
+#include "gateway/toml/toml.h"
 #include "ground/base/addr.h"
 #include "web/acme/acme.h"
 

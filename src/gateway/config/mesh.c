@@ -114,7 +114,7 @@ static int read_rules(const struct fe_config_reader *r, const struct fe_toml_val
         return fe_config_no_memory(r);
     }
     for (size_t i = 0; code == 0 && i < n; i++) {
-        code = read_rule(r, &tables->items[i], &rules[i]);
+        code = read_rule(r, tables->items[i], &rules[i]);
     }
     mesh->rules = rules;
     mesh->n_rules = n;

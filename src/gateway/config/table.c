@@ -224,7 +224,7 @@ static int read_entries(const struct walk *w, const struct fe_toml_value *value)
                               fe_toml_type_name(value->type));
     }
     for (size_t i = 0; code == 0 && i < value->n; i++) {
-        const struct fe_toml_entry *const entry = &value->entries[i];
+        const struct fe_toml_entry *const entry = value->entries[i];
         const struct fe_config_key *const key = find_key(w, entry->key);
 
         if (key != NULL) {

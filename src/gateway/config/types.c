@@ -279,7 +279,7 @@ static int read_challenges(const struct reading *g, enum fe_acme_challenge_type 
 
     *n = code == 0 && g->value->n > 0 ? 0 : *n; /* an empty list is none */
     for (size_t i = 0; code == 0 && i < g->value->n; i++) {
-        const struct reading item = {g->r, g->key, &g->value->items[i]};
+        const struct reading item = {g->r, g->key, g->value->items[i]};
         unsigned type = 0;
         const char *text = "";
 
@@ -407,20 +407,21 @@ static int fail_too_many(const struct reading *g, struct fe_toml_pos pos)
                           g->key->noun);
 }
 
-static int add_items(const struct reading *g, const struct fe_toml_value *values, size_t n,
-                     void *object)
+/* The value of a list's key, or of its singular: one item. */
+static int add_items(const struct reading *g, bool is_array, void *object)
 {
     const struct fe_config_key *const key = g->key;
+    const size_t n = is_array ? g->value->n : 1;
     struct list list = list_of(key, object);
     int code;
 
     FE_ASSERT(key->max == 0 || list.n <= key->max, "a list has its limit");
     if (key->max != 0 && list.n + n > key->max) {
-        return fail_too_many(g, values[key->max - list.n].pos);
+        return fail_too_many(g, is_array ? g->value->items[key->max - list.n]->pos : g->value->pos);
     }
     code = grow(g, &list, n);
     for (size_t i = 0; code == 0 && i < n; i++) {
-        const struct reading item = {g->r, key, &values[i]};
+        const struct reading item = {g->r, key, is_array ? g->value->items[i] : g->value};
 
         code = read_item(&item, list.items + list.n * list.item_size);
         if (code == 0) {
@@ -437,7 +438,7 @@ int fe_config_add_item(const struct fe_config_reader *r, const struct fe_config_
     const struct reading g = {r, key, value};
     const int code = key->type == FE_KEY_ADDRS ? expect(&g, FE_TOML_STRING, ADDR_EXPECTED) : 0;
 
-    return code != 0 ? code : add_items(&g, value, 1, object);
+    return code != 0 ? code : add_items(&g, false, object);
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
@@ -461,7 +462,7 @@ static int check_tables(const struct reading *g)
              g->key->name);
     code = expect(g, FE_TOML_ARRAY, expected);
     if (code == 0 && g->value->n > g->key->max) {
-        code = fail_too_many(g, g->value->items[g->key->max].pos);
+        code = fail_too_many(g, g->value->items[g->key->max]->pos);
     }
     return code;
 }
@@ -469,7 +470,7 @@ static int check_tables(const struct reading *g)
 static int read_list(const struct reading *g, void *object)
 {
     const int code = expect(g, FE_TOML_ARRAY, "an array of strings");
-    return code != 0 ? code : add_items(g, g->value->items, g->value->n, object);
+    return code != 0 ? code : add_items(g, true, object);
 }
 
 int fe_config_read_key(const struct fe_config_reader *r, const struct fe_config_key *key,

@@ -80,6 +80,17 @@ void fe_arena_check(const struct fe_arena *arena)
     FE_ASSERT(arena->used + arena->left <= size, "what is used and left is in the chunks");
 }
 
+/* Each time while it is small, then once a page: a check looks at every chunk, so that many of them
+ * would be looked at for each item. */
+static void check_at_times(const struct fe_arena *arena)
+{
+    enum { SMALL = 16 * CHUNK_SIZE };
+
+    if (arena->used <= SMALL || arena->left < 64) {
+        fe_arena_check(arena);
+    }
+}
+
 static size_t larger_chunk(size_t size)
 {
     size = 2 * (size + OVERHEAD) - OVERHEAD;
@@ -142,7 +153,7 @@ void *fe_arena_alloc(struct fe_arena *arena, size_t size)
     if (arena->max != 0 && arena->used > arena->max) {
         arena->used = arena->max; /* rounding may pass the limit, the subtraction above must not */
     }
-    FE_CHECK(fe_arena_check(arena));
+    FE_CHECK(check_at_times(arena));
     return item;
 }
 

@@ -5,27 +5,16 @@
 #include <string.h>
 #include <time.h>
 
-/* The length of the character that `text` begins with, in UTF-8 (RFC 3629 §4); 0: none that may
- * stand in a line. Controls are not only those of ASCII: to a terminal U+009B is ESC [. */
-static size_t character_len(const unsigned char *text)
-{
-    unsigned c = text[0];
-    size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+#include "ground/base/utf8.h"
 
-    if (c < 0x20 || (c > 0x7e && c < 0xc2) || c > 0xf4) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) { /* the NUL at the end is none of these */
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((c == 0xc2 && text[1] < 0xa0) || (c == 0xe0 && text[1] < 0xa0) ||
-        (c == 0xed && text[1] > 0x9f) || (c == 0xf0 && text[1] < 0x90) ||
-        (c == 0xf4 && text[1] > 0x8f)) {
-        return 0;
-    }
-    return len;
+/* The length of the character that `text` begins with; 0: none that may stand in a line. Controls
+ * are not only those of ASCII: to a terminal U+009B is ESC [. */
+static size_t character_len(const uint8_t *text, size_t len)
+{
+    const bool is_control =
+        text[0] < 0x20 || text[0] == 0x7f || (len > 1 && text[0] == 0xc2 && text[1] < 0xa0);
+
+    return is_control ? 0 : fe_utf8_len(text, len);
 }
 
 /* A log line is one line of text: what a peer sent must neither end it nor speak to the terminal.
@@ -33,11 +22,12 @@ static size_t character_len(const unsigned char *text)
 static void escape(char line[FE_LOG_LINE_MAX], const char *text)
 {
     static const char digits[] = "0123456789abcdef";
-    const unsigned char *at = (const unsigned char *)text;
+    const uint8_t *at = (const uint8_t *)text;
+    const uint8_t *const end = at + strlen(text);
     size_t n = 0;
 
-    while (*at != '\0') {
-        size_t len = character_len(at);
+    while (at < end) {
+        size_t len = character_len(at, (size_t)(end - at));
 
         if ((len > 0 ? len : 4) > FE_LOG_LINE_MAX - 1 - n) {
             break;
