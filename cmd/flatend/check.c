@@ -13,14 +13,13 @@ int fe_command_check(const struct fe_options *options)
     const struct fe_log log = {fe_command_log, NULL, FLATEND_LOG_WARN};
     struct fe_options required = *options;
     struct fe_config *config;
-    struct flatend_error err;
     bool is_missing;
     size_t n_listeners;
     size_t n_routes = 0;
 
     required.has_config_path = true; /* there must be something to check */
-    if (fe_command_load(&required, &log, &config, &is_missing, &err) != 0) {
-        return fe_command_fail(&err);
+    if (fe_command_load(&required, &log, &config, &is_missing) != 0) {
+        return FE_EXIT_FAILURE;
     }
     for (size_t i = 0; i < config->n_http; i++) {
         n_routes += config->http[i].n_routes;

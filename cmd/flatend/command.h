@@ -12,11 +12,10 @@ int fe_command_keygen(const struct fe_options *options);
 int fe_command_id(const struct fe_options *options);
 
 /* The configuration that the options name, with the node's address settled. Without a file and
- * without -c, the defaults: then `*is_missing` is set. The errors of fe_config_load and
- * fe_config_finalize. */
+ * without -c, the defaults: then `*is_missing` is set. The errors of fe_config_load_all and
+ * fe_config_finalize: standard error has been told. */
 int fe_command_load(const struct fe_options *options, const struct fe_log *log,
-                    struct fe_config **config, bool *is_missing,
-                    struct flatend_error *err) FE_MUST_USE;
+                    struct fe_config **config, bool *is_missing) FE_MUST_USE;
 
 /* Warns of what would go wrong at start although the configuration is valid: addresses that cannot
  * be listened on, a state directory that cannot be written to. */
@@ -25,6 +24,9 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
 
 /* Says on standard error what went wrong; returns FE_EXIT_FAILURE. */
 int fe_command_fail(const struct flatend_error *err);
+
+/* The same of a file, a line for each mistake. */
+int fe_command_fail_all(const struct fe_config_mistakes *mistakes);
 
 /* The end of a verb that has written to standard output: FE_EXIT_OK, or FE_EXIT_FAILURE if that
  * could not be written, which standard error then says. */

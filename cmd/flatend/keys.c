@@ -64,40 +64,51 @@ int fe_command_keygen(const struct fe_options *options)
                                    : make_key(options->operand);
 }
 
-/* The key that the configuration names. */
-static int find_key(const struct fe_options *options, const char **path, struct fe_config **config,
-                    struct flatend_error *err)
+/* The key that the configuration names; `*path` is in `*config`. */
+static int find_key(const char *config_path, const char **path, struct fe_config **config)
 {
-    int code = fe_config_load(options->config_path, config, err);
+    struct fe_config_mistakes mistakes;
+    struct flatend_error err;
+    int code = fe_config_load_all(config_path, config, &mistakes);
 
     if (code != 0) {
+        (void)fe_command_fail_all(&mistakes);
         return code;
     }
     *path = (*config)->mesh.key_path;
     if (*path == NULL) {
-        return fe_err_set(
-            err, FLATEND_ENOENT,
-            "%s: no 'secret_key' in [mesh]: the node gets a new identity at each start",
-            options->config_path);
+        code =
+            fe_err_set(&err, FLATEND_ENOENT,
+                       "%s: no 'secret_key' in [mesh]: the node gets a new identity at each start",
+                       config_path);
+        (void)fe_command_fail(&err);
     }
-    return 0;
+    return code;
+}
+
+static int print_id(const char *path)
+{
+    struct flatend_secret_key key;
+    struct flatend_error err;
+    const int code = flatend_secret_key_load(&key, path, &err);
+
+    if (code != 0) {
+        return fe_command_fail(&err);
+    }
+    print_public(&key);
+    fe_wipe(&key, sizeof(key));
+    return fe_command_finish_output();
 }
 
 int fe_command_id(const struct fe_options *options)
 {
     const char *path = options->operand;
     struct fe_config *config = NULL;
-    struct flatend_secret_key key;
-    struct flatend_error err;
-    int code = path == NULL ? find_key(options, &path, &config, &err) : 0;
+    int status = FE_EXIT_FAILURE;
 
-    if (code == 0) {
-        code = flatend_secret_key_load(&key, path, &err);
-    }
-    if (code == 0) {
-        print_public(&key);
-        fe_wipe(&key, sizeof(key));
+    if (path != NULL || find_key(options->config_path, &path, &config) == 0) {
+        status = print_id(path);
     }
     fe_config_unref(config);
-    return code == 0 ? fe_command_finish_output() : fe_command_fail(&err);
+    return status;
 }

@@ -17,6 +17,17 @@ int fe_command_fail(const struct flatend_error *err)
     return FE_EXIT_FAILURE;
 }
 
+int fe_command_fail_all(const struct fe_config_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->n; i++) {
+        fprintf(stderr, "flatend: %s\n", mistakes->list[i].err.text);
+    }
+    if (mistakes->n_found > mistakes->n) {
+        fprintf(stderr, "flatend: ... and %zu more\n", mistakes->n_found - mistakes->n);
+    }
+    return FE_EXIT_FAILURE;
+}
+
 int fe_command_finish_output(void)
 {
     struct flatend_error err;
@@ -39,20 +50,24 @@ void fe_command_log(void *arg, enum flatend_log_level level, const char *line)
 }
 
 int fe_command_load(const struct fe_options *options, const struct fe_log *log,
-                    struct fe_config **config, bool *is_missing, struct flatend_error *err)
+                    struct fe_config **config, bool *is_missing)
 {
     const char *const path = options->config_path;
-    int code = fe_config_load(path, config, err);
+    struct fe_config_mistakes mistakes;
+    struct flatend_error err;
+    int code = fe_config_load_all(path, config, &mistakes);
 
     *is_missing = code == FLATEND_ENOENT && !options->has_config_path;
     if (*is_missing) {
-        code = fe_config_parse(path, fe_view_of(NULL, 0), config, err);
+        code = fe_config_parse_all(path, fe_view_of(NULL, 0), config, &mistakes);
     }
     if (code != 0) {
+        (void)fe_command_fail_all(&mistakes);
         return code;
     }
-    code = fe_config_finalize(*config, path, &options->addr, log, err);
+    code = fe_config_finalize(*config, path, &options->addr, log, &err);
     if (code != 0) {
+        (void)fe_command_fail(&err);
         fe_config_unref(*config);
         *config = NULL;
         return code;

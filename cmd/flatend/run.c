@@ -120,13 +120,14 @@ static void close_all(struct run *run)
     }
 }
 
-/* From the configuration on: all that is logged. */
+/* From the configuration on: all that is logged. `err` stays as it is where standard error has been
+ * told already. */
 static int run_logged(const struct fe_options *options, struct run *run, struct flatend_error *err)
 {
     const struct fe_log log = {fe_log_writer_put, run->log_writer, FLATEND_LOG_INFO};
     struct fe_config *config;
     bool is_missing;
-    int code = fe_command_load(options, &log, &config, &is_missing, err);
+    int code = fe_command_load(options, &log, &config, &is_missing);
 
     if (code != 0) {
         return code;
@@ -151,7 +152,7 @@ static int run_logged(const struct fe_options *options, struct run *run, struct 
 int fe_command_run(const struct fe_options *options)
 {
     struct run run = {0};
-    struct flatend_error err;
+    struct flatend_error err = {0};
     int code = fe_log_writer_new(STDERR_FILENO, &run.log_writer);
 
     if (code != 0) {
@@ -160,5 +161,8 @@ int fe_command_run(const struct fe_options *options)
     ignore_signals();
     code = run_logged(options, &run, &err);
     fe_log_writer_free(run.log_writer, FE_LOG_FLUSH_MS);
-    return code == 0 ? FE_EXIT_OK : fe_command_fail(&err);
+    if (err.code != 0) {
+        return fe_command_fail(&err);
+    }
+    return code == 0 ? FE_EXIT_OK : FE_EXIT_FAILURE;
 }

@@ -44,10 +44,10 @@ int fe_command_trust(const struct fe_options *options)
     struct flatend_error err;
     char path[PATH_MAX];
     bool is_missing;
-    int code = fe_command_load(options, &log, &config, &is_missing, &err);
+    int code = fe_command_load(options, &log, &config, &is_missing);
 
     if (code != 0) {
-        return fe_command_fail(&err);
+        return FE_EXIT_FAILURE;
     }
     code = fe_local_ca_open(config->state_dir, (int64_t)time(NULL), &ca, &err);
     if (code == 0) {

@@ -125,6 +125,23 @@ for (const [what, text, part, pattern] of mistakes) {
     });
 }
 
+test("all mistakes are said at once, a line each, by check and at start", async (t) => {
+    const cwd = scratch(t);
+    writeFileSync(join(cwd, "config.toml"), complete
+        .replace("workers = 2", "workers = 0")
+        .replace('"POST /:id"', '"POST /{id}"')
+        .replace("nocache", "nocash"));
+    for (const args of [["check"], [], ["trust"], ["id"]]) {
+        const { code, output } = await run(t, flatend, args, { cwd });
+        assert.equal(code, 1, output);
+        const lines = output.trimEnd().split("\n");
+        assert.equal(lines.length, 3, output);
+        assert.match(lines[0], /^flatend: config\.toml:3:11: expected a number of threads from 1 to 256$/);
+        assert.match(lines[1], /^flatend: config\.toml:\d+:1: unknown key 'nocash'.*'nocache'\?$/);
+        assert.match(lines[2], /^flatend: config\.toml:\d+:8: '\{id\}' is no parameter: write ':id'/);
+    }
+});
+
 test("check wants a file, running does without", async (t) => {
     const cwd = scratch(t);
     const { code, output } = await run(t, flatend, ["check", "-c", "missing.toml"], { cwd });

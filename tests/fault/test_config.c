@@ -56,6 +56,32 @@ static const char CLASH[] = "[[http]]\n"
                             "path = \"GET /a\"\n"
                             "service = \"a\"\n";
 
+/* Mistakes in all tables, so that reading goes on behind each. */
+static const char MANY[] = "workers = 0\n"
+                           "[acme]\n"
+                           "contacts = [\"a\", 1, \"a@a.test\"]\n"
+                           "[mesh]\n"
+                           "peers = [\"a\", \"a:1\"]\n"
+                           "[[mesh.services]]\n"
+                           "name = 1\n"
+                           "[[http]]\n"
+                           "addrs = [\":1\", \"x\"]\n"
+                           "[[http.routes]]\n"
+                           "path = 1\n"
+                           "[[http.routes]]\n"
+                           "path = \"GET /\"\n"
+                           "service = \"a\"\n"
+                           "[[http]]\n"
+                           "addr = \":2\"\n"
+                           "https = true\n"
+                           "domains = [\"a b\", \"a.test\"]\n"
+                           "[[http.routes]]\n"
+                           "path = \"GET /a\"\n"
+                           "service = \"a\"\n"
+                           "[[http.routes]]\n"
+                           "path = \"GET /a\"\n"
+                           "service = \"a\"\n";
+
 static const char BROKEN[] = "addr = \n";
 
 /* `expected` is what comes without a fault. */
@@ -93,6 +119,7 @@ static void test_clash(void **state)
 {
     (void)state;
     parse_with_faults(CLASH, FLATEND_EEXIST);
+    parse_with_faults(MANY, FLATEND_EINVAL);
 }
 
 static void test_broken(void **state)

@@ -95,11 +95,12 @@ static void test_keys(void **state)
          "2:7: unknown key 'timeouts' in [[http]]: did you mean 'timeout'?"},
         {"[[http]]\n[http.timeout]\nreed = \"1s\"\n",
          "3:1: unknown key 'reed' in [http.timeout]: did you mean 'read'?"},
-        {"[[http]]\n[http.min]\nheader_size = 1\n", "3:1: unknown key 'header_size' in [http.min]"},
+        {"[[http]]\n[http.min]\nheader_size = 1\n",
+         "3:1: unknown key 'header_size' in [http.min]: it belongs to [http.max]"},
         {"[[http]]\n[[http.routes]]\npath = \"GET /\"\nstatics = \".\"\n",
          "4:1: unknown key 'statics' in [[http.routes]]: did you mean 'static'?"},
         {"[[http]]\n[[http.routes]]\npath = \"GET /\"\n[http.routes.max]\nheader_size = 1\n",
-         "5:1: unknown key 'header_size' in [http.routes.max]"},
+         "5:1: unknown key 'header_size' in [http.routes.max]: it belongs to [http.max]"},
         {"[[http]]\nmax.body = 1\n",
          "2:5: unknown key 'body' in [http.max]: did you mean 'body_size'?"},
         {"\"\" = 1\n", "1:1: unknown key '' in the configuration"},
@@ -126,7 +127,8 @@ static void test_types(void **state)
         {"[[http]]\nroutes = [[]]\n", "2:11: expected a table, found an array"},
         {"[[http]]\naddr = 1.5\n",
          "2:8: expected a string such as \"127.0.0.1:9000\" or \":3000\", found a float"},
-        {"[[http]]\naddrs = \":3000\"\n", "2:9: expected an array of strings, found a string"},
+        {"[[http]]\naddrs = \":3000\"\n",
+         "2:9: expected an array of strings, found a string: write 'addr', or put it in [ ]"},
         {"[[http]]\naddrs = [\":1\", 2]\n", "2:16: expected a string, found an integer"},
         {"[[http]]\ndomain = true\n", "2:10: expected a string, found a boolean"},
         {"[[http]]\ndomains = [\"\"]\n", "2:12: expected a string that is not empty"},
@@ -143,7 +145,7 @@ static void test_types(void **state)
         {"[[http]]\nmax.body_size = true\n",
          "2:17: expected a size in bytes such as 1048576 or \"1MiB\", found a boolean"},
         {"[[http]]\n[[http.routes]]\nservices = \"a\"\n",
-         "3:12: expected an array of strings, found a string"},
+         "3:12: expected an array of strings, found a string: write 'service', or put it in [ ]"},
     };
     (void)state;
     CHECK(FLATEND_EINVAL, mistakes);
@@ -163,7 +165,8 @@ static void test_values(void **state)
         {"[[http]]\nmax.body_size = -1\n",
          "2:17: expected a size in bytes such as 1048576 or \"1MiB\""},
         {"[[http]]\nmax.body_size = \"1 MB\"\n",
-         "2:17: expected a size in bytes such as 1048576 or \"1MiB\""},
+         "2:17: expected a size in bytes such as 1048576 or \"1MiB\" (units: B, kB, MB, GB, KiB, "
+         "MiB, GiB), found \"1 MB\""},
         {"[[http]]\nmax.body_size = 9223372036854775807\n",
          "2:17: expected a size of at most 2^60 bytes"},
         {"[[http]]\nmax.header_size = 1023\n",
@@ -188,6 +191,54 @@ static void test_values(void **state)
 }
 
 #define ROUTE "[[http]]\n[[http.routes]]\n"
+
+/* What is TOML, and not what was meant: the message says what to write. */
+static void test_what_people_write(void **state)
+{
+#define PARAMETER " (':' is one segment of a path, '*' all that is left)"
+#define SIZE      "expected a size in bytes such as 1048576 or \"1MiB\", found "
+    static const struct mistake mistakes[] = {
+        {"[[http.routes]]\npath = \"GET /\"\n",
+         "1:3: expected [[http]] above the header of a part of it"},
+        {"[http.timeout]\nread = \"1s\"\n",
+         "1:2: expected [[http]] above the header of a part of it"},
+        {"[[routes]]\npath = \"GET /\"\n",
+         "1:3: unknown key 'routes' in the configuration: write [[http.routes]]"},
+        {"[[services]]\nname = \"a\"\n",
+         "1:3: unknown key 'services' in the configuration: write [[mesh.services]]"},
+        {"[[http]]\nacme = {}\n", "2:1: unknown key 'acme' in [[http]]: write [acme]"},
+        {"[[http]]\nworkers = 2\n",
+         "2:1: unknown key 'workers' in [[http]]: it belongs above the first header"},
+        {"[mesh]\nstate_dir = \"x\"\n",
+         "2:1: unknown key 'state_dir' in [mesh]: it belongs above the first header"},
+        {"[[http]]\npath = \"GET /\"\n",
+         "2:1: unknown key 'path' in [[http]]: it belongs to [[http.routes]]"},
+        {"[[http]]\nread_header = \"1s\"\n",
+         "2:1: unknown key 'read_header' in [[http]]: it belongs to [http.timeout]"},
+        {"[[http]]\nmax.body_size = \"10M\"\n",
+         "2:17: " SIZE "\"10M\": write \"10MB\" (of 1000) or \"10MiB\" (of 1024)"},
+        {"[[http]]\nmax.body_size = \"64k\"\n",
+         "2:17: " SIZE "\"64k\": write \"64kB\" (of 1000) or \"64KiB\" (of 1024)"},
+        {"[[http]]\naddr = [\":1\"]\n",
+         "2:8: expected a string such as \"127.0.0.1:9000\" or \":3000\", found an array: write "
+         "'addrs'"},
+        {ROUTE "path = \"GET /\"\nservice = [\"a\"]\n",
+         "4:11: expected a string, found an array: write 'services'"},
+        {ROUTE "path = \"GET /todos/{id}/x\"\nservice = \"a\"\n",
+         "3:8: '{id}' is no parameter: write ':id'" PARAMETER},
+        {ROUTE "path = \"GET /{id:[0-9]+}\"\nservice = \"a\"\n",
+         "3:8: '{id:[0-9]+}' is no parameter: write ':id'" PARAMETER},
+        {ROUTE "path = \"GET /files/{rest...}\"\nservice = \"a\"\n",
+         "3:8: '{rest...}' is no parameter: write '*rest'" PARAMETER},
+        {ROUTE "path = \"GET /{*rest}\"\nservice = \"a\"\n",
+         "3:8: '{*rest}' is no parameter: write '*rest'" PARAMETER},
+        {ROUTE "path = \"GET /{}\"\nservice = \"a\"\n",
+         "3:8: '{}' is no parameter: write ':name'" PARAMETER},
+    };
+
+    (void)state;
+    CHECK(FLATEND_EINVAL, mistakes);
+}
 
 static void test_routes(void **state)
 {
@@ -429,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_what_people_write),
         cmocka_unit_test(test_browse_of_a_file),
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_same_address),

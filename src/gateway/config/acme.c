@@ -60,6 +60,8 @@ static int finalize_ca_file(const struct fe_config_reader *r,
 /* "you@example.org" is what people write, "mailto:you@example.org" what RFC 8555 §7.3 wants. */
 static int finalize_contacts(const struct fe_config_reader *r, struct fe_config_acme *acme)
 {
+    int code = 0;
+
     for (size_t i = 0; i < acme->n_contacts; i++) {
         const char *const text = acme->contacts[i];
 
@@ -67,15 +69,17 @@ static int finalize_contacts(const struct fe_config_reader *r, struct fe_config_
             continue;
         }
         if (strchr(text, '@') == NULL) {
-            return fe_config_fail(r, FLATEND_EINVAL, acme->contacts_pos[i],
-                                  "expected a mail address such as \"you@example.org\"");
+            code = FE_CONFIG_ALSO(
+                code, fe_config_fail(r, FLATEND_EINVAL, acme->contacts_pos[i],
+                                     "expected a mail address such as \"you@example.org\""));
+            continue;
         }
         acme->contacts[i] = fe_arena_printf(r->arena, "mailto:%s", text);
         if (acme->contacts[i] == NULL) {
             return fe_config_no_memory(r);
         }
     }
-    return 0;
+    return code;
 }
 
 /* ---- external account binding --------------------------------------------------------------- */
@@ -144,7 +148,7 @@ static int check_key_id(const struct fe_config_reader *r, const struct fe_toml_v
 }
 
 static int finalize_eab(const struct fe_config_reader *r, const struct fe_config_acme_given *given,
-                        struct fe_config_acme *acme)
+                        bool is_whole, struct fe_config_acme *acme)
 {
     const struct fe_toml_value *const id = given->eab_key_id;
     const struct fe_toml_value *const key = given->eab_hmac_key_text;
@@ -155,22 +159,19 @@ static int finalize_eab(const struct fe_config_reader *r, const struct fe_config
         return fe_config_fail(r, FLATEND_EINVAL, file->pos,
                               "either 'eab_hmac_key' or 'eab_hmac_key_file', not both");
     }
-    if ((id != NULL) != (key != NULL || file != NULL)) {
+    if (is_whole && (id != NULL) != (key != NULL || file != NULL)) {
         return fe_config_fail(r, FLATEND_EINVAL,
                               fe_config_pos(id != NULL    ? id
                                             : key != NULL ? key
                                                           : file),
                               "an external account needs both 'eab_key_id' and 'eab_hmac_key'");
     }
-    if (id == NULL) {
-        return 0;
+    code = id != NULL ? check_key_id(r, id) : 0;
+    if (key != NULL) {
+        return FE_CONFIG_ALSO(code,
+                              decode_key(r, fe_view_str(acme->eab_hmac_key_text), key->pos, acme));
     }
-    code = check_key_id(r, id);
-    if (code != 0) {
-        return code;
-    }
-    return key != NULL ? decode_key(r, fe_view_str(acme->eab_hmac_key_text), key->pos, acme)
-                       : read_key_file(r, file->pos, acme);
+    return file != NULL ? FE_CONFIG_ALSO(code, read_key_file(r, file->pos, acme)) : code;
 }
 
 int fe_config_read_acme(const struct fe_config_reader *r, const struct fe_toml_value *table,
@@ -178,15 +179,10 @@ int fe_config_read_acme(const struct fe_config_reader *r, const struct fe_toml_v
 {
     struct fe_config_acme_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_ACME], table, acme, &given);
+    const bool is_whole = code == 0;
 
-    if (code == 0) {
-        code = finalize_directory(r, &given, acme);
-    }
-    if (code == 0) {
-        code = finalize_ca_file(r, &given, acme);
-    }
-    if (code == 0) {
-        code = finalize_contacts(r, acme);
-    }
-    return code != 0 ? code : finalize_eab(r, &given, acme);
+    code = FE_CONFIG_ALSO(code, finalize_directory(r, &given, acme));
+    code = FE_CONFIG_ALSO(code, finalize_ca_file(r, &given, acme));
+    code = FE_CONFIG_ALSO(code, finalize_contacts(r, acme));
+    return FE_CONFIG_ALSO(code, finalize_eab(r, &given, is_whole, acme));
 }

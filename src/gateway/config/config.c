@@ -73,21 +73,38 @@ int fe_config_fail_overlap(const struct fe_config_reader *r, const struct fe_add
                           fe_addr_format(&earlier->addrs[k], other), at.line, at.column);
 }
 
+/* The listener before `later` that has the address, or a part of it; NULL: none. */
+static const struct fe_config_http *find_overlap(const struct fe_config *config,
+                                                 const struct fe_config_http *later,
+                                                 const struct fe_addr *addr, size_t *k)
+{
+    for (const struct fe_config_http *http = config->http; http < later; http++) {
+        for (*k = 0; *k < http->n_addrs; (*k)++) {
+            if (fe_addr_overlaps(&http->addrs[*k], addr)) {
+                return http;
+            }
+        }
+    }
+    return NULL;
+}
+
 /* What one listener listens on, another one cannot. */
 static int check_addrs(const struct fe_config_reader *r, const struct fe_config *config,
                        const struct fe_config_http *later)
 {
-    for (const struct fe_config_http *http = config->http; http < later; http++) {
-        for (size_t i = 0; i < http->n_addrs * later->n_addrs; i++) {
-            const size_t a = i / later->n_addrs;
-            const size_t b = i % later->n_addrs;
+    int code = 0;
 
-            if (fe_addr_overlaps(&http->addrs[a], &later->addrs[b])) {
-                return fe_config_fail_overlap(r, &later->addrs[b], later->addrs_pos[b], http, a);
-            }
+    for (size_t i = 0; i < later->n_addrs; i++) {
+        size_t k;
+        const struct fe_config_http *const earlier =
+            find_overlap(config, later, &later->addrs[i], &k);
+
+        if (earlier != NULL) {
+            code = FE_CONFIG_ALSO(
+                code, fe_config_fail_overlap(r, &later->addrs[i], later->addrs_pos[i], earlier, k));
         }
     }
-    return 0;
+    return code;
 }
 
 static int read_listeners(const struct fe_config_reader *r, const struct fe_toml_value *tables,
@@ -101,14 +118,13 @@ static int read_listeners(const struct fe_config_reader *r, const struct fe_toml
         return fe_config_no_memory(r);
     }
     memset(config->http, 0, (n + 1) * sizeof(*config->http));
-    for (size_t i = 0; code == 0 && i < n; i++) {
+    for (size_t i = 0; code != FLATEND_ENOMEM && i < n; i++) {
         struct fe_config_http *const http = &config->http[config->n_http++];
-        code = fe_config_read_http(r, tables->items[i], http);
-        if (code == 0) {
-            code = check_addrs(r, config, http);
-        }
+
+        code = FE_CONFIG_ALSO(code, fe_config_read_http(r, tables->items[i], http));
+        code = FE_CONFIG_ALSO(code, check_addrs(r, config, http));
     }
-    return code != 0 ? code : fe_config_add_redirects(r, config);
+    return FE_CONFIG_ALSO(code, fe_config_add_redirects(r, config));
 }
 
 static int read_config(const struct fe_config_reader *r, const struct fe_toml_value *root,
@@ -119,23 +135,24 @@ static int read_config(const struct fe_config_reader *r, const struct fe_toml_va
 
     config->has_addr = given.addr != NULL;
     config->addr_pos = fe_config_pos(given.addr);
-    if (code == 0 && config->addr.family == FE_UNIX) {
-        code = fe_config_fail(r, FLATEND_EINVAL, config->addr_pos,
-                              "expected \"host:port\": other nodes cannot use a unix socket");
+    if (config->has_addr && config->addr.family == FE_UNIX) {
+        code = FE_CONFIG_ALSO(
+            code, fe_config_fail(r, FLATEND_EINVAL, config->addr_pos,
+                                 "expected \"host:port\": other nodes cannot use a unix socket"));
     }
     config->has_workers = given.n_workers != NULL;
     config->n_workers = config->has_workers ? config->n_workers : default_workers();
-    if (code == 0 && given.acme != NULL) {
-        code = fe_config_read_acme(r, given.acme, &config->acme);
+    if (given.acme != NULL) {
+        code = FE_CONFIG_ALSO(code, fe_config_read_acme(r, given.acme, &config->acme));
     }
-    if (code == 0 && given.mesh != NULL) {
-        code = fe_config_read_mesh(r, given.mesh, &config->mesh);
+    if (given.mesh != NULL) {
+        code = FE_CONFIG_ALSO(code, fe_config_read_mesh(r, given.mesh, &config->mesh));
     }
     if (code == 0 && config->state_dir == NULL) {
         config->state_dir = fe_state_dir_default(r->arena);
         code = config->state_dir != NULL ? 0 : fe_config_no_memory(r);
     }
-    return code != 0 ? code : read_listeners(r, given.http, config);
+    return FE_CONFIG_ALSO(code, read_listeners(r, given.http, config));
 }
 
 static int parse(const struct fe_config_reader *r, struct fe_view text, struct fe_arena *scratch,
@@ -155,40 +172,85 @@ static int parse(const struct fe_config_reader *r, struct fe_view text, struct f
     return read_config(r, root, config);
 }
 
-int fe_config_parse(const char *path, struct fe_view text, struct fe_config **config,
-                    struct flatend_error *err)
+static int fail_too_large(const char *path, struct fe_config_mistakes *mistakes)
 {
-    struct flatend_error ignored;
+    struct flatend_error err;
+
+    (void)fe_err_set(&err, FLATEND_ETOOBIG, "%s: larger than %d bytes", path, FE_CONFIG_FILE_MAX);
+    return fe_config_mistakes_set(mistakes, &err);
+}
+
+/* Of many mistakes the first counts. */
+static int first_code(const struct fe_config_mistakes *mistakes)
+{
+    return mistakes->n > 0 ? mistakes->list[0].err.code : 0;
+}
+
+int fe_config_parse_all(const char *path, struct fe_view text, struct fe_config **config,
+                        struct fe_config_mistakes *mistakes)
+{
     struct fe_config *const made = config_new();
-    struct fe_config_reader r = {path, NULL, err != NULL ? err : &ignored};
+    struct fe_config_reader r = {path, NULL, mistakes};
     struct fe_arena scratch; /* the tree, which dies here */
     int code;
 
     *config = NULL;
+    fe_config_mistakes_init(mistakes);
     if (made == NULL) {
         return fe_config_no_memory(&r);
     }
     if (text.len > FE_CONFIG_FILE_MAX) {
         fe_config_unref(made);
-        return fe_err_set(err, FLATEND_ETOOBIG, "%s: larger than %d bytes", path,
-                          FE_CONFIG_FILE_MAX);
+        return fail_too_large(path, mistakes);
     }
     r.arena = &made->arena;
     fe_arena_init(&scratch, 0);
     code = parse(&r, text, &scratch, made);
     fe_arena_deinit(&scratch);
+    FE_ASSERT((code == 0) == (mistakes->n == 0), "a configuration has mistakes, or is one");
     if (code != 0) {
         fe_config_unref(made);
-        return code;
+        return first_code(mistakes);
     }
     *config = made;
     return 0;
 }
 
+/* The first mistake alone, if there is one. */
+static void tell_first(const struct fe_config_mistakes *mistakes, struct flatend_error *err)
+{
+    if (mistakes->n > 0 && err != NULL) {
+        *err = mistakes->list[0].err;
+    }
+}
+
+int fe_config_parse(const char *path, struct fe_view text, struct fe_config **config,
+                    struct flatend_error *err)
+{
+    struct fe_config_mistakes mistakes;
+    const int code = fe_config_parse_all(path, text, config, &mistakes);
+
+    tell_first(&mistakes, err);
+    return code;
+}
+
 /* ---- from a file ---------------------------------------------------------------------------- */
 
+static int fail_to_read(const char *path, int code, struct fe_config_mistakes *mistakes)
+{
+    struct flatend_error err;
+
+    if (code == FLATEND_ETOOBIG) {
+        return fail_too_large(path, mistakes);
+    }
+    (void)fe_err_set(&err, code, "%s: %s", path,
+                     code == FLATEND_ENOMEM ? flatend_strerror(code) : fe_os_last_reason());
+    return fe_config_mistakes_set(mistakes, &err);
+}
+
 /* A pipe will do, too. */
-int fe_config_load(const char *path, struct fe_config **config, struct flatend_error *err)
+int fe_config_load_all(const char *path, struct fe_config **config,
+                       struct fe_config_mistakes *mistakes)
 {
     struct fe_buf buf;
     int code;
@@ -196,16 +258,18 @@ int fe_config_load(const char *path, struct fe_config **config, struct flatend_e
     *config = NULL;
     fe_buf_init(&buf, FE_CONFIG_FILE_MAX);
     code = fe_path_read(path, &buf);
-    if (code == FLATEND_ETOOBIG) {
-        code = fe_err_set(err, code, "%s: larger than %d bytes", path, FE_CONFIG_FILE_MAX);
-    } else if (code == FLATEND_ENOMEM) {
-        code = fe_err_set(err, code, "%s: %s", path, flatend_strerror(code));
-    } else if (code != 0) {
-        code = fe_err_set(err, code, "%s: %s", path, fe_os_last_reason());
-    } else {
-        code = fe_config_parse(path, fe_buf_view(&buf), config, err);
-    }
+    code = code != 0 ? fail_to_read(path, code, mistakes)
+                     : fe_config_parse_all(path, fe_buf_view(&buf), config, mistakes);
     fe_buf_deinit(&buf);
+    return code;
+}
+
+int fe_config_load(const char *path, struct fe_config **config, struct flatend_error *err)
+{
+    struct fe_config_mistakes mistakes;
+    const int code = fe_config_load_all(path, config, &mistakes);
+
+    tell_first(&mistakes, err);
     return code;
 }
 
@@ -268,15 +332,17 @@ static int settle_addrs(const struct fe_config_reader *r, const struct fe_config
 int fe_config_finalize(struct fe_config *config, const char *path, const struct fe_addr *addr,
                        const struct fe_log *log, struct flatend_error *err)
 {
-    struct flatend_error ignored;
-    const struct fe_config_reader r = {path, NULL, err != NULL ? err : &ignored};
+    struct fe_config_mistakes mistakes;
+    const struct fe_config_reader r = {path, NULL, &mistakes};
     int code = 0;
 
+    fe_config_mistakes_init(&mistakes);
     if (!config->has_addr) {
         config->addr = *addr;
     }
     for (size_t i = 0; code == 0 && i < config->n_http; i++) {
         code = settle_addrs(&r, config, &config->http[i], log);
     }
+    tell_first(&mistakes, err);
     return code;
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "gateway/config/keys.h"
+#include "gateway/config/mistakes.h"
 #include "ground/base/arena.h"
 #include "ground/base/log.h"
 #include "web/http/router.h"
@@ -97,13 +98,19 @@ struct fe_config {
     size_t n_redirects; /* of them */
 };
 
-/* Reads and checks a file. On failure `err` holds "path:line:column: what was expected".
- * FLATEND_ENOENT (the file itself), FLATEND_EACCESS, FLATEND_EIO, FLATEND_ETOOBIG,
- * FLATEND_ESYNTAX, FLATEND_EINVAL, FLATEND_EEXIST (two things clash), FLATEND_ENOMEM. */
-int fe_config_load(const char *path, struct fe_config **config,
-                   struct flatend_error *err) FE_MUST_USE;
+/* Reads and checks a file, `mistakes` says what is wrong with it. FLATEND_ENOENT (the file itself),
+ * FLATEND_EACCESS, FLATEND_EIO, FLATEND_ETOOBIG, FLATEND_ESYNTAX, FLATEND_EINVAL, FLATEND_EEXIST
+ * (two things clash), FLATEND_ENOMEM: the code of the first mistake. */
+int fe_config_load_all(const char *path, struct fe_config **config,
+                       struct fe_config_mistakes *mistakes) FE_MUST_USE;
 
 /* The same from memory; `path` is for messages only. Static paths are looked up. */
+int fe_config_parse_all(const char *path, struct fe_view text, struct fe_config **config,
+                        struct fe_config_mistakes *mistakes) FE_MUST_USE;
+
+/* Both with the first mistake only. */
+int fe_config_load(const char *path, struct fe_config **config,
+                   struct flatend_error *err) FE_MUST_USE;
 int fe_config_parse(const char *path, struct fe_view text, struct fe_config **config,
                     struct flatend_error *err) FE_MUST_USE;
 

@@ -38,6 +38,22 @@ static int add_filters(const struct fe_config_reader *r, const struct fe_config_
     return route->filters != NULL ? 0 : fe_config_no_memory(r);
 }
 
+/* One more route, unless it has a mistake. */
+static int read_route(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                      struct fe_config_http *http)
+{
+    struct fe_config_route *const route = &http->routes[http->n_routes];
+    int code = fe_config_read_route(r, table, http, route);
+
+    if (code == 0) {
+        code = add_filters(r, http, route);
+    }
+    if (code == 0) {
+        code = fe_config_add_route(r, http, http->n_routes++);
+    }
+    return code;
+}
+
 static int finalize_routes(const struct fe_config_reader *r, const struct fe_toml_value *tables,
                            struct fe_config_http *http)
 {
@@ -52,18 +68,36 @@ static int finalize_routes(const struct fe_config_reader *r, const struct fe_tom
     if (http->filters == NULL || http->routes == NULL || http->router == NULL) {
         return fe_config_no_memory(r);
     }
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        code = fe_config_read_route(r, tables->items[i], http, &http->routes[i]);
-        if (code == 0) {
-            code = add_filters(r, http, &http->routes[i]);
-        }
-        if (code == 0) {
-            FE_ASSERT(http->n_routes == i, "routes are read in turn");
-            http->n_routes++;
-            code = fe_config_add_route(r, http, i);
-        }
+    for (size_t i = 0; i < n; i++) {
+        code = FE_CONFIG_ALSO(code, read_route(r, tables->items[i], http));
     }
     return code;
+}
+
+/* What routes take over from a listener with mistakes is no mistake of theirs. */
+static void set_harmless(struct fe_config_http *http)
+{
+    http->body_min = 0;
+    http->body_max = UINT64_MAX;
+    http->https = FE_HTTPS_OFF; /* nor does it redirect */
+}
+
+/* `is_whole`: its keys have no mistake. */
+static int finalize(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                    const struct fe_config_http_given *given, bool is_whole,
+                    struct fe_config_http *http)
+{
+    const bool has_bounds = given->body_min != NULL && given->body_max != NULL;
+    int code = 0;
+
+    if ((is_whole || has_bounds) && http->body_min > http->body_max) {
+        code = fe_config_fail(r, FLATEND_EINVAL, fe_config_pos(given->body_min),
+                              "min.body_size is larger than max.body_size");
+    }
+    if (is_whole) {
+        code = FE_CONFIG_ALSO(code, finalize_addrs(r, table, http));
+    }
+    return FE_CONFIG_ALSO(code, fe_config_finalize_https(r, given, is_whole, http));
 }
 
 int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_value *table,
@@ -72,15 +106,9 @@ int fe_config_read_http(const struct fe_config_reader *r, const struct fe_toml_v
     struct fe_config_http_given given = {0};
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_HTTP], table, http, &given);
 
-    if (code == 0 && http->body_min > http->body_max) {
-        code = fe_config_fail(r, FLATEND_EINVAL, fe_config_pos(given.body_min),
-                              "min.body_size is larger than max.body_size");
+    code = FE_CONFIG_ALSO(code, finalize(r, table, &given, code == 0, http));
+    if (code != 0) {
+        set_harmless(http);
     }
-    if (code == 0) {
-        code = finalize_addrs(r, table, http);
-    }
-    if (code == 0) {
-        code = fe_config_finalize_https(r, &given, http);
-    }
-    return code != 0 ? code : finalize_routes(r, given.routes, http);
+    return FE_CONFIG_ALSO(code, finalize_routes(r, given.routes, http));
 }

@@ -72,8 +72,8 @@ static int finalize_domains(const struct fe_config_reader *r, struct fe_config_h
     if (http->https == FE_HTTPS_LOCAL && http->n_domains == 0) {
         return set_local_domains(r, http);
     }
-    for (size_t i = 0; code == 0 && i < http->n_domains; i++) {
-        code = check_domain(r, http, i);
+    for (size_t i = 0; i < http->n_domains; i++) {
+        code = FE_CONFIG_ALSO(code, check_domain(r, http, i));
     }
     return code;
 }
@@ -105,11 +105,16 @@ static int load_pair(const struct fe_config_reader *r, const struct fe_config_ce
     return 0;
 }
 
-/* A certificate's two files, of which one alone is no good. */
-static int check_pair(const struct fe_config_reader *r, const struct fe_config_cert_given *given,
-                      struct fe_toml_pos table)
+/* A certificate's two files, of which one alone is no good. `is_whole`: the table that may have
+ * them has no mistake. */
+static int read_files(const struct fe_config_reader *r, const struct fe_config_cert_given *given,
+                      struct fe_config_cert *cert, bool is_whole, struct fe_toml_pos table,
+                      struct fe_config_http *http)
 {
     if (given->chain_path != NULL && given->key_path != NULL) {
+        return load_pair(r, given, cert, http);
+    }
+    if (!is_whole) {
         return 0;
     }
     return fe_config_fail(r, FLATEND_EINVAL,
@@ -124,16 +129,14 @@ static int read_pair(const struct fe_config_reader *r, const struct fe_toml_valu
 {
     struct fe_config_cert cert = {0};
     struct fe_config_cert_given given = {0};
-    int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_CERT], table, &cert, &given);
+    const int code =
+        fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_CERT], table, &cert, &given);
 
-    if (code == 0) {
-        code = check_pair(r, &given, table->pos);
-    }
-    return code != 0 ? code : load_pair(r, &given, &cert, http);
+    return FE_CONFIG_ALSO(code, read_files(r, &given, &cert, code == 0, table->pos, http));
 }
 
 static int finalize_certificates(const struct fe_config_reader *r,
-                                 const struct fe_config_http_given *given,
+                                 const struct fe_config_http_given *given, bool is_whole,
                                  struct fe_config_http *http)
 {
     const struct fe_toml_value *const tables = given->certificates;
@@ -148,11 +151,10 @@ static int finalize_certificates(const struct fe_config_reader *r,
     if (pair.chain_path != NULL || pair.key_path != NULL) {
         struct fe_config_cert cert = {.chain_path = http->chain_path, .key_path = http->key_path};
 
-        code = check_pair(r, &pair, (struct fe_toml_pos){0, 0});
-        code = code != 0 ? code : load_pair(r, &pair, &cert, http);
+        code = read_files(r, &pair, &cert, is_whole, (struct fe_toml_pos){0, 0}, http);
     }
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        code = read_pair(r, tables->items[i], http);
+    for (size_t i = 0; i < n; i++) {
+        code = FE_CONFIG_ALSO(code, read_pair(r, tables->items[i], http));
     }
     return code;
 }
@@ -163,17 +165,19 @@ static int finalize_certificates(const struct fe_config_reader *r,
 static int check_unused(const struct fe_config_reader *r, const struct fe_config_http_given *given)
 {
     const struct fe_config_table *const table = &FE_CONFIG_TABLES[FE_TABLE_HTTP];
+    int code = 0;
 
     for (size_t i = 0; i < table->n_keys; i++) {
         const struct fe_config_key *const key = &table->keys[i];
         const struct fe_toml_value *const value = fe_config_given(given, key);
 
         if (key->needs_https && value != NULL) {
-            return fe_config_fail(r, FLATEND_EINVAL, value->pos,
-                                  "'%s' needs https: set https = true", key->name);
+            code = FE_CONFIG_ALSO(code,
+                                  fe_config_fail(r, FLATEND_EINVAL, value->pos,
+                                                 "'%s' needs https: set https = true", key->name));
         }
     }
-    return 0;
+    return code;
 }
 
 static int finalize_hsts(const struct fe_config_reader *r, const struct fe_config_http_given *given,
@@ -192,27 +196,34 @@ static int finalize_hsts(const struct fe_config_reader *r, const struct fe_confi
     return 0;
 }
 
-int fe_config_finalize_https(const struct fe_config_reader *r,
-                             const struct fe_config_http_given *given, struct fe_config_http *http)
+/* Names, which depend on what certificates there are. */
+static int finalize_names(const struct fe_config_reader *r, bool is_whole,
+                          struct fe_config_http *http)
 {
-    int code;
-
-    http->https_pos = fe_config_pos(given->https);
-    if (http->https == FE_HTTPS_OFF) {
-        return check_unused(r, given);
-    }
-    code = finalize_certificates(r, given, http);
-    if (code != 0) {
-        return code;
-    }
     if (http->https == FE_HTTPS_LOCAL && http->n_certs > 0) {
         return fe_config_fail(r, FLATEND_EINVAL, http->certs[0].pos,
                               "https = \"local\" makes its own certificates: set https = true to "
                               "use 'cert' and 'key'");
     }
     if (http->https == FE_HTTPS_ON && http->n_certs == 0 && http->n_domains == 0) {
-        return fe_config_fail(r, FLATEND_EINVAL, http->https_pos, NEEDS_A_NAME);
+        return is_whole ? fe_config_fail(r, FLATEND_EINVAL, http->https_pos, NEEDS_A_NAME) : 0;
     }
-    code = finalize_domains(r, http);
-    return code != 0 ? code : finalize_hsts(r, given, http);
+    return is_whole || http->n_certs > 0 ? finalize_domains(r, http) : 0;
+}
+
+int fe_config_finalize_https(const struct fe_config_reader *r,
+                             const struct fe_config_http_given *given, bool is_whole,
+                             struct fe_config_http *http)
+{
+    int code;
+
+    http->https_pos = fe_config_pos(given->https);
+    if (http->https == FE_HTTPS_OFF) {
+        return is_whole || given->https != NULL ? check_unused(r, given) : 0;
+    }
+    code = finalize_certificates(r, given, is_whole, http);
+    if (code == 0) {
+        code = finalize_names(r, is_whole, http);
+    }
+    return FE_CONFIG_ALSO(code, finalize_hsts(r, given, http));
 }

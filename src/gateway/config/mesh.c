@@ -74,33 +74,40 @@ static int read_secret(const struct fe_config_reader *r, struct fe_toml_pos pos,
 
 /* ---- services ------------------------------------------------------------------------------- */
 
+static int finalize_rule(const struct fe_config_reader *r, const struct fe_toml_value *table,
+                         const struct fe_config_rule_given *given,
+                         const struct fe_config_rule *written)
+{
+    int code = 0;
+
+    if (given->name == NULL) {
+        code = fe_config_fail(r, FLATEND_EINVAL, table->pos, "[[mesh.services]] needs a 'name'");
+    } else if (given->name->string.len > FE_CONFIG_SERVICE_NAME_MAX) {
+        code = fe_config_fail(r, FLATEND_EINVAL, given->name->pos,
+                              "expected the name of a service, at most %d bytes",
+                              FE_CONFIG_SERVICE_NAME_MAX);
+    }
+    if (code == 0 && written->n_keys == 0) {
+        code = fe_config_fail(r, FLATEND_EINVAL, table->pos,
+                              "[[mesh.services]] needs 'keys': the nodes that may provide '%s'",
+                              written->name);
+    }
+    return code;
+}
+
 static int read_rule(const struct fe_config_reader *r, const struct fe_toml_value *table,
                      struct flatend_service_rule *rule)
 {
     struct fe_config_rule written = {0};
     struct fe_config_rule_given given = {0};
-    const int code =
-        fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_RULE], table, &written, &given);
+    int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_RULE], table, &written, &given);
 
-    if (code != 0) {
-        return code;
-    }
-    if (given.name == NULL) {
-        return fe_config_fail(r, FLATEND_EINVAL, table->pos, "[[mesh.services]] needs a 'name'");
-    }
-    if (given.name->string.len > FE_CONFIG_SERVICE_NAME_MAX) {
-        return fe_config_fail(r, FLATEND_EINVAL, given.name->pos,
-                              "expected the name of a service, at most %d bytes",
-                              FE_CONFIG_SERVICE_NAME_MAX);
-    }
-    if (written.n_keys == 0) {
-        return fe_config_fail(r, FLATEND_EINVAL, table->pos,
-                              "[[mesh.services]] needs 'keys': the nodes that may provide '%s'",
-                              written.name);
+    if (code == 0) {
+        code = finalize_rule(r, table, &given, &written);
     }
     *rule = (struct flatend_service_rule){
         .service = written.name, .keys = written.keys, .n_keys = written.n_keys};
-    return 0;
+    return code;
 }
 
 static int read_rules(const struct fe_config_reader *r, const struct fe_toml_value *tables,
@@ -113,8 +120,8 @@ static int read_rules(const struct fe_config_reader *r, const struct fe_toml_val
     if (rules == NULL) {
         return fe_config_no_memory(r);
     }
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        code = read_rule(r, tables->items[i], &rules[i]);
+    for (size_t i = 0; i < n; i++) {
+        code = FE_CONFIG_ALSO(code, read_rule(r, tables->items[i], &rules[i]));
     }
     mesh->rules = rules;
     mesh->n_rules = n;
@@ -156,24 +163,32 @@ static bool is_peer_addr(const char *where)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static int check_peers(const struct fe_config_reader *r, const struct fe_config_mesh *mesh)
+static int check_peer(const struct fe_config_reader *r, const char *peer, struct fe_toml_pos pos)
 {
-    for (size_t i = 0; i < mesh->n_peers; i++) {
-        const char *const at = end_of_key(mesh->peers[i]);
+    const char *const at = end_of_key(peer);
 
-        if (at != NULL && !is_key(mesh->peers[i], at)) {
-            return fe_config_fail(r, FLATEND_EINVAL, mesh->peers_pos[i],
-                                  "expected a public key of %d hexadecimal digits before '@' "
-                                  "('flatend id' prints it)",
-                                  FLATEND_PUBLIC_KEY_TEXT - 1);
-        }
-        if (!is_peer_addr(at != NULL ? at + 1 : mesh->peers[i])) {
-            return fe_config_fail(r, FLATEND_EINVAL, mesh->peers_pos[i],
-                                  "expected the address of a node, \"host:port\" or "
-                                  "\"KEY@host:port\"");
-        }
+    if (at != NULL && !is_key(peer, at)) {
+        return fe_config_fail(r, FLATEND_EINVAL, pos,
+                              "expected a public key of %d hexadecimal digits before '@' "
+                              "('flatend id' prints it)",
+                              FLATEND_PUBLIC_KEY_TEXT - 1);
+    }
+    if (!is_peer_addr(at != NULL ? at + 1 : peer)) {
+        return fe_config_fail(r, FLATEND_EINVAL, pos,
+                              "expected the address of a node, \"host:port\" or "
+                              "\"KEY@host:port\"");
     }
     return 0;
+}
+
+static int check_peers(const struct fe_config_reader *r, const struct fe_config_mesh *mesh)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < mesh->n_peers; i++) {
+        code = FE_CONFIG_ALSO(code, check_peer(r, mesh->peers[i], mesh->peers_pos[i]));
+    }
+    return code;
 }
 
 /* One bound that is given takes the other's default along; two that are have to fit. */
@@ -202,16 +217,12 @@ int fe_config_read_mesh(const struct fe_config_reader *r, const struct fe_toml_v
     int code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_MESH], table, mesh, &given);
 
     mesh->key_pos = fe_config_pos(given.key_path);
-    if (code == 0 && given.secret_source != NULL) {
-        code = read_secret(r, given.secret_source->pos, mesh);
+    if (given.secret_source != NULL) {
+        code = FE_CONFIG_ALSO(code, read_secret(r, given.secret_source->pos, mesh));
     }
-    if (code == 0) {
-        code = read_rules(r, given.services, mesh);
-    }
-    if (code == 0) {
-        code = check_intervals(r, &given, mesh);
-    }
-    return code != 0 ? code : check_peers(r, mesh);
+    code = FE_CONFIG_ALSO(code, read_rules(r, given.services, mesh));
+    code = FE_CONFIG_ALSO(code, check_intervals(r, &given, mesh));
+    return FE_CONFIG_ALSO(code, check_peers(r, mesh));
 }
 
 void fe_config_mesh_deinit(struct fe_config_mesh *mesh)

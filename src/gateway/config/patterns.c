@@ -104,11 +104,11 @@ static const struct fe_config_route *find_taken(const struct fe_config_reader *r
 }
 
 static int fail_route(const struct fe_config_reader *r, const struct fe_config_http *http,
-                      size_t index, struct fe_view pattern, int code)
+                      size_t index, struct fe_view pattern, const struct flatend_error *err)
 {
     const struct fe_config_route *const route = &http->routes[index];
     const struct fe_config_route *taken = NULL;
-    char reason[sizeof(r->err->text)];
+    const int code = err->code;
 
     if (code == FLATEND_ENOMEM) {
         return fe_config_no_memory(r);
@@ -123,9 +123,8 @@ static int fail_route(const struct fe_config_reader *r, const struct fe_config_h
                               (const char *)taken->method.ptr, (int)taken->pattern.len,
                               (const char *)taken->pattern.ptr, taken->pos.line, taken->pos.column);
     }
-    memcpy(reason, r->err->text, sizeof(reason));
     return fe_config_fail(r, code == FLATEND_EEXIST ? code : FLATEND_EINVAL, route->pos, "%s",
-                          reason);
+                          err->text);
 }
 
 int fe_config_add_route(const struct fe_config_reader *r, struct fe_config_http *http, size_t index)
@@ -137,9 +136,12 @@ int fe_config_add_route(const struct fe_config_reader *r, struct fe_config_http 
 
     FE_ASSERT(n <= PATTERNS_MAX, "the patterns of a route fit");
     for (size_t i = 0; code == 0 && i < n; i++) {
-        code = fe_router_add(http->router, route->method, patterns[i], route, r->err);
+        struct flatend_error err = {0};
+
+        code = fe_router_add(http->router, route->method, patterns[i], route, &err);
         if (code != 0) {
-            return fail_route(r, http, index, patterns[i], code);
+            err.code = code;
+            return fail_route(r, http, index, patterns[i], &err);
         }
     }
     return code;

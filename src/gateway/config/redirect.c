@@ -103,22 +103,22 @@ int fe_config_add_redirects(const struct fe_config_reader *r, struct fe_config *
     const size_t n = config->n_http;
     int code = make_room(r, config);
 
-    for (size_t i = 0; code == 0 && i < n; i++) {
+    for (size_t i = 0; code != FLATEND_ENOMEM && i < n; i++) {
         const struct fe_config_http *const http = &config->http[i];
 
         if (http->https == FE_HTTPS_OFF || http->redirect.is_off) {
             continue;
         }
         if (http->redirect.has_addr) {
-            code = redirect_from(r, config, n, http, &http->redirect.addr);
+            code = FE_CONFIG_ALSO(code, redirect_from(r, config, n, http, &http->redirect.addr));
             continue;
         }
-        for (size_t k = 0; code == 0 && k < http->n_addrs; k++) {
+        for (size_t k = 0; k < http->n_addrs; k++) {
             struct fe_addr addr = http->addrs[k];
 
             if (addr.port == HTTPS_PORT) {
                 addr.port = HTTP_PORT;
-                code = redirect_from(r, config, n, http, &addr);
+                code = FE_CONFIG_ALSO(code, redirect_from(r, config, n, http, &addr));
             }
         }
     }

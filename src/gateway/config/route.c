@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "gateway/config/http.h"
+#include "ground/base/ascii.h"
 #include "ground/base/assert.h"
 #include "ground/os/error.h"
 #include "ground/os/fd.h"
@@ -48,16 +49,65 @@ static bool is_routable(struct fe_view method)
     }
 }
 
-static int finalize_path(const struct fe_config_reader *r, const struct fe_toml_value *table,
-                         const struct fe_toml_value *path, struct fe_config_route *route)
+/* "{id}", as other gateways write it. */
+static bool is_braced(struct fe_view segment)
 {
-    struct fe_view rest;
+    return segment.len >= 2 && segment.ptr[0] == '{' && segment.ptr[segment.len - 1] == '}';
+}
 
-    if (path == NULL) {
-        return fe_config_fail(r, FLATEND_EINVAL, table->pos,
-                              "a route needs a path such as \"GET /hello\"");
+static struct fe_view first_braced(struct fe_view pattern)
+{
+    for (size_t i = 0; i < pattern.len;) {
+        size_t n = 0;
+
+        while (i + n < pattern.len && pattern.ptr[i + n] != '/') {
+            n++;
+        }
+        if (is_braced(fe_view_of(pattern.ptr + i, n))) {
+            return fe_view_of(pattern.ptr + i, n);
+        }
+        i += n + 1;
     }
-    rest = fe_view_str(route->path);
+    return fe_view_of(NULL, 0);
+}
+
+static bool is_of_name(uint8_t c)
+{
+    return fe_ascii_is_alphanumeric(c) || c == '_';
+}
+
+/* No client sends a brace in a path (RFC 3986 §3.3): a parameter is meant. {name...}, {name:.*} and
+ * {*name} are catch-alls, {name:expression} and {name} are not. */
+static int check_braces(const struct fe_config_reader *r, const struct fe_toml_value *path,
+                        const struct fe_config_route *route)
+{
+    const struct fe_view found = first_braced(route->pattern);
+    struct fe_view name;
+    bool is_rest;
+    size_t n = 0;
+
+    if (found.len == 0) {
+        return 0;
+    }
+    is_rest = found.ptr[1] == '*' || memchr(found.ptr, '.', found.len) != NULL;
+    name = fe_view_of(found.ptr + 1, found.len - 2);
+    name = fe_view_skip(name, name.len > 0 && name.ptr[0] == '*' ? 1 : 0);
+    while (n < name.len && is_of_name(name.ptr[n])) {
+        n++;
+    }
+    return fe_config_fail(
+        r, FLATEND_EINVAL, path->pos,
+        "'%.*s' is no parameter: write '%c%.*s' (':' is one segment of a path, '*' "
+        "all that is left)",
+        fe_toml_quoted(found), (const char *)found.ptr, is_rest ? '*' : ':', n > 0 ? (int)n : 4,
+        n > 0 ? (const char *)name.ptr : "name");
+}
+
+static int finalize_path(const struct fe_config_reader *r, const struct fe_toml_value *path,
+                         struct fe_config_route *route)
+{
+    struct fe_view rest = fe_view_str(route->path);
+
     route->method = take_word(&rest);
     route->pattern = take_word(&rest);
     route->pos = path->pos;
@@ -74,44 +124,58 @@ static int finalize_path(const struct fe_config_reader *r, const struct fe_toml_
     if (route->pattern.ptr[0] != '/') {
         return fe_config_fail(r, FLATEND_EINVAL, path->pos, "a route's path begins with '/'");
     }
-    return 0;
+    return check_braces(r, path, route);
 }
 
 static int finalize_services(const struct fe_config_reader *r,
                              const struct fe_config_route_given *given,
                              struct fe_config_route *route)
 {
+    int code = 0;
+
     route->kind = FE_ROUTE_SERVICE;
     for (size_t i = 0; i < route->n_services; i++) {
         if (route->services[i].len > FE_CONFIG_SERVICE_NAME_MAX) {
-            return fe_config_fail(r, FLATEND_EINVAL, route->services_pos[i],
-                                  "expected a service name of at most %d bytes",
-                                  FE_CONFIG_SERVICE_NAME_MAX);
+            code =
+                FE_CONFIG_ALSO(code, fe_config_fail(r, FLATEND_EINVAL, route->services_pos[i],
+                                                    "expected a service name of at most %d bytes",
+                                                    FE_CONFIG_SERVICE_NAME_MAX));
         }
     }
     if (given->browse != NULL) {
-        return fe_config_fail(r, FLATEND_EINVAL, given->browse->pos,
-                              "'browse' needs a route that serves a directory");
+        code =
+            FE_CONFIG_ALSO(code, fe_config_fail(r, FLATEND_EINVAL, given->browse->pos,
+                                                "'browse' needs a route that serves a directory"));
     }
-    return 0;
+    return code;
 }
 
-static int finalize_static(const struct fe_config_reader *r,
-                           const struct fe_config_route_given *given, struct fe_config_route *route)
+/* What a directory or a file does not take. */
+static int check_static_keys(const struct fe_config_reader *r,
+                             const struct fe_config_route_given *given,
+                             const struct fe_config_route *route)
+{
+    int code = 0;
+
+    if (route->method.len > 0 && fe_method_of(route->method) != FE_METHOD_GET) {
+        code = fe_config_fail(r, FLATEND_EINVAL, route->pos,
+                              "a static route must have the method GET (which includes HEAD)");
+    }
+    if (given->timeout_ms != NULL) {
+        code = FE_CONFIG_ALSO(code, fe_config_fail(r, FLATEND_EINVAL, given->timeout_ms->pos,
+                                                   "'timeout' needs a route to a service"));
+    }
+    return code;
+}
+
+static int check_static_path(const struct fe_config_reader *r,
+                             const struct fe_config_route_given *given,
+                             struct fe_config_route *route)
 {
     const struct fe_toml_pos pos = given->static_path->pos;
     const char *const path = route->static_path;
     struct fe_file_info info;
 
-    route->kind = FE_ROUTE_STATIC;
-    if (fe_method_of(route->method) != FE_METHOD_GET) {
-        return fe_config_fail(r, FLATEND_EINVAL, route->pos,
-                              "a static route must have the method GET (which includes HEAD)");
-    }
-    if (given->timeout_ms != NULL) {
-        return fe_config_fail(r, FLATEND_EINVAL, given->timeout_ms->pos,
-                              "'timeout' needs a route to a service");
-    }
     if (fe_path_info(path, &info) != 0) {
         return fe_config_fail(r, FLATEND_EINVAL, pos, "cannot serve '%s': %s", path,
                               fe_os_last_reason());
@@ -125,10 +189,20 @@ static int finalize_static(const struct fe_config_reader *r,
         return fe_config_fail(r, FLATEND_EINVAL, given->browse->pos,
                               "'browse' needs a route that serves a directory");
     }
-    if (route->static_is_dir) {
+    return 0;
+}
+
+static int finalize_static(const struct fe_config_reader *r,
+                           const struct fe_config_route_given *given, struct fe_config_route *route)
+{
+    int code = check_static_keys(r, given, route);
+
+    route->kind = FE_ROUTE_STATIC;
+    code = FE_CONFIG_ALSO(code, check_static_path(r, given, route));
+    if (code == 0 && route->static_is_dir) {
         route->rest = fe_config_rest_of(route->pattern);
     }
-    return 0;
+    return code;
 }
 
 /* The listener's minimum is meant for uploads: it is taken over by services whose method has a body
@@ -159,8 +233,10 @@ static int finalize_limits(const struct fe_config_reader *r,
     return 0;
 }
 
+/* `is_whole`: nothing is wrong with the route's keys, so that what is missing is. */
 static int finalize_target(const struct fe_config_reader *r, const struct fe_toml_value *table,
-                           const struct fe_config_route_given *given, struct fe_config_route *route)
+                           const struct fe_config_route_given *given, bool is_whole,
+                           struct fe_config_route *route)
 {
     if (route->n_services > 0 && given->static_path != NULL) {
         return fe_config_fail(r, FLATEND_EINVAL, given->static_path->pos,
@@ -172,33 +248,47 @@ static int finalize_target(const struct fe_config_reader *r, const struct fe_tom
     if (route->n_services > 0) {
         return finalize_services(r, given, route);
     }
+    if (!is_whole) {
+        return 0;
+    }
     return fe_config_fail(r, FLATEND_EINVAL, table->pos,
                           "a route needs 'service', 'services' or 'static'");
+}
+
+static int set_timeout_text(const struct fe_config_reader *r, struct fe_config_route *route)
+{
+    const char *const text =
+        fe_arena_printf(r->arena, "%llu", (unsigned long long)route->timeout_ms);
+
+    if (text == NULL) {
+        return fe_config_no_memory(r);
+    }
+    route->timeout_text = fe_view_str(text);
+    return 0;
 }
 
 int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_value *table,
                          const struct fe_config_http *http, struct fe_config_route *route)
 {
     struct fe_config_route_given given = {0};
-    const char *timeout_text;
     int code;
 
     memset(route, 0, sizeof(*route));
     code = fe_config_read_table(r, &FE_CONFIG_TABLES[FE_TABLE_ROUTE], table, route, &given);
+    if (given.path != NULL) {
+        code = FE_CONFIG_ALSO(code, finalize_path(r, given.path, route));
+        route->method.len =
+            code == 0 ? route->method.len : 0; /* nothing follows from a wrong one */
+    } else if (code == 0) {
+        code = fe_config_fail(r, FLATEND_EINVAL, table->pos,
+                              "a route needs a path such as \"GET /hello\"");
+    }
+    code = FE_CONFIG_ALSO(code, finalize_target(r, table, &given, code == 0, route));
     if (code == 0) {
-        code = finalize_path(r, table, given.path, route);
+        code = set_timeout_text(r, route);
     }
-    if (code == 0) {
-        code = finalize_target(r, table, &given, route);
+    if (code == 0 || (given.body_min != NULL && given.body_max != NULL)) {
+        code = FE_CONFIG_ALSO(code, finalize_limits(r, &given, http, route));
     }
-    if (code != 0) {
-        return code;
-    }
-    timeout_text = fe_arena_printf(r->arena, "%llu", (unsigned long long)route->timeout_ms);
-    if (timeout_text == NULL) {
-        return fe_config_no_memory(r);
-    }
-    FE_ASSERT(route->pattern.len > 0 && route->method.len > 0, "a route has a pattern");
-    route->timeout_text = fe_view_str(timeout_text);
-    return finalize_limits(r, &given, http, route);
+    return code;
 }

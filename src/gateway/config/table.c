@@ -6,8 +6,10 @@
 
 #include "ground/base/assert.h"
 
-/* How much of a name is quoted in a message. */
-enum { QUOTED_MAX = 48 };
+enum {
+    WHERE_MAX = 64, /* of the text that names a table */
+    HINT_MAX = 96,
+};
 
 /* One table while it is read, or one of its groups: [http.timeout]. */
 struct walk {
@@ -21,17 +23,22 @@ struct walk {
 int fe_config_fail(const struct fe_config_reader *r, int code, struct fe_toml_pos pos,
                    const char *format, ...)
 {
-    char text[sizeof(r->err->text)];
+    struct flatend_error err;
+    char text[sizeof(err.text)];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    return fe_err_set(r->err, code, "%s:%u:%u: %s", r->path, pos.line, pos.column, text);
+    (void)fe_err_set(&err, code, "%s:%u:%u: %s", r->path, pos.line, pos.column, text);
+    return fe_config_mistakes_add(r->mistakes, pos, &err);
 }
 
 int fe_config_no_memory(const struct fe_config_reader *r)
 {
-    return fe_err_set(r->err, FLATEND_ENOMEM, "%s: %s", r->path, flatend_strerror(FLATEND_ENOMEM));
+    struct flatend_error err;
+
+    (void)fe_err_set(&err, FLATEND_ENOMEM, "%s: %s", r->path, flatend_strerror(FLATEND_ENOMEM));
+    return fe_config_mistakes_set(r->mistakes, &err);
 }
 
 struct fe_view fe_config_key_group(const struct fe_config_key *key)
@@ -117,26 +124,78 @@ static struct fe_view guess_key(const struct walk *w, struct fe_view name)
     return guess.nearest;
 }
 
+/* "[http.timeout]", "[[http]]", "the configuration": where a key of the walk is. */
+static const char *describe_place(const struct fe_config_table *table, struct fe_view group,
+                                  char where[WHERE_MAX])
+{
+    if (group.len > 0) {
+        snprintf(where, WHERE_MAX, "[%s.%.*s]", table->name, (int)group.len,
+                 (const char *)group.ptr);
+    } else if (table->name[0] == '\0') {
+        snprintf(where, WHERE_MAX, "the configuration");
+    } else {
+        snprintf(where, WHERE_MAX, table->is_array ? "[[%s]]" : "[%s]", table->name);
+    }
+    return where;
+}
+
+/* A key of that name in a table. NULL: there is none. */
+static const struct fe_config_key *find_leaf(const struct fe_config_table *table,
+                                             struct fe_view name)
+{
+    for (size_t i = 0; i < table->n_keys; i++) {
+        const struct fe_config_key *const key = &table->keys[i];
+
+        if (fe_view_equal(leaf_of(key), name) ||
+            (key->singular != NULL && fe_view_equal(fe_view_str(key->singular), name))) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+/* A key that is one elsewhere: where to put it. False: it is none anywhere. */
+static bool suggest_place(const struct walk *w, struct fe_view name, char hint[HINT_MAX])
+{
+    const struct fe_config_table *table = w->table;
+    const struct fe_config_key *key = find_leaf(table, name);
+    char where[WHERE_MAX];
+
+    for (size_t i = 0; key == NULL && i < FE_N_CONFIG_TABLES; i++) {
+        table = &FE_CONFIG_TABLES[i];
+        key = find_leaf(table, name);
+    }
+    if (key == NULL) {
+        return false;
+    }
+    if (key->type == FE_KEY_TABLE || key->type == FE_KEY_TABLES) {
+        snprintf(hint, HINT_MAX, key->type == FE_KEY_TABLES ? "write [[%s%s]]" : "write [%s%s]",
+                 key->prefix, key->name);
+    } else if (table->name[0] == '\0') {
+        snprintf(hint, HINT_MAX, "it belongs above the first header");
+    } else {
+        snprintf(hint, HINT_MAX, "it belongs to %s",
+                 describe_place(table, fe_config_key_group(key), where));
+    }
+    return true;
+}
+
 static int fail_unknown_key(const struct walk *w, const struct fe_toml_entry *entry)
 {
     const struct fe_view nearest = guess_key(w, entry->key);
-    const int len = entry->key.len < QUOTED_MAX ? (int)entry->key.len : QUOTED_MAX;
-    const char *const name = w->table->name;
-    char where[64] = "the configuration";
+    char where[WHERE_MAX];
+    char hint[HINT_MAX];
+    bool has_hint = suggest_place(w, entry->key, hint);
 
-    if (w->group.len > 0) {
-        snprintf(where, sizeof(where), "[%s.%.*s]", name, (int)w->group.len,
-                 (const char *)w->group.ptr);
-    } else if (name[0] != '\0') {
-        snprintf(where, sizeof(where), w->table->is_array ? "[[%s]]" : "[%s]", name);
+    if (!has_hint && nearest.len > 0) {
+        snprintf(hint, sizeof(hint), "did you mean '%.*s'?", (int)nearest.len,
+                 (const char *)nearest.ptr);
+        has_hint = true;
     }
-    if (nearest.len == 0) {
-        return fe_config_fail(w->r, FLATEND_EINVAL, entry->pos, "unknown key '%.*s' in %s", len,
-                              (const char *)entry->key.ptr, where);
-    }
-    return fe_config_fail(
-        w->r, FLATEND_EINVAL, entry->pos, "unknown key '%.*s' in %s: did you mean '%.*s'?", len,
-        (const char *)entry->key.ptr, where, (int)nearest.len, (const char *)nearest.ptr);
+    return fe_config_fail(w->r, FLATEND_EINVAL, entry->pos, "unknown key '%.*s' in %s%s%s",
+                          fe_toml_quoted(entry->key), (const char *)entry->key.ptr,
+                          describe_place(w->table, w->group, where), has_hint ? ": " : "",
+                          has_hint ? hint : "");
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -204,13 +263,15 @@ static int read_entry(const struct walk *w, const struct fe_config_key *key,
                       const struct fe_toml_entry *entry)
 {
     const struct fe_toml_value *const value = &entry->value;
+    const bool is_item = !fe_view_equal(entry->key, leaf_of(key));
+    const int code = is_item ? fe_config_add_item(w->r, key, value, w->object)
+                             : fe_config_read_key(w->r, key, value, w->object);
 
     FE_ASSERT(w->given != NULL, "what is given is noted");
-    memcpy((char *)w->given + key->given_offset, &value, sizeof(value));
-    if (!fe_view_equal(entry->key, leaf_of(key))) {
-        return fe_config_add_item(w->r, key, value, w->object);
+    if (code == 0) {
+        memcpy((char *)w->given + key->given_offset, &value, sizeof(value));
     }
-    return fe_config_read_key(w->r, key, value, w->object);
+    return code;
 }
 
 static int read_group(const struct walk *outer, const struct fe_toml_entry *entry);
@@ -223,16 +284,16 @@ static int read_entries(const struct walk *w, const struct fe_toml_value *value)
         return fe_config_fail(w->r, FLATEND_EINVAL, value->pos, "expected a table, found %s",
                               fe_toml_type_name(value->type));
     }
-    for (size_t i = 0; code == 0 && i < value->n; i++) {
+    for (size_t i = 0; i < value->n; i++) {
         const struct fe_toml_entry *const entry = value->entries[i];
         const struct fe_config_key *const key = find_key(w, entry->key);
 
         if (key != NULL) {
-            code = read_entry(w, key, entry);
+            code = FE_CONFIG_ALSO(code, read_entry(w, key, entry));
         } else if (is_group(w, entry->key)) {
-            code = read_group(w, entry);
+            code = FE_CONFIG_ALSO(code, read_group(w, entry));
         } else {
-            code = fail_unknown_key(w, entry);
+            code = FE_CONFIG_ALSO(code, fail_unknown_key(w, entry));
         }
     }
     return code;

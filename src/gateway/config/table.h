@@ -5,11 +5,24 @@
 
 #include "gateway/config/config.h"
 
+/* A function that reads a part of the file notes each mistake of that part and goes on where it
+ * can. It returns 0, FLATEND_ENOMEM, which ends the reading, or the code of a mistake; of a part
+ * that has one, nothing is said that might only follow from it, such as that a key is missing. */
 struct fe_config_reader {
     const char *path;       /* of the file, for messages */
     struct fe_arena *arena; /* the configuration's: what is read is copied there */
-    struct flatend_error *err;
+    struct fe_config_mistakes *mistakes;
 };
+
+/* The result of what was read so far, `code`, and of one more part, which is read by `call` unless
+ * memory is short. */
+#define FE_CONFIG_ALSO(code, call)                                                                 \
+    ((code) == FLATEND_ENOMEM ? FLATEND_ENOMEM : fe_config_both(code, call))
+
+static inline int fe_config_both(int a, int b)
+{
+    return a == 0 || b == FLATEND_ENOMEM ? b : a;
+}
 
 enum fe_key_type {
     FE_KEY_FLAG,
@@ -105,9 +118,9 @@ extern const struct fe_config_table FE_CONFIG_TABLES[FE_N_CONFIG_TABLES];
 /* Sets the defaults of an object that is zero otherwise. */
 void fe_config_set_defaults(const struct fe_config_table *table, void *object);
 
-/* Sets the defaults, then reads each entry of `value` by its key into `object` and notes it in
- * `given`, the struct of the table, which is zero before. FLATEND_EINVAL, FLATEND_ENOMEM: the
- * reader's `err` says why. */
+/* Sets the defaults, then reads each entry of `value` by its key into `object` and notes those
+ * without a mistake in `given`, the struct of the table, which is zero before. FLATEND_EINVAL,
+ * FLATEND_ENOMEM. */
 int fe_config_read_table(const struct fe_config_reader *r, const struct fe_config_table *table,
                          const struct fe_toml_value *value, void *object, void *given) FE_MUST_USE;
 
@@ -143,7 +156,7 @@ static inline struct fe_toml_pos fe_config_pos(const struct fe_toml_value *given
     return given != NULL ? given->pos : (struct fe_toml_pos){0, 0};
 }
 
-/* Sets the error "path:line:column: ..." and returns `code`. */
+/* Notes a mistake, "path:line:column: ...", and returns `code`. */
 int fe_config_fail(const struct fe_config_reader *r, int code, struct fe_toml_pos pos,
                    const char *format, ...) FLATEND_PRINTF(4, 5);
 int fe_config_no_memory(const struct fe_config_reader *r);

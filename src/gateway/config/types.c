@@ -13,7 +13,7 @@
 #define ADDR_EXPECTED     "a string such as \"127.0.0.1:9000\" or \":3000\""
 #define KEY_EXPECTED      "a public key of 64 hexadecimal digits ('flatend id' prints it)"
 
-enum { QUOTED_MAX = 48 };
+enum { QUOTED_SIZE_MAX = 24 }; /* digits, and a letter */
 
 /* One value that is to become one member. */
 struct reading {
@@ -114,31 +114,66 @@ static int read_duration(const struct reading *g, uint64_t *ms)
     if (code != 0) {
         return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
                               "expected " DURATION_EXPECTED " (units: h, m, s, ms), found \"%.*s\"",
-                              text.len < QUOTED_MAX ? (int)text.len : QUOTED_MAX,
-                              (const char *)text.ptr);
+                              fe_toml_quoted(text), (const char *)text.ptr);
     }
     return *ms < g->key->min ? fail_duration(g, "least", g->key->min) : 0;
+}
+
+/* "10M": of 1000 or of 1024? False: it is not that. */
+static bool is_size_without_b(struct fe_view text)
+{
+    size_t n = 0;
+
+    while (n < text.len && text.ptr[n] >= '0' && text.ptr[n] <= '9') {
+        n++;
+    }
+    return n > 0 && n + 1 == text.len && strchr("kKmMgG", text.ptr[n]) != NULL;
+}
+
+static int fail_size(const struct reading *g, struct fe_view text)
+{
+    const int number_len = (int)text.len - 1;
+    char letter;
+
+    if (g->value->type != FE_TOML_STRING) {
+        return fail(g, SIZE_EXPECTED);
+    }
+    if (text.len > QUOTED_SIZE_MAX || !is_size_without_b(text)) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                              "expected " SIZE_EXPECTED " (units: B, kB, MB, GB, KiB, MiB, GiB), "
+                              "found \"%.*s\"",
+                              fe_toml_quoted(text), (const char *)text.ptr);
+    }
+    letter = (char)(text.ptr[number_len] & ~0x20);
+    return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                          "expected " SIZE_EXPECTED
+                          ", found \"%.*s\": write \"%.*s%cB\" (of 1000) or "
+                          "\"%.*s%ciB\" (of 1024)",
+                          (int)text.len, (const char *)text.ptr, number_len, (const char *)text.ptr,
+                          letter == 'K' ? 'k' : letter, number_len, (const char *)text.ptr, letter);
+}
+
+static int parse_size(const struct fe_toml_value *value, uint64_t *bytes)
+{
+    if (value->type == FE_TOML_STRING) {
+        return fe_size_parse(value->string, FE_CONFIG_SIZE_MAX, bytes);
+    }
+    *bytes = (uint64_t)value->integer;
+    return value->integer < 0 ? FLATEND_ESYNTAX : *bytes > FE_CONFIG_SIZE_MAX ? FLATEND_ETOOBIG : 0;
 }
 
 static int read_size(const struct reading *g, uint64_t *bytes)
 {
     const struct fe_toml_value *const value = g->value;
-    int code = 0;
+    int code = value->type == FE_TOML_STRING ? 0 : expect(g, FE_TOML_INTEGER, SIZE_EXPECTED);
 
-    if (value->type == FE_TOML_STRING) {
-        code = fe_size_parse(value->string, FE_CONFIG_SIZE_MAX, bytes);
-    } else {
-        code = expect(g, FE_TOML_INTEGER, SIZE_EXPECTED);
-        if (code != 0) {
-            return code;
-        }
-        *bytes = (uint64_t)value->integer;
-        code = value->integer < 0            ? FLATEND_ESYNTAX
-               : *bytes > FE_CONFIG_SIZE_MAX ? FLATEND_ETOOBIG
-                                             : 0;
-    }
     if (code != 0) {
-        return fail(g, code == FLATEND_ETOOBIG ? "a size of at most 2^60 bytes" : SIZE_EXPECTED);
+        return code;
+    }
+    code = parse_size(value, bytes);
+    if (code != 0) {
+        return code == FLATEND_ETOOBIG ? fail(g, "a size of at most 2^60 bytes")
+                                       : fail_size(g, value->string);
     }
     if (is_outside(g->key, *bytes)) {
         return fe_config_fail(g->r, FLATEND_EINVAL, value->pos,
@@ -420,11 +455,12 @@ static int add_items(const struct reading *g, bool is_array, void *object)
         return fail_too_many(g, is_array ? g->value->items[key->max - list.n]->pos : g->value->pos);
     }
     code = grow(g, &list, n);
-    for (size_t i = 0; code == 0 && i < n; i++) {
+    for (size_t i = 0; code != FLATEND_ENOMEM && i < n; i++) {
         const struct reading item = {g->r, key, is_array ? g->value->items[i] : g->value};
+        const int of_item = read_item(&item, list.items + list.n * list.item_size);
 
-        code = read_item(&item, list.items + list.n * list.item_size);
-        if (code == 0) {
+        code = fe_config_both(code, of_item);
+        if (of_item == 0) {
             keep_item(&item, &list);
         }
     }
@@ -436,8 +472,14 @@ int fe_config_add_item(const struct fe_config_reader *r, const struct fe_config_
                        const struct fe_toml_value *value, void *object)
 {
     const struct reading g = {r, key, value};
-    const int code = key->type == FE_KEY_ADDRS ? expect(&g, FE_TOML_STRING, ADDR_EXPECTED) : 0;
+    const char *const expected = key->type == FE_KEY_ADDRS ? ADDR_EXPECTED : "a string";
+    int code;
 
+    if (value->type == FE_TOML_ARRAY) {
+        return fe_config_fail(r, FLATEND_EINVAL, value->pos,
+                              "expected %s, found an array: write '%s'", expected, key->name);
+    }
+    code = expect(&g, FE_TOML_STRING, expected);
     return code != 0 ? code : add_items(&g, false, object);
 }
 
@@ -455,11 +497,16 @@ static int check_table(const struct reading *g)
 
 static int check_tables(const struct reading *g)
 {
+    const char *const prefix = g->key->prefix;
+    const char *const name = g->key->name;
     char expected[64];
     int code;
 
-    snprintf(expected, sizeof(expected), "an array of tables: [[%s%s]]", g->key->prefix,
-             g->key->name);
+    if (g->value->type == FE_TOML_TABLE && g->value->growth == FE_TOML_IMPLIED) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                              "expected [[%s%s]] above the header of a part of it", prefix, name);
+    }
+    snprintf(expected, sizeof(expected), "an array of tables: [[%s%s]]", prefix, name);
     code = expect(g, FE_TOML_ARRAY, expected);
     if (code == 0 && g->value->n > g->key->max) {
         code = fail_too_many(g, g->value->items[g->key->max]->pos);
@@ -469,7 +516,16 @@ static int check_tables(const struct reading *g)
 
 static int read_list(const struct reading *g, void *object)
 {
-    const int code = expect(g, FE_TOML_ARRAY, "an array of strings");
+    const char *const singular = g->key->singular;
+    int code;
+
+    if (g->value->type == FE_TOML_STRING && singular != NULL) {
+        return fe_config_fail(g->r, FLATEND_EINVAL, g->value->pos,
+                              "expected an array of strings, found a string: write '%s', or put it "
+                              "in [ ]",
+                              singular);
+    }
+    code = expect(g, FE_TOML_ARRAY, "an array of strings");
     return code != 0 ? code : add_items(g, true, object);
 }
 

@@ -70,7 +70,4 @@ static inline struct fe_view fe_toml_since(const struct fe_toml_cursor *c, size_
     return fe_view_of(c->text.ptr + from, c->at - from);
 }
 
-/* How much of a text a message quotes: for "%.*s". A character is not cut. */
-int fe_toml_quoted(struct fe_view text);
-
 #endif

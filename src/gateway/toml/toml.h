@@ -84,4 +84,7 @@ int fe_toml_parse(struct fe_view text, struct fe_arena *arena, struct fe_toml_va
 /* "a string", "an integer", ... */
 const char *fe_toml_type_name(enum fe_toml_type type);
 
+/* How much of a text a message quotes, for "%.*s": 48 bytes, but no part of a character. */
+int fe_toml_quoted(struct fe_view text);
+
 #endif
