@@ -5,9 +5,10 @@ FUZZ_SECONDS ?= 60
 all:
 	@scripts/build release $(TARGETS)
 
-# The gateway and the hello_world service, with the README's configuration. Ctrl-C ends both.
+# The gateway and the hello_world service, with the README's configuration, or another one and the
+# address for nodes in it. Ctrl-C ends both, and so does the end of make, however it comes.
 run:
-	@scripts/run
+	@scripts/run $(CONFIG) $(ADDRESS)
 
 # Every layer of tests. Installs what is missing first.
 test:

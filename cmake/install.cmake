@@ -10,6 +10,13 @@ if(TARGET flatend_command)
   install(FILES packaging/flatend.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
+# Static linking (pkg-config --static) takes libuv's archive, which may have another name than -luv:
+# libuv_a.a. Systems that have such an archive have a module of its own for it.
+pkg_check_modules(libuv_static QUIET libuv-static)
+set(libuv_static_module libuv)
+if(libuv_static_FOUND)
+  set(libuv_static_module libuv-static)
+endif()
 set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig /prefix/${pkgconfig_dir} /prefix)
 configure_file(packaging/flatend.pc.in flatend.pc @ONLY)

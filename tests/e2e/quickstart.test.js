@@ -1,6 +1,6 @@
 // What a newcomer does, as the README says it.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -46,6 +46,46 @@ test("make run serves hello_world until Ctrl-C", async (t) => {
     assert.deepEqual(await program.exit(), { code: 0, signal: null });
     await assert.rejects(request(`http://127.0.0.1:${httpPort}/hello`), /ECONNREFUSED/);
 });
+
+// The processes whose command lines speak of `text`.
+function processes(text) {
+    const has = (pid) => {
+        try {
+            return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(text);
+        } catch {
+            return false; // it has ended meanwhile
+        }
+    };
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && has(name));
+}
+
+// Whom a signal is sent to: make alone, the script alone, or all that a terminal has in its foreground.
+const ends = [["SIGTERM", "make"], ["SIGKILL", "make"], ["SIGKILL", "script"], ["SIGTERM", "script"],
+    ["SIGHUP", "script"], ["SIGINT", "terminal"], ["SIGHUP", "terminal"]];
+for (const [signal, target] of ends) {
+    test(`make run: ${signal} to the ${target} leaves nothing behind`, { timeout: 600_000 }, async (t) => {
+        const { path, nodePort, httpPort } = await freshConfig(t);
+        const own = scratch(t); // for temporary files
+        const program = new Program(t, "make",
+            ["run", `CONFIG=${path}`, `ADDRESS=127.0.0.1:${nodePort}`],
+            { cwd: repository, detached: true, env: { ...process.env, TMPDIR: own } });
+        program.mayFail = true;
+        t.after(() => processes(path).forEach((pid) => process.kill(Number(pid), "SIGKILL")));
+        await program.waitFor("curl -i", 300_000);
+        // The gateway has said that the service is there: what is asked now is answered.
+        assert.match(program.output, /has connected to you\. Services: \[hello_world\]/);
+        assert.equal((await request(`http://127.0.0.1:${httpPort}/hello`)).status, 200);
+
+        const [script] = readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, "utf8").split(" ");
+        process.kill({ make: program.pid, script: Number(script), terminal: -program.pid }[target], signal);
+        await program.exit(); // its output is closed: nobody is left who could write to it
+        while (processes(path).length > 0 || processes(`127.0.0.1:${nodePort}`).length > 0) {
+            await new Promise(setImmediate);
+        }
+        await assert.rejects(request(`http://127.0.0.1:${httpPort}/hello`), /ECONNREFUSED/);
+        assert.deepEqual(readdirSync(own), []);
+    });
+}
 
 test("make run says that a port is taken", async (t) => {
     const { path, nodePort, httpPort } = await freshConfig(t);
