@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -88,6 +90,70 @@ static void preflight_state_dir(const struct fe_config *config, const char *path
     free(copy);
 }
 
+/* Can what is kept there be written at all? */
+static void preflight_disk(const struct fe_config *config, const char *path,
+                           const struct fe_log *log)
+{
+    enum { ENOUGH = 1024 * 1024 };
+    char *const copy = strdup(config->state_dir);
+    const char *there;
+    struct statvfs vfs;
+
+    if (copy == NULL) {
+        return;
+    }
+    there = existing_part(copy);
+    if (statvfs(there, &vfs) != 0) {
+        free(copy);
+        return;
+    }
+    if ((vfs.f_flag & ST_RDONLY) != 0) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s: the state directory '%s' is on a file system that is mounted read-only.", path,
+               config->state_dir);
+    } else if ((uint64_t)vfs.f_bavail * vfs.f_frsize < ENOUGH ||
+               (vfs.f_files > 0 && vfs.f_favail == 0)) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s: the disk of the state directory '%s' is full: certificates and keys cannot be "
+               "stored.",
+               path, config->state_dir);
+    }
+    free(copy);
+}
+
+/* What the gateway takes before the first client, and how many clients then remain: each takes a
+ * descriptor, and a request for a file another one. */
+static void preflight_descriptors(const struct fe_config *config, const char *path,
+                                  const struct fe_log *log)
+{
+    enum { OWN = 16, OF_A_WORKER = 4, ACCEPTING_WORKERS_MAX = 4, ENOUGH = 1000 };
+    struct rlimit limit;
+    rlim_t needed = OWN + (rlim_t)OF_A_WORKER * config->n_workers;
+    rlim_t accepting = config->n_workers;
+
+    accepting = accepting < ACCEPTING_WORKERS_MAX ? accepting : ACCEPTING_WORKERS_MAX;
+    for (size_t i = 0; i < config->n_http; i++) {
+        needed += accepting * config->http[i].n_addrs;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ||
+        limit.rlim_max >= needed + ENOUGH) {
+        return;
+    }
+    if (limit.rlim_max < needed) {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s: %u workers take %llu descriptors, the limit of open files is %llu: raise it "
+               "(ulimit -Hn, LimitNOFILE), or lower 'workers'.",
+               path, config->n_workers, (unsigned long long)needed,
+               (unsigned long long)limit.rlim_max);
+    } else {
+        fe_log(log, FLATEND_LOG_WARN,
+               "%s: the limit of open files, %llu, leaves room for %llu connections: raise it "
+               "(ulimit -Hn, LimitNOFILE).",
+               path, (unsigned long long)limit.rlim_max,
+               (unsigned long long)(limit.rlim_max - needed));
+    }
+}
+
 /* One that is not there is made at the first start. */
 static void preflight_secret_key(const struct fe_config_mesh *mesh, const char *path,
                                  const struct fe_log *log)
@@ -165,7 +231,9 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
         }
         needs_state = needs_state || (http->https != FE_HTTPS_OFF && http->n_certs == 0);
     }
+    preflight_descriptors(config, path, log);
     if (needs_state) {
         preflight_state_dir(config, path, log);
+        preflight_disk(config, path, log);
     }
 }

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, mkdirSync, openSync, readFileSync, readSync, symlinkSync, writeFileSync,
     writeSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { build, example, freePort, Gateway, scratch } from "./lib/mesh.js";
@@ -250,5 +250,52 @@ test("check finds addresses that overlap", async (t) => {
         const { code, output } = await run(t, flatend, ["check"], { cwd });
         assert.equal(code, 1, output);
         assert.match(output, pattern);
+    }
+});
+
+// ---- what runs out ----
+
+test("out of descriptors: one line says so, and one that it is over", { timeout: 120_000 }, async (t) => {
+    const gateway = await Gateway.start(t, { routes: hello, workers: 2, descriptors: 64 });
+    const clients = [];
+    for (let i = 0; i < 100; i++) {
+        const socket = connect(gateway.httpPort, "127.0.0.1");
+        socket.on("error", () => {}); // the gateway gives up some of those that wait
+        socket.write("GET / HTTP/1.1\r\nHost: a\r\n"); // and no more
+        clients.push(socket);
+    }
+    const line = await gateway.program.waitFor("Out of descriptors: ");
+    assert.match(line, /new connections wait until some are free; raise the limit of open files \(ulimit -n/);
+    clients.forEach((socket) => socket.destroy());
+    // It is over when there were enough for five seconds: a request a turn, until one of them says so.
+    const over = gateway.program.waitFor(/Enough descriptors again: they were short for \d+ s\./, 60_000);
+    let isOver = false;
+    over.finally(() => (isOver = true)).catch(() => {});
+    while (!isOver) {
+        await request(gateway.url("/nowhere")).catch((error) => assert.match(error.message, /ECONNRESET|hang up/));
+    }
+    await over;
+    assert.equal(gateway.program.output.match(/Out of descriptors/g).length, 1);
+    assert.equal(gateway.program.output.match(/Enough descriptors/g).length, 1);
+});
+
+test("check foresees few descriptors, and a disk that is full", async (t) => {
+    const cwd = scratch(t);
+    const state = join(cwd, "state");
+    mkdirSync(state);
+    writeFileSync(join(cwd, "config.toml"),
+        'state_dir = "state"\nworkers = 8\n[[http]]\naddr = "127.0.0.1:0"\nhttps = "local"\n');
+    const check = (...prefix) => run(t, prefix[0], [...prefix.slice(1), flatend, "check"], { cwd });
+    const small = await check("prlimit", "--nofile=300");
+    assert.match(small.output, /limit of open files, 300, leaves room for \d+ connections/);
+    assert.match((await check("prlimit", "--nofile=40")).output, /8 workers take \d+ descriptors.* is 40/);
+    const full = await check("unshare", "--mount", "sh", "-c",
+        'mount -t tmpfs -o size=64k none state && { dd if=/dev/zero of=state/x bs=4k count=99 2>/dev/null; exec "$0" "$@"; }');
+    assert.match(full.output, /the disk of the state directory 'state' is full/);
+    const readOnly = await check("unshare", "--mount", "sh", "-c",
+        'mount -t tmpfs -o ro none state && exec "$0" "$@"');
+    assert.match(readOnly.output, /'state' is on a file system that is mounted read-only/);
+    for (const { code, output } of [small, full, readOnly]) {
+        assert.equal(code, 0, output);
     }
 });

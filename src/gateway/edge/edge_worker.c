@@ -202,6 +202,7 @@ int fe_edge_worker_open_threaded(struct fe_edge_worker *edge,
         return code;
     }
     edge->worker = edge->worker_thread.worker;
+    fe_worker_tell_shortage(edge->worker, setup->descriptors);
     code = init_listeners(edge);
     if (code == 0) {
         code = start(edge);

@@ -20,7 +20,8 @@ struct fe_edge_worker_setup {
     const struct fe_https *https;      /* by [[http]] */
     struct fe_acme_answers *answers;
     const struct fe_log *log;
-    void (*on_closed)(void *arg); /* on the gateway's thread */
+    struct fe_shortage *descriptors; /* for the workers that are made */
+    void (*on_closed)(void *arg);    /* on the gateway's thread */
     void *closed_arg;
 };
 

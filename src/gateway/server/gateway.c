@@ -33,6 +33,7 @@ static int start_edges(struct fe_gateway *gateway, struct flatend_error *err)
         .https = gateway->https,
         .answers = &gateway->manager.answers,
         .log = &gateway->log,
+        .descriptors = &gateway->descriptors,
         .on_closed = on_part_closed,
         .closed_arg = gateway,
     };
@@ -108,6 +109,10 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     started->log = *log;
     fe_gateway_init_certs(started);
     *gateway = started;
+    fe_shortage_init(&started->descriptors, &started->log, "descriptors",
+                     "new connections wait until some are free; raise the limit of open files "
+                     "(ulimit -n, LimitNOFILE)");
+    fe_worker_tell_shortage(worker, &started->descriptors);
     fe_files_log_opening(config, FLATEND_LOG_INFO, log);
     code = fe_gateway_start_node(started, err);
     if (code == 0) {
@@ -240,6 +245,7 @@ void fe_gateway_free(struct fe_gateway *gateway)
         fe_worker_run(gateway->worker);
     }
     FE_ASSERT(gateway->state == FE_GATEWAY_STOPPED, "a gateway that is freed has stopped");
+    fe_worker_tell_shortage(gateway->worker, NULL);
     fe_acceptors_deinit(&gateway->acceptors);
     for (size_t i = 0; i < gateway->n_edges; i++) {
         fe_edge_worker_deinit(&gateway->edges[i]);

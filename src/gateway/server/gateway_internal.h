@@ -11,6 +11,7 @@
 #include "gateway/edge/acceptor.h"
 #include "gateway/relay/service.h"
 #include "gateway/server/gateway.h"
+#include "ground/base/shortage.h"
 
 /*     RUNNING ── stop ──▶ DRAINING ── no HTTP any more ──▶ CLOSING ── node closed ──▶ STOPPED */
 enum fe_gateway_state {
@@ -35,6 +36,7 @@ struct fe_gateway {
     bool has_acceptors; /* open was called on it, and it is not closed */
     bool is_aborted;
     size_t n_open; /* edge workers, ACME clients, the acceptors, questions to workers: not closed */
+    struct fe_shortage descriptors; /* which all workers tell */
     struct fe_acme_manager manager;
     struct fe_https *https; /* by listener; without a store where there is no HTTPS */
     struct fe_tls_tickets *tickets;

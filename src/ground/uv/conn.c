@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/shortage.h"
 #include "ground/os/fd.h"
 #include "ground/os/socket.h"
 #include "ground/uv/conn_internal.h"
@@ -228,6 +229,9 @@ int fe_conn_dial(struct fe_worker *worker, const struct fe_addr *addr,
     }
     conn->request.connect.data = conn;
     code = is_unix(conn) ? connect_unix(conn, addr) : connect_ip(conn, addr);
+    if (code == FLATEND_ELIMIT) {
+        fe_shortage_hit(worker->descriptors, fe_worker_now(worker));
+    }
     if (code != 0) {
         fe_conn_end(conn, 0);
         return code;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/shortage.h"
 #include "ground/os/fd.h"
 #include "ground/os/socket.h"
 #include "ground/uv/accept.h"
@@ -74,10 +75,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         const int fd = fe_socket_accept(listener->fd, &peer);
 
         if (fd >= 0) {
+            fe_shortage_pass(listener->worker->descriptors, fe_worker_now(listener->worker));
             hand_over(listener, fd, &peer);
         } else if (fd == FLATEND_EAGAIN) {
             return;
         } else if (fd != FLATEND_ECLOSED) {
+            fe_shortage_hit(listener->worker->descriptors, fe_worker_now(listener->worker));
             pause_accepting(listener);
             return;
         }

@@ -31,8 +31,9 @@ struct fe_worker {
     struct fe_list flush;         /* connections with new output */
     uint64_t n_turns;             /* for the share that a connection has of each */
     struct fe_mutex task_lock;
-    struct fe_list tasks; /* under task_lock */
-    atomic_uint n_waking; /* threads that have queued a task and are about to say so */
+    struct fe_list tasks;            /* under task_lock */
+    struct fe_shortage *descriptors; /* who is told when there are none; NULL: nobody */
+    atomic_uint n_waking;            /* threads that have queued a task and are about to say so */
     void (*on_freed)(void *arg);
     void *freed_arg;
     uint8_t read_buf[FE_READ_SIZE];

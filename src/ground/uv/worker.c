@@ -146,6 +146,11 @@ int fe_worker_new(struct fe_worker **out, struct uv_loop_s *loop)
     return 0;
 }
 
+void fe_worker_tell_shortage(struct fe_worker *worker, struct fe_shortage *descriptors)
+{
+    worker->descriptors = descriptors;
+}
+
 void fe_worker_run(struct fe_worker *worker)
 {
     FE_ASSERT(worker->loop == &worker->own_loop, "only a loop of the worker's own is run");

@@ -35,6 +35,11 @@ uint64_t fe_worker_now(const struct fe_worker *worker);
 /* Timers on that clock: start them in this heap, the worker runs it. */
 struct fe_timers *fe_worker_timers(struct fe_worker *worker);
 
+/* Is told when listeners and dials of this worker find no descriptor, or no memory of the system's;
+ * NULL: nobody is. Before the loop runs, or on it. It outlives the worker, or NULL follows. */
+struct fe_shortage;
+void fe_worker_tell_shortage(struct fe_worker *worker, struct fe_shortage *descriptors);
+
 /* Something to be done once at the end of this turn, before the output is written, however often it
  * is asked for. */
 struct fe_deferred {

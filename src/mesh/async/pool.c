@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/shortage.h"
 #include "ground/os/clock.h"
 #include "ground/os/processor.h"
 
@@ -92,8 +93,10 @@ static bool add_thread(struct fe_handler_pool *pool)
         if (!slot->is_started) {
             slot->pool = pool;
             if (fe_thread_start_small(&slot->thread, FE_POOL_STACK, run_thread, slot) != 0) {
+                fe_shortage_hit(pool->threads, fe_worker_now(pool->worker));
                 return false;
             }
+            fe_shortage_pass(pool->threads, fe_worker_now(pool->worker));
             slot->is_started = true;
             pool->n_threads++;
             return true;

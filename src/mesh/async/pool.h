@@ -55,7 +55,8 @@ struct fe_handler_pool {
     struct fe_signal_mask mask; /* of the threads: that of the one which made the pool */
     /* the node's thread only */
     unsigned n_max;
-    unsigned n_at_once; /* threads that short handlers are spread over */
+    unsigned n_at_once;          /* threads that short handlers are spread over */
+    struct fe_shortage *threads; /* who is told when there are none to be had; NULL: nobody */
     struct fe_worker *worker;
     struct fe_deferred wake;
     struct fe_timer stall;

@@ -2,6 +2,7 @@
 #ifndef FE_MESH_NODE_INTERNAL_H
 #define FE_MESH_NODE_INTERNAL_H
 
+#include "ground/base/shortage.h"
 #include "ground/os/fork_guard.h"
 #include "ground/os/log_writer.h"
 #include "ground/os/thread.h"
@@ -52,6 +53,8 @@ struct flatend_node {
     struct fe_settings settings;
     enum fe_node_placement placement;
     struct fe_worker *worker;
+    struct fe_shortage descriptors; /* of a worker of its own */
+    struct fe_shortage threads;
     struct fe_log_writer *log_writer; /* of flatend_log_stderr; NULL: another log, or none */
     struct fe_fork_guard *guard;      /* first of all: in a child nothing else may be touched */
 

@@ -114,6 +114,7 @@ static int init_parts(struct flatend_node *node)
     if (code == 0) {
         code = init_hand_over(node);
         if (code == 0) {
+            node->pool.threads = &node->threads;
             return 0;
         }
         fe_node_deinit_services(node);
@@ -173,6 +174,13 @@ int fe_node_new_at(const struct flatend_options *options, enum fe_node_placement
     fe_timer_init(&node->gather_timer, fe_node_on_gather_timer);
     fe_list_init(&node->timers);
     fe_node_watch_init(node);
+    fe_shortage_init(&node->descriptors, &node->settings.log, "descriptors",
+                     "new connections wait until some are free; raise the limit of open files "
+                     "(ulimit -n, LimitNOFILE)");
+    fe_shortage_init(
+        &node->threads, &node->settings.log, "threads",
+        "handlers wait for those that there are; raise the limit (ulimit -u, TasksMax), "
+        "or lower handler_threads");
     code = init_log(node);
     if (code == 0) {
         code = fe_fork_guard_new(&node->guard, true);

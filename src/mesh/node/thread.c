@@ -31,6 +31,7 @@ int flatend_node_new(const struct flatend_options *options, struct flatend_node 
         fe_node_destroy(node);
         return fe_err_set(error, code, "event loop: %s", flatend_strerror(code));
     }
+    fe_worker_tell_shortage(node->worker, &node->descriptors);
     node->handoffs.worker = node->worker;
     *out = node;
     return 0;
