@@ -299,3 +299,36 @@ test("check foresees few descriptors, and a disk that is full", async (t) => {
         assert.equal(code, 0, output);
     }
 });
+
+// ---- memory ----
+
+test("after a flood, memory goes back to the system", { timeout: 300_000 }, async (t) => {
+    const folder = scratch(t);
+    const MiB = 1024 * 1024;
+    writeFileSync(join(folder, "file"), Buffer.alloc(4 * MiB, 1));
+    const gateway = await Gateway.start(t, {
+        routes: [{ path: "GET /", static: folder }],
+        release: true,
+        http: {},
+        timeout: { write: "60s" },
+    });
+    const clients = [];
+    // Clients that do not read hold memory between what is short-lived; these are some in between that stay.
+    for (let i = 0; i < 1000; i++) {
+        const socket = connect(gateway.httpPort, "127.0.0.1");
+        socket.on("error", () => {});
+        socket.pause();
+        socket.write(`GET /${i % 20 === 0 ? "nowhere" : "file"} HTTP/1.1\r\nHost: a\r\n\r\n`);
+        clients.push(socket);
+    }
+    const memory = () => gateway.program.memory("VmRSS");
+    while (memory() < 150 * MiB) {
+        await request(gateway.url("/nowhere"));
+    }
+    const loaded = memory();
+    clients.forEach((socket) => socket.destroy());
+    while (memory() > 50 * MiB) {
+        await request(gateway.url("/nowhere"));
+    }
+    t.diagnostic(`${(loaded / MiB).toFixed()} MiB, then ${(memory() / MiB).toFixed()} MiB`);
+});

@@ -121,7 +121,13 @@ int fe_gateway_start(struct fe_worker *worker, struct fe_config *config, const s
     if (code == 0) {
         code = start_edges(started, err);
     }
-    return code != 0 ? code : open_acceptors(started, err);
+    if (code == 0) {
+        code = open_acceptors(started, err);
+    }
+    if (code == 0) {
+        fe_trimmer_start(&started->trimmer, worker);
+    }
+    return code;
 }
 
 void fe_gateway_on_failure(struct fe_gateway *gateway,
@@ -213,6 +219,7 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
         gateway->state = FE_GATEWAY_DRAINING;
         fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->poll_timer);
         fe_acme_manager_stop(&gateway->manager, on_part_closed, gateway);
+        gateway->n_open += fe_trimmer_stop(&gateway->trimmer, on_part_closed, gateway) ? 1 : 0;
     }
     if (is_first && gateway->has_acceptors) {
         fe_acceptors_close(&gateway->acceptors);

@@ -11,6 +11,7 @@
 #include "gateway/edge/acceptor.h"
 #include "gateway/relay/service.h"
 #include "gateway/server/gateway.h"
+#include "gateway/server/trimmer.h"
 #include "ground/base/shortage.h"
 
 /*     RUNNING ── stop ──▶ DRAINING ── no HTTP any more ──▶ CLOSING ── node closed ──▶ STOPPED */
@@ -40,6 +41,7 @@ struct fe_gateway {
     struct fe_acme_manager manager;
     struct fe_https *https; /* by listener; without a store where there is no HTTPS */
     struct fe_tls_tickets *tickets;
+    struct fe_trimmer trimmer;
     struct fe_timer poll_timer; /* at the certificates */
     uint64_t rotate_ms;         /* when tickets get their next key */
     void (*on_failed)(void *arg, const struct flatend_error *why); /* NULL: nothing is told */
