@@ -300,10 +300,10 @@ typedef void (*flatend_log_fn)(void *arg, enum flatend_log_level level, const ch
 
 /* A log function that writes "2006/01/02 15:04:05 line" to standard error, and never waits for its
  * reader. As `log` of a node's options it stands for a thread of the node's own, which writes the
- * node's lines: 1 MiB of them wait, further ones are lost, and one line says how many;
- * flatend_node_shutdown and flatend_node_free wait for at most a second until they are written.
- * Called directly, it leaves out a line that cannot be written at once. Lines are cut at 511 bytes.
- */
+ * node's lines: 1 MiB of them wait, further ones are lost, and one line says how many.
+ * flatend_node_shutdown and flatend_node_free wait for at most a second until they are written; a
+ * process that ends without these may lose the last ones. Called directly, it leaves out a line
+ * that cannot be written at once. Lines are cut at 511 bytes. */
 FLATEND_API void flatend_log_stderr(void *arg, enum flatend_log_level level, const char *line);
 
 /* Serves one request. By default it runs on a thread of the node's pool and may block. The context
