@@ -110,6 +110,7 @@ static void touch(struct target *target, const struct fe_event *event)
             abort();
         }
         break;
+    case FE_EVENT_KIND:
     case FE_EVENT_NODES:
     case FE_EVENT_WINDOW:
     case FE_EVENT_PONG:

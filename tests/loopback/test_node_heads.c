@@ -267,7 +267,7 @@ static void requests_that_no_node_takes(void **state)
 
 /* ---- nodes that do not know them ---- */
 
-static const struct fe_self old = {.is_old_only = true};
+static const struct fe_self old = {.is_old_only = true, .is_go_like = true};
 static const struct fe_self without = {.masked_features = FE_SECURE_FEATURE_HEADS};
 
 static void a_provider_that_takes_none(void **state)

@@ -28,6 +28,14 @@ static void on_event(struct provider *provider, const struct fe_event *event)
     case FE_EVENT_END:
         provider->n_ends++;
         break;
+    case FE_EVENT_FIND_NODE:
+        assert_int_equal(
+            provider->session.sender.ops->nodes(&provider->session.sender, event->token, NULL, 0),
+            0);
+        break;
+    case FE_EVENT_NODES:
+        provider->has_nodes |= event->token == provider->look_token;
+        break;
     default:
         break;
     }
@@ -91,6 +99,20 @@ static void dial(struct provider *provider, const char *text)
     assert_int_equal(connect(provider->fd, (struct sockaddr *)&to, sizeof(to)), 0);
 }
 
+/* As an old node that starts: when it is told of others, it is known for what it is. */
+static void look(struct provider *provider)
+{
+    struct fe_sender *sender = &provider->session.sender;
+    const uint8_t zero_key[FE_KEY_LEN] = {0};
+
+    assert_int_equal(sender->ops->find_node(sender, zero_key, &provider->look_token), 0);
+    assert_true(flush(provider));
+    provider->has_nodes = false;
+    while (!provider->has_nodes) {
+        assert_true(turn(provider));
+    }
+}
+
 /* An old one: it reads as much as comes, and grants nothing. */
 void provider_join(struct provider *provider, const char *addr, const char *service)
 {
@@ -115,6 +137,9 @@ void provider_join_as(struct provider *provider, const char *addr, const char *s
     assert_true(flush(provider));
     while (provider->session.state != FE_SESSION_OPEN) {
         assert_true(turn(provider));
+    }
+    if (self->is_old_only) {
+        look(provider);
     }
 }
 

@@ -16,6 +16,8 @@ struct provider {
     uint32_t stream;   /* of the last request */
     size_t n_requests; /* received so far */
     size_t n_ends;     /* requests whose body has ended */
+    bool has_nodes;    /* the answer to the last FindNode has come */
+    uint32_t look_token;
 };
 
 /* Connects to "host:port" and offers one service; returns when the other side knows. */

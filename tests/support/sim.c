@@ -613,6 +613,7 @@ void sim_start(struct sim *sim, size_t index)
         .log = &log,
     };
 
+    config.self.is_go_like = true; /* towards old ones: they are told of all nodes */
     assert(node->mesh == NULL);
     node->mesh = fe_mesh_new(&config, &env, &mesh_ops, node);
     assert(node->mesh != NULL);

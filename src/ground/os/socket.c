@@ -224,6 +224,13 @@ void fe_socket_keep_alive(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &n_probes, sizeof(n_probes));
 }
 
+void fe_socket_acknowledge(int fd)
+{
+    const int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 uint64_t fe_socket_n_unacked(int fd)
 {
     int n = 0;

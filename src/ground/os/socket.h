@@ -53,6 +53,11 @@ void fe_socket_reset_on_close(int fd);
  * Nothing, on unix sockets, which need it not. */
 void fe_socket_keep_alive(int fd);
 
+/* Acknowledges what was received now, and not in 40 ms or with the next bytes that are sent: a peer
+ * with Nagle's algorithm (RFC 896) sends its next few bytes only then. Linux forgets that it was
+ * told so. Nothing, on unix sockets. */
+void fe_socket_acknowledge(int fd);
+
 /* Bytes, and the FIN, that the peer's system has not acknowledged; of a unix socket, about as many
  * as the peer has not read, and 0 only when it has read all. What the system does not say counts as
  * acknowledged. */

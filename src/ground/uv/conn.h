@@ -76,6 +76,9 @@ void fe_conn_peer_addr(const struct fe_conn *conn, struct fe_addr *addr);
  * only fills the socket's buffer does not count; that is why this costs a system call. */
 uint64_t fe_conn_n_acked(const struct fe_conn *conn);
 
+/* Acknowledges what was read at once (fe_socket_acknowledge); this costs a system call. */
+void fe_conn_acknowledge(const struct fe_conn *conn);
+
 /* Bytes that the system has taken so far. */
 uint64_t fe_conn_n_written(const struct fe_conn *conn);
 

@@ -276,6 +276,15 @@ static uint64_t n_unacked(const struct fe_conn *conn)
     return uv_fileno(&conn->handle, &fd) == 0 ? fe_socket_n_unacked(fd) : 0;
 }
 
+void fe_conn_acknowledge(const struct fe_conn *conn)
+{
+    uv_os_fd_t fd;
+
+    if (uv_fileno(&conn->handle, &fd) == 0) {
+        fe_socket_acknowledge(fd);
+    }
+}
+
 uint64_t fe_conn_n_acked(const struct fe_conn *conn)
 {
     const uint64_t n = n_unacked(conn);

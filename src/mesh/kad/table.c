@@ -141,9 +141,8 @@ const struct fe_id *fe_kad_table_find(const struct fe_kad_table *table,
     return at < bucket->n ? &bucket->ids[at] : NULL;
 }
 
-/* Keeps `ids` the closest `k` seen, in order; returns how many they are now. */
-static size_t insert_sorted(struct fe_id *ids, size_t n, size_t k, const uint8_t target[FE_KEY_LEN],
-                            const struct fe_id *id)
+size_t fe_kad_keep_closest(struct fe_id *ids, size_t n, size_t k, const uint8_t target[FE_KEY_LEN],
+                           const struct fe_id *id)
 {
     size_t at = n;
 
@@ -171,7 +170,7 @@ size_t fe_kad_table_closest(const struct fe_kad_table *table, const uint8_t targ
         const struct fe_kad_bucket *bucket = table->buckets[i];
 
         for (unsigned j = 0; bucket != NULL && j < bucket->n; j++) {
-            n = insert_sorted(ids, n, k, target, &bucket->ids[j]);
+            n = fe_kad_keep_closest(ids, n, k, target, &bucket->ids[j]);
         }
     }
     FE_ASSERT(n <= k, "no more is returned than was asked for");

@@ -48,6 +48,11 @@ const struct fe_id *fe_kad_table_find(const struct fe_kad_table *table,
 size_t fe_kad_table_closest(const struct fe_kad_table *table, const uint8_t target[FE_KEY_LEN],
                             struct fe_id *ids, size_t k);
 
+/* One node more for `ids`, which are the closest `k` of those so far, `n` of them, in order;
+ * returns how many they are now. */
+size_t fe_kad_keep_closest(struct fe_id *ids, size_t n, size_t k, const uint8_t target[FE_KEY_LEN],
+                           const struct fe_id *id);
+
 /* Number of leading zero bits of (a XOR b), 0 to 255; -1 for equal keys. */
 int fe_kad_shared_prefix(const uint8_t a[FE_KEY_LEN], const uint8_t b[FE_KEY_LEN]);
 

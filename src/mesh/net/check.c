@@ -19,6 +19,8 @@ static void check_ready(const struct fe_link *link)
 
     FE_ASSERT(!fe_timer_is_armed(&link->timer), "a link that is ready waits for nothing");
     FE_ASSERT(fe_timer_is_armed(&link->keepalive) == is_watched, "a peer is watched if it can be");
+    FE_ASSERT((fe_timer_is_armed(&link->old.hold) || link->old.is_spare) == link->peer.is_held,
+              "requests wait for a peer until a deadline, or go over another link to it");
     FE_ASSERT(link->session.state == FE_SESSION_OPEN,
               "a peer that is ready has sent its Handshake");
     FE_ASSERT(link->peer.registry == NULL || link->peer.registry == &mesh->registry,
@@ -35,6 +37,7 @@ static void check_ended(const struct fe_link *link)
               "what is still sent has a deadline");
     FE_ASSERT(!fe_timer_is_armed(&link->keepalive), "a peer of a closed link is not watched");
     FE_ASSERT(link->peer.registry == NULL, "a peer of a closed link is sent no requests");
+    FE_ASSERT(!link->peer.is_held, "nothing waits for a peer of a closed link");
 }
 
 void fe_link_check(const struct fe_link *link)

@@ -211,7 +211,10 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
 
     if (link->state == FE_LINK_READY) { /* the session saw to the identity */
         code = fe_budget_spend(&link->budget, FE_BUDGET_HANDSHAKE, 1, link->last_read_ms, err);
-        return code != 0 ? code : enter(link, event->u.handshake.services, err);
+        if (code == 0) {
+            code = enter(link, event->u.handshake.services, err);
+        }
+        return code == 0 ? fe_old_peer_on_handshake(link) : code;
     }
     if (is_our_own(link, id)) {
         /* Not proven, it may be a recording of ours: then the address is not given up for it. */
@@ -228,6 +231,9 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     link->mesh->stats.handshakes++;
     fe_timer_stop(link->mesh->timers, &link->timer);
     code = fe_peer_on_event(&link->peer, event, err);
+    if (code == 0) {
+        code = fe_old_peer_on_handshake(link);
+    }
     if (code == 0) {
         code = enter(link, event->u.handshake.services, err);
     }

@@ -6,6 +6,7 @@
  *     handshake.c  the peer of a connection tells its identity and its services
  *     budget.c     how much of what costs more than it is worth a peer may ask
  *     output.c     what waits for peers that do not read
+ *     old_peer.c   what old peers need: which they are, when they are ready, which nodes to name
  *     keepalive.c  whether it is still there
  *     goaway.c     announcing the end of requests, and receiving that
  *     dial.c       an address that is dialed, and dialed again when it is lost
@@ -37,6 +38,8 @@ enum {
     FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
     FE_MESH_DISCOVER_MS = 30000, /* one discovery, whatever peers do */
     FE_MESH_LINGER_MS = 2000,    /* a closing link may still send what it holds */
+    FE_MESH_HOLD_MS = 1000,      /* an old peer that does not say that it is ready is, by then */
+    FE_MESH_LOOK_MS = 200,       /* an old node that starts looks for nodes by then */
     /* From a rejection to the next attempt. The result will rarely differ, but an attacker on the
        path can forge a rejection, which must not separate two nodes permanently. */
     FE_MESH_REFUSED_MS = 60000,
@@ -102,6 +105,21 @@ enum fe_goaway_state {
     FE_GOAWAY_ACKED, /* the peer has seen it: none will */
 };
 
+/* What is known of an old peer; without meaning for others. */
+struct fe_old_peer {
+    enum fe_old_kind kind;
+    bool has_looked;      /* it has sent FindNode since its last Handshake */
+    bool is_asked;        /* which kind it is of */
+    bool is_spare;        /* another link leads to this node: no requests over this one */
+    bool is_introduced;   /* our second Handshake, with an ID, was sent */
+    struct fe_timer hold; /* while requests to it wait */
+    bool has_question;    /* its FindNode waits for its kind to be known */
+    uint32_t token;
+    uint8_t target[FE_KEY_LEN];
+    uint64_t order; /* among links, by when they became ready */
+    uint64_t told;  /* links of an order up to this it has been told of */
+};
+
 struct fe_link {
     struct fe_list node; /* in mesh->links */
     struct fe_mesh *mesh;
@@ -132,6 +150,7 @@ struct fe_link {
     bool is_in_peer_call;     /* a call into the peer runs, and settles it on its way out */
     struct fe_list unsettled; /* in mesh->unsettled */
     struct fe_buf services;   /* as announced last, "a b c", for the log */
+    struct fe_old_peer old;
 };
 
 /* Dials for `dial`, whose link it becomes. A code: there is no link. */
@@ -193,6 +212,22 @@ void fe_link_add_stats(const struct fe_link *link, struct fe_node_stats *stats);
 /* Tells the mesh's owner: of the peer of a link that is ready, or was; of a dial that ends. */
 void fe_link_tell(struct fe_link *link, enum fe_mesh_news news);
 void fe_dial_tell_given_up(const struct fe_dial *dial);
+
+/* ---- old_peer.c ----------------------------------------------------------------------------- */
+
+void fe_old_peer_init(struct fe_link *link);
+
+/* A Handshake, the first or a further one: requests to an old peer wait until it is ready. */
+int fe_old_peer_on_handshake(struct fe_link *link) FE_MUST_USE;
+
+int fe_old_peer_on_find_node(struct fe_link *link, const struct fe_event *event) FE_MUST_USE;
+int fe_old_peer_on_kind(struct fe_link *link, enum fe_old_kind kind) FE_MUST_USE;
+
+/* Bytes have come. */
+void fe_old_peer_on_read(struct fe_link *link);
+
+/* The link ends, or its memory does: what waits for the peer goes elsewhere. */
+void fe_old_peer_stop(struct fe_link *link);
 
 /* ---- keepalive.c ---------------------------------------------------------------------------- */
 
@@ -474,6 +509,8 @@ struct fe_mesh {
     struct fe_addr own_addrs[FE_MESH_OWN_ADDRS_MAX]; /* that names were found to lead to us by */
     size_t n_own_addrs;
     struct fe_list unsettled; /* links whose peers are to be settled at the end of this turn */
+    uint64_t n_ready;         /* links that have become ready, ever */
+    bool is_resume_due;       /* calls that wait for a peer to be ready are to be looked at */
     struct fe_registry registry;
     struct fe_self_link self;   /* to our own services */
     struct fe_node_stats stats; /* of links that are gone, and of events */

@@ -37,6 +37,7 @@ void fe_link_close(struct fe_link *link, bool drain)
     FE_ASSERT(fe_list_is_linked(&link->node), "a link is its mesh's until it is closed");
     fe_timer_stop(mesh->timers, &link->timer);
     fe_keepalive_stop(link);
+    fe_old_peer_stop(link);
     if (drain && fe_mesh_start_timer(mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
         drain = false;
     }
@@ -220,6 +221,7 @@ static struct fe_link *link_new(struct fe_mesh *mesh)
     link->opened_ms = mesh->now_ms(mesh->now_arg);
     fe_timer_init(&link->timer, on_timer);
     fe_timer_init(&link->keepalive, NULL);
+    fe_old_peer_init(link);
     if (fe_mesh_start_timer(mesh, &link->timer, FE_MESH_HANDSHAKE_MS) != 0) {
         free(link);
         return NULL;
@@ -243,6 +245,7 @@ static void link_free(struct fe_link *link)
     fe_list_remove(&link->unsettled);
     fe_timer_stop(mesh->timers, &link->timer);
     fe_keepalive_stop(link);
+    fe_old_peer_stop(link);
     fe_buf_deinit(&link->services);
     free(link);
 }
@@ -409,20 +412,42 @@ void fe_link_on_open(struct fe_link *link, int code)
 
 /* ---- reading ---- */
 
+/* Whether the peer needs to be told of a node: it knows itself, and has the one that it looks for.
+ */
+static bool is_news(const struct fe_link *link, const uint8_t target[FE_KEY_LEN],
+                    const struct fe_id *id)
+{
+    return memcmp(id->public_key, target, FE_KEY_LEN) != 0 &&
+           (link->peer.is_anonymous ||
+            memcmp(id->public_key, link->peer.id.public_key, FE_KEY_LEN) != 0);
+}
+
+static int answer_find_node(struct fe_link *link, const struct fe_event *event)
+{
+    struct fe_sender *sender = &link->session.sender;
+    struct fe_id ids[FE_NODES_MAX + 2]; /* two of them may be no news */
+    const size_t n_closest =
+        fe_kad_table_closest(&link->mesh->table, event->u.target, ids, FE_NODES_MAX + 2);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_closest && n < FE_NODES_MAX; i++) {
+        if (is_news(link, event->u.target, &ids[i])) {
+            ids[n++] = ids[i];
+        }
+    }
+    return sender->ops->nodes(sender, event->token, ids, n);
+}
+
 static int on_find_node(struct fe_link *link, const struct fe_event *event,
                         struct flatend_error *err)
 {
-    struct fe_sender *sender = &link->session.sender;
-    struct fe_id ids[FE_NODES_MAX];
     int code = fe_budget_spend(&link->budget, FE_BUDGET_FIND_NODE, 1, link->last_read_ms, err);
-    size_t n;
 
     if (code != 0) {
         return code;
     }
-    n = fe_kad_table_closest(&link->mesh->table, event->u.target, ids, FE_NODES_MAX);
-
-    return sender->ops->nodes(sender, event->token, ids, n);
+    return fe_sender_is_secure(&link->session.sender) ? answer_find_node(link, event)
+                                                      : fe_old_peer_on_find_node(link, event);
 }
 
 static int on_event(struct fe_link *link, const struct fe_event *event, struct flatend_error *err)
@@ -443,6 +468,8 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
         fe_rtt_on_pong(&link->rtt, link->last_read_ms);
         fe_goaway_on_pong(link, event->u.ping);
         return 0;
+    case FE_EVENT_KIND:
+        return fe_old_peer_on_kind(link, event->u.kind);
     case FE_EVENT_NODES:
         fe_discovery_on_nodes(link->mesh, link, event->token, event->u.nodes.ids, event->u.nodes.n);
         return 0;
@@ -499,6 +526,7 @@ void fe_link_on_read(struct fe_link *link, uint8_t *data, size_t len)
     link->n_received += len;
     link->session.n_repeats_left =
         fe_budget_left(&link->budget, FE_BUDGET_HANDSHAKE, link->last_read_ms);
+    fe_old_peer_on_read(link);
     fe_session_feed(&link->session, data, len);
     receive(link);
     FE_CHECK(fe_link_check(link));

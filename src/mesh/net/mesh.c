@@ -4,6 +4,7 @@
 #include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/net/internal.h"
+#include "mesh/rpc/call.h"
 
 static void on_wakeup(struct fe_timer *timer)
 {
@@ -15,6 +16,10 @@ static void on_wakeup(struct fe_timer *timer)
     (void)code;
     while ((node = fe_list_pop_front(&mesh->unsettled)) != NULL) {
         fe_link_settle(FE_CONTAINER_OF(node, struct fe_link, unsettled));
+    }
+    if (mesh->is_resume_due) {
+        mesh->is_resume_due = false;
+        fe_calls_resume(&mesh->registry);
     }
     fe_join_report(mesh);
     fe_goaway_report_drained(mesh);

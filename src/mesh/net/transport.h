@@ -23,6 +23,8 @@ struct fe_transport_ops {
     struct fe_chain *(*out)(void *io);
     void (*flush)(void *io);
     void (*set_reading)(void *io, bool reading);
+    /* Tells the peer at once that its bytes have come; NULL: it is told so anyway. */
+    void (*acknowledge)(void *io);
     void (*peer_addr)(void *io, struct fe_addr *addr);
     uint64_t (*n_sent)(void *io); /* bytes so far; NULL: it does not count them */
     /* Looks up a host name: zero, and fe_name_on_resolved comes later, exactly once, unless it is

@@ -165,6 +165,11 @@ static void transport_set_reading(void *io, bool reading)
     }
 }
 
+static void transport_acknowledge(void *io)
+{
+    fe_conn_acknowledge(((struct io *)io)->conn);
+}
+
 static void transport_peer_addr(void *io, struct fe_addr *addr)
 {
     fe_conn_peer_addr(((struct io *)io)->conn, addr);
@@ -198,6 +203,7 @@ static const struct fe_transport_ops transport_ops = {
     .out = transport_out,
     .flush = transport_flush,
     .set_reading = transport_set_reading,
+    .acknowledge = transport_acknowledge,
     .peer_addr = transport_peer_addr,
     .n_sent = transport_n_sent,
     .look_up = transport_look_up,

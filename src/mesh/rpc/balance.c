@@ -70,13 +70,32 @@ const struct fe_offer_entry *fe_candidate_at(const struct fe_candidates *candida
 
 /* ---- choosing ---- */
 
+static bool is_listed(const struct fe_peer *peer, const uint64_t *handles, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (handles[i] == peer->handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_excluded(const struct drawing *drawing, const struct fe_peer *peer)
 {
-    if (drawing->head_min > 0 && peer->sender->head_max < drawing->head_min) {
-        return true;
-    }
-    for (size_t i = 0; i < drawing->n_excluded; i++) {
-        if (drawing->excluded[i] == peer->handle) {
+    return peer->is_held || (drawing->head_min > 0 && peer->sender->head_max < drawing->head_min) ||
+           is_listed(peer, drawing->excluded, drawing->n_excluded);
+}
+
+bool fe_registry_is_held(const struct fe_registry *registry, const struct fe_view *services,
+                         size_t n_services, const uint64_t *excluded, size_t n_excluded)
+{
+    struct fe_candidates candidates;
+
+    fe_candidates_gather(registry, services, n_services, &candidates);
+    for (size_t i = 0; i < candidates.n; i++) {
+        const struct fe_peer *peer = fe_candidate_at(&candidates, i)->peer;
+
+        if (peer->is_held && !is_listed(peer, excluded, n_excluded)) {
             return true;
         }
     }

@@ -14,6 +14,28 @@ static void drop_replay(struct fe_call *call)
     fe_chain_deinit(&call->replay);
 }
 
+static void unhold(struct fe_call *call)
+{
+    if (fe_list_is_linked(&call->held)) {
+        fe_list_remove(&call->held);
+        FE_ASSERT(call->registry->n_held > 0, "calls that wait are counted");
+        call->registry->n_held--;
+    }
+}
+
+/* Waits for a provider to be ready. FLATEND_ELIMIT: too many calls do. */
+static int hold(struct fe_call *call)
+{
+    struct fe_registry *registry = call->registry;
+
+    if (registry->n_held == FE_CALLS_HELD_MAX) {
+        return FLATEND_ELIMIT;
+    }
+    fe_list_push_back(&registry->held, &call->held);
+    registry->n_held++;
+    return 0;
+}
+
 static void end(struct fe_call *call)
 {
     if (fe_list_is_linked(&call->link)) {
@@ -21,6 +43,7 @@ static void end(struct fe_call *call)
         FE_ASSERT(call->registry->n_calls > 0, "calls that run are counted");
         call->registry->n_calls--;
     }
+    unhold(call);
     fe_timer_stop(call->timers, &call->timer);
     drop_replay(call);
     call->stream = NULL;
@@ -38,7 +61,7 @@ static void fail(struct fe_call *call, int code)
 /* What the present attempt tells about its provider: once, when it is over. */
 static void report(struct fe_call *call, int code)
 {
-    if (call->state != FE_CALL_ENDED) {
+    if (call->state != FE_CALL_ENDED && call->stream != NULL) {
         fe_registry_report(call->registry, fe_stream_peer(call->stream), code);
     }
 }
@@ -56,9 +79,11 @@ static struct fe_peer *next_provider(struct fe_call *call)
     const struct fe_call_request *request = &call->request;
 
     if (request->provider != 0) {
-        return call->n_tried > 0 || call->head_min > 0
-                   ? NULL
-                   : fe_registry_find(call->registry, request->provider);
+        struct fe_peer *peer = call->n_tried > 0 || call->head_min > 0
+                                   ? NULL
+                                   : fe_registry_find(call->registry, request->provider);
+
+        return peer == NULL || peer->is_held ? NULL : peer;
     }
     if (call->n_tried == FE_CALL_ATTEMPTS_MAX) {
         return NULL;
@@ -67,7 +92,22 @@ static struct fe_peer *next_provider(struct fe_call *call)
                                        call->tried, call->n_tried, call->head_min);
 }
 
-/* Opens the stream at the first provider that takes it. No callbacks.
+/* Whether one that is not ready yet will do. */
+static bool may_wait(const struct fe_call *call)
+{
+    const struct fe_call_request *request = &call->request;
+
+    if (request->provider != 0) {
+        const struct fe_peer *peer = fe_registry_find(call->registry, request->provider);
+
+        return call->n_tried == 0 && peer != NULL && peer->is_held;
+    }
+    return call->n_tried < FE_CALL_ATTEMPTS_MAX &&
+           fe_registry_is_held(call->registry, request->services, request->n_services, call->tried,
+                               call->n_tried);
+}
+
+/* Opens the stream at the first provider that takes it, or waits for one that may. No callbacks.
  *
  * One that cannot be sent the head is not counted as tried: nothing was sent, and what is asked for
  * from then on is a connection that takes more, of which there are three kinds. */
@@ -94,6 +134,9 @@ static int open_stream(struct fe_call *call)
             return 0;
         }
         note_failure(call, code);
+    }
+    if (may_wait(call)) {
+        return hold(call);
     }
     return call->head_min > 0 && call->code == FLATEND_ENOPROVIDER ? FLATEND_ETOOBIG : call->code;
 }
@@ -174,6 +217,9 @@ static void retry(struct fe_call *call)
         fail(call, code);
         return;
     }
+    if (call->stream == NULL) {
+        return;
+    }
     code = replay(call);
     if (code != 0) {
         fe_stream_reset(call->stream, FE_REASON_CANCEL);
@@ -252,13 +298,20 @@ static const struct fe_stream_ops stream_ops = {
     .on_reset = on_reset,
 };
 
+static void reset_stream(struct fe_call *call, enum fe_reason reason)
+{
+    if (call->stream != NULL) {
+        fe_stream_reset(call->stream, reason);
+    }
+}
+
 static void on_deadline(struct fe_timer *timer)
 {
     struct fe_call *call = FE_CONTAINER_OF(timer, struct fe_call, timer);
 
     FE_ASSERT(call->state == FE_CALL_WAITING, "the deadline is for the head of a response");
     report(call, FLATEND_ETIMEDOUT);
-    fe_stream_reset(call->stream, FE_REASON_TIMEOUT);
+    reset_stream(call, FE_REASON_TIMEOUT);
     fail(call, FLATEND_ETIMEDOUT);
 }
 
@@ -291,6 +344,7 @@ int fe_call_start(struct fe_call *call, const struct fe_call_env *env,
         .body = FE_CALL_BODY_OPEN,
     };
     fe_list_init(&call->link);
+    fe_list_init(&call->held);
     fe_timer_init(&call->timer, on_deadline);
     fe_chain_init(&call->replay, env->pool);
     if (request->deadline_ms != FE_TIME_NEVER) {
@@ -331,7 +385,7 @@ ssize_t fe_call_write(struct fe_call *call, struct fe_view data)
         return (ssize_t)data.len;
     }
     FE_ASSERT(call->body != FE_CALL_BODY_FINISHED, "nothing is written behind the end of a body");
-    if (!is_replaying(call)) {
+    if (call->stream != NULL && !is_replaying(call)) {
         n = fe_stream_write(call->stream, data);
         if (n < 0) {
             return n;
@@ -355,7 +409,7 @@ int fe_call_finish(struct fe_call *call, const struct fe_header *trailers, size_
         return 0;
     }
     FE_ASSERT(call->body != FE_CALL_BODY_FINISHED, "nothing is written behind the end of a body");
-    if (!is_replaying(call)) {
+    if (call->stream != NULL && !is_replaying(call)) {
         code = fe_stream_finish(call->stream, trailers, n_trailers);
     }
     if (code == 0) {
@@ -397,7 +451,7 @@ void fe_call_reset(struct fe_call *call, enum fe_reason reason)
         return;
     }
     report_reset(call, reason);
-    fe_stream_reset(call->stream, reason);
+    reset_stream(call, reason);
     end(call);
 }
 
@@ -407,6 +461,24 @@ void fe_call_reject(struct fe_call *call, enum fe_reason reason)
         return;
     }
     report(call, FLATEND_ERESET);
-    fe_stream_reset(call->stream, reason);
+    reset_stream(call, reason);
     end(call);
+}
+
+void fe_calls_resume(struct fe_registry *registry)
+{
+    struct fe_list waiting;
+    struct fe_list *node;
+
+    fe_list_init(&waiting);
+    while ((node = fe_list_pop_front(&registry->held)) != NULL) {
+        fe_list_push_back(&waiting, node); /* those that wait again come to the registry's list */
+    }
+    while ((node = fe_list_pop_front(&waiting)) != NULL) {
+        struct fe_call *call = FE_CONTAINER_OF(node, struct fe_call, held);
+
+        FE_ASSERT(registry->n_held > 0, "calls that wait are counted");
+        registry->n_held--;
+        retry(call);
+    }
 }

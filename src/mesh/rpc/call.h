@@ -8,6 +8,8 @@
  * provider refused it, by `handled` 0 or by RESET; the request is idempotent. What was sent of the
  * body has to be still at hand, which it is as long as it is at most FE_CALL_REPLAY_MAX bytes.
  *
+ * While the only providers are held (fe_peer.is_held) a call waits without one, its body too.
+ *
  *              start                  response head           its end
  *     (none) ─────────▶ WAITING ─────────────────▶ RESPONDED ─────────▶ ENDED: on_end
  *                        │ ▲ │                         │
@@ -29,6 +31,7 @@
 enum {
     FE_CALL_REPLAY_MAX = 64 * 1024, /* body bytes kept for a retry */
     FE_CALL_ATTEMPTS_MAX = 4,       /* providers asked for one call */
+    FE_CALLS_HELD_MAX = 4096,       /* calls of a node that wait for a provider to be ready */
 };
 
 struct fe_call;
@@ -86,7 +89,8 @@ struct fe_call {
     struct fe_list link; /* in the registry's calls, while it runs */
     /* private to src/mesh/rpc */
     struct fe_timer timer;
-    struct fe_stream *stream;
+    struct fe_stream *stream;         /* NULL while the call is held, and once it has ended */
+    struct fe_list held;              /* in the registry's, while it waits for a provider */
     const struct fe_header *trailers; /* behind the body, once that is finished */
     size_t n_trailers;
     struct fe_chain replay; /* the body so far, while `is_replayable` */
@@ -129,6 +133,10 @@ void fe_call_reset(struct fe_call *call, enum fe_reason reason);
 
 /* The same because what came is no response, which counts as a failure of its provider. */
 void fe_call_reject(struct fe_call *call, enum fe_reason reason);
+
+/* A provider that was held is ready, or gone: calls that waited for it go on, with others of that
+ * service if it is gone. Their events come from within this. */
+void fe_calls_resume(struct fe_registry *registry);
 
 /* Every invariant; between events. */
 void fe_call_check(const struct fe_call *call);

@@ -16,7 +16,8 @@ static void check_waiting(const struct fe_call *call)
     FE_ASSERT(fe_timer_is_armed(&call->timer) == (call->request.deadline_ms != FE_TIME_NEVER),
               "the head of a response is waited for until the deadline");
     FE_ASSERT(call->is_replayable || call->replay.len == 0, "what is kept is kept for a retry");
-    FE_ASSERT(call->stream->in == FE_HALF_HEAD || call->stream->state != FE_STREAM_ACTIVE,
+    FE_ASSERT(call->stream == NULL || call->stream->in == FE_HALF_HEAD ||
+                  call->stream->state != FE_STREAM_ACTIVE,
               "no response has begun");
 }
 
@@ -38,8 +39,14 @@ void fe_call_check(const struct fe_call *call)
         check_ended(call);
         return;
     }
-    FE_ASSERT(call->stream != NULL && fe_stream_owner(call->stream) == call,
-              "a call that runs has a stream");
+    FE_ASSERT((call->stream == NULL) == fe_list_is_linked(&call->held),
+              "a call that runs has a stream, or waits for a provider");
+    if (call->stream == NULL) {
+        FE_ASSERT(call->state == FE_CALL_WAITING, "a response needs a provider");
+        check_waiting(call);
+        return;
+    }
+    FE_ASSERT(fe_stream_owner(call->stream) == call, "a call's stream is its own");
     FE_ASSERT(call->n_tried > 0, "a call that runs has a provider");
     FE_ASSERT(call->body != FE_CALL_BODY_BLOCKED || fe_stream_is_blocked(call->stream) ||
                   call->stream->state != FE_STREAM_ACTIVE,

@@ -29,7 +29,7 @@ static bool is_over(const struct fe_peer *peer, uint32_t id)
 int fe_peer_on_unknown(const struct fe_peer *peer, const struct fe_event *event, const char *what,
                        struct flatend_error *err)
 {
-    if (peer->n_forgotten > 0 || is_over(peer, event->stream)) {
+    if (peer->n_forgotten > 0 || peer->is_confused || is_over(peer, event->stream)) {
         return 0;
     }
     return fe_err_set(err, FLATEND_EPROTO, "%s for stream %u, which was never opened", what,

@@ -71,6 +71,12 @@ struct fe_peer {
     struct fe_pool *pool;
     uint64_t handle; /* unique in the node, for flatend_provider */
     bool is_anonymous;
+    /* No request is sent to it yet; those that only it could answer wait (fe_calls_resume). Its
+     * owner's to set. */
+    bool is_held;
+    /* It may send what belongs to another connection, by a fault of its own: packets of streams
+     * that are not there are no fault of the connection. Its owner's to set. */
+    bool is_confused;
     bool is_proven;       /* `id` was proven for this very session, not only at some time */
     struct fe_id id;      /* unless anonymous */
     unsigned n_streams;   /* open now, both directions: the load that balancing compares */

@@ -19,6 +19,7 @@ void fe_registry_init(struct fe_registry *registry, const struct fe_rng *rng)
     fe_rng_fill(rng, &seed, sizeof(seed));
     registry->rng = fe_rng_from_seed(&registry->seeded, seed);
     fe_list_init(&registry->calls);
+    fe_list_init(&registry->held);
     fe_map_init(&registry->services, registry->seed);
     fe_map_init(&registry->handles, registry->seed);
 }

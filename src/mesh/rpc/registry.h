@@ -28,6 +28,8 @@ struct fe_registry {
     unsigned n_ejected;
     unsigned n_returning;
     struct fe_list calls; /* that run, the oldest first: call.c */
+    struct fe_list held;  /* of them, those that wait for a provider to be ready: call.c */
+    size_t n_held;
     size_t n_calls;
     uint64_t n_calls_started;
     uint64_t (*now_ms)(void *arg); /* NULL: no provider is ejected */
@@ -63,7 +65,7 @@ void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int 
 
 /* Of the providers of any of `services` that are neither in `excluded` nor ejected: two chosen at
  * random, and of these the one with fewer streams open for its weight. If there is none, one of
- * weight 0; then one that is ejected. NULL: all are excluded.
+ * weight 0; then one that is ejected. NULL: all are excluded, or not ready (peer->is_held).
  *
  * A provider counts for less than its weight by the share of its recent requests that have failed,
  * and for FE_RETURN_MS after it was ejected. Ejection is disregarded while more than half of the
@@ -77,6 +79,10 @@ struct fe_peer *fe_registry_choose_for_head(struct fe_registry *registry,
                                             const struct fe_view *services, size_t n_services,
                                             const uint64_t *excluded, size_t n_excluded,
                                             uint32_t head_min);
+
+/* Whether a provider of any of `services` that is not in `excluded` will be ready later. */
+bool fe_registry_is_held(const struct fe_registry *registry, const struct fe_view *services,
+                         size_t n_services, const uint64_t *excluded, size_t n_excluded);
 
 struct fe_peer *fe_registry_find(struct fe_registry *registry, uint64_t handle);
 

@@ -89,7 +89,7 @@ static int check_trust(const struct fe_session *session, struct fe_names service
 static bool is_same_peer(const struct fe_session *session, const struct fe_old_handshake *handshake)
 {
     if (session->has_peer_id != handshake->has_id) {
-        return false;
+        return session->self->is_go_like;
     }
     return !handshake->has_id ||
            memcmp(session->peer_id.public_key, handshake->id.public_key, FE_KEY_LEN) == 0;
@@ -118,6 +118,8 @@ static int on_peer_handshake(struct fe_session *session, struct fe_view body,
               "a secure session has one Handshake each way");
     session->has_peer_id = handshake.has_id;
     session->peer_id = handshake.id;
+    session->is_id_mapped = handshake.has_id && handshake.id.addr.family == FE_IPV4 &&
+                            handshake.id_bytes.ptr[FE_KEY_LEN] != 0;
     session->state = FE_SESSION_OPEN;
     event->type = FE_EVENT_HANDSHAKE;
     event->u.handshake.is_proven = false; /* the signature says nothing of this session */
@@ -204,6 +206,34 @@ static int on_nodes(struct fe_session *session, uint32_t *slot, struct fe_view b
     return fe_old_nodes_decode(body, session->nodes, &event->u.nodes.n);
 }
 
+/* An answer to what tells implementations apart. The first of two says it: only a Go peer answers
+ * the one with a number of its own. */
+static int on_kind(struct fe_session *session, enum fe_old_kind kind, struct fe_event *event)
+{
+    fe_old_set_kind(session, kind);
+    event->type = FE_EVENT_KIND;
+    event->u.kind = kind;
+    return 0;
+}
+
+static bool is_kind_answer(const struct fe_session *session, uint32_t seq)
+{
+    return session->kind_seq != 0 && seq == session->kind_seq;
+}
+
+/* Such a question, from one of our own nodes: only in tests two of them speak this dialect. It is
+ * taken for an answer that nobody waits for, as by a Node.js node, or answered. */
+static int on_kind_question(struct fe_session *session, uint32_t seq, struct fe_event *event)
+{
+    event->type = FE_EVENT_NODES;
+    event->token = seq;
+    event->u.nodes.ids = session->nodes;
+    event->u.nodes.n = 0;
+    return session->self->is_go_like
+               ? session->sender.ops->nodes(&session->sender, seq, session->nodes, 0)
+               : 0;
+}
+
 /* The answer to a request of ours: to the Handshake, or to a FindNodeRequest that still waits. */
 static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view body,
                      struct fe_event *event, struct flatend_error *err)
@@ -221,7 +251,14 @@ static int on_answer(struct fe_session *session, uint32_t seq, struct fe_view bo
     if (slot != NULL) {
         int code = on_nodes(session, slot, body, event);
 
+        if (code == 0 && seq == session->kind_token && session->kind == FE_OLD_UNKNOWN) {
+            session->kind_seq = 0;
+            code = on_kind(session, FE_OLD_NPM, event);
+        }
         return code == 0 ? 0 : malformed(err, "FindNodeResponse");
+    }
+    if (seq >= FE_OLD_KIND_SEQ) {
+        return on_kind_question(session, seq, event);
     }
     return fe_err_set(err, FLATEND_EPROTO, "response to unknown request (seq %u)", (unsigned)seq);
 }
@@ -259,6 +296,10 @@ int fe_old_receive(struct fe_session *session, struct fe_view plaintext, struct 
     event->token = 0;
     if (is_local) {
         return on_answer(session, seq, fe_view_of(reader.ptr, reader.left), event, err);
+    }
+    if (is_kind_answer(session, seq)) {
+        session->kind_seq = 0;
+        return on_kind(session, FE_OLD_GO, event);
     }
     opcode = fe_read_u8(&reader);
     if (reader.is_failed) {

@@ -1,4 +1,5 @@
 #include "ground/base/assert.h"
+#include "ground/base/wipe.h"
 #include "mesh/session/old.h"
 #include "mesh/session/pending.h"
 #include "mesh/session/record.h"
@@ -23,7 +24,7 @@ static int begin(struct fe_session *session, uint32_t seq, size_t size, struct f
         return FLATEND_ESTATE;
     }
     FE_ASSERT(!fe_sender_is_secure(&session->sender), "an old packet is an old session's");
-    if (size > FE_OLD_PLAINTEXT_MAX - SEQ_SIZE) {
+    if (size > OPCODE_SIZE + session->sender.head_max) {
         return FLATEND_ETOOBIG;
     }
     code = fe_record_begin(session, SEQ_SIZE + size, record);
@@ -39,7 +40,7 @@ static int begin_packet(struct fe_session *session, uint32_t seq, enum fe_old_op
 {
     int code;
 
-    if (body_size > FE_OLD_PLAINTEXT_MAX) {
+    if (body_size > session->sender.head_max) {
         return FLATEND_ETOOBIG; /* also SIZE_MAX, which must not meet an addition */
     }
     code = begin(session, seq, OPCODE_SIZE + body_size, record);
@@ -170,6 +171,42 @@ static int send_find_node(struct fe_sender *sender, const uint8_t target[FE_KEY_
     return code;
 }
 
+/* A request with a number of the peer's own: a Go peer, which knows of none that waits for an
+ * answer, takes it for a request of ours and answers it; one of Node.js takes it for an answer that
+ * nobody waits for. The question behind it, in order, is answered by both. */
+int fe_old_ask_kind(struct fe_session *session, const uint8_t target[FE_KEY_LEN])
+{
+    struct fe_record record;
+    uint32_t seq = FE_OLD_KIND_SEQ + 1 - parity(session);
+    int code = begin_packet(session, seq, FE_OLD_FIND_NODE, FE_KEY_LEN, &record);
+
+    FE_ASSERT(session->kind_seq == 0 && session->kind_token == 0, "a peer is asked once");
+    if (code != 0) {
+        return code;
+    }
+    fe_write_bytes(&record.plaintext, fe_view_of(target, FE_KEY_LEN));
+    code = fe_record_finish(session, &record);
+    if (code == 0) {
+        session->kind_seq = seq;
+        code = send_find_node(&session->sender, target, &session->kind_token);
+    }
+    return code;
+}
+
+void fe_old_set_kind(struct fe_session *session, enum fe_old_kind kind)
+{
+    session->kind = kind;
+    session->sender.head_max = kind == FE_OLD_NPM ? FE_OLD_NPM_HEAD_MAX : FE_OLD_HEAD_MAX;
+}
+
+void fe_old_scatter_streams(struct fe_session *session, const struct fe_rng *rng)
+{
+    uint32_t offset;
+
+    fe_rng_fill(rng, &offset, sizeof(offset));
+    session->next_stream = FE_OLD_STREAM_BASE + (offset & 0x7ffffffeU) + parity(session);
+}
+
 static int send_nodes(struct fe_sender *sender, uint32_t token, const struct fe_id *ids, size_t n)
 {
     struct fe_session *session = fe_session_of(sender);
@@ -225,26 +262,58 @@ void fe_old_own_handshake_encode(struct fe_writer *writer, const struct fe_self 
                             self->n_services, signature);
 }
 
-int fe_old_send_handshake(struct fe_session *session)
+/* Our Handshake as a request, as `self` has it. */
+static int request_handshake(struct fe_session *session, const struct fe_self *self)
 {
     struct fe_record record;
-    int code = begin_packet(session, session->next_seq, FE_OLD_HANDSHAKE,
-                            fe_old_own_handshake_size(session->self), &record);
+    size_t size = fe_old_own_handshake_size(self);
+    int code = size > FE_OLD_HEAD_MAX
+                   ? FLATEND_ETOOBIG
+                   : begin_packet(session, session->next_seq, FE_OLD_HANDSHAKE, size, &record);
 
-    if (code == 0) {
-        fe_old_own_handshake_encode(&record.plaintext, session->self);
-        code = fe_record_finish(session, &record);
+    if (code != 0) {
+        return code;
     }
+    fe_old_own_handshake_encode(&record.plaintext, self);
+    code = fe_record_finish(session, &record);
     if (code == 0) {
         session->handshake_seq = take_seq(session);
     }
     return code;
 }
 
+int fe_old_send_handshake(struct fe_session *session)
+{
+    return request_handshake(session, session->self);
+}
+
+/* Nobody listens at the broadcast address, and no system connects to it: a node that hears of this
+ * ID fails at once. (Port 0 would say more, but a Go peer refuses it.) */
+int fe_old_introduce(struct fe_session *session, const struct fe_rng *rng)
+{
+    struct fe_self self = *session->self;
+    struct flatend_public_key key;
+    int code;
+
+    FE_ASSERT(self.is_anonymous && session->handshake_seq == 0,
+              "a node that has no identity gets one, behind its Handshake");
+    fe_ed25519_keypair(rng, &self.secret);
+    flatend_secret_key_public(&self.secret, &key);
+    self.is_anonymous = false;
+    self.id = (struct fe_id){
+        .addr = {.family = FE_IPV4, .port = 1, .ip = {0xff, 0xff, 0xff, 0xff}},
+    };
+    memcpy(self.id.public_key, key.bytes, FE_KEY_LEN);
+    code = request_handshake(session, &self);
+    fe_wipe(&self.secret, sizeof(self.secret));
+    return code;
+}
+
 int fe_old_answer_handshake(struct fe_session *session, uint32_t seq)
 {
     struct fe_record record;
-    int code = begin(session, seq, fe_old_own_handshake_size(session->self), &record);
+    size_t size = fe_old_own_handshake_size(session->self);
+    int code = size > FE_OLD_HEAD_MAX ? FLATEND_ETOOBIG : begin(session, seq, size, &record);
 
     if (code != 0) {
         return code;

@@ -1,5 +1,7 @@
 #include "mesh/session/record.h"
 
+#include <stdlib.h>
+
 #include "ground/base/assert.h"
 #include "ground/base/wipe.h"
 #include "mesh/session/secure.h"
@@ -26,13 +28,30 @@ int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *re
     FE_ASSERT(len > 0 && len <= FE_SESSION_RECORD_MAX - FE_AEAD_TAG_LEN,
               "a record is of a size that peers take");
     record->len = len;
-    record->start = fe_chain_reserve(session->out, LENGTH_SIZE + len + FE_AEAD_TAG_LEN);
+    record->own = NULL;
+    if (LENGTH_SIZE + len + FE_AEAD_TAG_LEN > FE_BLOCK_SIZE) {
+        record->own = malloc(LENGTH_SIZE + len + FE_AEAD_TAG_LEN);
+        record->start = record->own;
+    } else {
+        record->start = fe_chain_reserve(session->out, LENGTH_SIZE + len + FE_AEAD_TAG_LEN);
+    }
     if (record->start == NULL) {
         return FLATEND_ENOMEM;
     }
     prefix = fe_writer_of(record->start, LENGTH_SIZE);
     fe_write_u32(&prefix, (uint32_t)(len + FE_AEAD_TAG_LEN));
     record->plaintext = fe_writer_of(record->start + LENGTH_SIZE, len);
+    return 0;
+}
+
+static int add_to_output(struct fe_session *session, const struct fe_record *record)
+{
+    const size_t len = LENGTH_SIZE + record->len + FE_AEAD_TAG_LEN;
+
+    if (record->own != NULL) {
+        return fe_chain_append(session->out, record->own, len);
+    }
+    fe_chain_commit(session->out, len);
     return 0;
 }
 
@@ -49,12 +68,14 @@ int fe_record_finish(struct fe_session *session, struct fe_record *record)
               "the size that was computed is the size that was written");
     make_nonce(session->sent, nonce);
     code = fe_aead_seal(session->seal, nonce, (struct fe_view){0}, &part, 1, plaintext);
-    if (code != 0) {
-        return code;
+    if (code == 0) {
+        code = add_to_output(session, record);
     }
-    session->sent++;
-    fe_chain_commit(session->out, LENGTH_SIZE + record->len + FE_AEAD_TAG_LEN);
-    return 0;
+    if (code == 0) {
+        session->sent++;
+    }
+    free(record->own);
+    return code;
 }
 
 /* The length of a record as it stands before it: the associated data of the secure dialect. */

@@ -11,18 +11,18 @@
  * few enough that a key does not grow old. */
 #define FE_SECURE_REKEY_RECORDS (1U << 24)
 
-/* A record being written, in the output chain: between begin and finish nothing else may touch the
- * output. */
+/* A record being written, in the output chain, or in memory of its own if it is larger than a block
+ * of that: between begin and finish nothing else may touch the output. */
 struct fe_record {
     uint8_t *start;
-    size_t len; /* of the plaintext */
+    uint8_t *own; /* NULL: it is in the output */
+    size_t len;   /* of the plaintext */
     struct fe_writer plaintext;
 };
 
 /* ---- the old dialect, and the first record of the initiator ---- */
 
-/* Reserves a record of `len` bytes of plaintext. FLATEND_ENOMEM. A record that is never finished
- * leaves no trace. */
+/* Reserves a record of `len` bytes of plaintext, which is to be finished. FLATEND_ENOMEM. */
 int fe_record_begin(struct fe_session *session, size_t len, struct fe_record *record) FE_MUST_USE;
 
 /* Encrypts what was written, which must be exactly `len` bytes. FLATEND_ENOMEM: nothing was sent.

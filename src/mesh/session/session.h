@@ -37,6 +37,7 @@ struct fe_self {
     size_t n_services;              /* at most 255 */
     const struct fe_trust *trust;   /* NULL: every peer is allowed */
     bool is_old_only;               /* old dialect only: for tests */
+    bool is_go_like;                /* and asked which kind, it answers as a Go node: for tests */
     uint32_t masked_features;       /* not announced, and not used: for tests */
 };
 
@@ -86,6 +87,10 @@ struct fe_session {
     uint32_t pending[FE_SESSION_PENDING_MAX]; /* seqs of our FindNodes; 0: free */
     uint32_t handshake_seq;                   /* seq of our Handshake; 0 once answered */
     unsigned n_repeats_left; /* Handshakes that an old peer may repeat: the owner says how many */
+    bool is_id_mapped;       /* an old peer's IPv4 address came as IPv6: only Go peers do that */
+    enum fe_old_kind kind;   /* of an old peer, once it is told */
+    uint32_t kind_seq;       /* of the question that only Go peers answer; 0: none waits */
+    uint32_t kind_token;     /* of the one behind it, which all answer; 0: none waits */
     /* Only in a secure session. */
     struct fe_view packets; /* of the record that was opened last: what was not yet looked at */
     uint32_t ended;         /* the stream whose END is the next event; 0: none */

@@ -57,12 +57,20 @@ enum fe_event_type {
     FE_EVENT_END,       /* the peer's direction of a stream is complete */
     FE_EVENT_FIND_NODE, /* answer with sender->ops->nodes and the same token */
     FE_EVENT_NODES,     /* the answer to our find_node of that token */
+    FE_EVENT_KIND,      /* which implementation an old peer turned out to be: once, if asked */
     /* Only from a secure peer. */
     FE_EVENT_RESET,    /* the peer has given a stream up, in both directions */
     FE_EVENT_WINDOW,   /* more body bytes may be sent: on a stream, or (stream 0) in all */
     FE_EVENT_SERVICES, /* all that the peer offers from now on, in place of what it offered */
     FE_EVENT_GOAWAY,   /* the peer wants no more requests; streams that run go on */
     FE_EVENT_PONG,     /* the answer to our ping of that token */
+};
+
+/* The old implementations: they speak one dialect, and differ in what they take. */
+enum fe_old_kind {
+    FE_OLD_UNKNOWN, /* not told yet: what all of them take */
+    FE_OLD_GO,      /* the Go module */
+    FE_OLD_NPM,     /* the npm package */
 };
 
 enum { FE_NODES_MAX = 16 }; /* IDs in a FindNodeResponse: one bucket, what old peers send */
@@ -117,6 +125,7 @@ struct fe_event {
         struct fe_offers offers;    /* SERVICES */
         uint64_t ping;              /* PONG: the token */
         uint8_t target[FE_KEY_LEN]; /* FIND_NODE */
+        enum fe_old_kind kind;      /* KIND */
         struct {
             const struct fe_id *ids;
             size_t n;

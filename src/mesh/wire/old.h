@@ -62,7 +62,7 @@ int fe_old_data_decode(struct fe_view body, struct fe_old_data *data) FE_MUST_US
 int fe_old_find_node_decode(struct fe_view body, uint8_t target[FE_KEY_LEN]) FE_MUST_USE;
 
 /* Checks all IDs of a FindNodeResponse, keeps the first FE_NODES_MAX of those that could be dialed
- * (a key that is not zero, a port that is not 0). */
+ * (a key that is not zero, a port that is not 0, not the broadcast address). */
 int fe_old_nodes_decode(struct fe_view body, struct fe_id ids[FE_NODES_MAX], size_t *n) FE_MUST_USE;
 
 /* An ID; an IPv4-mapped address, as Go sends it, is read as IPv4. */

@@ -124,8 +124,13 @@ int fe_old_find_node_decode(struct fe_view body, uint8_t target[FE_KEY_LEN])
 static bool is_dialable(const struct fe_id *id)
 {
     static const uint8_t zero_key[FE_KEY_LEN];
+    static const uint8_t broadcast[] = {0xff, 0xff, 0xff,
+                                        0xff}; /* callers' that have no identity */
+    bool leads_nowhere =
+        id->addr.family == FE_IPV4 && memcmp(id->addr.ip, broadcast, sizeof(broadcast)) == 0;
 
-    return id->addr.port != 0 && memcmp(id->public_key, zero_key, FE_KEY_LEN) != 0;
+    return id->addr.port != 0 && !leads_nowhere &&
+           memcmp(id->public_key, zero_key, FE_KEY_LEN) != 0;
 }
 
 int fe_old_nodes_decode(struct fe_view body, struct fe_id ids[FE_NODES_MAX], size_t *n)
