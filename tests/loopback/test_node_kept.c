@@ -13,6 +13,7 @@
 #include "support/calls.h"
 #include "support/latch.h"
 #include "support/nodes.h"
+#include "support/provider.h"
 
 enum {
     BIG = 8 * 1024 * 1024 + 13, /* several times every buffer on the way */
@@ -290,6 +291,28 @@ static void a_deadline_is_an_event(void **state)
     assert_int_equal(flatend_stream_response(stream, NULL, NULL, NULL), FLATEND_ETIMEDOUT);
     flatend_stream_close(stream);
     assert_int_equal(flatend_context_finish(event.context), FLATEND_ETIMEDOUT);
+    world_close(&world);
+}
+
+/* Of an old node it may be up while the body is gathered, and the stream goes on. */
+static void what_is_late_before_it_is_told_is_not_told(void **state)
+{
+    static const struct fe_self old = {.is_old_only = true};
+    struct provider requester;
+    struct flatend_event event;
+    struct world world;
+
+    (void)state;
+    world_open(&world, (struct flatend_service){.name = "queued"});
+    provider_join_as(&requester, world.addr, "none", &old);
+    provider_begin(&requester, "queued", "timeout-ms", "1");
+    provider_begin(&requester, "queued", "x-in", "time");
+    event = next(world.queue);
+    assert_int_equal(event.type, FLATEND_EVENT_REQUEST);
+    assert_non_null(flatend_context_header(event.context, "x-in"));
+    expect_none(world.queue);
+    assert_int_equal(flatend_context_finish(event.context), 0);
+    provider_leave(&requester);
     world_close(&world);
 }
 
@@ -685,6 +708,7 @@ int main(void)
         cmocka_unit_test(a_kept_request_may_fail),
         cmocka_unit_test(a_requester_that_goes_away_is_an_event),
         cmocka_unit_test(a_deadline_is_an_event),
+        cmocka_unit_test(what_is_late_before_it_is_told_is_not_told),
         cmocka_unit_test(reading_ahead_of_the_requester_is_an_event),
         cmocka_unit_test(one_thread_serves_bodies_of_any_size),
         cmocka_unit_test(a_slow_reader_holds_no_thread),

@@ -158,6 +158,18 @@ void provider_ask(struct provider *provider, const char *service)
     }
 }
 
+void provider_begin(struct provider *provider, const char *service, const char *name,
+                    const char *value)
+{
+    struct fe_sender *sender = &provider->session.sender;
+    const struct fe_header header = {fe_view_str(name), fe_view_str(value)};
+    const struct fe_view view = fe_view_str(service);
+    const uint32_t stream = sender->ops->next_stream(sender);
+
+    assert_int_equal(sender->ops->request(sender, stream, &view, 1, &header, 1), 0);
+    assert_true(flush(provider));
+}
+
 void provider_leave(struct provider *provider)
 {
     close(provider->fd);

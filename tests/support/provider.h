@@ -30,6 +30,10 @@ void provider_join_as(struct provider *provider, const char *addr, const char *s
 /* Sends a request without headers, and waits for the end of its response. */
 void provider_ask(struct provider *provider, const char *service);
 
+/* Sends a request with this one header, whose body has not ended. */
+void provider_begin(struct provider *provider, const char *service, const char *name,
+                    const char *value);
+
 /* Closes the connection, at once. */
 void provider_leave(struct provider *provider);
 

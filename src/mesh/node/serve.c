@@ -94,7 +94,9 @@ static void start(struct flatend_context *ctx)
     FE_ASSERT(ctx->serving == FE_SERVING_GATHERING, "a request starts once");
     fe_list_remove(&ctx->gathering);
     ctx->serving = FE_SERVING_STARTED;
-    if (ctx->service->queue.queue != NULL) {
+    if (ctx->io.code != 0) {
+        refuse(ctx); /* an old peer's, whose time is up: fe_context_on_deadline */
+    } else if (ctx->service->queue.queue != NULL) {
         tell_queue(ctx);
     } else if (ctx->service->is_inline) {
         run_inline(ctx);
