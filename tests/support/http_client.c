@@ -45,6 +45,14 @@ void http_open_slow(struct http_client *client, uint16_t port)
     open_with(client, port, SMALL_BUFFER);
 }
 
+void http_abort(struct http_client *client)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    http_close(client);
+}
+
 void http_close(struct http_client *client)
 {
     close(client->fd);

@@ -30,6 +30,9 @@ void http_open(struct http_client *client, uint16_t port);
 void http_open_slow(struct http_client *client, uint16_t port);
 void http_close(struct http_client *client);
 
+/* Closes it with a reset: it does not want the rest. */
+void http_abort(struct http_client *client);
+
 void http_send(struct http_client *client, const void *data, size_t len);
 void http_send_text(struct http_client *client, const char *text);
 
