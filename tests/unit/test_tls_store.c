@@ -281,6 +281,33 @@ static void resume(struct tls_world *world, int version)
     SSL_SESSION_free(first.session);
 }
 
+/* Clients of TLS 1.3 use a ticket once (RFC 8446 §C.4): each connection that it opens brings the
+ * next one. */
+static void test_tickets_are_used_once(void **state)
+{
+    const struct tls_world *world = *state;
+    struct tls_command command = {.name = "localhost", .version = TLS1_3_VERSION};
+    struct tls_result result;
+
+    tls_ask(world->store, &command, &result);
+    for (int i = 0; i < 3; i++) {
+        SSL_SESSION *used = result.session;
+        const unsigned char *tickets[2];
+        size_t lens[2];
+
+        command.session = used;
+        tls_ask(world->store, &command, &result);
+        assert_int_equal(result.code, 0);
+        assert_true(result.is_resumed);
+        assert_non_null(result.session);
+        SSL_SESSION_get0_ticket(used, &tickets[0], &lens[0]);
+        SSL_SESSION_get0_ticket(result.session, &tickets[1], &lens[1]);
+        assert_true(lens[0] != lens[1] || memcmp(tickets[0], tickets[1], lens[0]) != 0);
+        SSL_SESSION_free(used);
+    }
+    SSL_SESSION_free(result.session);
+}
+
 static void test_tickets(void **state)
 {
     resume(*state, TLS1_3_VERSION);
@@ -342,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ciphers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tickets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tickets_are_used_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_renegotiation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_key_updates, set_up, tear_down),
     };

@@ -173,9 +173,13 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int is_seal)
 {
+    enum { GOOD = 1, RENEW = 2 };
     const struct fe_tls *const tls = SSL_get_app_data(ssl);
+    const int verdict =
+        fe_tls_tickets_crypt(tls->store->tickets, name, iv, cipher, mac, is_seal == 1);
 
-    return fe_tls_tickets_crypt(tls->store->tickets, name, iv, cipher, mac, is_seal == 1);
+    /* RFC 8446 §C.4: clients use a ticket of TLS 1.3 once, so that each connection brings one. */
+    return is_seal != 1 && verdict == GOOD && SSL_version(ssl) == TLS1_3_VERSION ? RENEW : verdict;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
