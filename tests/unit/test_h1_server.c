@@ -997,6 +997,21 @@ static void test_drain_discarding(void **state)
     trace_expect(&rig->trace, "exchange(/early) close");
 }
 
+/* Too many lines are refused as they come, and not kept until their end. */
+static void test_lines_are_counted_as_they_come(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, "GET /hello HTTP/1.1\r\n");
+    for (int i = 0; i < FE_FIELDS_MAX; i++) {
+        h1_rig_feed(rig, "a: b\r\n");
+    }
+    assert_int_equal(rig->out.len, 0);
+    h1_rig_feed(rig, "a: b\r\n");
+    assert_memory_equal(fe_chain_front(&rig->out).ptr, "HTTP/1.1 431 ", 13);
+    trace_expect(&rig->trace, "close");
+}
+
 /* An idle connection keeps hardly anything: 10,000 of them are to fit 100 MiB with all else. */
 static void test_idle_memory(void **state)
 {
@@ -1151,6 +1166,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_drain_idle),
     TEST(test_drain_running),
     TEST(test_drain_discarding),
+    TEST(test_lines_are_counted_as_they_come),
     TEST(test_idle_memory),
     TEST(test_snapshot),
     TEST(test_snapshot_after_the_body),

@@ -43,6 +43,7 @@ static void section_start(struct fe_h1_decoder *decoder, enum fe_h1_state state)
     fe_buf_reset(&decoder->section);
     decoder->scanned = 0;
     decoder->line_start = 0;
+    decoder->n_lines = 0;
     decoder->state = state;
 }
 
@@ -75,8 +76,23 @@ static int step_start(struct fe_h1_decoder *decoder, struct fe_view *in)
     return CONTINUE;
 }
 
+/* One line more is there. They are counted as they come: too many would be refused in any case, and
+ * need not be kept until the last of them. */
+static bool count_line(struct fe_h1_decoder *decoder)
+{
+    const bool is_trailers = decoder->state == FE_H1_TRAILERS;
+    const unsigned most = is_trailers ? FE_FIELDS_MAX : 1 + FE_FIELDS_MAX; /* the request line */
+
+    if (++decoder->n_lines <= most) {
+        return true;
+    }
+    (void)refuse(decoder, 431, is_trailers ? "too many trailer lines" : "too many header lines");
+    return false;
+}
+
 /* Looks for the empty line that ends a section; `text` holds it from its start. Returns its length
- * with that line, or 0 with `scanned` and `line_start` moved on; a bare LF is a fault. */
+ * with that line, or 0 with `scanned` and `line_start` moved on; a bare LF is a fault, and so are
+ * too many lines. */
 static size_t section_end(struct fe_h1_decoder *decoder, struct fe_view text)
 {
     while (decoder->scanned < text.len) {
@@ -94,6 +110,9 @@ static size_t section_end(struct fe_h1_decoder *decoder, struct fe_view text)
         }
         if (pos == decoder->line_start + 1) {
             return pos + 1;
+        }
+        if (!count_line(decoder)) {
+            break;
         }
         decoder->scanned = pos + 1;
         decoder->line_start = pos + 1;

@@ -67,6 +67,7 @@ struct fe_h1_decoder {
     struct fe_buf section;     /* a head or trailer section that came in pieces */
     size_t scanned;            /* of the section: known not to hold its end */
     size_t line_start;         /* of the section's last, incomplete line */
+    unsigned n_lines;          /* of the section, so far */
     unsigned n_empty_lines;    /* before the request line */
     unsigned n_digits;         /* of a chunk's size */
     unsigned n_ext;            /* bytes of chunk extensions */
