@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include "gateway/relay/held_response.h"
 #include "mesh/rpc/registry.h"
 #include "support/gateways.h"
 #include "support/http_client.h"
@@ -117,6 +119,97 @@ static void test_length_that_is_kept(void **state)
     expect_answer(world, 200, "all of it");
 }
 
+/* ---- what nodes of the old dialect leave out --------------------------------------------------
+ */
+
+static void expect_head(struct world *world, const char *field, const char *no_field)
+{
+    struct http_answer answer;
+
+    http_receive(&world->client, false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true(answer.is_whole);
+    assert_non_null(strstr(answer.head, field));
+    assert_null(strstr(answer.head, no_field));
+    http_answer_deinit(&answer);
+}
+
+/* As of a Go handler that writes nothing. */
+static void test_head_alone_is_an_empty_response(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, "x-a", "b");
+    provider_wait_look(&world->provider);
+    expect_head(world, "content-length: 0\r\n", "content-type");
+    provider_data(&world->provider, "late"); /* no fault */
+    provider_end(&world->provider);
+    test_length_that_is_kept(state);
+}
+
+static void test_head_alone_is_not_what_was_announced(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, POST);
+    provider_respond(&world->provider, true, "content-length", "3");
+    provider_wait_look(&world->provider);
+    expect_answer(world, 502, "request reset by the provider of 'x'\n");
+}
+
+static void test_text_and_its_length_are_declared(void **state)
+{
+    struct world *world = *state;
+
+    for (int i = 0; i < 3; i++) {
+        static const char *const bodies[] = {"text", "<script>alert(1)</script>", "\x01\x02"};
+
+        ask(world, GET);
+        provider_respond(&world->provider, true, "x-a", "b");
+        provider_data(&world->provider, bodies[i]);
+        provider_end(&world->provider);
+        expect_head(world, i < 2 ? "content-type: text/plain; charset=utf-8\r\n" : "nosniff",
+                    i < 2 ? "html" : "content-type:");
+    }
+    ask(world, GET);
+    provider_respond(&world->provider, true, "content-type", "text/html");
+    provider_data(&world->provider, "<p>");
+    provider_end(&world->provider);
+    expect_head(world, "content-type: text/html\r\n", "nosniff");
+}
+
+/* Until this text has come, which is not taken. */
+static void wait_for(struct http_client *client, const char *text)
+{
+    char buf[1024] = "";
+
+    while (strstr(buf, text) == NULL) {
+        ssize_t n = recv(client->fd, buf, sizeof(buf) - 1, MSG_PEEK);
+
+        assert_true(n > 0);
+        buf[n] = '\0';
+    }
+}
+
+/* It is not held for longer than a moment. */
+static void test_body_that_goes_on_is_not_held(void **state)
+{
+    struct world *world = *state;
+    struct http_answer answer;
+
+    ask(world, GET);
+    provider_respond(&world->provider, true, NULL, NULL);
+    provider_data(&world->provider, "first");
+    wait_for(&world->client, "first");
+    provider_data(&world->provider, " second");
+    provider_end(&world->provider);
+    http_receive(&world->client, false, &answer);
+    assert_true(answer.is_whole);
+    assert_string_equal(answer.body, "first second");
+    http_answer_deinit(&answer);
+}
+
 /* ---- dying ---------------------------------------------------------------------------------- */
 
 static void test_dies_before_the_head(void **state)
@@ -135,7 +228,9 @@ static void test_dies_after_the_head(void **state)
 
     ask(world, GET);
     provider_respond(&world->provider, true, NULL, NULL);
-    provider_data(&world->provider, "half");
+    for (int i = 0; i <= FE_HELD_BODY_MAX; i += 16) {
+        provider_data(&world->provider, "half of the body"); /* more than is held */
+    }
     provider_leave(&world->provider);
     expect_cut(world);
     provider_join(&world->provider, world->gateway.addr, "x");
@@ -322,7 +417,7 @@ static void test_data_longer_than_its_record(void **state)
     provider_respond(&world->provider, true, NULL, NULL);
     provider_send_record(&world->provider, data, sizeof(data));
     provider_wait_closed(&world->provider);
-    expect_cut(world);
+    expect_answer(world, 502, "connection lost to the provider of 'x'\n"); /* it was held */
     (void)journal_wait(&world->gateway.journal, 0, "malformed Data.");
 }
 
@@ -406,6 +501,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_length_that_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_alone_is_an_empty_response, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_alone_is_not_what_was_announced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_text_and_its_length_are_declared, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_body_that_goes_on_is_not_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dies_before_the_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dies_after_the_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_idempotent_request_is_asked_elsewhere, setup,

@@ -29,6 +29,7 @@ static void on_event(struct provider *provider, const struct fe_event *event)
         provider->n_ends++;
         break;
     case FE_EVENT_FIND_NODE:
+        provider->n_looks++;
         assert_int_equal(
             provider->session.sender.ops->nodes(&provider->session.sender, event->token, NULL, 0),
             0);
@@ -189,6 +190,15 @@ void provider_wait_request(struct provider *provider)
 void provider_wait_ends(struct provider *provider)
 {
     while (provider->n_ends < provider->n_requests) {
+        assert_true(turn(provider));
+    }
+}
+
+void provider_wait_look(struct provider *provider)
+{
+    size_t n = provider->n_looks;
+
+    while (provider->n_looks == n) {
         assert_true(turn(provider));
     }
 }

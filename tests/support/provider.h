@@ -18,6 +18,7 @@ struct provider {
     size_t n_ends;     /* requests whose body has ended */
     bool has_nodes;    /* the answer to the last FindNode has come */
     uint32_t look_token;
+    size_t n_looks; /* FindNode answered so far */
 };
 
 /* Connects to "host:port" and offers one service; returns when the other side knows. */
@@ -40,6 +41,9 @@ void provider_leave(struct provider *provider);
 /* Waits for the next request, whose stream is then `stream`; for the end of all their bodies. */
 void provider_wait_request(struct provider *provider);
 void provider_wait_ends(struct provider *provider);
+
+/* Waits for the next FindNode, which it answers. */
+void provider_wait_look(struct provider *provider);
 
 /* Answers on `stream`: a head with this one header (NULL: none), bytes, the end. */
 void provider_respond(struct provider *provider, bool handled, const char *name, const char *value);

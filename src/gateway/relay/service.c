@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 
+#include "gateway/relay/held_response.h"
 #include "gateway/relay/transcribe.h"
 #include "mesh/rpc/call.h"
 #include "web/http/problem.h"
@@ -28,6 +29,9 @@ struct relay {
     const struct fe_mesh_access *mesh;
     struct fe_call call;
     struct fe_timer deadline; /* armed while it is the service's turn to answer */
+    struct fe_held_response held;
+    struct fe_timer hold; /* while it is held, from its first bytes on */
+    bool has_ended;       /* the response, while the rest of what was held is written */
 };
 
 /* ---- failures ------------------------------------------------------------------------------- */
@@ -93,6 +97,12 @@ static void stop_deadline(struct relay *relay)
     fe_timer_stop(relay->mesh->timers, &relay->deadline);
 }
 
+static void stop_timers(struct relay *relay)
+{
+    stop_deadline(relay);
+    fe_timer_stop(relay->mesh->timers, &relay->hold);
+}
+
 /* What the service is told. */
 static enum fe_reason reason_of(int code)
 {
@@ -111,7 +121,7 @@ static void fail(struct relay *relay, int code)
 {
     struct fe_exchange *ex = relay->ex;
 
-    stop_deadline(relay);
+    stop_timers(relay);
     fe_call_reset(&relay->call, reason_of(code));
     fe_log(relay->mesh->log, FLATEND_LOG_DEBUG, "%.*s %.*s: %s.", (int)ex->request.method_text.len,
            (const char *)ex->request.method_text.ptr, (int)ex->request.path.len,
@@ -214,7 +224,7 @@ static void on_reset(struct fe_exchange *ex, int code)
     struct relay *relay = ex->state;
 
     (void)code;
-    stop_deadline(relay);
+    stop_timers(relay);
     fe_call_reset(&relay->call, FE_REASON_CANCEL);
 }
 
@@ -234,6 +244,43 @@ static void log_dropped(const struct relay *relay, const struct fe_dropped_heade
     }
 }
 
+/* What became of a response that was handed on. */
+static bool has_responded(struct relay *relay, int code, const char *why)
+{
+    if (code == FLATEND_EPROTO || code == FLATEND_EINVAL) {
+        fail_response(relay, why);
+    } else if (code != 0) {
+        fail(relay, code);
+    }
+    return code == 0;
+}
+
+/* Whether all of the body that was held is on its way; false also when that has failed. */
+static bool write_held(struct relay *relay)
+{
+    int code = fe_held_response_write(&relay->held, relay->ex);
+
+    if (code < 0) {
+        fail(relay, code);
+    }
+    return code > 0;
+}
+
+/* The same, after the head. */
+static bool release(struct relay *relay, bool is_whole)
+{
+    int code;
+
+    fe_timer_stop(relay->mesh->timers, &relay->hold);
+    code = fe_held_response_release(&relay->held, relay->ex, is_whole);
+    return has_responded(relay, code, FE_RESPONSE_INVALID) && write_held(relay);
+}
+
+static void on_hold(struct fe_timer *timer)
+{
+    (void)release(FE_CONTAINER_OF(timer, struct relay, hold), false);
+}
+
 static void call_on_response(struct fe_call *call, struct fe_headers headers)
 {
     struct relay *relay = call->owner;
@@ -241,19 +288,21 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
     const char *why = FE_RESPONSE_INVALID;
     struct fe_dropped_headers dropped;
     struct fe_response response;
+    bool is_held = false;
     int code;
 
     stop_deadline(relay);
     code = fe_transcribe_response(headers, &ex->arena, &response, &dropped, &why);
     log_dropped(relay, &dropped);
     if (code == 0) {
-        code = fe_exchange_respond(ex, &response);
+        is_held = fe_call_is_old(call) && fe_held_response_is_due(ex, &response);
+        code = is_held ? fe_held_response_start(&relay->held, &response, &ex->arena)
+                       : fe_exchange_respond(ex, &response);
     }
-    if (code == FLATEND_EPROTO || code == FLATEND_EINVAL) {
-        fail_response(relay, why);
-    } else if (code != 0) {
-        fail(relay, code);
-    } else if (ex->request.method == FE_METHOD_HEAD) {
+    if (!has_responded(relay, code, why)) {
+        return;
+    }
+    if (ex->request.method == FE_METHOD_HEAD) {
         fe_call_reset(call, FE_REASON_CANCEL); /* the rest is not wanted, and may be endless */
         fe_exchange_finish(ex, NULL);
     } else if (response.status != 304) { /* its length is that of what is not sent */
@@ -261,11 +310,46 @@ static void call_on_response(struct fe_call *call, struct fe_headers headers)
     }
 }
 
+/* The first bytes of a response that is held: true if they are now, too. */
+static bool keep(struct relay *relay, struct fe_view data, int *code)
+{
+    const struct fe_mesh_access *mesh = relay->mesh;
+
+    *code = fe_held_response_keep(&relay->held, data, &relay->ex->arena);
+    if (*code <= 0) {
+        return false;
+    }
+    *code = 0;
+    if (!fe_timer_is_armed(&relay->hold)) {
+        *code =
+            fe_timer_start(mesh->timers, &relay->hold, mesh->now_ms(mesh->now_arg) + FE_HELD_MS);
+    }
+    return true;
+}
+
 static size_t call_on_data(struct fe_call *call, struct fe_view data)
 {
     struct relay *relay = call->owner;
-    ssize_t n = fe_exchange_write(relay->ex, data);
+    ssize_t n;
 
+    if (relay->held.is_held) {
+        int code;
+        bool is_kept = keep(relay, data, &code);
+
+        if (code != 0) {
+            fail(relay, code);
+        }
+        if (is_kept || code != 0) {
+            return data.len;
+        }
+        if (!release(relay, false)) {
+            return 0;
+        }
+    }
+    if (relay->held.n_sent < relay->held.len) {
+        return 0; /* on_writable goes on */
+    }
+    n = fe_exchange_write(relay->ex, data);
     if (n == FLATEND_ETOOBIG) {
         fe_call_reject(call, FE_REASON_TOO_LARGE); /* more than it has announced */
     }
@@ -280,7 +364,14 @@ static void on_writable(struct fe_exchange *ex)
 {
     struct relay *relay = ex->state;
 
-    fe_call_resume(&relay->call);
+    if (!write_held(relay)) {
+        return;
+    }
+    if (relay->has_ended) {
+        fe_exchange_finish(ex, NULL);
+    } else {
+        fe_call_resume(&relay->call);
+    }
 }
 
 static void call_on_end(struct fe_call *call, struct fe_headers received)
@@ -293,6 +384,10 @@ static void call_on_end(struct fe_call *call, struct fe_headers received)
         return;
     }
     stop_deadline(relay);
+    relay->has_ended = true;
+    if (relay->held.is_held && !release(relay, true)) {
+        return; /* on_writable goes on, or it has failed; an old node has no trailers */
+    }
     fe_exchange_finish(relay->ex, &trailers);
 }
 
@@ -301,7 +396,7 @@ static void call_on_reset(struct fe_call *call, int code)
     struct relay *relay = call->owner;
 
     if (code == FLATEND_ETOOBIG && !fe_exchange_has_responded(relay->ex)) {
-        stop_deadline(relay);
+        stop_timers(relay);
         fe_problem_respond(relay->ex, 413, "request too large for the service");
         return;
     }
@@ -370,6 +465,9 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     relay->route = route;
     relay->mesh = FE_CONTAINER_OF(backend, const struct fe_service_backend, backend)->mesh;
     fe_timer_init(&relay->deadline, on_deadline);
+    relay->held = (struct fe_held_response){0};
+    fe_timer_init(&relay->hold, on_hold);
+    relay->has_ended = false;
     code = start_call(relay);
     if (code != 0) {
         respond_with_code(ex, route, code);

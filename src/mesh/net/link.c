@@ -471,6 +471,7 @@ static int on_event(struct fe_link *link, const struct fe_event *event, struct f
     case FE_EVENT_KIND:
         return fe_old_peer_on_kind(link, event->u.kind);
     case FE_EVENT_NODES:
+        link->peer.n_events++;
         fe_discovery_on_nodes(link->mesh, link, event->token, event->u.nodes.ids, event->u.nodes.n);
         return 0;
     default:

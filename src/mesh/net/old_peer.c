@@ -253,6 +253,7 @@ static int on_first_handshake(struct fe_link *link)
     bool may_look = !link->session.is_initiator &&
                     (link->peer.is_anonymous || link->peer.id.addr.family == FE_IPV6);
 
+    link->peer.is_old = true;
     if (link->session.is_id_mapped) {
         fe_old_set_kind(&link->session, FE_OLD_GO);
         set_kind(link, FE_OLD_GO);

@@ -232,6 +232,23 @@ static void retry(struct fe_call *call)
     }
 }
 
+bool fe_call_is_old(const struct fe_call *call)
+{
+    return fe_stream_peer(call->stream)->is_old;
+}
+
+/* Looks after a while whether anything has followed the head. Without memory for it nobody does. */
+static int watch_silence(struct fe_call *call)
+{
+    const struct fe_registry *registry = call->registry;
+
+    if (!fe_call_is_old(call) || registry->now_ms == NULL) {
+        return 0;
+    }
+    return fe_timer_start(call->timers, &call->timer,
+                          registry->now_ms(registry->now_arg) + FE_CALL_SILENCE_MS);
+}
+
 static void on_response(struct fe_stream *stream, struct fe_headers headers)
 {
     struct fe_call *call = fe_stream_owner(stream);
@@ -239,6 +256,7 @@ static void on_response(struct fe_stream *stream, struct fe_headers headers)
     FE_ASSERT(call->state == FE_CALL_WAITING, "a response has one head");
     call->state = FE_CALL_RESPONDED;
     fe_timer_stop(call->timers, &call->timer);
+    (void)watch_silence(call);
     if (!is_replaying(call)) {
         drop_replay(call);
     }
@@ -305,10 +323,54 @@ static void reset_stream(struct fe_call *call, enum fe_reason reason)
     }
 }
 
-static void on_deadline(struct fe_timer *timer)
+/* Nothing has followed the head, and nothing will. */
+static void end_silent(struct fe_call *call)
+{
+    int code = call->n_expected == UINT64_MAX || call->n_expected == 0 ? 0 : FLATEND_ERESET;
+
+    report(call, code);
+    reset_stream(call, FE_REASON_NONE);
+    if (code != 0) {
+        fail(call, code);
+        return;
+    }
+    end(call);
+    call->ops->on_end(call, (struct fe_headers){0});
+}
+
+/* An answer to anything shows that what was sent before has come. So it is asked for something. */
+static void on_silence(struct fe_call *call)
+{
+    static const uint8_t any[FE_KEY_LEN];
+    struct fe_peer *peer = fe_stream_peer(call->stream);
+    uint32_t token;
+
+    if (fe_stream_has_begun(call->stream)) {
+        return;
+    }
+    if (call->is_silent && peer->n_events > call->n_events) {
+        end_silent(call);
+        return;
+    }
+    if (!call->is_silent) {
+        call->is_silent = true;
+        call->n_events = peer->n_events;
+        /* If it cannot be asked, because many others ask, theirs is as good. */
+        if (peer->sender->ops->find_node(peer->sender, any, &token) == 0) {
+            peer->ops->on_output(peer);
+        }
+    }
+    (void)watch_silence(call);
+}
+
+static void on_timer(struct fe_timer *timer)
 {
     struct fe_call *call = FE_CONTAINER_OF(timer, struct fe_call, timer);
 
+    if (call->state == FE_CALL_RESPONDED) {
+        on_silence(call);
+        return;
+    }
     FE_ASSERT(call->state == FE_CALL_WAITING, "the deadline is for the head of a response");
     report(call, FLATEND_ETIMEDOUT);
     reset_stream(call, FE_REASON_TIMEOUT);
@@ -345,7 +407,7 @@ int fe_call_start(struct fe_call *call, const struct fe_call_env *env,
     };
     fe_list_init(&call->link);
     fe_list_init(&call->held);
-    fe_timer_init(&call->timer, on_deadline);
+    fe_timer_init(&call->timer, on_timer);
     fe_chain_init(&call->replay, env->pool);
     if (request->deadline_ms != FE_TIME_NEVER) {
         code = fe_timer_start(env->timers, &call->timer, request->deadline_ms);

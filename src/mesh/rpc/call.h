@@ -31,7 +31,10 @@
 enum {
     FE_CALL_REPLAY_MAX = 64 * 1024, /* body bytes kept for a retry */
     FE_CALL_ATTEMPTS_MAX = 4,       /* providers asked for one call */
-    FE_CALLS_HELD_MAX = 4096,       /* calls of a node that wait for a provider to be ready */
+    /* A head of an old provider is followed at once by bytes, or by the end; but a Go handler that
+     * writes nothing sends none. What has come after so long shows that nothing was lost. */
+    FE_CALL_SILENCE_MS = 150,
+    FE_CALLS_HELD_MAX = 4096, /* calls of a node that wait for a provider to be ready */
 };
 
 struct fe_call;
@@ -99,6 +102,8 @@ struct fe_call {
     uint64_t tried[FE_CALL_ATTEMPTS_MAX];
     unsigned n_tried;
     uint64_t n_expected; /* bytes of the response's body; UINT64_MAX: any */
+    uint64_t n_events;   /* that had come from an old provider when its silence was noticed */
+    bool is_silent;      /* it was */
     uint32_t head_min;   /* what a provider's connection has to take; 0: not known to matter */
     int code;            /* why there is no response yet, for on_reset */
     enum fe_call_state state;
@@ -123,6 +128,9 @@ int fe_call_finish(struct fe_call *call, const struct fe_header *trailers,
 /* In on_response: its body should have so many bytes. One that ends before is a failure of its
  * provider, for which that is known by; the owner sees it as it came. */
 void fe_call_expect(struct fe_call *call, uint64_t n);
+
+/* In on_response: its provider runs an old implementation. */
+bool fe_call_is_old(const struct fe_call *call);
 
 /* Ready for more on_data. */
 void fe_call_resume(struct fe_call *call);

@@ -287,6 +287,7 @@ int fe_peer_on_event(struct fe_peer *peer, const struct fe_event *event, struct 
     int code;
 
     FE_ASSERT(peer->depth == 0, "events of a peer do not nest");
+    peer->n_events++;
     if (peer->is_closed) {
         return fe_err_code(err, FLATEND_ECLOSED);
     }

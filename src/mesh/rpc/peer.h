@@ -74,6 +74,9 @@ struct fe_peer {
     /* No request is sent to it yet; those that only it could answer wait (fe_calls_resume). Its
      * owner's to set. */
     bool is_held;
+    /* It runs one of the old implementations, whose responses leave things out (docs/PROTOCOL.md
+     * §1.3). Its owner's to set. */
+    bool is_old;
     /* It may send what belongs to another connection, by a fault of its own: packets of streams
      * that are not there are no fault of the connection. Its owner's to set. */
     bool is_confused;
@@ -81,6 +84,7 @@ struct fe_peer {
     struct fe_id id;      /* unless anonymous */
     unsigned n_streams;   /* open now, both directions: the load that balancing compares */
     uint64_t n_opened;    /* streams ever, both directions */
+    uint64_t n_events;    /* answers to FindNode, too: its owner counts those */
     uint32_t last_remote; /* if it has windows: the peer's newest request; 0: none yet */
     /* The reason to send to the peer after fe_peer_on_event has failed with FLATEND_EPROTO. */
     enum fe_reason fault_reason;

@@ -293,6 +293,11 @@ void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason)
     fe_stream_drop(stream);
 }
 
+bool fe_stream_has_begun(const struct fe_stream *stream)
+{
+    return stream->n_received > 0 || stream->in > FE_HALF_BODY || stream->state != FE_STREAM_ACTIVE;
+}
+
 uint64_t fe_stream_n_received(const struct fe_stream *stream)
 {
     return stream->n_received;

@@ -104,6 +104,9 @@ void fe_stream_resume(struct fe_stream *stream);
  * nothing was done, and the request may go elsewhere: respond first if something was. */
 void fe_stream_reset(struct fe_stream *stream, enum fe_reason reason);
 
+/* Whether anything of the peer's body has come, its end included. */
+bool fe_stream_has_begun(const struct fe_stream *stream);
+
 /* Body bytes so far. */
 uint64_t fe_stream_n_received(const struct fe_stream *stream);
 uint64_t fe_stream_n_sent(const struct fe_stream *stream);
