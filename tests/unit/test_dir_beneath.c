@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -431,24 +430,20 @@ struct swapper {
     const char *one;
     const char *other;
     atomic_bool is_over;
-    atomic_int
-        n_allowed; /* changes, while the path is walked: without end it is hardly ever found */
+    bool is_swapped;
 };
 
 static void *swap(void *arg)
 {
     struct swapper *const swapper = arg;
 
-    while (!atomic_load(&swapper->is_over)) {
-        if (atomic_load(&swapper->n_allowed) <= 0) {
-            sched_yield();
-            continue;
-        }
-        atomic_fetch_sub(&swapper->n_allowed, 1);
+    /* Until both are where they were: the next race is about other names. */
+    while (!atomic_load(&swapper->is_over) || swapper->is_swapped) {
         if (syscall(SYS_renameat2, swapper->root, swapper->one, swapper->root, swapper->other,
                     2 /* RENAME_EXCHANGE */) != 0) {
             return swapper;
         }
+        swapper->is_swapped = !swapper->is_swapped;
     }
     return NULL;
 }
@@ -459,7 +454,7 @@ static void race(struct place *place, const char *path, const char *one, const c
     enum { TRIES = 4000 };
     struct stat secret;
     struct swapper swapper = {open(place->root, O_PATH | O_DIRECTORY | O_CLOEXEC), one, other,
-                              false, 0};
+                              false, false};
     pthread_t thread;
     void *failed;
     int n_found = 0;
@@ -467,7 +462,6 @@ static void race(struct place *place, const char *path, const char *one, const c
     assert_int_equal(stat(temp_dir_path(&place->dir, "secret"), &secret), 0);
     assert_int_equal(pthread_create(&thread, NULL, swap, &swapper), 0);
     for (int i = 0; i < TRIES; i++) {
-        atomic_store(&swapper.n_allowed, i % 4);
         const struct answer walk = ask_one(fe_dir_open_by_walk, swapper.root, path);
 
         assert_int_not_equal(walk.inode, secret.st_ino);
