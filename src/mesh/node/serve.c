@@ -72,17 +72,13 @@ static void refuse(struct flatend_context *ctx)
 static void tell_queue(struct flatend_context *ctx)
 {
     const struct fe_service *service = ctx->service;
-    const int code = ctx->io.code; /* an old peer's time is up: nobody was there to be told */
 
     ctx->is_kept = true;
-    ctx->io.code = 0;
     ctx->io.commands |= FE_HANDOFF_KEEP; /* no handler has to return */
     if (!fe_event_source_begin(&ctx->io.events, service->queue.queue, service->arg,
                                ctx->node->worker, FLATEND_EVENT_REQUEST)) {
         ctx->io.commands = 0;
         refuse(ctx);
-    } else if (code != 0) {
-        fe_handoff_on_reset(&ctx->io, code);
     }
 }
 
