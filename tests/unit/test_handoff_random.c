@@ -1,7 +1,7 @@
 /* A hand-off between threads at random: what either side does next, and what goes wrong. The node's
- * thread, a handler's, those that read and write what was kept, and one that takes events are each
- * stopped wherever they take or leave a lock, while the others go on (support/interleave.h); the
- * node's worker is played, too. What has to hold, whatever the order:
+ * thread, a handler's, those that read and write what was kept, and one that takes events (unless a
+ * callback gets them) are each stopped wherever they take or leave a lock, while the others go on
+ * (support/interleave.h); the node's worker is played, too. What has to hold, whatever the order:
  *
  * - bytes come out in the order in which they went in, all of them unless something went wrong;
  * - after FLATEND_EAGAIN exactly one event follows, and none without; who waits is woken;
@@ -68,6 +68,7 @@ struct world {
     bool is_lost;     /* what was kept is never finished */
     struct fe_handoff_env env;
     struct flatend_queue *queue;
+    bool has_callback;     /* nothing is taken */
     int fd;                /* readable while there is something to take */
     struct fe_handoff *io; /* NULL once it is freed */
     const pthread_mutex_t *lock;
@@ -102,9 +103,10 @@ struct world {
     struct promise readable;
     struct promise writable;
     unsigned n_told[N_TYPES];
-    struct flatend_event events[N_EVENTS];
+    struct flatend_event events[N_EVENTS]; /* of a callback one, that it is about to get */
     size_t n_taking;
-    int patience; /* of one that waits for events */
+    size_t n_calls; /* of the callback */
+    int patience;   /* of one that waits for events */
 };
 
 static struct world *playing; /* for what is given no argument */
@@ -178,9 +180,40 @@ static void tell(struct world *world, const struct flatend_event *event)
 
 static bool is_readable(struct world *world)
 {
+    if (world->has_callback) {
+        return false;
+    }
+
     struct pollfd fd = {.fd = world->fd, .events = POLLIN};
 
     return poll(&fd, 1, 0) == 1;
+}
+
+/* The linker makes these names (--wrap). */
+void __real_fe_queue_take_one(struct flatend_queue *queue, struct flatend_event *event);
+void __wrap_fe_queue_take_one(struct flatend_queue *queue, struct flatend_event *event);
+
+void __wrap_fe_queue_take_one(struct flatend_queue *queue, struct flatend_event *event)
+{
+    __real_fe_queue_take_one(queue, event);
+    if (playing->has_callback) {
+        assert_int_equal(playing->interleave.thread, NODE);
+        playing->events[0] = *event;
+        playing->n_taking = 0;
+    }
+}
+
+/* What it is called with is looked at already, when the queue was left for this call. */
+static void on_event(void *arg, const struct flatend_event *event)
+{
+    struct world *world = arg;
+
+    assert_int_equal(world->interleave.thread, NODE);
+    assert_int_equal(world->interleave.n_held, 0);
+    assert_int_equal(world->n_taking, 1);
+    assert_memory_equal(event, &world->events[0], sizeof(*event));
+    world->events[0].type = 0;
+    world->n_calls++;
 }
 
 /* What was taken is looked at before any other thread runs. */
@@ -188,7 +221,7 @@ static void on_left(struct interleave *interleave, unsigned thread, const pthrea
 {
     struct world *const world = FE_CONTAINER_OF(interleave, struct world, interleave);
 
-    if (thread == TAKER) {
+    if (thread == (world->has_callback ? NODE : TAKER)) {
         while (world->n_taking < N_EVENTS && world->events[world->n_taking].type != 0) {
             tell(world, &world->events[world->n_taking++]);
         }
@@ -199,7 +232,8 @@ static void on_left(struct interleave *interleave, unsigned thread, const pthrea
     if (thread == HANDLER && world->is_keeping && !world->is_kept) {
         world->is_kept = true;
         /* What has happened before is told at once: there may be no other turn. */
-        assert_true(world->io->code == 0 || is_readable(world) || n_ends(world) == 1);
+        assert_true(world->io->code == 0 || world->has_callback || is_readable(world) ||
+                    n_ends(world) == 1);
     } else if (thread == READER) {
         promise_pass(&world->readable);
     } else if (thread == WRITER) {
@@ -223,6 +257,9 @@ static size_t take_some(struct world *world, int timeout_ms)
 /* At the end all of them, but only those that the application is woken for. */
 static void take_events(struct world *world)
 {
+    if (world->has_callback) {
+        return;
+    }
     if (!world->is_ending) {
         (void)take_some(world, 0);
         return;
@@ -916,9 +953,14 @@ static void init(struct world *world, uint64_t seed)
     if (world->is_talk) {
         world->n_out = world->n_in;
     }
-    assert_int_equal(flatend_queue_new(&world->queue), 0);
-    world->fd = flatend_queue_fd(world->queue);
-    assert_true(world->fd >= 0);
+    world->has_callback = below(world, 2) == 0;
+    if (world->has_callback) {
+        assert_int_equal(flatend_queue_new_callback(on_event, world, &world->queue), 0);
+    } else {
+        assert_int_equal(flatend_queue_new(&world->queue), 0);
+        world->fd = flatend_queue_fd(world->queue);
+        assert_true(world->fd >= 0);
+    }
     assert_int_equal(fe_handoff_env_init(&world->env, played_worker_of(&world->worker)), 0);
     atomic_fetch_add(&world->env.n_waiting, world->is_tight ? FE_HANDOFF_ALL_MAX : 0);
     init_io(world);
@@ -972,7 +1014,18 @@ static void run(uint64_t seed)
     do_the_rest(&world);
     interleave_act(&world.interleave, TAKER);
     interleave_end(&world.interleave);
+    world.interleave.thread = NODE;
+    played_worker_run_tasks(&world.worker);
     played_worker_end_turn(&world.worker);
+    assert_true(fe_list_is_empty(&world.worker.tasks));
+    if (world.has_callback) {
+        size_t n_told = 0;
+
+        for (int type = 0; type < N_TYPES; type++) {
+            n_told += world.n_told[type];
+        }
+        assert_int_equal(world.n_calls, n_told);
+    }
     if (!world.is_rough && !(is_call(&world) && (world.is_eager || !world.is_patient))) {
         assert_int_equal(world.n_sent, world.n_out);
         assert_true(world.has_finished);
