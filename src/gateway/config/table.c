@@ -215,7 +215,7 @@ void fe_config_set_defaults(const struct fe_config_table *table, void *object)
             memcpy(place, &number, sizeof(number));
             break;
         case FE_KEY_FACTOR:
-            *(double *)place = (double)key->initial / 100;
+            *(double *)(void *)place = (double)key->initial / 100;
             break;
         case FE_KEY_DURATION:
         case FE_KEY_SIZE:
