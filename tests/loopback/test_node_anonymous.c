@@ -118,6 +118,8 @@ static void a_program_that_cannot_serve_says_why(void **state)
     assert_int_equal(flatend_serve("it", nodes_hello), FLATEND_EADDR);
     assert_int_equal(flatend_serve("", nodes_hello), FLATEND_EINVAL);
     assert_int_equal(flatend_serve("it", NULL), FLATEND_EINVAL);
+    assert_int_equal(setenv("FLATEND_ADDRS", " , ", 1), 0);
+    assert_int_equal(flatend_serve("hello", nodes_hello), FLATEND_EADDR);
     unsetenv("FLATEND_ADDRS");
 }
 

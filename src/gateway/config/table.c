@@ -206,6 +206,7 @@ void fe_config_set_defaults(const struct fe_config_table *table, void *object)
         const struct fe_config_key *const key = &table->keys[i];
         char *const place = (char *)object + key->offset;
         const unsigned number = (unsigned)key->initial;
+        const double factor = (double)key->initial / 100;
 
         switch (key->type) {
         case FE_KEY_FLAG:
@@ -215,7 +216,7 @@ void fe_config_set_defaults(const struct fe_config_table *table, void *object)
             memcpy(place, &number, sizeof(number));
             break;
         case FE_KEY_FACTOR:
-            *(double *)(void *)place = (double)key->initial / 100;
+            memcpy(place, &factor, sizeof(factor));
             break;
         case FE_KEY_DURATION:
         case FE_KEY_SIZE:

@@ -32,7 +32,9 @@ static int read_addrs(struct addrs *addrs, const char *text, struct flatend_erro
 
         rest += strspn(rest, separators);
         if (*rest == '\0') {
-            return 0;
+            return addrs->n > 0 ? 0
+                                : fe_err_set(error, FLATEND_EADDR,
+                                             "FLATEND_ADDRS: no address (expected host:port)");
         }
         if (addrs->n == ADDRS_MAX) {
             return fe_err_set(error, FLATEND_EINVAL, "FLATEND_ADDRS: at most %d addresses",
