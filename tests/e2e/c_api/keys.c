@@ -46,9 +46,9 @@ int main(void)
     EXPECT(flatend_node_providers(node, &name, 1, &self, 1) == 1);
     EXPECT(memcmp(self.id.public_key, public_key.bytes, sizeof(public_key.bytes)) == 0);
 
-    /* Without the secret of the file it is out of reach, with it not. */
+    /* Without the secret of the file it is refused, with it not. */
     EXPECT(flatend_node_new(&strange, &stranger, NULL) == 0);
-    EXPECT(flatend_node_start(stranger, addrs, 1, NULL) == FLATEND_EUNREACHABLE);
+    EXPECT(flatend_node_start(stranger, addrs, 1, NULL) == FLATEND_EDENIED);
     EXPECT(flatend_node_free(stranger) == 0);
     EXPECT(rename("node.key", "other.key") == 0);
     EXPECT(flatend_node_free(start_as_on_page(addr)) == 0);
