@@ -24,8 +24,8 @@ const handlers = {
     echo: (ctx) => ctx.pipe(ctx),
     silent: () => console.log("silent was asked"),
     half: (ctx) => {
-        // Half an answer, then the end of the world.
-        ctx.write("the first half", () => process.kill(process.pid, "SIGKILL"));
+        // Half an answer, more than a gateway holds back for its length, then the end of the world.
+        ctx.write("the first half".repeat(1000), () => process.kill(process.pid, "SIGKILL"));
     },
 };
 
