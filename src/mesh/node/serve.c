@@ -86,17 +86,16 @@ static void tell_queue(struct flatend_context *ctx)
 static void start(struct flatend_context *ctx)
 {
     struct flatend_node *node = ctx->node;
+    const bool is_late = ctx->io.code != 0; /* of an old peer: fe_context_on_deadline */
 
     FE_ASSERT(ctx->serving == FE_SERVING_GATHERING, "a request starts once");
     fe_list_remove(&ctx->gathering);
     ctx->serving = FE_SERVING_STARTED;
-    if (ctx->io.code != 0) {
-        refuse(ctx); /* an old peer's, whose time is up: fe_context_on_deadline */
-    } else if (ctx->service->queue.queue != NULL) {
+    if (!is_late && ctx->service->queue.queue != NULL) {
         tell_queue(ctx);
-    } else if (ctx->service->is_inline) {
+    } else if (!is_late && ctx->service->is_inline) {
         run_inline(ctx);
-    } else if (fe_handler_pool_push(&node->pool, node->worker, &ctx->job) != 0) {
+    } else if (is_late || fe_handler_pool_push(&node->pool, node->worker, &ctx->job) != 0) {
         refuse(ctx);
     }
 }
