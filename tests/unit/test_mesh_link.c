@@ -396,7 +396,7 @@ static void test_outputs_of_all_are_bounded(void **state)
     (void)state;
     assert_non_null(unread);
     assert_int_equal(rig_init(&rig, 1), 0);
-    for (uint8_t i = 0; i < N; i++) {
+    for (unsigned i = 0; i < N; i++) {
         rig_make_self(&rig, &selves[i], (uint8_t)(2 + i));
         conns[i] = open_peer(&rig, &selves[i]);
         assert_int_equal(fe_chain_append(&conns[i]->out, unread, EACH + (i == 1 ? MORE : 0)), 0);
@@ -406,7 +406,7 @@ static void test_outputs_of_all_are_bounded(void **state)
     free(unread);
     assert_int_equal(conns[1]->n_closes, 1);
     assert_true(rig_has_logged(&rig, "outputs of all peers exceed 128 MiB"));
-    for (uint8_t i = 2; i < N; i++) {
+    for (unsigned i = 2; i < N; i++) {
         assert_int_equal(conns[i]->n_closes, 0);
     }
     rig_deinit(&rig);

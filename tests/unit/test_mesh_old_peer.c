@@ -68,7 +68,7 @@ static int setup(void **state)
     world.code = 1;
     *state = &world;
     assert_int_equal(rig_init(&world.rig, 1), 0);
-    for (uint8_t i = 0; i < N; i++) {
+    for (unsigned i = 0; i < N; i++) {
         rig_make_self(&world.rig, &world.selves[i], (uint8_t)(2 + i));
         world.selves[i].is_old_only = true;
     }
