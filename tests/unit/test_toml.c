@@ -482,6 +482,7 @@ static void test_places(void **state)
     assert_int_equal(fe_toml_parse(fe_view_str(text), &arena, &root, &pos, &err), 0);
     entries = root->entries;
     assert_int_equal(root->n, 4);
+    ASSERT_POS(root->pos, 1, 1);
     ASSERT_POS(entries[0]->pos, 1, 1);
     ASSERT_POS(entries[0]->value.pos, 1, 7);
     ASSERT_POS(entries[1]->pos, 2, 1);

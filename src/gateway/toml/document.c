@@ -96,19 +96,16 @@ typedef int (*enter_fn)(struct fe_toml_tree *tree, const struct fe_toml_part *pa
 /* A dot, with space around it. */
 static bool take_dot(struct fe_toml_cursor *c)
 {
-    const size_t start = c->at;
+    bool is_next;
 
     fe_toml_skip_space(c);
-    if (!fe_toml_take(c, '.')) {
-        c->at = start;
-        return false;
-    }
+    is_next = fe_toml_take(c, '.');
     fe_toml_skip_space(c);
-    return true;
+    return is_next;
 }
 
-/* A key, a.b.c, to its last part: `enter` finds the table of each part before that, from `*table`
- * on. */
+/* A key, a.b.c, to its last part, and the space behind it: `enter` finds the table of each part
+ * before that, from `*table` on. */
 static int take_key(struct document *d, enter_fn enter, struct fe_toml_value **table,
                     struct fe_toml_part *part)
 {
@@ -148,7 +145,6 @@ static int take_assignment(struct document *d, struct fe_toml_value *table)
     if (code != 0) {
         return code;
     }
-    fe_toml_skip_space(c);
     if (!fe_toml_take(c, '=')) {
         return fe_toml_fail_expected(c, "'=' behind the key '%.*s'", fe_toml_quoted(part.written),
                                      (const char *)part.written.ptr);
@@ -292,7 +288,6 @@ static int take_header_end(struct document *d, const struct fe_toml_part *part, 
 {
     struct fe_toml_cursor *const c = &d->c;
 
-    fe_toml_skip_space(c);
     if (!fe_toml_take(c, ']') || (is_item && !fe_toml_take(c, ']'))) {
         return fe_toml_fail_expected(c, is_item ? "']]' to close [[%.*s" : "']' to close [%.*s",
                                      fe_toml_quoted(part->written),
