@@ -968,8 +968,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_order_of_a_queued_request, setup, teardown),
         cmocka_unit_test_setup_teardown(each_order_of_a_kept_request, setup, teardown),
         cmocka_unit_test_setup_teardown(each_order_of_a_call, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_request_that_is_late_is_not_told, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(a_request_that_is_late_is_not_told, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
