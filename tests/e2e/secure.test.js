@@ -146,7 +146,8 @@ test("a client that goes away is noticed along the whole chain", async (t) => {
     // `relay` finds `hang` only where it is connected: it provides both, in two nodes.
     const key = await makeKey(t, scratch(t), "far.key");
     const hub = await Peer.start(t, ["-S", "hang", "-k", key.path, "-b", "127.0.0.1:0"]);
-    const [, port] = hub.output.match(/Listening for Flatend nodes on '127\.0\.0\.1:(\d+)'/);
+    const listening = /Listening for Flatend nodes on '127\.0\.0\.1:(\d+)'/;
+    const [, port] = (await hub.find(listening)).match(listening);
     const near = await Peer.start(t, ["-S", "relay", gateway.address, `127.0.0.1:${port}`]);
     await gateway.joined("relay");
 

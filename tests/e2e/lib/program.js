@@ -125,6 +125,12 @@ export class Program {
         return line;
     }
 
+    // The first line of all that matches, also of those that waitFor has gone past: the log and standard output do not
+    // wait for each other.
+    async find(pattern) {
+        return this.lines.find((line) => pattern.test(line)) ?? (await this.waitFor(pattern));
+    }
+
     // Waits for it to end by itself.
     async exit(ms = WAIT_MS) {
         let timer;
