@@ -404,21 +404,97 @@ static void test_npm_is_told_of_one_old_node(void **state)
     assert_true(is_told_of(world, 0, 1));
 }
 
-static void test_go_is_told_of_all_each_time(void **state)
+static void come_as_go(struct world *world, size_t i)
+{
+    world->selves[i].is_go_like = true;
+    come(world, i);
+    answer_as_go(world->conns[i]);
+}
+
+static void test_go_is_told_of_all_but_npm_each_time(void **state)
 {
     struct world *world = *state;
 
-    world->selves[0].is_go_like = true;
     world->selves[2].is_old_only = false;
-    come(world, 0);
-    answer_as_go(world->conns[0]);
-    come(world, 1);
+    come_as_go(world, 0);
+    come_as_go(world, 1);
     come(world, 2);
-    come(world, 3);
+    come_as_go(world, 3);
+    come(world, 4);
+    answer_as_npm(world->conns[4]);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(look(world, 0), 3);
         assert_false(is_told_of(world, 0, 0));
+        assert_false(is_told_of(world, 0, 4));
     }
+}
+
+/* It would get the responses of others from it, and end. */
+static void test_npm_is_not_told_of_go(void **state)
+{
+    struct world *world = *state;
+
+    come(world, 0);
+    answer_as_npm(world->conns[0]);
+    come_as_go(world, 1);
+    assert_int_equal(look(world, 0), 0);
+    come_as_go(world, 2);
+    come(world, 3);
+    answer_as_npm(world->conns[3]);
+    assert_int_equal(look(world, 0), 1); /* the only one that it could meet */
+    assert_true(is_told_of(world, 0, 3));
+}
+
+/* It takes the address "2001:db8::1:9000" for none, and ends. */
+static void test_npm_is_told_of_no_ipv6_address(void **state)
+{
+    const struct fe_ip_addr v6 = {
+        .family = FE_IPV6, .ip = {0x20, 1, 0xd, 0xb8, [15] = 1}, .port = 9000};
+    struct world *world = *state;
+
+    for (size_t i = 1; i < 3; i++) {
+        world->selves[i].is_old_only = false;
+    }
+    world->selves[1].id.addr = v6;
+    come(world, 0);
+    answer_as_npm(world->conns[0]);
+    come_as_go(world, 3);
+    come(world, 1);
+    come(world, 2);
+    assert_int_equal(look(world, 0), 1);
+    assert_true(is_told_of(world, 0, 2));
+    assert_int_equal(look(world, 3), 2);
+    assert_true(is_told_of(world, 3, 1));
+}
+
+/* ---- how a link to it ends ---- */
+
+/* More questions than a peer may have; whether what it still sends is read until it closes. */
+static bool ends_with_a_drain(struct world *world, size_t i)
+{
+    struct rig_conn *conn = world->conns[i];
+    struct fe_sender *sender = rig_sender(conn);
+    uint32_t token;
+
+    while (conn->n_closes == 0) {
+        assert_int_equal(sender->ops->find_node(sender, world->selves[i].id.public_key, &token), 0);
+        if (rig_carry(conn) != 0) {
+            break;
+        }
+    }
+    return conn->is_drained;
+}
+
+/* A Node.js process ends when a connection of it is reset. */
+static void test_npm_at_fault_is_not_reset(void **state)
+{
+    struct world *world = *state;
+
+    come(world, 0);
+    answer_as_npm(world->conns[0]);
+    come_as_go(world, 1);
+    assert_true(ends_with_a_drain(world, 0));
+    assert_false(ends_with_a_drain(world, 1));
 }
 
 /* ---- an anonymous node that calls ---- */
@@ -494,7 +570,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_npm_is_told_of_each_node_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_npm_is_not_told_of_two_old_nodes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_npm_is_told_of_one_old_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_go_is_told_of_all_each_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_go_is_told_of_all_but_npm_each_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_npm_is_not_told_of_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_npm_is_told_of_no_ipv6_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_npm_at_fault_is_not_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anonymous_node_introduces_itself_to_go, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_anonymous_node_does_not_introduce_itself_to_npm, setup,

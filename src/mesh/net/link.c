@@ -45,7 +45,9 @@ void fe_link_close(struct fe_link *link, bool drain)
     mesh->transport.ops->close(link->io, drain);
 }
 
-/* Sends the peer the text that is logged. False: it cannot be sent. */
+/* Sends the peer the text that is logged. False: it cannot be sent, and the link is closed at once.
+ * An old peer is told nothing; but a Node.js process ends when a connection of it is reset, so what
+ * it still sends is read. */
 static bool tell_fault(struct fe_link *link, int code, const struct flatend_error *err)
 {
     struct fe_sender *sender = &link->session.sender;
@@ -56,6 +58,9 @@ static bool tell_fault(struct fe_link *link, int code, const struct flatend_erro
     }
     if (code == FLATEND_ETIMEDOUT) {
         return false; /* nothing reaches it, and its streams need not wait for that (keepalive.c) */
+    }
+    if (link->old.kind == FE_OLD_NPM) {
+        return true;
     }
     return link->state == FE_LINK_READY && fe_sender_is_secure(sender) &&
            sender->ops->goaway(sender, link->peer.last_remote, reason, fe_view_str(err->text)) == 0;

@@ -22,7 +22,8 @@
  *
  * A Node.js node that starts asks every node that it is told of, again and again, as often as it is
  * told of it. It comes to an end only if the answers do: on its connection no node is named twice;
- * and two old nodes, which would name each other for ever, are not named at all. */
+ * and two old nodes, which would name each other for ever, are not named at all. Old nodes are not
+ * told of those that run the other implementation. */
 #include "ground/base/assert.h"
 #include "mesh/kad/table.h"
 #include "mesh/net/internal.h"
@@ -51,6 +52,14 @@ static bool is_other(const struct fe_link *link, const struct fe_link *asker,
     return asker->peer.is_anonymous || !has_key(link, asker->peer.id.public_key);
 }
 
+/* Whether an old node may be told of another. A Go node and a Node.js node must not meet: the first
+ * repeats its Handshake, and sends responses on the wrong connection; either ends a Node.js
+ * process. */
+static bool get_along(const struct fe_link *asker, const struct fe_link *link)
+{
+    return (link->old.kind == FE_OLD_GO) == (asker->old.kind == FE_OLD_GO);
+}
+
 static size_t count_old_others(const struct fe_link *asker, const uint8_t target[FE_KEY_LEN])
 {
     size_t n = 0;
@@ -58,7 +67,7 @@ static size_t count_old_others(const struct fe_link *asker, const uint8_t target
     FE_LIST_FOREACH (node, next, &asker->mesh->links) {
         const struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
 
-        n += is_other(link, asker, target) && is_old(link);
+        n += is_other(link, asker, target) && is_old(link) && get_along(asker, link);
     }
     return n;
 }
@@ -73,18 +82,27 @@ static bool is_known_to(const struct fe_id *ids, size_t n, const struct fe_link 
     return false;
 }
 
+/* A Node.js node ends when it is told of an IPv6 address that it cannot read: "2001:db8::1". */
+static bool is_for(const struct fe_link *asker, const struct fe_link *link, bool are_old_named)
+{
+    if (is_old(link) && !(are_old_named && get_along(asker, link))) {
+        return false;
+    }
+    return asker->old.kind == FE_OLD_GO ||
+           (link->old.order > asker->old.told && link->peer.id.addr.family == FE_IPV4);
+}
+
 static size_t choose_nodes(struct fe_link *asker, const uint8_t target[FE_KEY_LEN],
                            struct fe_id ids[FE_NODES_MAX])
 {
-    const bool is_go = asker->old.kind == FE_OLD_GO;
-    const bool are_old_named = is_go || count_old_others(asker, target) < 2;
+    const bool are_old_named = asker->old.kind == FE_OLD_GO || count_old_others(asker, target) < 2;
     size_t n = 0;
 
     FE_LIST_FOREACH (node, next, &asker->mesh->links) {
         const struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
 
-        if (is_other(link, asker, target) && (is_go || link->old.order > asker->old.told) &&
-            (are_old_named || !is_old(link)) && !is_known_to(ids, n, link)) {
+        if (is_other(link, asker, target) && is_for(asker, link, are_old_named) &&
+            !is_known_to(ids, n, link)) {
             n = fe_kad_keep_closest(ids, n, FE_NODES_MAX, target, &link->peer.id);
         }
     }

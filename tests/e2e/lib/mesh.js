@@ -13,6 +13,12 @@ export const repository = join(dirname(fileURLToPath(import.meta.url)), "../../.
 export const build = process.env.FLATEND_BUILD_DIR ?? join(repository, "build");
 export const release = process.env.FLATEND_RELEASE_DIR ?? join(repository, "build");
 
+const npmNode = join(repository, "tests/e2e/peers/node.cjs");
+
+// A program that is a node on the Go module flatend and takes the settings of peers/node.cjs
+// (docs/quality.md: "Old nodes in the tests").
+export const goNode = process.env.FLATEND_GO_NODE;
+
 export function scratch(t) {
     const folder = mkdtempSync(join(tmpdir(), "flatend-e2e-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -173,17 +179,18 @@ export async function example(t, name, gateway,
     return program;
 }
 
-// A node on the npm package flatend 0.0.8, the old peer (peers/node.cjs says what it offers).
+// An old peer: a program that takes its settings as JSON, says "ready" when it has started, and makes the
+// requests that its input asks for (peers/node.cjs says how).
 export class OldPeer extends Program {
-    constructor(t, settings) {
-        super(t, process.execPath, [
-            join(repository, "tests/e2e/peers/node.cjs"),
-            JSON.stringify(settings),
-        ], { env: { ...process.env, DEBUG: "flatend" } });
+    // On the npm package flatend 0.0.8.
+    constructor(t, settings, [command, ...args] = [process.execPath, npmNode]) {
+        super(t, command, [...args, JSON.stringify(settings)], {
+            env: { ...process.env, DEBUG: "flatend" },
+        });
     }
 
-    static async start(t, settings) {
-        const peer = new OldPeer(t, settings);
+    static async start(t, settings, command) {
+        const peer = new OldPeer(t, settings, command);
         await peer.waitFor("ready");
         return peer;
     }

@@ -1,6 +1,9 @@
 // A node on the npm package flatend, as its README says to write one.
 //
-//     node node.cjs '{"addrs": [...], "services": [...], "publicAddr": "..."}'
+//     node node.cjs '{"addrs": [...], "services": [...], "publicAddr": "...", "secretKey": "...", "name": "..."}'
+//
+// `services` are those below; any other answers with `name` and the body of its request. With a `publicAddr` the
+// node has a key: `secretKey` (Ed25519, seed and public key in hexadecimal digits), or one of its own.
 //
 // Each line of input is a request to make: {"services", "headers", "body": {"text"} or {"zeros"}}. The
 // answer is printed as one line "answer {...}".
@@ -56,13 +59,19 @@ async function push(node, { services, headers, body }) {
 }
 
 async function main() {
-    const { addrs, services = [], publicAddr } = JSON.parse(process.argv[2]);
+    const { addrs, services = [], publicAddr, secretKey, name } = JSON.parse(process.argv[2]);
+    const answer = (ctx) => {
+        let text = name; // not ctx.body(), which ends the process where streams are destroyed once they were read
+        ctx.on("data", (chunk) => (text += chunk.toString("latin1")));
+        ctx.on("end", () => ctx.send(text));
+    };
+    const key = secretKey ? Buffer.from(secretKey, "hex") : generateSecretKey();
     const node = await Node.start({
         addrs,
         publicAddr,
         bindAddrs: publicAddr ? [publicAddr] : undefined,
-        secretKey: publicAddr ? generateSecretKey() : undefined,
-        services: Object.fromEntries(services.map((name) => [name, handlers[name]])),
+        secretKey: publicAddr ? key : undefined,
+        services: Object.fromEntries(services.map((one) => [one, handlers[one] ?? answer])),
     });
     process.on("SIGTERM", () => process.exit(0));
     console.log("ready");
