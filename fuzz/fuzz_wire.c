@@ -4,7 +4,7 @@
 
 #include "mesh/wire/old.h"
 
-enum { HEADERS_MAX = 512, NAMES_MAX = 255, FE_OLD_NODES = 5 };
+enum { HEADERS_MAX = 512, NAMES_MAX = 255, FE_OLD_NODES = 5, UNITS = 6 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -88,6 +88,33 @@ static void fuzz_response(struct fe_view body)
     }
 }
 
+/* What was converted is a packet with lengths in bytes. */
+static void fuzz_units(struct fe_view body)
+{
+    uint8_t *bytes = calloc(1, body.len + 1); /* of none, too */
+    const struct fe_view copy = fe_view_of(bytes, body.len);
+    struct fe_old_request request;
+    struct fe_old_response response;
+
+    if (bytes == NULL) {
+        return;
+    }
+    memcpy(bytes, body.ptr, body.len);
+    if (fe_old_request_convert(bytes, body.len) == 0 &&
+        fe_old_request_decode(copy, &request) != 0) {
+        abort();
+    }
+    memcpy(bytes, body.ptr, body.len);
+    if (body.len > 4) {
+        bytes[4] &= 1; /* `handled` is not looked at */
+    }
+    if (fe_old_response_convert(bytes, body.len) == 0 &&
+        fe_old_response_decode(copy, &response) != 0) {
+        abort();
+    }
+    free(bytes);
+}
+
 static void fuzz_data(struct fe_view body)
 {
     struct fe_old_data packet;
@@ -120,9 +147,13 @@ static void fuzz_nodes(struct fe_view body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const targets[])(struct fe_view body) = {
-        [FE_OLD_HANDSHAKE] = fuzz_handshake, [FE_OLD_REQUEST] = fuzz_request,
-        [FE_OLD_RESPONSE] = fuzz_response,   [FE_OLD_DATA] = fuzz_data,
-        [FE_OLD_FIND_NODE] = fuzz_find_node, [FE_OLD_NODES] = fuzz_nodes,
+        [FE_OLD_HANDSHAKE] = fuzz_handshake,
+        [FE_OLD_REQUEST] = fuzz_request,
+        [FE_OLD_RESPONSE] = fuzz_response,
+        [FE_OLD_DATA] = fuzz_data,
+        [FE_OLD_FIND_NODE] = fuzz_find_node,
+        [FE_OLD_NODES] = fuzz_nodes,
+        [UNITS] = fuzz_units,
     };
 
     if (size > 0) {

@@ -331,7 +331,7 @@ enum {
 };
 
 struct flatend_service {
-    const char *name;        /* 1 to 255 bytes */
+    const char *name;        /* 1 to 255 bytes of UTF-8 */
     flatend_handler handler; /* NULL: requests come as events to `queue` */
     void *arg;               /* handed to the handler, or to the events */
     unsigned flags;          /* enum flatend_service_flags */

@@ -1,13 +1,14 @@
 // Meshes of our nodes and of old ones that have keys, joined in every order.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Gateway, OldPeer, example, freePort } from "./lib/mesh.js";
+import { Gateway, OldPeer, Peer, example, freePort, makeKey, scratch } from "./lib/mesh.js";
 import { request } from "./lib/http.js";
 
 const routes = [
     { path: "GET /hello", service: "hello" },
     { path: "GET /c", service: "hello_world" },
     { path: "GET /headers", service: "headers" },
+    { path: "GET /accents", service: "accents" },
 ];
 
 async function keyed(t, gateway, services) {
@@ -63,4 +64,29 @@ test("npm services get heads that no Go node takes", async (t) => {
         assert.equal(response.status, 200);
         assert.equal(JSON.parse(response.body).cookie, cookie);
     }
+});
+
+// The package writes UTF-8, and counts UTF-16 units. A response that could not be read ended the connection, with all
+// requests on it.
+test("npm services answer with headers that are not ASCII", async (t) => {
+    const gateway = await Gateway.start(t, { routes });
+    await OldPeer.start(t, { addrs: [gateway.address], services: ["accents", "hello"] });
+    await gateway.joined("accents");
+    const paths = Array.from({ length: 40 }, (_, i) => ["/accents", "/hello"][i % 2]);
+    const answers = await Promise.all(paths.map((path) => request(gateway.url(path))));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    assert.equal(answers[0].body, "small");
+    assert.equal(Buffer.from(answers[0].headers["x-size"], "latin1").toString(), "5 € 😀");
+    assert.doesNotMatch(gateway.program.output, /disconnected/);
+});
+
+test("npm nodes ask with headers that are not ASCII", async (t) => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const { path } = await makeKey(t, scratch(t), "key");
+    const mirror = await Peer.start(t, ["-k", path, "-b", address, "-S", "mirror"]);
+    const peer = await OldPeer.start(t, { addrs: [address] });
+    const answer = await peer.push(["mirror"], { "x-größe": "5 € 😀", "x-last": "ä" });
+    assert.equal(answer.headers["x-größe"], "5 € 😀");
+    assert.equal(answer.headers["x-last"], "ä");
+    assert.doesNotMatch(mirror.output, /disconnected/);
 });

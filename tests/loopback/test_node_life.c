@@ -46,6 +46,7 @@ static void test_options(void **state)
 {
     const struct flatend_options defaults = FLATEND_OPTIONS_INIT;
     const struct flatend_service twice[] = {hello_service, hello_service};
+    const struct flatend_service latin1 = {.name = "caf\xe9", .handler = hello};
     const struct flatend_service unnamed = {.name = "", .handler = hello};
     const struct flatend_service idle = {.name = "idle"};
     const char *const no_port[] = {"127.0.0.1"};
@@ -70,6 +71,8 @@ static void test_options(void **state)
     options.services = &unnamed;
     options.n_services = 1;
     assert_refused(&options, FLATEND_EINVAL, "1 to 255 bytes");
+    options.services = &latin1;
+    assert_refused(&options, FLATEND_EINVAL, "services[0]: the name must be UTF-8");
     options.services = &idle;
     assert_refused(&options, FLATEND_EINVAL, "'idle' has no handler");
     options = defaults;

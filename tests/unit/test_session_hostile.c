@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "mesh/session/old.h"
 #include "mesh/session/record.h"
 #include "mesh/wire/old.h"
 #include "support/pair.h"
@@ -266,10 +267,27 @@ static void a_response_whose_lengths_leave_the_record(void **state)
     EXPECT_FAULT(*state, "\0\0\0\0\2\0\0\0\1\1\0\1\1x\0\2y", "malformed ServiceResponse");
 }
 
-/* As an old Node.js peer counts a value that is not ASCII: one byte too few. */
 static void a_response_with_bytes_left_over(void **state)
 {
-    EXPECT_FAULT(*state, "\0\0\0\0\2\0\0\0\1\1\0\1\1x\0\1\xc3\xa9", "malformed ServiceResponse");
+    EXPECT_FAULT(*state, "\0\0\0\0\2\0\0\0\1\1\0\1\1x\0\1yz", "malformed ServiceResponse");
+}
+
+/* As an old Node.js node counts a value that is not ASCII, but a Go node does not. */
+static void a_response_of_go_with_lengths_in_units(void **state)
+{
+    struct pair *pair = *state;
+
+    fe_old_set_kind(&pair->sides[PAIR_RESPONDER].session, FE_OLD_GO);
+    EXPECT_FAULT(pair, "\0\0\0\0\2\0\0\0\1\1\0\1\1x\0\1\xc3\xa9", "malformed ServiceResponse");
+}
+
+static void a_response_with_lengths_in_units_passes(void **state)
+{
+    struct flatend_error err;
+
+    assert_int_equal(send_plaintext(*state, PAIR_INITIATOR,
+                                    FE_VIEW_LIT("\0\0\0\0\2\0\0\0\1\1\0\1\1x\0\1\xc3\xa9"), &err),
+                     0);
 }
 
 static void data_with_bytes_left_over(void **state)
@@ -445,6 +463,8 @@ int main(void)
         OPEN(a_request_whose_lengths_leave_the_record),
         OPEN(a_response_whose_lengths_leave_the_record),
         OPEN(a_response_with_bytes_left_over),
+        OPEN(a_response_of_go_with_lengths_in_units),
+        OPEN(a_response_with_lengths_in_units_passes),
         OPEN(data_with_bytes_left_over),
         OPEN(a_find_node_with_a_short_key),
         OPEN(nodes_that_are_cut_short),

@@ -367,6 +367,105 @@ static void nodes_that_can_be_dialed(void **state)
     assert_int_equal(ids[FE_NODES_MAX - 1].addr.port, 117);
 }
 
+/* ---- lengths in UTF-16 units ---------------------------------------------------------------- */
+
+/* "x-\u00e9": "a\u20ac", and a pair of surrogates. */
+#define UNITS_HEADERS                                                                              \
+    "\0\2"                                                                                         \
+    "\3x-\xc3\xa9"                                                                                 \
+    "\0\2"                                                                                         \
+    "a\xe2\x82\xac"                                                                                \
+    "\1y"                                                                                          \
+    "\0\2"                                                                                         \
+    "\xf0\x9f\x98\x80"
+
+static void expect_unit_headers(struct fe_headers headers)
+{
+    struct fe_header header;
+
+    assert_true(fe_headers_next(&headers, &header));
+    assert_true(fe_view_equal(header.name, FE_VIEW_LIT("x-\xc3\xa9")));
+    assert_true(fe_view_equal(header.value, FE_VIEW_LIT("a\xe2\x82\xac")));
+    assert_true(fe_headers_next(&headers, &header));
+    assert_true(fe_view_equal(header.name, FE_VIEW_LIT("y")));
+    assert_true(fe_view_equal(header.value, FE_VIEW_LIT("\xf0\x9f\x98\x80")));
+    assert_false(fe_headers_next(&headers, &header));
+}
+
+static void lengths_in_units_become_lengths_in_bytes(void **state)
+{
+    uint8_t request[] = "\0\0\0\7"
+                        "\2\3e\xc3\xa9n\1s" UNITS_HEADERS;
+    uint8_t response[] = "\0\0\0\7\1" UNITS_HEADERS;
+    const struct fe_view request_view = fe_view_of(request, sizeof(request) - 1);
+    const struct fe_view response_view = fe_view_of(response, sizeof(response) - 1);
+    struct fe_old_request asked;
+    struct fe_old_response answered;
+    struct fe_view name;
+
+    (void)state;
+    assert_int_equal(fe_old_request_decode(request_view, &asked), FLATEND_EPROTO);
+    assert_int_equal(fe_old_request_convert(request, request_view.len), 0);
+    assert_int_equal(fe_old_request_decode(request_view, &asked), 0);
+    assert_true(fe_names_next(&asked.services, &name));
+    assert_true(fe_view_equal(name, FE_VIEW_LIT("e\xc3\xa9n")));
+    expect_unit_headers(asked.headers);
+    assert_int_equal(fe_old_response_decode(response_view, &answered), FLATEND_EPROTO);
+    assert_int_equal(fe_old_response_convert(response, response_view.len), 0);
+    assert_int_equal(fe_old_response_decode(response_view, &answered), 0);
+    expect_unit_headers(answered.headers);
+}
+
+static int convert(const char *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len); /* of its own, so that nothing behind it is touched unseen */
+    int code;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    code = fe_old_response_convert(copy, len);
+    free(copy);
+    return code;
+}
+
+#define CONVERT(literal) convert(literal, sizeof(literal) - 1)
+
+static void what_is_no_packet_in_units_either(void **state)
+{
+    (void)state;
+    assert_int_equal(CONVERT("\0\0\0\7\1\0\0"), 0);
+    assert_int_equal(CONVERT("\0\0\0\7\1\0"), FLATEND_EPROTO);
+    assert_int_equal(CONVERT("\0\0\0\7\1\0\0x"), FLATEND_EPROTO);           /* left over */
+    assert_int_equal(CONVERT("\0\0\0\7\1\0\1\1x\0"), FLATEND_EPROTO);       /* half a length */
+    assert_int_equal(CONVERT("\0\0\0\7\1\0\1\1x\0\2y"), FLATEND_EPROTO);    /* too short */
+    assert_int_equal(CONVERT("\0\0\0\7\1\0\1\1x\0\1\xc3"), FLATEND_EPROTO); /* no UTF-8 */
+    assert_int_equal(CONVERT("\0\0\0\7\1\0\1\1x\0\1\xf0\x9f\x98\x80"),      /* half a pair */
+                     FLATEND_EPROTO);
+}
+
+/* 255 bytes are the most that a name may have; 65,535, a value. */
+static void texts_that_are_too_long_in_bytes(void **state)
+{
+    enum { HEAD = 7, NAME = 128, VALUE = 32768 };
+    static uint8_t body[HEAD + 1 + 2 * NAME + 2 + 2 * VALUE];
+    uint8_t *name = body + HEAD;
+
+    (void)state;
+    body[6] = 1;
+    name[0] = NAME;
+    for (size_t i = 0; i < NAME; i++) {
+        memcpy(name + 1 + 2 * i, "\xc3\xa9", 2);
+    }
+    assert_int_equal(fe_old_response_convert(body, HEAD + 1 + 2 * NAME + 2), FLATEND_EPROTO);
+    name[0] = 0;
+    name[1] = VALUE >> 8;
+    name[2] = 0;
+    for (size_t i = 0; i < VALUE; i++) {
+        memcpy(name + 3 + 2 * i, "\xc3\xa9", 2);
+    }
+    assert_int_equal(fe_old_response_convert(body, HEAD + 3 + 2 * VALUE), FLATEND_EPROTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +484,9 @@ int main(void)
         cmocka_unit_test(ids_encode_to_what_they_were),
         cmocka_unit_test(what_does_not_fit_its_field_has_no_size),
         cmocka_unit_test(nodes_that_can_be_dialed),
+        cmocka_unit_test(lengths_in_units_become_lengths_in_bytes),
+        cmocka_unit_test(what_is_no_packet_in_units_either),
+        cmocka_unit_test(texts_that_are_too_long_in_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,9 +44,10 @@ enum {
        path can forge a rejection, which must not separate two nodes permanently. */
     FE_MESH_REFUSED_MS = 60000,
     /* Between two look-ups of a name, and how long one is waited for: what comes later is for the
-     * next attempt. */
+     * next attempt. A peer that has connected waits as long for our first bytes, a Go node for 3 s.
+     */
     FE_MESH_LOOK_UP_MS = 5000,
-    FE_MESH_LOOK_UP_WAIT_MS = 3000,
+    FE_MESH_LOOK_UP_WAIT_MS = 2000,
     FE_MESH_LOOK_UP_JITTER_MS = 250,
     FE_MESH_LOOK_UPS_MAX = 8, /* at once: each may hold a thread of the transport's */
     FE_MESH_OWN_ADDRS_MAX = 8,

@@ -1,5 +1,6 @@
 #include "mesh/node/options.h"
 
+#include "ground/base/utf8.h"
 #include "ground/base/wipe.h"
 #include "ground/uv/resolve.h"
 #include "mesh/crypto/crypto.h"
@@ -222,6 +223,21 @@ static int copy_bind_addrs(struct fe_settings *settings, const struct flatend_op
     return 0;
 }
 
+static bool is_utf8(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        size_t n = fe_utf8_len((const uint8_t *)text + i, len - i);
+
+        if (n == 0) {
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}
+
 int fe_service_check(const struct flatend_service *service, struct flatend_error *error)
 {
     size_t len = service->name == NULL ? 0 : strlen(service->name);
@@ -229,6 +245,9 @@ int fe_service_check(const struct flatend_service *service, struct flatend_error
     if (len < 1 || len > FE_SERVICE_NAME_MAX) {
         return fe_err_set(error, FLATEND_EINVAL, "the name must have 1 to %d bytes",
                           FE_SERVICE_NAME_MAX);
+    }
+    if (!is_utf8(service->name, len)) { /* old peers close connections for that */
+        return fe_err_set(error, FLATEND_EINVAL, "the name must be UTF-8");
     }
     if (service->handler == NULL && service->queue == NULL) {
         return fe_err_set(error, FLATEND_EINVAL, "'%s' has no handler and no queue", service->name);

@@ -149,10 +149,27 @@ static int on_handshake(struct fe_session *session, uint32_t seq, struct fe_view
     return code;
 }
 
-static int on_request(struct fe_view body, struct fe_event *event)
+/* What is no packet may be one of a Node.js node, whose lengths count UTF-16 units. */
+static bool may_count_units(const struct fe_session *session)
+{
+    return session->kind != FE_OLD_GO;
+}
+
+/* A packet stands in the session's own buffer, where it was decrypted. */
+static uint8_t *own_bytes(struct fe_view body)
+{
+    return (uint8_t *)(uintptr_t)body.ptr;
+}
+
+static int on_request(const struct fe_session *session, struct fe_view body, struct fe_event *event)
 {
     struct fe_old_request request;
     int code = fe_old_request_decode(body, &request);
+
+    if (code != 0 && may_count_units(session) &&
+        fe_old_request_convert(own_bytes(body), body.len) == 0) {
+        code = fe_old_request_decode(body, &request);
+    }
 
     event->type = FE_EVENT_REQUEST;
     event->stream = request.stream;
@@ -161,10 +178,16 @@ static int on_request(struct fe_view body, struct fe_event *event)
     return code;
 }
 
-static int on_response(struct fe_view body, struct fe_event *event)
+static int on_response(const struct fe_session *session, struct fe_view body,
+                       struct fe_event *event)
 {
     struct fe_old_response response;
     int code = fe_old_response_decode(body, &response);
+
+    if (code != 0 && may_count_units(session) &&
+        fe_old_response_convert(own_bytes(body), body.len) == 0) {
+        code = fe_old_response_decode(body, &response);
+    }
 
     event->type = FE_EVENT_RESPONSE;
     event->stream = response.stream;
@@ -314,10 +337,10 @@ int fe_old_receive(struct fe_session *session, struct fe_view plaintext, struct 
     case FE_OLD_HANDSHAKE:
         return on_handshake(session, seq, body, event, err);
     case FE_OLD_REQUEST:
-        code = on_request(body, event);
+        code = on_request(session, body, event);
         break;
     case FE_OLD_RESPONSE:
-        code = on_response(body, event);
+        code = on_response(session, body, event);
         break;
     case FE_OLD_DATA:
         code = on_data(body, event);

@@ -61,6 +61,12 @@ int fe_old_response_decode(struct fe_view body, struct fe_old_response *response
 int fe_old_data_decode(struct fe_view body, struct fe_old_data *data) FE_MUST_USE;
 int fe_old_find_node_decode(struct fe_view body, uint8_t target[FE_KEY_LEN]) FE_MUST_USE;
 
+/* Turns lengths of names and values that count UTF-16 units, as Node.js nodes write them, into
+ * lengths in bytes, in place. FLATEND_EPROTO: with such lengths it is no packet either; `body` is
+ * worthless. */
+int fe_old_request_convert(uint8_t *body, size_t len) FE_MUST_USE;
+int fe_old_response_convert(uint8_t *body, size_t len) FE_MUST_USE;
+
 /* Checks all IDs of a FindNodeResponse, keeps the first FE_NODES_MAX of those that could be dialed
  * (a key that is not zero, a port that is not 0, not the broadcast address). */
 int fe_old_nodes_decode(struct fe_view body, struct fe_id ids[FE_NODES_MAX], size_t *n) FE_MUST_USE;

@@ -21,6 +21,11 @@ const handlers = {
         ctx.header("x-tea", "green");
         ctx.send("short and stout");
     },
+    accents: (ctx) => {
+        ctx.header("x-size", "5 € 😀");
+        ctx.header("x-größe", "ä");
+        ctx.send("small");
+    },
     throws: () => {
         throw new Error("This shouldn't happen!");
     },
