@@ -1,11 +1,14 @@
 // The programs of this repository, put together on ports of their own.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.js";
 import { Program, run } from "./program.js";
+
+export { freePort };
 
 export const repository = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
@@ -23,15 +26,6 @@ export function scratch(t) {
     const folder = mkdtempSync(join(tmpdir(), "flatend-e2e-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     return folder;
-}
-
-export async function freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address();
-    server.close();
-    await once(server, "close");
-    return port;
 }
 
 function toml(table) {
