@@ -1,7 +1,9 @@
 // make bench: our gateway beside nginx and HAProxy, doing the same work on this machine.
 //
+//     node bench/bench.mjs [TEXT]
+//
 // BENCH_PAIRS (5) runs of BENCH_SECONDS (3) each for every contender, alternating; the table goes to standard
-// output and into docs/performance.md.
+// output and into docs/performance.md. With TEXT only the loads whose name has it, and to standard output alone.
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -20,6 +22,7 @@ import { wrk } from "./wrk.mjs";
 
 const pairs = Number(process.env.BENCH_PAIRS ?? 5);
 const seconds = Number(process.env.BENCH_SECONDS ?? 3);
+const wanted = process.argv[2] ?? "";
 
 // What the programs of the tests register with, so that all of them end when we do.
 const cleanup = [];
@@ -51,6 +54,9 @@ async function compare(contenders, path, tool) {
 
 // Runs one load for all `contenders` in turn, `pairs` times; the first of them is ours.
 async function measure(load, contenders, path, metrics, shape, tool = wrk) {
+    if (!load.includes(wanted)) {
+        return [];
+    }
     await compare(contenders, path, tool);
     const runs = contenders.map(() => []);
     for (let pair = 0; pair < pairs; pair++) {
@@ -112,12 +118,14 @@ async function main() {
             ["rate"], { connections: 32, threads: 2, closes: true })),
         ...(await measure("file of 1 KiB over TLS, 64 connections", tls, "/small.txt", ["rate"], many)),
         ...(await measure("file of 1 MiB over TLS, 64 connections", tls, "/large.txt", ["rate"], many)),
-        ...(await measureMesh(t, pairs, seconds, progress)),
+        ...(wanted === "" ? await measureMesh(t, pairs, seconds, progress) : []),
     ];
 
     const text = `${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`;
     console.log(text);
-    publish(join(repository, "docs/performance.md"), text);
+    if (wanted === "") {
+        publish(join(repository, "docs/performance.md"), text);
+    }
 }
 
 try {
