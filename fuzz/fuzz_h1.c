@@ -168,6 +168,12 @@ static void close_connection(void *owner, bool reset)
     ((struct client *)owner)->is_closed = true;
 }
 
+static void on_slow(void *owner, enum fe_http_slow what)
+{
+    (void)owner;
+    (void)what;
+}
+
 static const struct fe_http_owner_ops owner_ops = {
     .on_exchange = on_exchange,
     .flush = flush,
@@ -175,6 +181,8 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
+    .waited_ms = written,
+    .on_slow = on_slow,
     .is_all_acked = is_all_acked,
     .date = date,
 };

@@ -204,6 +204,12 @@ static void on_abuse(void *owner, const char *what)
     (void)what;
 }
 
+static void on_slow(void *owner, enum fe_http_slow what)
+{
+    (void)owner;
+    (void)what;
+}
+
 static const struct fe_http_owner_ops owner_ops = {
     .on_exchange = on_exchange,
     .flush = flush,
@@ -211,6 +217,8 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
+    .waited_ms = written,
+    .on_slow = on_slow,
     .is_all_acked = is_all_acked,
     .date = date,
     .on_abuse = on_abuse,

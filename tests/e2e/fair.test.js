@@ -64,7 +64,7 @@ test("100 streams over one connection, one of them stalled", { timeout: 120_000 
     const gateway = await Gateway.start(t, {
         release: true,
         routes: [{ path: "POST /pipe", service: "pipe" }],
-        timeout: { write: "120s" },
+        timeout: { write: "120s", min_rate: 0 },
         max: { body_size: 2 * GiB },
     });
     const pipe = await example(t, "pipe", gateway, { release: true });

@@ -135,6 +135,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     rig->ex = ex;
     rig->n_exchanges++;
     ex->snapshot = fe_refcount_ref(rig->snapshot);
+    ex->times = rig->times;
     ex->backend = &hold_backend;
     trace_add(&rig->trace, "exchange(%.*s)", (int)ex->request.path.len,
               (const char *)ex->request.path.ptr);
@@ -197,6 +198,17 @@ static uint64_t written(void *owner)
     return ((struct h1_rig *)owner)->written;
 }
 
+static uint64_t waited_ms(void *owner)
+{
+    return ((struct h1_rig *)owner)->waited_ms;
+}
+
+static void on_slow(void *owner, enum fe_http_slow what)
+{
+    trace_add(&((struct h1_rig *)owner)->trace, "slow(%s)",
+              what == FE_HTTP_SLOW_READER ? "reader" : "sender");
+}
+
 static bool is_all_acked(void *owner)
 {
     const struct h1_rig *rig = owner;
@@ -217,6 +229,8 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
+    .waited_ms = waited_ms,
+    .on_slow = on_slow,
     .is_all_acked = is_all_acked,
     .date = date,
 };
@@ -235,10 +249,10 @@ bool h1_rig_init(struct h1_rig *rig)
 {
     *rig = (struct h1_rig){.limits = {.header_max = 4096,
                                       .read_header_ms = 2000,
-                                      .read_ms = 3000,
-                                      .write_ms = 4000,
                                       .idle_ms = 60000,
-                                      .tunnel_idle_ms = 10000},
+                                      .tunnel_idle_ms = 10000,
+                                      .times = {.read_ms = 3000, .write_ms = 4000},
+                                      .grace_ms = 6000},
                            .now_ms = START_MS,
                            .appetite = SIZE_MAX};
     if (!make_filters(rig)) {
@@ -293,6 +307,13 @@ void h1_rig_feed(struct h1_rig *rig, const char *text)
     free(exact);
 }
 
+/* What is in the output waits for the client. */
+static void pass_until(struct h1_rig *rig, uint64_t then_ms)
+{
+    rig->waited_ms += rig->out.len > 0 ? then_ms - rig->now_ms : 0;
+    rig->now_ms = then_ms;
+}
+
 void h1_rig_pass(struct h1_rig *rig, uint64_t ms)
 {
     uint64_t until = rig->now_ms + ms;
@@ -303,10 +324,10 @@ void h1_rig_pass(struct h1_rig *rig, uint64_t ms)
         if (next > until) {
             break;
         }
-        rig->now_ms = next > rig->now_ms ? next : rig->now_ms;
+        pass_until(rig, next > rig->now_ms ? next : rig->now_ms);
         fe_timers_run(&rig->timers, rig->now_ms);
     }
-    rig->now_ms = until;
+    pass_until(rig, until);
 }
 
 size_t h1_rig_take(struct h1_rig *rig, size_t max)

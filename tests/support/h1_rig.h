@@ -6,7 +6,8 @@
  *     /hold    answers nothing; the test does               /abort   begins a body and gives up
  *     /none    204                                          /tunnel  echoes, as a tunnel
  *
- * The trace: exchange(/hold) body(abc) end writable abort; close reset pause read. */
+ * The trace: exchange(/hold) body(abc) end writable abort; close reset pause read
+ * slow(reader). */
 #ifndef TESTS_SUPPORT_H1_RIG_H
 #define TESTS_SUPPORT_H1_RIG_H
 
@@ -34,13 +35,15 @@ struct h1_rig {
     struct fe_exchange *ex; /* that runs, else NULL */
     uint64_t now_ms;
     uint64_t written;   /* by the client, from `out` */
+    uint64_t waited_ms; /* what was in `out` */
     bool is_on_the_way; /* some of what has left `out` */
     size_t appetite;    /* body bytes that the handler takes in one call */
     bool is_eager;      /* it asks for more from within that call */
     unsigned n_exchanges;
-    bool wants_run;               /* the owner was asked to flush */
-    struct fe_refcount *snapshot; /* that exchanges hold; NULL: none */
-    char *output;                 /* what the client has read, NUL-terminated */
+    bool wants_run;                    /* the owner was asked to flush */
+    struct fe_refcount *snapshot;      /* that exchanges hold; NULL: none */
+    const struct fe_http_times *times; /* of the route of each exchange; NULL: none of its own */
+    char *output;                      /* what the client has read, NUL-terminated */
     size_t n_output;
 };
 

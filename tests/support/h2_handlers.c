@@ -215,6 +215,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     trace_add(&rig->trace, "exchange(%s)", path);
     rig->n_running++;
     ex->snapshot = fe_refcount_ref(rig->snapshot);
+    ex->times = rig->times;
     ex->backend = &hold_backend;
     dispatch(rig, ex, path);
 }

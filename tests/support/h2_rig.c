@@ -45,6 +45,17 @@ static uint64_t written(void *owner)
     return ((struct h2_rig *)owner)->written;
 }
 
+static uint64_t waited_ms(void *owner)
+{
+    return ((struct h2_rig *)owner)->waited_ms;
+}
+
+static void on_slow(void *owner, enum fe_http_slow what)
+{
+    trace_add(&((struct h2_rig *)owner)->trace, "slow(%s)",
+              what == FE_HTTP_SLOW_READER ? "reader" : "sender");
+}
+
 static bool is_all_acked(void *owner)
 {
     return ((struct h2_rig *)owner)->out.len == 0;
@@ -68,6 +79,8 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
+    .waited_ms = waited_ms,
+    .on_slow = on_slow,
     .is_all_acked = is_all_acked,
     .date = date,
     .on_abuse = on_abuse,
@@ -291,10 +304,10 @@ static bool init(struct h2_rig *rig, bool has_client, bool has_tunnels)
 {
     *rig = (struct h2_rig){.limits = {.header_max = 4096,
                                       .read_header_ms = 2000,
-                                      .read_ms = 3000,
-                                      .write_ms = 4000,
                                       .idle_ms = 60000,
-                                      .tunnel_idle_ms = 10000},
+                                      .tunnel_idle_ms = 10000,
+                                      .times = {.read_ms = 3000, .write_ms = 4000},
+                                      .grace_ms = 6000},
                            .now_ms = START_MS,
                            .appetite = SIZE_MAX};
     if (!make_filters(rig)) {
@@ -429,6 +442,13 @@ void h2_rig_feed(struct h2_rig *rig, const void *data, size_t len)
     h2_rig_pump(rig);
 }
 
+/* What is in the output waits for the client. */
+static void pass_until(struct h2_rig *rig, uint64_t then_ms)
+{
+    rig->waited_ms += rig->out.len > 0 ? then_ms - rig->now_ms : 0;
+    rig->now_ms = then_ms;
+}
+
 void h2_rig_pass(struct h2_rig *rig, uint64_t ms)
 {
     uint64_t until = rig->now_ms + ms;
@@ -440,11 +460,11 @@ void h2_rig_pass(struct h2_rig *rig, uint64_t ms)
         if (next > until) {
             break;
         }
-        rig->now_ms = next > rig->now_ms ? next : rig->now_ms;
+        pass_until(rig, next > rig->now_ms ? next : rig->now_ms);
         fe_timers_run(&rig->timers, rig->now_ms);
         h2_rig_pump(rig);
     }
-    rig->now_ms = until;
+    pass_until(rig, until);
 }
 
 void h2_rig_greet(struct h2_rig *rig)

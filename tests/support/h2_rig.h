@@ -8,8 +8,8 @@
  *     /tunnel  echoes, as a tunnel
  *
  * The trace says what the handlers see and what is asked of the owner: exchange(/hold) body(abc)
- * end trailer(a=b) writable abort; close reset abuse(too many ...). What the server sends is in
- * `frames`: SETTINGS WINDOW_UPDATE(0) HEADERS(1) DATA(1,5,end) RST_STREAM(1,CANCEL). */
+ * end trailer(a=b) writable abort; close reset abuse(too many ...) slow(reader). What the server
+ * sends is in `frames`: SETTINGS WINDOW_UPDATE(0) HEADERS(1) DATA(1,5,end) RST_STREAM(1,CANCEL). */
 #ifndef TESTS_SUPPORT_H2_RIG_H
 #define TESTS_SUPPORT_H2_RIG_H
 
@@ -45,12 +45,14 @@ struct h2_rig {
     struct fe_http_server *server;
     struct fe_exchange *held[H2_RIG_HELD_MAX]; /* of /hold, by their order; NULL: over */
     size_t n_held;
-    struct fe_refcount *snapshot; /* that exchanges hold; NULL: none */
-    size_t n_running;             /* handlers that have not heard of their end */
+    struct fe_refcount *snapshot;      /* that exchanges hold; NULL: none */
+    const struct fe_http_times *times; /* of the route of each exchange; NULL: none of its own */
+    size_t n_running;                  /* handlers that have not heard of their end */
     uint64_t now_ms;
     uint64_t written;
-    size_t appetite; /* body bytes that /hold takes in one call */
-    bool wants_run;  /* the owner was asked to flush */
+    uint64_t waited_ms; /* what was in `out` */
+    size_t appetite;    /* body bytes that /hold takes in one call */
+    bool wants_run;     /* the owner was asked to flush */
     bool is_closed;
     bool is_unread; /* the client takes nothing */
     bool is_stingy; /* the client gives no window by itself */

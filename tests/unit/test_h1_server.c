@@ -804,7 +804,7 @@ static void test_no_timeouts(void **state)
 {
     struct h1_rig *rig = *state;
 
-    rig->limits.read_header_ms = rig->limits.idle_ms = rig->limits.write_ms = 0;
+    rig->limits.read_header_ms = rig->limits.idle_ms = rig->limits.times.write_ms = 0;
     h1_rig_feed(rig, GET("/hello"));
     h1_rig_pass(rig, 1000 * 1000 * 1000);
     h1_rig_feed(rig, "GET");

@@ -919,7 +919,7 @@ static void test_body_timeout_after_a_reset(void **state)
     struct h2_rig *rig = *state;
     const nghttp2_nv nv[] = {GET_OF("h", "/hold")};
 
-    rig->limits.write_ms = 0;
+    rig->limits.times.write_ms = 0;
     h2_rig_pump(rig);
     rig->frames.is_off = true;
     assert_int_equal(nghttp2_session_set_local_window_size(rig->client, 0, 0, 1 << 30), 0);

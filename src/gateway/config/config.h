@@ -11,6 +11,7 @@
 #include "ground/base/arena.h"
 #include "ground/base/log.h"
 #include "web/http/router.h"
+#include "web/http/server.h"
 #include "web/tls/cert.h"
 
 /* A directory is served by catch-all patterns whose parameter has this name, unless the configured
@@ -31,6 +32,8 @@ struct fe_config_route {
     struct fe_view rest;         /* of a directory: the parameter that holds the path below it */
     struct fe_view timeout_text; /* `timeout_ms` in digits, for the service */
     const struct fe_filter_chain *filters; /* the listener's, then its own */
+    struct fe_http_times times;            /* read_ms, write_ms, min_rate */
+    bool has_times;                        /* which are not all the listener's */
     struct fe_toml_pos pos;                /* of `path` */
 };
 

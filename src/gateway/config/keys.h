@@ -31,6 +31,9 @@ enum {
     FE_CONFIG_DEAD_AFTER_MAX_MS = 24 * 60 * 60 * 1000,
     FE_CONFIG_RECONNECT_MAX_MS = 24 * 60 * 60 * 1000,
     FE_CONFIG_RECONNECT_ATTEMPTS_MAX = 1000 * 1000,
+    FE_CONFIG_RATE_MAX = 1 << 30, /* bytes a second */
+    FE_CONFIG_GRACE_MIN_MS = 1000,
+    FE_CONFIG_GRACE_MAX_MS = 60 * 60 * 1000,
     FE_CONFIG_HEADER_SIZE_MIN = 1024,
     FE_CONFIG_HEADER_SIZE_MAX = 16 << 20,
 };
@@ -172,6 +175,13 @@ enum {
         .line = "between two pieces of a response that the client takes")                          \
     KEY("timeout.idle", DURATION, idle_ms, .initial = 10 * 1000,                                   \
         .line = "between two requests of a connection")                                            \
+    KEY("timeout.min_rate", SIZE, min_rate, .initial = 256, .initial_text = "`256`",               \
+        .max = FE_CONFIG_RATE_MAX, .noun = "a number of bytes a second",                           \
+        .line = "bytes a second: clients that take or send less are cut off. Counts only while "   \
+                "bytes wait for the client, or a service for its body; `0`: no limit")             \
+    KEY("timeout.min_rate_grace", DURATION, min_rate_grace_ms, .initial = 30 * 1000,               \
+        .min = FE_CONFIG_GRACE_MIN_MS, .max = FE_CONFIG_GRACE_MAX_MS,                              \
+        .line = "over how much of that time `min_rate` is measured; before it nothing is cut off") \
     KEY("timeout.shutdown", DURATION, shutdown_ms, .initial = 10 * 1000,                           \
         .line = "how long running requests may take when the gateway stops; `\"0\"`: they are "    \
                 "ended at once")                                                                   \
@@ -202,8 +212,16 @@ enum {
     KEY("static", PATH, static_path, .line = "a file or directory to serve; method `GET` only")    \
     KEY("nocache", FLAG, no_cache, .line = "forbid storing the response in caches")                \
     KEY("browse", FLAG, browse, .line = "list a directory that has no `index.html`")               \
-    KEY("timeout", DURATION, timeout_ms, .initial = 30 * 1000,                                     \
-        .line = "until the first byte of a service's response: 504")                               \
+    KEY("timeout.response", DURATION, timeout_ms, .initial = 30 * 1000, .is_group_value = true,    \
+        .line = "until the first byte of a service's response: 504. `timeout = \"30s\"` is short " \
+                "for it")                                                                          \
+    KEY("timeout.read", DURATION, read_ms, .initial_text = "the listener's",                       \
+        .line = "as the listener's, for this route; `\"0\"`: no limit, for bodies that pause")     \
+    KEY("timeout.write", DURATION, write_ms, .initial_text = "the listener's",                     \
+        .line = "as the listener's, for this route; `\"0\"`: no limit")                            \
+    KEY("timeout.min_rate", SIZE, min_rate, .initial_text = "the listener's",                      \
+        .max = FE_CONFIG_RATE_MAX, .noun = "a number of bytes a second",                           \
+        .line = "as the listener's, for this route; `0`: no limit")                                \
     KEY("min.body_size", SIZE, body_min, .initial_text = "the listener's",                         \
         .line = "as the listener's, for this route")                                               \
     KEY("max.body_size", SIZE, body_max, .initial_text = "the listener's",                         \

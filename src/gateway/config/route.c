@@ -165,6 +165,10 @@ static int check_static_keys(const struct fe_config_reader *r,
         code = FE_CONFIG_ALSO(code, fe_config_fail(r, FLATEND_EINVAL, given->timeout_ms->pos,
                                                    "'timeout' needs a route to a service"));
     }
+    if (given->read_ms != NULL) {
+        code = FE_CONFIG_ALSO(code, fe_config_fail(r, FLATEND_EINVAL, given->read_ms->pos,
+                                                   "'timeout.read' needs a route to a service"));
+    }
     return code;
 }
 
@@ -233,6 +237,24 @@ static int finalize_limits(const struct fe_config_reader *r,
     return 0;
 }
 
+/* What a route does not say is as the listener has it. */
+static void finalize_times(const struct fe_config_route_given *given,
+                           const struct fe_config_http *http, struct fe_config_route *route)
+{
+    if (given->read_ms == NULL) {
+        route->read_ms = http->read_ms;
+    }
+    if (given->write_ms == NULL) {
+        route->write_ms = http->write_ms;
+    }
+    if (given->min_rate == NULL) {
+        route->min_rate = http->min_rate;
+    }
+    route->times = (struct fe_http_times){route->read_ms, route->write_ms, route->min_rate};
+    route->has_times = route->read_ms != http->read_ms || route->write_ms != http->write_ms ||
+                       route->min_rate != http->min_rate;
+}
+
 /* `is_whole`: nothing is wrong with the route's keys, so that what is missing is. */
 static int finalize_target(const struct fe_config_reader *r, const struct fe_toml_value *table,
                            const struct fe_config_route_given *given, bool is_whole,
@@ -284,6 +306,7 @@ int fe_config_read_route(const struct fe_config_reader *r, const struct fe_toml_
                               "a route needs a path such as \"GET /hello\"");
     }
     code = FE_CONFIG_ALSO(code, finalize_target(r, table, &given, code == 0, route));
+    finalize_times(&given, http, route);
     if (code == 0) {
         code = set_timeout_text(r, route);
     }

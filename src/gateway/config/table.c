@@ -264,7 +264,8 @@ static int read_entry(const struct walk *w, const struct fe_config_key *key,
                       const struct fe_toml_entry *entry)
 {
     const struct fe_toml_value *const value = &entry->value;
-    const bool is_item = !fe_view_equal(entry->key, leaf_of(key));
+    const bool is_item =
+        key->singular != NULL && fe_view_equal(entry->key, fe_view_str(key->singular));
     const int code = is_item ? fe_config_add_item(w->r, key, value, w->object)
                              : fe_config_read_key(w->r, key, value, w->object);
 
@@ -273,6 +274,20 @@ static int read_entry(const struct walk *w, const struct fe_config_key *key,
         memcpy((char *)w->given + key->given_offset, &value, sizeof(value));
     }
     return code;
+}
+
+/* The key that a group stands for where it is no table. NULL: there is none. */
+static const struct fe_config_key *find_group_value(const struct walk *w,
+                                                    const struct fe_toml_entry *entry)
+{
+    for (size_t i = 0; entry->value.type != FE_TOML_TABLE && i < w->table->n_keys; i++) {
+        const struct fe_config_key *const key = &w->table->keys[i];
+
+        if (key->is_group_value && fe_view_equal(fe_config_key_group(key), entry->key)) {
+            return key;
+        }
+    }
+    return NULL;
 }
 
 static int read_group(const struct walk *outer, const struct fe_toml_entry *entry);
@@ -302,7 +317,12 @@ static int read_entries(const struct walk *w, const struct fe_toml_value *value)
 
 static int read_group(const struct walk *outer, const struct fe_toml_entry *entry)
 {
+    const struct fe_config_key *const key = find_group_value(outer, entry);
     struct walk inner = *outer;
+
+    if (key != NULL) {
+        return read_entry(outer, key, entry);
+    }
     inner.group = entry->key;
     return read_entries(&inner, &entry->value);
 }

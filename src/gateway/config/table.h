@@ -61,6 +61,7 @@ struct fe_config_key {
     const char *refusal;        /* the message for what is out of bounds, in place of ours */
     bool is_set;                /* a list in which repetitions count once */
     bool needs_https;           /* a mistake without */
+    bool is_group_value;        /* may stand for its group: `timeout = "5s"` */
     const char *line;           /* what it is for: Markdown, of which the manual takes the words */
     size_t offset;              /* of the member in the object; of n_ and _pos, for lists */
     size_t n_offset;

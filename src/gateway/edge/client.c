@@ -114,6 +114,11 @@ static uint64_t written(void *owner)
     return fe_conn_n_acked(((struct fe_client *)owner)->conn);
 }
 
+static uint64_t waited_ms(void *owner)
+{
+    return fe_conn_waited_ms(((struct fe_client *)owner)->conn);
+}
+
 static bool is_all_acked(void *owner)
 {
     const struct fe_client *client = owner;
@@ -126,16 +131,37 @@ static struct fe_view date(void *owner)
     return fe_date_now(&((struct fe_client *)owner)->listener->date, now_ms(owner));
 }
 
+/* Lines that clients cause are limited together. */
+static bool may_log(struct fe_client *client)
+{
+    struct fe_http_listener *listener = client->listener;
+
+    return fe_log_limit_passes(&listener->client_lines, listener->setup.log, FLATEND_LOG_INFO,
+                               "HTTP clients", now_ms(client));
+}
+
 static void on_abuse(void *owner, const char *what)
 {
     struct fe_client *client = owner;
 
-    struct fe_http_listener *listener = client->listener;
+    if (may_log(client)) {
+        fe_log(client->listener->setup.log, FLATEND_LOG_INFO,
+               "Closing the HTTP connection from %s: %s.", client->remote, what);
+    }
+}
 
-    if (fe_log_limit_passes(&listener->client_lines, listener->setup.log, FLATEND_LOG_INFO,
-                            "HTTP clients", now_ms(client))) {
-        fe_log(listener->setup.log, FLATEND_LOG_INFO, "Closing the HTTP connection from %s: %s.",
-               client->remote, what);
+static void on_slow(void *owner, enum fe_http_slow what)
+{
+    struct fe_client *client = owner;
+    struct fe_edge_stats *stats = client->listener->setup.stats;
+    const bool is_reader = what == FE_HTTP_SLOW_READER;
+
+    stats->slow_readers += is_reader ? 1 : 0;
+    stats->slow_senders += is_reader ? 0 : 1;
+    if (may_log(client)) {
+        fe_log(client->listener->setup.log, FLATEND_LOG_INFO,
+               "Cutting off the HTTP client %s: it %s more slowly than timeout.min_rate allows.",
+               client->remote, is_reader ? "takes a response" : "sends a request body");
     }
 }
 
@@ -146,9 +172,11 @@ static const struct fe_http_owner_ops server_ops = {
     .close = close_client,
     .now_ms = now_ms,
     .written = written,
+    .waited_ms = waited_ms,
     .is_all_acked = is_all_acked,
     .date = date,
     .on_abuse = on_abuse,
+    .on_slow = on_slow,
 };
 
 static struct fe_http_setup setup_of(struct fe_client *client)

@@ -99,6 +99,7 @@ static const struct fe_backend *enter(const struct fe_dispatch_backend *dispatch
     }
     FE_ASSERT(route != NULL, "a route that was found is there");
     ex->filters = route->filters;
+    ex->times = route->has_times ? &route->times : NULL;
     if (is_last(&ex->request)) {
         return &last;
     }

@@ -29,11 +29,11 @@ struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
         snapshot->http[i].limits = (struct fe_http_limits){
             .header_max = http->header_max,
             .read_header_ms = http->read_header_ms,
-            .read_ms = http->read_ms,
-            .write_ms = http->write_ms,
             .idle_ms = http->idle_ms,
             /* No key of the configuration: it would be about nothing that users have yet. */
             .tunnel_idle_ms = FE_HTTP_TUNNEL_IDLE_MS,
+            .times = {http->read_ms, http->write_ms, http->min_rate},
+            .grace_ms = http->min_rate_grace_ms,
         };
         snapshot->http[i].redirect = fe_redirect_backend(http);
     }

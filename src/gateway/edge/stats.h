@@ -23,6 +23,10 @@ struct fe_worker;
       "TLS handshakes that came about")                                                            \
     X(COUNTER, tls_failures, "flatend_https_failures_total", NULL, "connections",                  \
       "TLS connections that ended with a fault, most of them in the handshake")                    \
+    X(COUNTER, slow_readers, "flatend_http_slow_clients_total", "direction=\"response\"",          \
+      "clients", "HTTP clients that were cut off for being slower than timeout.min_rate")          \
+    X(COUNTER, slow_senders, "flatend_http_slow_clients_total", "direction=\"request\"",           \
+      "clients", "HTTP clients that were cut off for being slower than timeout.min_rate")          \
     X(COUNTER, exchanges, "flatend_http_requests_total", NULL, "requests",                         \
       "Requests whose head was complete and valid")                                                \
     X(COUNTER, bytes_received, "flatend_http_received_bytes_total", NULL, "bytes",                 \

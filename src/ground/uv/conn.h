@@ -82,6 +82,10 @@ void fe_conn_acknowledge(const struct fe_conn *conn);
 /* Bytes that the system has taken so far. */
 uint64_t fe_conn_n_written(const struct fe_conn *conn);
 
+/* For how long, altogether, output has waited for room in the socket's buffer, which only the peer
+ * makes: ms. What could be written at once has not waited, nor has what was not flushed. */
+uint64_t fe_conn_waited_ms(const struct fe_conn *conn);
+
 /* Whether that is all: the output, and our FIN if it was sent. */
 bool fe_conn_is_all_acked(const struct fe_conn *conn);
 

@@ -50,7 +50,9 @@ struct fe_conn {
     size_t high_water;
     size_t n_waiting; /* bytes at the front of `out` that libuv is writing */
     uint64_t n_written;
-    uint64_t full_turn; /* in which it has filled the read buffer; 0: in none */
+    uint64_t blocked_ms; /* since when the socket takes no more, if n_waiting > 0 */
+    uint64_t waited_ms;  /* before that, in all */
+    uint64_t full_turn;  /* in which it has filled the read buffer; 0: in none */
     int close_code;
     enum fe_conn_state state;
     enum fe_conn_drain drain;

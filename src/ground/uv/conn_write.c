@@ -54,6 +54,7 @@ static void on_written(uv_write_t *request, int status)
     struct fe_conn *conn = request->data;
     size_t n = conn->n_waiting;
 
+    conn->waited_ms = fe_conn_waited_ms(conn);
     conn->n_waiting = 0;
     if (conn->state == FE_CONN_CLOSING) {
         return;
@@ -80,6 +81,7 @@ static void wait_writable(struct fe_conn *conn)
     }
     conn->request.write.data = conn;
     conn->n_waiting = front.len;
+    conn->blocked_ms = fe_worker_now(conn->worker);
     code = uv_write(&conn->request.write, &conn->stream, &buf, 1, on_written);
     if (code != 0) {
         conn->n_waiting = 0;
@@ -290,6 +292,12 @@ uint64_t fe_conn_n_acked(const struct fe_conn *conn)
     const uint64_t n = n_unacked(conn);
 
     return conn->n_written > n ? conn->n_written - n : 0; /* `n` is about right, or has the FIN */
+}
+
+uint64_t fe_conn_waited_ms(const struct fe_conn *conn)
+{
+    return conn->waited_ms +
+           (conn->n_waiting > 0 ? fe_worker_now(conn->worker) - conn->blocked_ms : 0);
 }
 
 uint64_t fe_conn_n_written(const struct fe_conn *conn)

@@ -33,6 +33,7 @@
 
 struct fe_backend;
 struct fe_exchange;
+struct fe_http_times;
 struct fe_match;
 struct fe_problem;
 struct fe_problem_page;
@@ -99,6 +100,9 @@ struct fe_exchange {
     struct fe_arena arena;        /* for whatever lives as long as the exchange */
     struct fe_view remote;        /* the client's address, as text; outlives the exchange */
     const struct fe_match *match; /* the route and its parameters, in `arena`; NULL: no route yet */
+    /* What the route asks of the client, in place of the connection's; lives as long as `snapshot`.
+     * NULL: nothing else. Set before the backend starts. */
+    const struct fe_http_times *times;
     /* What the request is served by: kept, if on_exchange sets it, until no call is running
      * about the exchange any more, and then given back by the protocol. */
     struct fe_refcount *snapshot;
@@ -286,6 +290,7 @@ static inline void fe_exchange_begin(struct fe_exchange *ex, const struct fe_fil
     ex->is_failed = false;
     ex->next_backend = NULL;
     ex->match = NULL;
+    ex->times = NULL;
     ex->n_filter_states = 0;
     ex->n_entered = 0;
     ex->is_deferred = false;

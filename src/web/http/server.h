@@ -11,6 +11,7 @@
 #include "ground/base/chain.h"
 #include "ground/base/timer.h"
 #include "web/http/exchange.h"
+#include "web/http/pace.h"
 
 enum {
     /* Writers are held back while more than this waits in `out`. The connection's high-water mark
@@ -22,15 +23,31 @@ enum {
     FE_HTTP_TUNNEL_IDLE_MS = 60 * 60 * 1000,
 };
 
+/* How long a client may take for what flows, and how slow it may be: of a connection, or of the
+ * route of an exchange (`times` in exchange.h). 0 means: no limit. */
+struct fe_http_times {
+    uint64_t read_ms;  /* between two bytes of a body that we are ready to read */
+    uint64_t write_ms; /* without a byte that the client takes; noticed within twice that */
+    /* Bytes a second that it takes while bytes wait for it, and sends while a body is awaited for
+     * which `read_ms` is a limit (web/http/pace.h). */
+    uint64_t min_rate;
+};
+
 /* A time of 0 means: no limit. */
 struct fe_http_limits {
     size_t header_max; /* request line and header section, bytes */
     uint64_t
         read_header_ms; /* absolute, from the first byte (or the accept) to the end of the head */
-    uint64_t read_ms;   /* between two bytes of a body that we are ready to read */
-    uint64_t write_ms;  /* without a byte that the client takes; noticed within twice that */
     uint64_t idle_ms;   /* between requests */
     uint64_t tunnel_idle_ms; /* without a byte in either direction of a tunnel */
+    struct fe_http_times times;
+    uint64_t grace_ms; /* over how long `min_rate` is measured; at least 1 with one */
+};
+
+/* What a client is too slow at. */
+enum fe_http_slow {
+    FE_HTTP_SLOW_READER,
+    FE_HTTP_SLOW_SENDER,
 };
 
 struct fe_http_owner_ops {
@@ -48,12 +65,17 @@ struct fe_http_owner_ops {
     uint64_t (*now_ms)(void *owner);
     /* Bytes ever taken by the client: whether it makes progress. */
     uint64_t (*written)(void *owner);
+    /* For how long altogether output has waited for the client's system to make room. */
+    uint64_t (*waited_ms)(void *owner);
     /* Whether that is all: what has left `out` can still wait in the system's buffer. */
     bool (*is_all_acked)(void *owner);
     /* The time of day as fe_http_date_format (web/http/date.h) writes it; at most a second old. */
     struct fe_view (*date)(void *owner);
     /* The connection is being closed for what the client does; `what` is for the log. */
     void (*on_abuse)(void *owner, const char *what);
+    /* The connection, or one request of it, is ended because the client is slower than
+     * `min_rate`. */
+    void (*on_slow)(void *owner, enum fe_http_slow what);
 };
 
 /* What a server stands on. All of it outlives the server, which copies the struct itself. */

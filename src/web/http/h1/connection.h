@@ -94,6 +94,7 @@ struct fe_h1_server {
     /* time: one timer, which fires at the earliest of the deadlines or before it */
     struct fe_timers *timers;
     struct fe_timer timer;
+    const struct fe_http_times *times; /* that the deadlines were set by */
     enum fe_h1_wait waiting;
     uint64_t read_ms;  /* deadline for `waiting`; FE_TIME_NEVER: none */
     uint64_t trim_ms;  /* when to give memory back */
@@ -101,6 +102,17 @@ struct fe_h1_server {
     uint64_t written;  /* by then, more than this */
     uint64_t run_ms;   /* when to go on with what could not be done within a backend's call */
     uint64_t probe_ms; /* when to ask a client that has ended its direction */
+
+    /* how fast the client is */
+    struct fe_pace taking;
+    struct fe_pace sending;
+    uint64_t pace_ms;       /* when to look at that */
+    uint64_t looked_ms;     /* the last look, or the beginning */
+    uint64_t n_taken;       /* `written` by then */
+    uint64_t out_waited_ms; /* the owner's `waited_ms` by then */
+    uint64_t body_since_ms; /* since when body is awaited; FE_TIME_NEVER: it is not */
+    uint64_t body_waited_ms;
+    uint64_t n_body; /* bytes of it since the last look */
 };
 
 extern const struct fe_exchange_ops fe_h1_exchange_ops;
@@ -161,6 +173,8 @@ void fe_h1_abandon(struct fe_h1_server *server);
 /* Timeouts: timeout.c. */
 int fe_h1_timeout_init(struct fe_h1_server *server) FE_MUST_USE;
 void fe_h1_timeout_update(struct fe_h1_server *server);
+/* An exchange begins: nothing of the last one counts. */
+void fe_h1_timeout_begin(struct fe_h1_server *server);
 /* Progress: the client's time for what comes next starts again, at the next update. */
 void fe_h1_timeout_restart(struct fe_h1_server *server);
 /* The time after which a client that has ended its direction is asked begins, if it has. */

@@ -88,7 +88,7 @@ static void exchange_init(struct fe_h1_server *server)
     server->had_request = true;
     server->owes_continue =
         server->decoder.head.expects_continue && ex->request.content_length != 0;
-    fe_h1_timeout_restart(server);
+    fe_h1_timeout_begin(server);
     fe_h1_timeout_probe(server);
 }
 
@@ -179,6 +179,7 @@ static bool deliver_body(struct fe_h1_server *server)
         return true;
     }
     take(server, n);
+    server->n_body += n;
     fe_h1_timeout_restart(server);
     if (n == data.len) {
         server->body = FE_H1_BODY_FLOWING;

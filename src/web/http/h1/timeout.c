@@ -3,6 +3,13 @@
 #include "ground/base/list.h"
 #include "web/http/h1/connection.h"
 
+/* The route's, as long as its exchange runs. */
+static const struct fe_http_times *times_of(const struct fe_h1_server *server)
+{
+    return fe_h1_has_exchange(server) && server->ex.times != NULL ? server->ex.times
+                                                                  : &server->limits->times;
+}
+
 static enum fe_h1_wait waits_for(const struct fe_h1_server *server)
 {
     switch (server->phase) {
@@ -30,7 +37,7 @@ static uint64_t read_timeout(const struct fe_h1_server *server)
     case FE_H1_WAIT_IDLE:
         return server->limits->idle_ms;
     case FE_H1_WAIT_BODY:
-        return server->limits->read_ms;
+        return times_of(server)->read_ms;
     case FE_H1_WAIT_TUNNEL:
         return server->limits->tunnel_idle_ms;
     case FE_H1_WAIT_LINGER:
@@ -55,23 +62,113 @@ void fe_h1_timeout_restart(struct fe_h1_server *server)
     server->trim_ms = FE_TIME_NEVER; /* what was idle memory is in use */
 }
 
+void fe_h1_timeout_begin(struct fe_h1_server *server)
+{
+    fe_h1_timeout_restart(server);
+    fe_pace_reset(&server->sending);
+    server->body_since_ms = FE_TIME_NEVER;
+    server->body_waited_ms = 0;
+    server->n_body = 0;
+}
+
+/* ---- how fast ------------------------------------------------------------------------------- */
+
+/* What a client is asked for by one route says nothing about another one. */
+static void use_times(struct fe_h1_server *server, const struct fe_http_times *times)
+{
+    server->times = times;
+    server->write_ms = FE_TIME_NEVER;
+    fe_pace_reset(&server->taking);
+}
+
+/* Time is counted as it passes, and looked at later: this may be within a backend's call. */
+static void count_body(struct fe_h1_server *server, uint64_t now)
+{
+    if (server->body_since_ms != FE_TIME_NEVER) {
+        server->body_waited_ms += now - server->body_since_ms;
+    }
+    server->body_since_ms = server->waiting == FE_H1_WAIT_BODY ? now : FE_TIME_NEVER;
+}
+
+/* There is something to look at in a while. */
+static void pace_update(struct fe_h1_server *server, uint64_t now)
+{
+    count_body(server, now);
+    if (server->pace_ms == FE_TIME_NEVER && server->times->min_rate > 0 &&
+        (server->out->len > 0 || server->phase == FE_H1_LINGER ||
+         (server->waiting == FE_H1_WAIT_BODY && server->times->read_ms > 0))) {
+        server->pace_ms = now + fe_pace_step_ms(server->limits->grace_ms);
+        server->looked_ms = now;
+    }
+}
+
+/* How long bytes have waited for the client since the last look. Behind the last answer what the
+ * system holds counts as well, as for the write timeout. */
+static uint64_t out_waited(struct fe_h1_server *server, uint64_t now)
+{
+    const uint64_t total = server->ops->waited_ms(server->owner);
+    const uint64_t waited = total - server->out_waited_ms;
+
+    server->out_waited_ms = total;
+    if (server->phase == FE_H1_LINGER && server->out->len == 0 &&
+        !server->ops->is_all_acked(server->owner)) {
+        return now - server->looked_ms;
+    }
+    return waited;
+}
+
+static bool takes_too_slowly(struct fe_h1_server *server, const struct fe_pace_limit *limit,
+                             uint64_t now)
+{
+    const uint64_t waited = out_waited(server, now);
+    uint64_t before = server->n_taken;
+
+    if (waited == 0) {
+        return false;
+    }
+    server->n_taken = server->ops->written(server->owner);
+    /* What is on its way is known about only: the count may fall. */
+    before = before < server->n_taken ? before : server->n_taken;
+    return fe_pace_add(&server->taking, limit, waited, server->n_taken - before);
+}
+
+/* A route that lets its clients be silent for as long as they like does not mind how fast they
+ * are. */
+static bool sends_too_slowly(struct fe_h1_server *server, const struct fe_pace_limit *limit,
+                             uint64_t now)
+{
+    const uint64_t n = server->n_body;
+    uint64_t waited;
+
+    count_body(server, now);
+    waited = server->body_waited_ms;
+    server->body_waited_ms = 0;
+    server->n_body = 0;
+    return server->times->read_ms > 0 && fe_pace_add(&server->sending, limit, waited, n);
+}
+
 void fe_h1_timeout_update(struct fe_h1_server *server)
 {
+    const struct fe_http_times *times = times_of(server);
     enum fe_h1_wait waiting = waits_for(server);
     uint64_t now = server->ops->now_ms(server->owner);
     uint64_t next;
 
+    if (times != server->times) {
+        use_times(server, times);
+    }
     if (waiting != server->waiting) {
         server->waiting = waiting;
         server->read_ms = fe_deadline(now, read_timeout(server));
         server->trim_ms = waiting == FE_H1_WAIT_IDLE ? now + FE_H1_TRIM_MS : FE_TIME_NEVER;
     }
     if (server->write_ms == FE_TIME_NEVER && is_sending(server)) {
-        server->write_ms = fe_deadline(now, server->limits->write_ms);
+        server->write_ms = fe_deadline(now, times->write_ms);
         server->written = server->ops->written(server->owner);
     }
+    pace_update(server, now);
     next = fe_earlier(fe_earlier(fe_earlier(server->read_ms, server->trim_ms), server->probe_ms),
-                      fe_earlier(server->write_ms, server->run_ms));
+                      fe_earlier(fe_earlier(server->write_ms, server->run_ms), server->pace_ms));
     if (next < server->timer.deadline_ms &&
         fe_timer_start(server->timers, &server->timer, next) != 0) {
         /* Without its timer the connection could hang for ever. A backend hears of it when the
@@ -104,6 +201,28 @@ static void on_stalled(struct fe_h1_server *server)
         fe_exchange_deliver_reset(&server->ex, FLATEND_ETIMEDOUT);
     }
     server->ops->close(server->owner, true);
+}
+
+/* True: the connection is over. */
+static bool look_at_pace(struct fe_h1_server *server, uint64_t now)
+{
+    const struct fe_pace_limit limit = {server->times->min_rate, server->limits->grace_ms};
+
+    server->pace_ms = FE_TIME_NEVER; /* the update that follows sets the next if there is need */
+    if (limit.min_rate == 0) {
+        return false;
+    }
+    if (takes_too_slowly(server, &limit, now)) {
+        server->ops->on_slow(server->owner, FE_HTTP_SLOW_READER);
+        on_stalled(server);
+        return true;
+    }
+    if (sends_too_slowly(server, &limit, now) && server->phase == FE_H1_EXCHANGE) {
+        server->ops->on_slow(server->owner, FE_HTTP_SLOW_SENDER);
+        fe_h1_timeout_restart(server);
+        fe_h1_fail(server, 408, "the request body comes too slowly");
+    }
+    return false;
 }
 
 static void on_read_timeout(struct fe_h1_server *server)
@@ -181,6 +300,9 @@ static void on_timer(struct fe_timer *timer)
         on_stalled(server);
         return;
     }
+    if (now >= server->pace_ms && look_at_pace(server, now)) {
+        return;
+    }
     if (now >= server->trim_ms) {
         trim(server);
     }
@@ -206,6 +328,9 @@ int fe_h1_timeout_init(struct fe_h1_server *server)
     server->write_ms = FE_TIME_NEVER;
     server->run_ms = FE_TIME_NEVER;
     server->probe_ms = FE_TIME_NEVER;
+    server->pace_ms = FE_TIME_NEVER;
+    server->body_since_ms = FE_TIME_NEVER;
+    server->times = &server->limits->times;
     return fe_timer_start(server->timers, &server->timer,
                           fe_earlier(server->read_ms, now + FE_H1_TRIM_MS));
 }

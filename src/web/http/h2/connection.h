@@ -83,6 +83,9 @@ struct fe_h2_stream {
     struct fe_chain held; /* body bytes that the backend has not consumed yet */
     size_t n_discarded;   /* bytes that came behind the response's end */
     uint64_t read_ms;     /* when the next of them is due; FE_TIME_NEVER: not awaited */
+    uint64_t since_ms;    /* since when they are awaited; FE_TIME_NEVER: they are not */
+    uint64_t waited_ms;   /* before that, and not looked at */
+    uint64_t n_body;      /* bytes that came since the last look */
     bool is_complete;     /* the client has ended it */
     bool is_closed;       /* nghttp2 has forgotten it, and it goes with the last byte */
     bool expects_continue;
@@ -102,9 +105,17 @@ struct fe_h2_stream {
     uint64_t n_sent;
     uint64_t write_ms; /* when to look whether the client has given window */
     uint64_t was_sent; /* by then, more than this */
+    uint64_t full_ms;  /* since when `output` is not empty; FE_TIME_NEVER: it is */
+    uint64_t n_looked; /* `n_sent` at the last look */
     bool is_submitted; /* the head is nghttp2's */
     bool is_deferred;  /* nghttp2 waits for more output */
     bool is_blocked;   /* a write took less than it was given */
+
+    /* how fast the client is */
+    struct fe_pace taking;
+    struct fe_pace sending;
+    uint64_t pace_ms;   /* when to look at that */
+    uint64_t looked_ms; /* the last look, or the beginning */
 };
 
 struct fe_h2_server {
@@ -136,11 +147,17 @@ struct fe_h2_server {
     /* time: one timer, which fires at the earliest of the deadlines or before it */
     struct fe_timer timer;
     enum fe_h2_wait waiting;
-    uint64_t wait_ms;  /* deadline for `waiting` */
-    uint64_t trim_ms;  /* when to give memory back */
-    uint64_t check_ms; /* when to look at the streams */
-    uint64_t write_ms; /* when to look whether the client has taken something */
-    uint64_t written;  /* by then, more than this */
+    uint64_t wait_ms;   /* deadline for `waiting` */
+    uint64_t trim_ms;   /* when to give memory back */
+    uint64_t check_ms;  /* when to look at the streams */
+    uint64_t write_ms;  /* when to look whether the client has taken something */
+    uint64_t written;   /* by then, more than this */
+    uint64_t unread_ms; /* since when it was that much */
+    struct fe_pace taking;
+    uint64_t pace_ms;       /* when to look how fast the client takes */
+    uint64_t looked_ms;     /* the last look, or the beginning */
+    uint64_t n_taken;       /* `written` by then */
+    uint64_t out_waited_ms; /* the owner's `waited_ms` by then */
 };
 
 /* ---- session.c: between us and nghttp2 */

@@ -298,6 +298,7 @@ static size_t offer(struct fe_h2_stream *stream, struct fe_view data)
     if (n == data.len) {
         stream->body = FE_H2_BODY_FLOWING;
     }
+    stream->n_body += n;
     give_window(stream, n);
     return n;
 }
@@ -328,6 +329,7 @@ void fe_h2_deliver(struct fe_h2_stream *stream)
             }
             return;
         }
+        fe_h2_timeout_read(stream); /* the next bytes are awaited from here on */
     }
     if (is_end_due(stream)) {
         stream->body = FE_H2_BODY_DONE;

@@ -48,6 +48,9 @@ struct fe_h2_stream *fe_h2_stream_new(struct fe_h2_server *server, int32_t id)
         .state = FE_H2_HEAD,
         .read_ms = FE_TIME_NEVER,
         .write_ms = FE_TIME_NEVER,
+        .since_ms = FE_TIME_NEVER,
+        .full_ms = FE_TIME_NEVER,
+        .pace_ms = FE_TIME_NEVER,
     };
     fe_list_init(&stream->link);
     fe_list_init(&stream->todo);
