@@ -22,6 +22,9 @@ int fe_command_load(const struct fe_options *options, const struct fe_log *log,
 void fe_command_preflight(const struct fe_config *config, const char *path,
                           const struct fe_log *log);
 
+/* The same of limits on threads. */
+void fe_command_preflight_threads(unsigned n_workers, const char *path, const struct fe_log *log);
+
 /* Says on standard error what went wrong; returns FE_EXIT_FAILURE. */
 int fe_command_fail(const struct flatend_error *err);
 

@@ -232,6 +232,7 @@ void fe_command_preflight(const struct fe_config *config, const char *path,
         needs_state = needs_state || (http->https != FE_HTTPS_OFF && http->n_certs == 0);
     }
     preflight_descriptors(config, path, log);
+    fe_command_preflight_threads(config->n_workers, path, log);
     if (needs_state) {
         preflight_state_dir(config, path, log);
         preflight_disk(config, path, log);
