@@ -47,6 +47,7 @@ workers = 1
 
 [[http]]
 addr = "127.0.0.1:${httpPort}"
+timeout.min_rate = 0 # slow clients are what is measured
 
 ${routes.join("\n")}`);
     const gateway = new Program(t, join(build, "flatend"), [], { cwd });

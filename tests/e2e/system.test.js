@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, mkdirSync, openSync, readFileSync, readSync, symlinkSync, writeFileSync,
-    writeSync } from "node:fs";
+import { chmodSync, closeSync, constants, copyFileSync, mkdirSync, openSync, readFileSync, readSync, symlinkSync,
+    writeFileSync, writeSync } from "node:fs";
+import http from "node:http";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -277,6 +278,54 @@ test("out of descriptors: one line says so, and one that it is over", { timeout:
     await over;
     assert.equal(gateway.program.output.match(/Out of descriptors/g).length, 1);
     assert.equal(gateway.program.output.match(/Enough descriptors/g).length, 1);
+});
+
+test("out of descriptors for files only: the same line, and its end", { timeout: 120_000 }, async (t) => {
+    const gateway = await Gateway.start(t, {
+        routes: [{ path: "GET /file", static: "config.toml" }], workers: 1, descriptors: 64,
+    });
+    const pid = String(gateway.program.pid);
+    assert.equal((await request(gateway.url("/file"))).status, 200);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const status = async () => (await request(gateway.url("/file"), { agent })).status;
+    assert.equal(await status(), 200); // its connection is there
+    assert.equal((await run(t, "prlimit", ["--pid", pid, "--nofile=4:64"])).code, 0);
+    assert.equal(await status(), 503);
+    assert.equal(await status(), 503);
+    await gateway.program.waitFor("Out of descriptors: ");
+    assert.equal((await run(t, "prlimit", ["--pid", pid, "--nofile=64:64"])).code, 0);
+    const over = gateway.program.waitFor(/Enough descriptors again/, 60_000);
+    let isOver = false;
+    over.finally(() => (isOver = true)).catch(() => {});
+    while (!isOver) {
+        assert.equal(await status(), 200);
+    }
+    await over;
+    assert.equal(gateway.program.output.match(/Out of descriptors/g).length, 1);
+});
+
+test("check foresees few threads: the user's limit, and that of a control group", async (t) => {
+    const cwd = scratch(t);
+    const copy = join(cwd, "flatend");
+    chmodSync(cwd, 0o755);
+    copyFileSync(flatend, copy);
+    writeFileSync(join(cwd, "config.toml"), 'workers = 8\n[[http]]\naddr = "127.0.0.1:0"\n');
+    const as = (nproc) => run(t, "prlimit",
+        [`--nproc=${nproc}`, "setpriv", "--reuid=54321", "--clear-groups", copy, "check"], { cwd });
+    const few = await as(10);
+    assert.match(few.output,
+        /the gateway takes up to 16 threads, the limit of this user's processes \(ulimit -u, LimitNPROC\) leaves room for \d:/);
+    assert.equal(few.code, 0, few.output);
+    assert.doesNotMatch((await as(100)).output, /threads/);
+    const group = (max) => run(t, "unshare", ["--mount", "sh", "-c",
+        `mount -t tmpfs none /sys/fs/cgroup && echo ${max} > /sys/fs/cgroup/pids.max &&
+            echo 3 > /sys/fs/cgroup/pids.current && exec "$0" "$@"`, copy, "check"], { cwd });
+    assert.match((await group(18)).output,
+        /up to 16 threads, the limit of its control group \(pids\.max, TasksMax\) leaves room for 15:/);
+    for (const enough of [19, "max"]) {
+        assert.doesNotMatch((await group(enough)).output, /threads/);
+    }
 });
 
 test("check foresees few descriptors, and a disk that is full", async (t) => {

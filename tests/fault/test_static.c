@@ -33,6 +33,7 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
     struct fe_router *const router = fe_router_new(&options);
     const struct fe_match match = {
         .router = router, .route = &route, .params = {{.value = rest}}, .n_params = 1};
+    const struct fe_files_backend files = fe_files_backend(NULL, NULL, NULL);
     const size_t n_fds = count_fds();
 
     for (size_t nth = 1; fe_fault_arm(nth); nth++) {
@@ -42,7 +43,7 @@ static void serve_with_faults(const char *root, const char *path, struct fe_view
         fake_client_init(&fake, "GET", path);
         fake.is_forgetful = true;
         fake.ex.match = &match;
-        fe_backend_start(&fe_files_backend, &fake.ex);
+        fe_backend_start(&files.backend, &fake.ex);
         has_failed = fe_fault_disarm();
         if (!has_failed) {
             assert_int_equal(fake.status, status_without);

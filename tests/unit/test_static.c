@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,6 +31,7 @@ struct site {
     struct temp_dir dir;
     struct fe_config_route route;
     struct fe_router *router; /* of no routes */
+    struct fe_files_backend files;
     struct fake_client fake;
     char etag[64]; /* of hello.txt */
 };
@@ -52,7 +54,7 @@ static void start(struct site *site, const struct fe_config_route *route, struct
     fake->ex.filters =
         fe_filters_of_route(arena, fe_filters_of_listener(arena, fe_view_of(NULL, 0)), &filters);
     fake->ex.match = &match;
-    fe_backend_start(&fe_files_backend, &fake->ex);
+    fe_backend_start(&site->files.backend, &fake->ex);
     fake->ex.match = NULL; /* a transfer looks at it no more */
 }
 
@@ -89,6 +91,7 @@ static int setup(void **state)
     site->route.static_path = strdup(temp_dir_path(&site->dir, "www"));
     site->route.static_is_dir = true;
     site->route.pattern = FE_VIEW_LIT("/path");
+    site->files = fe_files_backend(NULL, NULL, NULL);
     site->router = fe_router_new(&(struct fe_router_options){false, false});
     assert_non_null(site->router);
     read_tag(site, "hello.txt", site->etag);
@@ -811,6 +814,64 @@ static void test_head_cannot_be_sent(void **state)
     fake_client_deinit(&site->fake);
 }
 
+struct lines {
+    int n;
+    char last[FE_LOG_LINE_MAX];
+};
+
+static void on_line(void *arg, enum flatend_log_level level, const char *line)
+{
+    struct lines *const lines = arg;
+
+    assert_int_equal(level, FLATEND_LOG_WARN);
+    lines->n++;
+    snprintf(lines->last, sizeof(lines->last), "%s", line);
+}
+
+static uint64_t clock_ms(void *arg)
+{
+    return *(const uint64_t *)arg;
+}
+
+static void expect_status(struct site *site, struct fe_view rest, int status)
+{
+    serve(site, "GET", "/", rest);
+    assert_int_equal(site->fake.status, status);
+    fake_client_deinit(&site->fake);
+}
+
+/* The same line as for connections, and the same end of it. */
+static void test_no_descriptors(void **state)
+{
+    struct site *const site = *state;
+    struct lines lines = {0};
+    const struct fe_log log = {on_line, &lines, FLATEND_LOG_INFO};
+    struct fe_shortage descriptors;
+    struct rlimit before;
+    struct rlimit none;
+    uint64_t now_ms = 1000;
+
+    fe_shortage_init(&descriptors, &log, "descriptors", "files wait");
+    site->files = fe_files_backend(&descriptors, clock_ms, &now_ms);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 3; i++) {
+        expect_status(site, FE_VIEW_LIT("hello.txt"), 503);
+    }
+    expect_status(site, FE_VIEW_LIT("docs/"), 503);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(lines.n, 1);
+    assert_string_equal(lines.last, "Out of descriptors: files wait.");
+    now_ms += FE_SHORTAGE_CALM_MS;
+    expect_status(site, FE_VIEW_LIT("missing"), 404); /* says nothing about descriptors */
+    assert_int_equal(lines.n, 1);
+    expect_status(site, FE_VIEW_LIT("hello.txt"), 200);
+    assert_int_equal(lines.n, 2);
+    assert_string_equal(lines.last, "Enough descriptors again: they were short for 0 s.");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -843,6 +904,7 @@ int main(void)
         TEST(test_file_shrinks),
         TEST(test_file_is_replaced),
         TEST(test_head_cannot_be_sent),
+        TEST(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

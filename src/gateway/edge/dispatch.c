@@ -1,6 +1,5 @@
 #include "gateway/edge/dispatch.h"
 
-#include "gateway/files/files.h"
 #include "ground/base/assert.h"
 #include "ground/base/list.h"
 #include "web/http/moved.h"
@@ -103,7 +102,7 @@ static const struct fe_backend *enter(const struct fe_dispatch_backend *dispatch
     if (is_last(&ex->request)) {
         return &last;
     }
-    return route->kind == FE_ROUTE_SERVICE ? dispatch->services : &fe_files_backend;
+    return route->kind == FE_ROUTE_SERVICE ? dispatch->services : dispatch->files;
 }
 
 static void start(const struct fe_backend *backend, struct fe_exchange *ex)
@@ -125,7 +124,8 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
 static const struct fe_backend_ops dispatch_ops = {.start = start};
 
 struct fe_dispatch_backend fe_dispatch_backend(const struct fe_config_http *http,
-                                               const struct fe_backend *services)
+                                               const struct fe_backend *services,
+                                               const struct fe_backend *files)
 {
-    return (struct fe_dispatch_backend){{&dispatch_ops}, http, services};
+    return (struct fe_dispatch_backend){{&dispatch_ops}, http, services, files};
 }

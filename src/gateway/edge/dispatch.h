@@ -10,10 +10,13 @@ struct fe_dispatch_backend {
     struct fe_backend backend;
     const struct fe_config_http *http;
     const struct fe_backend *services; /* of routes to services */
+    const struct fe_backend *files;    /* of the others */
 };
 
-/* `http` is of the snapshot that the exchange holds; `services` outlives the backend. */
+/* `http` is of the snapshot that the exchange holds; `services` and `files` outlive the
+ * backend. */
 struct fe_dispatch_backend fe_dispatch_backend(const struct fe_config_http *http,
-                                               const struct fe_backend *services);
+                                               const struct fe_backend *services,
+                                               const struct fe_backend *files);
 
 #endif

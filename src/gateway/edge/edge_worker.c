@@ -118,6 +118,11 @@ static const struct fe_backend *services_of(const struct fe_edge_worker *edge)
     return is_first(edge) ? edge->setup.services : &edge->crossing.backend;
 }
 
+static uint64_t now_ms(void *worker)
+{
+    return fe_worker_now(worker);
+}
+
 static int init_listeners(struct fe_edge_worker *edge)
 {
     const struct fe_config *const config = edge->setup.config;
@@ -131,7 +136,8 @@ static int init_listeners(struct fe_edge_worker *edge)
         fe_snapshot_unref(snapshot);
         return FLATEND_ENOMEM;
     }
-    fe_snapshot_set_services(snapshot, services_of(edge));
+    edge->files = fe_files_backend(edge->setup.descriptors, now_ms, edge->worker);
+    fe_snapshot_set_backends(snapshot, services_of(edge), &edge->files.backend);
     for (size_t i = 0; i < config->n_http; i++) {
         const struct fe_http_listener_setup setup = {
             .snapshot = snapshot,
@@ -225,7 +231,7 @@ static void replace(struct fe_edge_worker *edge, struct fe_snapshot *snapshot)
 {
     FE_ASSERT(snapshot->config->n_http == edge->setup.config->n_http,
               "each listener has its [[http]]");
-    fe_snapshot_set_services(snapshot, services_of(edge));
+    fe_snapshot_set_backends(snapshot, services_of(edge), &edge->files.backend);
     for (size_t i = 0; i < edge->setup.config->n_http; i++) {
         fe_http_listener_replace(&edge->listeners[i], snapshot, i);
     }

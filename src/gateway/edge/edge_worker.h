@@ -8,6 +8,7 @@
 
 #include "gateway/edge/listener.h"
 #include "gateway/edge/stats.h"
+#include "gateway/files/files.h"
 #include "gateway/relay/crossing.h"
 #include "ground/uv/worker_thread.h"
 
@@ -20,7 +21,7 @@ struct fe_edge_worker_setup {
     const struct fe_https *https;      /* by [[http]] */
     struct fe_acme_answers *answers;
     const struct fe_log *log;
-    struct fe_shortage *descriptors; /* for the workers that are made */
+    struct fe_shortage *descriptors; /* for files, and the workers that are made */
     void (*on_closed)(void *arg);    /* on the gateway's thread */
     void *closed_arg;
 };
@@ -41,6 +42,7 @@ struct fe_edge_worker {
     struct fe_edge_stats stats;
     struct fe_crossing_channel channel;
     struct fe_crossing_backend crossing;
+    struct fe_files_backend files;
     /* With a worker thread: from the gateway's thread to its own. */
     struct fe_task drain_task;
     struct fe_task abort_task;

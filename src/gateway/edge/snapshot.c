@@ -40,9 +40,11 @@ struct fe_snapshot *fe_snapshot_new(struct fe_config *config)
     return snapshot;
 }
 
-void fe_snapshot_set_services(struct fe_snapshot *snapshot, const struct fe_backend *services)
+void fe_snapshot_set_backends(struct fe_snapshot *snapshot, const struct fe_backend *services,
+                              const struct fe_backend *files)
 {
     for (size_t i = 0; i < snapshot->config->n_http; i++) {
-        snapshot->http[i].dispatch = fe_dispatch_backend(&snapshot->config->http[i], services);
+        snapshot->http[i].dispatch =
+            fe_dispatch_backend(&snapshot->config->http[i], services, files);
     }
 }

@@ -39,9 +39,10 @@ struct fe_snapshot {
  * only one. NULL: out of memory. */
 struct fe_snapshot *fe_snapshot_new(struct fe_config *config) FE_MUST_USE;
 
-/* On the worker, before it is served by: how services are reached from there, until the worker
- * ends. */
-void fe_snapshot_set_services(struct fe_snapshot *snapshot, const struct fe_backend *services);
+/* On the worker, before it is served by: how services are reached from there, and files, until the
+ * worker ends. */
+void fe_snapshot_set_backends(struct fe_snapshot *snapshot, const struct fe_backend *services,
+                              const struct fe_backend *files);
 
 static inline struct fe_snapshot *fe_snapshot_ref(struct fe_snapshot *snapshot)
 {

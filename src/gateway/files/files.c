@@ -10,6 +10,7 @@
 #include "gateway/files/range.h"
 #include "gateway/files/transfer.h"
 #include "ground/base/assert.h"
+#include "ground/base/list.h"
 #include "ground/os/clock.h"
 #include "ground/os/dir.h"
 #include "web/http/date.h"
@@ -99,6 +100,23 @@ static void respond_with_code(struct fe_exchange *ex, int code)
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
+
+/* The system is out of descriptors, or has some: the same for whoever asks it. */
+static int note(const struct fe_exchange *ex, int code)
+{
+    const struct fe_files_backend *const files =
+        FE_CONTAINER_OF(ex->backend, const struct fe_files_backend, backend);
+
+    if (files->descriptors == NULL) {
+        return code;
+    }
+    if (code == FLATEND_ELIMIT) {
+        fe_shortage_hit(files->descriptors, files->now_ms(files->now_arg));
+    } else if (code == 0) {
+        fe_shortage_pass(files->descriptors, files->now_ms(files->now_arg));
+    }
+    return code;
+}
 
 /* Numbers into one that shows none of them (splitmix64). */
 static uint64_t mix(uint64_t hash, uint64_t n)
@@ -334,7 +352,7 @@ static void serve_dir(struct fe_exchange *ex, const struct fe_config_route *rout
     }
     index = fe_arena_printf(&ex->arena, "%.*s%s" INDEX, (int)rest.len, text_of(rest),
                             rest.len > 0 && rest.ptr[rest.len - 1] != '/' ? "/" : "");
-    code = index != NULL ? fe_static_open(route, fe_view_str(index), &index_fd, &info)
+    code = index != NULL ? note(ex, fe_static_open(route, fe_view_str(index), &index_fd, &info))
                          : FLATEND_ENOMEM;
     if (code == 0 && info.kind == FE_FILE_REGULAR) {
         fe_fd_close(fd);
@@ -370,7 +388,7 @@ static void start(const struct fe_backend *backend, struct fe_exchange *ex)
     const struct fe_view rest = rest_of(ex->match, route);
     struct fe_file_info info;
     int fd;
-    const int code = fe_static_open(route, rest, &fd, &info);
+    const int code = note(ex, fe_static_open(route, rest, &fd, &info));
 
     (void)backend;
     FE_ASSERT(route->kind == FE_ROUTE_STATIC, "files are served by routes to files");
@@ -391,7 +409,11 @@ static const struct fe_backend_ops backend_ops = {
     .on_reset = fe_transfer_on_reset,
 };
 
-const struct fe_backend fe_files_backend = {&backend_ops};
+struct fe_files_backend fe_files_backend(struct fe_shortage *descriptors,
+                                         uint64_t (*now_ms)(void *arg), void *now_arg)
+{
+    return (struct fe_files_backend){{&backend_ops}, descriptors, now_ms, now_arg};
+}
 
 /* ---- how files are opened ------------------------------------------------------------------- */
 
