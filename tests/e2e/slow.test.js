@@ -8,7 +8,7 @@ import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import tls from "node:tls";
-import { example, Gateway, Peer, scratch } from "./lib/mesh.js";
+import { example, freePort, Gateway, Peer, scratch } from "./lib/mesh.js";
 import { frame, PREFACE, session } from "./lib/http2.js";
 import { request } from "./lib/http.js";
 
@@ -236,4 +236,33 @@ test("a route has time-outs of its own, and none", { timeout: 60_000 }, async (t
     unread.on("data", () => unread.bytesRead > before + 16 * MiB && unread.destroy());
     await new Promise((resolve) => unread.on("close", resolve));
     assert.ok(unread.bytesRead > before + 16 * MiB, "it goes on");
+});
+
+// Whatever is served there: a site, a redirect to HTTPS, a CA's challenge.
+test("a head that trickles has a time in all, on every listener", { timeout: 60_000 }, async (t) => {
+    const redirect = await freePort();
+    const gateway = await Gateway.start(t, {
+        timeout: { read_header: "500ms", shutdown: "0" },
+        http: { https: "local", redirect_http: `127.0.0.1:${redirect}` },
+    });
+    await gateway.program.waitFor("Redirecting HTTP requests on");
+    const trickled = (socket, path) => {
+        let reply = "";
+        socket.on("error", () => {});
+        socket.on("data", (data) => (reply += data));
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nx: `);
+        every(t, 20, () => !socket.destroyed && socket.write("x"));
+        t.after(() => socket.destroy());
+        return new Promise((resolve) => socket.on("close", () => resolve(reply)));
+    };
+    const secure = tls.connect({
+        port: gateway.httpPort, host: "127.0.0.1", servername: "localhost", rejectUnauthorized: false,
+    });
+    await once(secure, "secureConnect");
+    const replies = await Promise.all([
+        trickled(connect(redirect, "127.0.0.1"), "/"),
+        trickled(connect(redirect, "127.0.0.1"), "/.well-known/acme-challenge/token"),
+        trickled(secure, "/"),
+    ]);
+    replies.forEach((reply) => assert.match(reply, /^HTTP\/1\.1 408 /));
 });

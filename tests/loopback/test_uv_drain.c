@@ -219,11 +219,93 @@ static void test_taken_is_acknowledged(void **state)
     assert_true(squeeze.is_squeezed);
 }
 
+/* What waits for room counts, to the millisecond; what was written at once, or has left, does not.
+ */
+enum { WAIT_MS = 20 };
+
+struct waiter {
+    struct fe_task task;
+    struct squeeze squeeze;
+    uint64_t begun_ms;
+    uint64_t left_ms;   /* when all of it had left; 0: not yet */
+    uint64_t waited_ms; /* by then */
+};
+
+static void on_waiter_drain(void *owner)
+{
+    (void)owner;
+}
+
+static const struct fe_conn_ops waiter_ops = {
+    .on_read = on_squeeze_read,
+    .on_eof = on_squeeze_eof,
+    .on_drain = on_waiter_drain,
+    .on_close = on_squeeze_close,
+};
+
+static void look(struct waiter *waiter)
+{
+    struct squeeze *squeeze = &waiter->squeeze;
+    const uint64_t now_ms = fe_worker_now(squeeze->worker);
+    const uint64_t waited_ms = fe_conn_waited_ms(squeeze->conn);
+
+    if (waiter->left_ms == 0) {
+        assert_true(waited_ms <= now_ms - waiter->begun_ms);
+        if (waited_ms >= WAIT_MS) {
+            (void)read_some(squeeze);
+        }
+        if (fe_conn_out(squeeze->conn)->len == 0) {
+            waiter->left_ms = now_ms;
+            waiter->waited_ms = waited_ms;
+            squeeze_append(squeeze, 1); /* there is room for it */
+        }
+    } else {
+        assert_int_equal(waited_ms, waiter->waited_ms);
+        if (now_ms >= waiter->left_ms + WAIT_MS) {
+            fe_conn_close(squeeze->conn);
+        }
+    }
+}
+
+static void on_waiter(struct fe_task *task)
+{
+    struct waiter *waiter = FE_CONTAINER_OF(task, struct waiter, task);
+
+    if (waiter->squeeze.n_closes > 0) {
+        fe_worker_stop(waiter->squeeze.worker);
+        return;
+    }
+    look(waiter);
+    fe_task_post(waiter->squeeze.worker, task);
+}
+
+static void test_waiting_is_timed(void **state)
+{
+    struct waiter waiter = {0};
+    struct squeeze *squeeze = &waiter.squeeze;
+    const struct fe_addr peer = {.family = FE_IPV4};
+
+    (void)state;
+    assert_int_equal(fe_worker_new(&squeeze->worker, NULL), 0);
+    assert_int_equal(
+        fe_conn_adopt(squeeze->worker, connect_pair(&squeeze->socket), &peer, &squeeze->conn), 0);
+    fe_conn_accept(squeeze->conn, &waiter_ops, squeeze);
+    squeeze_append(squeeze, 100 * MARK); /* more than all buffers on the way have room for */
+    waiter.begun_ms = fe_worker_now(squeeze->worker);
+    fe_task_init(&waiter.task, on_waiter);
+    fe_task_post(squeeze->worker, &waiter.task);
+    fe_worker_run(squeeze->worker);
+    fe_worker_free(squeeze->worker, NULL, NULL);
+    close(squeeze->socket);
+    assert_true(waiter.waited_ms >= WAIT_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_little_over_the_mark),
         cmocka_unit_test(test_taken_is_acknowledged),
+        cmocka_unit_test(test_waiting_is_timed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
