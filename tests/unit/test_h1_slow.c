@@ -125,13 +125,15 @@ static void test_slow_reader_of_the_last_bytes(void **state)
     trace_expect(&rig->trace, "slow(reader) reset");
 }
 
-/* Nothing waits: neither for as long as the response says nothing, nor while all of it is taken. */
+/* Nothing waits: neither for as long as the response says nothing, nor while all of it is taken;
+ * and what has waited before counts once. */
 static void test_idle_stream(void **state)
 {
     struct h1_rig *rig = *state;
 
     h1_rig_feed(rig, GET("/hold"));
     assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
+    h1_rig_pass(rig, 3000);
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("x")), 1);
         h1_rig_pass(rig, 0);
@@ -184,6 +186,19 @@ static void test_slow_sender(void **state)
     h1_rig_pass(rig, 1000);
     trace_expect(&rig->trace, "slow(sender) abort close");
     h1_rig_expect(rig, TOO_SLOW);
+}
+
+/* What came before counts for as long as the grace. */
+static void test_sender_that_gets_slow(void **state)
+{
+    struct h1_rig *rig = *state;
+
+    h1_rig_feed(rig, POST("/hold"));
+    fe_exchange_resume(rig->ex);
+    rig->trace.is_off = true;
+    send_for(rig, 20, RATE);
+    send_for(rig, GRACE_S, 1);
+    assert_null(rig->ex);
 }
 
 /* The response has begun: there is nothing left to say but that it is not whole. */
@@ -265,8 +280,11 @@ static void test_route_without_read_timeout(void **state)
     rig->times = &times;
     h1_rig_feed(rig, POST("/hold"));
     fe_exchange_resume(rig->ex);
+    assert_int_equal(h1_rig_respond(rig, 200, FE_BODY_UNKNOWN, NULL, NULL), 0);
     rig->trace.is_off = true;
     for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(fe_exchange_write(rig->ex, FE_VIEW_LIT("x")), 1);
+        (void)h1_rig_take(rig, SIZE_MAX); /* that is looked at, too */
         h1_rig_pass(rig, 3600 * 1000);
         h1_rig_feed(rig, "x");
     }
@@ -388,6 +406,7 @@ int main(void)
         TEST(test_slow_reader_now_and_then),
         TEST(test_sender_at_the_rate),
         TEST(test_slow_sender),
+        TEST(test_sender_that_gets_slow),
         TEST(test_slow_sender_that_has_a_response),
         TEST(test_sender_that_is_held_back),
         TEST(test_bodies_are_measured_one_by_one),

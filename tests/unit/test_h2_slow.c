@@ -141,14 +141,41 @@ static void test_connection_that_trickles(void **state)
     trace_expect(&rig->trace, "slow(reader) abort reset");
 }
 
+/* Nothing waits; and what has waited before counts once. */
 static void test_idle_stream(void **state)
 {
     struct h2_rig *rig = *state;
 
     (void)h2_rig_get(rig, "/hold");
     assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
+    h2_rig_pump(rig);
+    rig->is_unread = true;
+    assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("x")), 1);
+    h2_rig_pass(rig, 3000);
+    rig->is_unread = false;
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("x")), 1);
+        h2_rig_pass(rig, 60000);
+    }
+    trace_expect(&rig->trace, "exchange(/hold)");
+}
+
+/* A window that is used up is no fault as long as there is nothing to send. */
+static void test_idle_stream_without_window(void **state)
+{
+    const nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+    struct h2_rig *rig = *state;
+    int32_t id;
+
+    rig->is_stingy = true;
+    assert_int_equal(nghttp2_submit_settings(rig->client, NGHTTP2_FLAG_NONE, &entry, 1), 0);
+    h2_rig_pump(rig);
+    id = h2_rig_request(rig, "GET", "/hold", NULL);
+    h2_rig_pump(rig);
+    assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("x")), 1);
+        take_for(rig, id, 1, 1);
         h2_rig_pass(rig, 60000);
     }
     trace_expect(&rig->trace, "exchange(/hold)");
@@ -268,9 +295,11 @@ static void test_route_without_read_timeout(void **state)
     rig->times = &times;
     id = request_with_body(rig, "/hold");
     fe_exchange_resume(rig->held[0]);
+    assert_int_equal(h2_rig_respond(rig, 0, 200, FE_BODY_UNKNOWN), 0);
     rig->trace.is_off = true;
     for (unsigned i = 0; i < 10; i++) {
-        h2_rig_pass(rig, 3600 * 1000);
+        assert_int_equal(fe_exchange_write(rig->held[0], FE_VIEW_LIT("x")), 1);
+        h2_rig_pass(rig, 3600 * 1000); /* what is written is looked at, too */
         send_for(rig, id, 1, 1);
     }
     assert_non_null(rig->held[0]);
@@ -385,6 +414,7 @@ int main(void)
         TEST(test_reader_just_under_the_rate),
         TEST(test_connection_that_trickles),
         TEST(test_idle_stream),
+        TEST(test_idle_stream_without_window),
         TEST(test_sender_at_the_rate),
         TEST(test_slow_sender),
         TEST(test_sender_that_is_held_back),
