@@ -185,7 +185,7 @@ export class OldPeer extends Program {
 
     static async start(t, settings, command) {
         const peer = new OldPeer(t, settings, command);
-        await peer.waitFor("ready");
+        await peer.waitFor(/^ready$/);
         return peer;
     }
 
