@@ -387,20 +387,39 @@ static void test_local_ca_half(void **state)
     temp_dir_remove(&dir);
 }
 
-static void test_local_ca_expired(void **state)
+/* Replaced while there is still time for a certificate: near its end, and when the clock under
+ * which it was made has been set back. */
+static void test_local_ca_replaced(void **state)
 {
-    const int64_t now_s = (int64_t)time(NULL);
+    const int64_t end_s = (int64_t)time(NULL);
+    const int64_t late_s = end_s - FE_LOCAL_CERT_DAYS * DAY_S;
+    const int64_t now_s = end_s - FE_LOCAL_CA_DAYS * DAY_S;
+    const struct fe_view name = FE_VIEW_LIT("localhost");
     struct flatend_error err = {0};
     struct fe_local_ca *ca;
+    struct fe_cert *cert;
     struct temp_dir dir;
 
     (void)state;
     temp_dir_make(&dir);
     assert_int_equal(fe_local_ca_open(dir.path, now_s, &ca, &err), 0);
+    assert_null(fe_local_ca_replaced(ca));
     fe_local_ca_close(ca);
-    assert_int_equal(fe_local_ca_open(dir.path, now_s + FE_LOCAL_CA_DAYS * DAY_S, &ca, &err),
-                     FLATEND_EKEY);
-    assert_non_null(strstr(err.text, "expires soon or has expired"));
+    assert_int_equal(fe_local_ca_open(dir.path, late_s - 1, &ca, &err), 0);
+    assert_null(fe_local_ca_replaced(ca));
+    assert_int_equal(fe_local_ca_renew(ca, late_s - 1, &err), 0);
+    assert_null(fe_local_ca_replaced(ca));
+    assert_int_equal(fe_local_ca_renew(ca, late_s, &err), 0);
+    assert_non_null(strstr(fe_local_ca_replaced(ca), "is valid only until "));
+    assert_int_equal(fe_local_ca_issue(ca, &name, 1, late_s, &cert), 0);
+    fe_cert_unref(cert);
+    fe_local_ca_close(ca);
+    assert_int_equal(fe_local_ca_open(dir.path, late_s, &ca, &err), 0);
+    assert_null(fe_local_ca_replaced(ca)); /* it was stored */
+    fe_local_ca_close(ca);
+    assert_int_equal(fe_local_ca_open(dir.path, now_s, &ca, &err), 0);
+    assert_non_null(strstr(fe_local_ca_replaced(ca), "is not valid before "));
+    fe_local_ca_close(ca);
     temp_dir_remove(&dir);
 }
 
@@ -442,7 +461,7 @@ int main(void)
         cmocka_unit_test(test_dir),
         cmocka_unit_test(test_local_ca),
         cmocka_unit_test(test_local_ca_half),
-        cmocka_unit_test(test_local_ca_expired),
+        cmocka_unit_test(test_local_ca_replaced),
         cmocka_unit_test(test_local_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #include "ground/base/assert.h"
+#include "ground/base/utc.h"
 #include "ground/os/dir.h"
+#include "ground/os/fd.h"
 #include "ground/os/file.h"
 #include "web/tls/openssl.h"
 
@@ -33,6 +35,8 @@ struct fe_local_ca {
     struct fe_cert *cert;
     char *cert_path;
     char *key_path;
+    char *dir;
+    char replaced[64]; /* "": it replaced none */
 };
 
 /* ---- making one ----------------------------------------------------------------------------- */
@@ -123,12 +127,34 @@ static int make(struct fe_local_ca *ca, int64_t now_s, struct flatend_error *err
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* Why it has to be replaced. False: it is good. */
+static bool is_outdated(const struct fe_cert *cert, int64_t now_s, char reason[64])
+{
+    const int64_t begin_s = fe_cert_not_before(cert);
+    const int64_t end_s = fe_cert_not_after(cert);
+    char text[FE_UTC_TEXT_MAX];
+
+    if (now_s < begin_s) {
+        (void)snprintf(reason, 64, "is not valid before %s UTC", fe_utc_format(begin_s, text));
+        return true;
+    }
+    if (now_s + FE_LOCAL_CERT_DAYS * DAY_S >= end_s) {
+        (void)snprintf(reason, 64, "is valid only until %s UTC", fe_utc_format(end_s, text));
+        return true;
+    }
+    return false;
+}
+
 static int read_ca(struct fe_local_ca *ca, int64_t now_s, struct flatend_error *err)
 {
     int code = fe_cert_load(ca->cert_path, ca->key_path, &ca->cert, NULL, err);
 
-    if (code == 0 && fe_cert_not_after(ca->cert) <= now_s + FE_LOCAL_CERT_DAYS * DAY_S) {
-        code = fe_err_set(err, FLATEND_EKEY, "'%s': expires soon or has expired", ca->cert_path);
+    if (code == 0 && is_outdated(ca->cert, now_s, ca->replaced)) {
+        fe_cert_unref(ca->cert);
+        ca->cert = NULL;
+        /* First of all, so that a crash leaves no certificate beside another one's key. */
+        (void)fe_path_remove(ca->cert_path);
+        code = make(ca, now_s, err);
     }
     return code;
 }
@@ -152,43 +178,71 @@ static int read_or_make(struct fe_local_ca *ca, int64_t now_s, struct flatend_er
     return code;
 }
 
-static int open_in(struct fe_local_ca *ca, const char *dir, int64_t now_s,
-                   struct flatend_error *err)
+/* Another process may have made or replaced it. */
+static int open_locked(struct fe_local_ca *ca, int64_t now_s, struct flatend_error *err)
 {
-    int code = fe_dir_make(dir, err);
+    int code = fe_dir_make(ca->dir, err);
     int lock;
 
     if (code != 0) {
         return code;
     }
-    lock = fe_dir_lock(dir, err);
+    lock = fe_dir_lock(ca->dir, err);
     if (lock < 0) {
         return lock;
     }
+    ca->replaced[0] = '\0';
     code = read_or_make(ca, now_s, err);
     FE_ASSERT(code != 0 || ca->cert != NULL, "a CA that is open has its certificate");
     fe_file_unlock(lock);
     return code;
 }
 
+int fe_local_ca_renew(struct fe_local_ca *ca, int64_t now_s, struct flatend_error *err)
+{
+    struct fe_cert *const old = ca->cert;
+    char reason[64];
+    int code;
+
+    ca->replaced[0] = '\0';
+    if (!is_outdated(old, now_s, reason)) {
+        return 0;
+    }
+    ca->cert = NULL;
+    code = open_locked(ca, now_s, err);
+    if (code != 0) {
+        fe_cert_unref(ca->cert);
+        ca->cert = old;
+        return code;
+    }
+    fe_cert_unref(old);
+    return 0;
+}
+
+const char *fe_local_ca_replaced(const struct fe_local_ca *ca)
+{
+    return ca->replaced[0] != '\0' ? ca->replaced : NULL;
+}
+
 int fe_local_ca_open(const char *state_dir, int64_t now_s, struct fe_local_ca **ca,
                      struct flatend_error *err)
 {
     struct fe_local_ca *opened = calloc(1, sizeof(*opened));
-    char *dir = fe_path_join(state_dir, "local");
     int code = FLATEND_ENOMEM;
 
     *ca = NULL;
-    if (opened != NULL && dir != NULL) {
-        opened->cert_path = fe_path_join(dir, "ca.pem");
-        opened->key_path = fe_path_join(dir, "ca.key");
+    if (opened != NULL) {
+        opened->dir = fe_path_join(state_dir, "local");
+    }
+    if (opened != NULL && opened->dir != NULL) {
+        opened->cert_path = fe_path_join(opened->dir, "ca.pem");
+        opened->key_path = fe_path_join(opened->dir, "ca.key");
         if (opened->cert_path != NULL && opened->key_path != NULL) {
             code = 0;
         }
     }
-    code = code == 0 ? open_in(opened, dir, now_s, err)
+    code = code == 0 ? open_locked(opened, now_s, err)
                      : fe_err_set(err, code, "local CA: %s", flatend_strerror(code));
-    free(dir);
     if (code != 0) {
         fe_local_ca_close(opened);
         return code;
@@ -205,6 +259,7 @@ void fe_local_ca_close(struct fe_local_ca *ca)
     fe_cert_unref(ca->cert);
     free(ca->cert_path);
     free(ca->key_path);
+    free(ca->dir);
     free(ca);
 }
 
