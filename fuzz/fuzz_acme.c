@@ -199,6 +199,12 @@ static void withdraw(void *owner)
     (void)owner;
 }
 
+static void refused(void *owner, const char *name)
+{
+    (void)owner;
+    check(name[0] != '\0');
+}
+
 static const struct fe_acme_ops ops = {
     .now_ms = now_ms,
     .wake_at = wake_at,
@@ -212,6 +218,7 @@ static const struct fe_acme_ops ops = {
     .make_key = make_key,
     .publish = publish,
     .withdraw = withdraw,
+    .refused = refused,
 };
 
 /* The bytes up to the next separator. */

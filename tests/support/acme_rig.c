@@ -132,6 +132,10 @@ static int save_order(void *owner, const struct fe_acme_saved *saved, struct fla
 
     trace_add(&rig->trace, "save-order");
     assert_int_equal(rig->n_locks, 1);
+    if (rig->has_no_space) {
+        free(text);
+        return fe_err_set(err, FLATEND_EIO, "order.json: no space left on device");
+    }
     if (text == NULL) {
         return fe_err_set(err, FLATEND_ENOMEM, "out of memory");
     }
@@ -230,6 +234,14 @@ static void withdraw(void *owner)
     ((struct acme_rig *)owner)->is_published = false;
 }
 
+static void refused(void *owner, const char *name)
+{
+    struct acme_rig *rig = owner;
+
+    assert_int_equal(rig->n_locks, 0);
+    trace_add(&rig->trace, "refused(%s)", name);
+}
+
 static const struct fe_acme_ops ops = {
     .now_ms = now_ms,
     .wake_at = wake_at,
@@ -243,6 +255,7 @@ static const struct fe_acme_ops ops = {
     .make_key = make_key,
     .publish = publish,
     .withdraw = withdraw,
+    .refused = refused,
 };
 
 static void on_log(void *arg, enum flatend_log_level level, const char *line)

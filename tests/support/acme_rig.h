@@ -18,9 +18,10 @@ struct acme_rig {
     struct fe_log log;
     struct fe_acme *machine;
     uint64_t now_ms;
-    uint64_t wake_ms; /* a wake-up comes once; with nothing under way the machine waits for one */
-    unsigned n_locks; /* taken and not given back */
-    bool is_taken;    /* another process has the names */
+    uint64_t wake_ms;  /* a wake-up comes once; with nothing under way the machine waits for one */
+    unsigned n_locks;  /* taken and not given back */
+    bool is_taken;     /* another process has the names */
+    bool has_no_space; /* the disk: nothing is kept */
 
     /* The disk. */
     char *account_key; /* PEM */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -209,6 +210,14 @@ static void test_order_of_the_configuration(void **state)
     assert_null(strstr(rig->trace.text, "http-01"));
 }
 
+static bool ends_with_refusal(struct acme_rig *rig, const char *entry)
+{
+    const size_t len = strlen(entry);
+
+    rig->trace.text[rig->trace.len] = '\0';
+    return rig->trace.len >= len && strcmp(rig->trace.text + rig->trace.len - len, entry) == 0;
+}
+
 static void test_no_challenge_works(void **state)
 {
     struct acme_rig *rig = *state;
@@ -220,6 +229,7 @@ static void test_no_challenge_works(void **state)
                         "No certificate for a.test and 1 more: poll the authorization: a.test, "
                         "tls-alpn-01: tls: t. Retrying in 4 min.");
     assert_int_equal(rig->ca.n_orders, 2);
+    assert_true(ends_with_refusal(rig, "refused(a.test)"));
     assert_true(acme_rig_rest(rig, STEPS));
     assert_in_range(rig->wake_ms - rig->now_ms, 32 * MINUTE_MS, 40 * MINUTE_MS);
     n_orders = rig->ca.n_orders;
@@ -383,6 +393,82 @@ static void test_rejected_name(void **state)
         rig->last_log,
         "No certificate for a.test and 1 more: order: rejectedIdentifier: policy (b.test: "
         "forbidden\\x0a). Retrying in 4 min.");
+    assert_true(ends_with_refusal(rig, "refused(b.test)"));
+}
+
+/* A single name is only in the text. */
+static void test_rejected_name_in_the_text(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    fail_with(rig, "/new-order", 1, 400,
+              "{\"type\":\"urn:ietf:params:acme:error:rejectedIdentifier\","
+              "\"detail\":\"Cannot issue for \\\"A.test\\\": forbidden\"}",
+              0);
+    assert_true(acme_rig_rest(rig, STEPS));
+    assert_true(ends_with_refusal(rig, "refused(a.test)"));
+}
+
+/* Neither a limit nor another's name is a reason to leave one of ours out. */
+static void test_what_refuses_no_name(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    fail_with(rig, "/new-order", 1, 429,
+              "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"\\\"a.test\\\"\"}",
+              0);
+    assert_true(acme_rig_rest(rig, STEPS));
+    assert_false(ends_with_refusal(rig, "refused(a.test)"));
+    fail_with(rig, "/new-order", 1, 400,
+              "{\"type\":\"urn:ietf:params:acme:error:rejectedIdentifier\","
+              "\"detail\":\"Cannot issue for \\\"c.test\\\": forbidden\"}",
+              0);
+    assert_true(acme_rig_rest(rig, STEPS));
+    assert_false(ends_with_refusal(rig, "refused(c.test)"));
+    assert_true(acme_rig_run(rig, 1, STEPS));
+}
+
+/* ---- a disk that is full -------------------------------------------------------------------- */
+
+/* Each order that cannot be kept is one more at the server, which allows few. */
+static void test_pause_grows_when_nothing_is_kept(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    rig->has_no_space = true;
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(acme_rig_rest(rig, STEPS));
+        assert_int_equal(rig->ca.n_orders, i + 1);
+        assert_true(rig->wake_ms - rig->now_ms >= MINUTE_MS << i);
+    }
+    rig->has_no_space = false;
+    assert_true(acme_rig_run(rig, 1, STEPS));
+    rig->has_no_space = true;
+    rig->ca.accepts = 0;
+    assert_true(acme_rig_rest(rig, STEPS)); /* of failures that were kept none is left over */
+    assert_true(rig->wake_ms >= rig->now_ms + 5 * HOUR_MS);
+}
+
+/* Another process, on the same disk, has a certificate meanwhile. */
+static void test_failures_that_were_not_kept_end_with_a_certificate(void **state)
+{
+    struct acme_rig *rig = *state;
+    struct acme_rig other;
+
+    rig->has_no_space = true;
+    assert_true(acme_rig_rest(rig, STEPS));
+    assert_true(acme_rig_rest(rig, STEPS));
+    acme_rig_init(&other);
+    other.now_ms = rig->now_ms;
+    assert_true(acme_rig_start(&other));
+    assert_true(acme_rig_run(&other, 1, STEPS));
+    free(rig->certificate);
+    rig->certificate = strdup(other.certificate);
+    rig->has_no_space = false;
+    assert_true(acme_rig_rest(rig, STEPS));
+    assert_int_equal(rig->n_installed, 0);
+    assert_true(rig->wake_ms >= rig->now_ms + 5 * HOUR_MS); /* it looks for renewal information */
+    acme_rig_deinit(&other);
 }
 
 static void test_account_that_was_forgotten(void **state)
@@ -597,6 +683,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits_of_retry_after, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_that_was_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rejected_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rejected_name_in_the_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_refuses_no_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pause_grows_when_nothing_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failures_that_were_not_kept_end_with_a_certificate,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_account_that_was_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_account_that_was_not_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_that_was_forgotten, setup, teardown),

@@ -109,9 +109,8 @@ static void test_order_of_names(void **state)
     struct fe_acme_store *three = open_store(state, OTHER, 1);
 
     assert_string_not_equal(fe_acme_store_path(one), fe_acme_store_path(three));
-    assert_non_null(strstr(fe_acme_store_path(one), "/acme/certificates/b.test-"));
-    assert_string_equal(strrchr(fe_acme_store_path(one), '-'),
-                        strrchr(fe_acme_store_path(two), '-'));
+    assert_non_null(strstr(fe_acme_store_path(one), "/acme/certificates/a.test-"));
+    assert_string_equal(fe_acme_store_path(one), fe_acme_store_path(two));
     fe_acme_store_close(one);
     fe_acme_store_close(two);
     fe_acme_store_close(three);
@@ -156,6 +155,52 @@ static void save_certificate(struct fe_acme_store *store, const char *const *nam
         fe_acme_store_save_certificate(store, saved, fe_view_of(text, (size_t)len), &err), 0);
     BIO_free(bio);
     X509_free(cert);
+}
+
+static void damage(const char *folder, const char *name, const char *text)
+{
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* What was ordered for another list, and what is good for a name now. */
+static void test_found_certificates(void **state)
+{
+    static const char *const wanted[] = {"c.test", "b.test", "a.test"};
+    const char *const dir = ((struct temp_dir *)*state)->path;
+    struct fe_acme_store *store = open_store(state, NAMES, 2);
+    struct fe_acme_saved saved;
+    struct fe_cert *certs[3];
+    size_t n = 1;
+
+    assert_int_equal(fe_acme_store_find(dir, wanted, 3, 1800000000, certs, &n), 0);
+    assert_int_equal(n, 0);
+    lock(store, &saved);
+    assert_int_equal(fe_acme_store_find(dir, wanted, 3, 1800000000, certs, &n), 0);
+    assert_int_equal(n, 0); /* a directory without a certificate */
+    save_certificate(store, NAMES, 2, &saved);
+    assert_int_equal(fe_acme_store_find(dir, wanted, 3, 1800000000, certs, &n), 0);
+    assert_int_equal(n, 1); /* once for both */
+    assert_true(fe_cert_covers(certs[0], FE_VIEW_LIT("a.test")));
+    assert_true(fe_cert_covers(certs[0], FE_VIEW_LIT("b.test")));
+    fe_cert_unref(certs[0]);
+    assert_int_equal(fe_acme_store_find(dir, wanted, 1, 1800000000, certs, &n), 0);
+    assert_int_equal(n, 0); /* not for c.test */
+    assert_int_equal(fe_acme_store_find(dir, wanted, 3, 1799999999, certs, &n), 0);
+    assert_int_equal(n, 0); /* not yet */
+    assert_int_equal(fe_acme_store_find(dir, wanted, 3, 1900000000, certs, &n), 0);
+    assert_int_equal(n, 0); /* not any more */
+    damage(fe_acme_store_path(store), "certificate.pem", "no certificate");
+    assert_int_equal(fe_acme_store_find(dir, wanted, 3, 1800000000, certs, &n), 0);
+    assert_int_equal(n, 0);
+    fe_acme_saved_deinit(&saved);
+    fe_acme_store_close(store);
 }
 
 static void test_certificate(void **state)
@@ -240,18 +285,6 @@ static void test_one_order_at_a_time(void **state)
 
 /* ---- damage --------------------------------------------------------------------------------- */
 
-static void damage(const char *folder, const char *name, const char *text)
-{
-    char path[512];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void test_damaged_files(void **state)
 {
     struct fe_acme_store *store = open_store(state, NAMES, 2);
@@ -321,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order_of_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_account_for_all_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_found_certificates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_order_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_files, setup, teardown),

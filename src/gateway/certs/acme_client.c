@@ -59,28 +59,8 @@ static void on_timer(struct fe_timer *timer)
     fe_acme_on_wake(client->machine);
 }
 
-/* ---- what is stored and served -------------------------------------------------------------- */
-
-/* False: there is none, or none that can be used. */
-static bool serve_stored(struct fe_acme_client *client, const struct fe_acme_cert_info *info)
-{
-    struct flatend_error err = {0};
-    struct fe_cert *cert = NULL;
-    int code = fe_acme_store_load(client->store, &cert, &err);
-
-    if (code == 0) {
-        code = fe_https_set_cert(client->https, cert);
-        (void)fe_err_code(&err, code);
-    }
-    if (code == 0) {
-        client->served = *info;
-    } else if (code != FLATEND_ENOENT) {
-        fe_log(client->manager->log, FLATEND_LOG_WARN, "Cannot use the stored certificate: %s.",
-               err.text);
-    }
-    fe_cert_unref(cert);
-    return code == 0;
-}
+/* ---- what the machine asks for ----------------------------------------------------------------
+ */
 
 /* Another process may have stored a new one since. */
 static int lock(void *owner, struct fe_acme_saved *saved, struct flatend_error *err)
@@ -91,7 +71,10 @@ static int lock(void *owner, struct fe_acme_saved *saved, struct flatend_error *
     if (code == 0 && saved->has_certificate &&
         (saved->certificate.not_after_s != client->served.not_after_s ||
          strcmp(saved->certificate.id, client->served.id) != 0)) {
-        (void)serve_stored(client, &saved->certificate);
+        fe_acme_client_serve_stored(client, &saved->certificate);
+    } else if (code == 0 &&
+               fe_acme_client_serve(client) != 0) { /* what was valid before may have ended */
+        fe_acme_client_warn(client, flatend_strerror(FLATEND_ENOMEM));
     }
     return code;
 }
@@ -116,6 +99,8 @@ static int save_key(void *owner, const struct fe_acme_saved *saved, struct flate
     return fe_acme_store_save_key(((struct fe_acme_client *)owner)->store, saved, err);
 }
 
+static void drop_rest(struct fe_acme_client *client);
+
 static int install(void *owner, const struct fe_acme_saved *saved,
                    const struct fe_acme_cert_info *info, struct fe_view chain,
                    struct flatend_error *err)
@@ -124,10 +109,13 @@ static int install(void *owner, const struct fe_acme_saved *saved,
     const int code = fe_acme_store_save_certificate(client->store, saved, chain, err);
 
     if (code == 0) {
-        (void)serve_stored(client, info);
+        drop_rest(client);
+        fe_acme_client_serve_stored(client, info);
     }
     return code;
 }
+
+static void refused(void *owner, const char *name);
 
 static const struct fe_acme_ops machine_ops = {
     .now_ms = now_ms,
@@ -142,6 +130,7 @@ static const struct fe_acme_ops machine_ops = {
     .make_key = fe_acme_client_make_key,
     .publish = fe_acme_client_publish,
     .withdraw = fe_acme_client_withdraw,
+    .refused = refused,
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -165,6 +154,12 @@ void fe_acme_manager_deinit(struct fe_acme_manager *manager)
 static void free_client(struct fe_acme_client *client)
 {
     FE_ASSERT(client->key_work == NULL, "no key is made for a client that is freed");
+    FE_ASSERT(client->rest == NULL, "a client ends after the one for the rest of its names");
+    fe_cert_unref(client->cert);
+    for (size_t i = 0; i < client->n_found; i++) {
+        fe_cert_unref(client->found[i]);
+    }
+    free(client->found);
     fe_acme_free(client->machine);
     fe_acme_store_close(client->store);
     fe_timer_stop(fe_worker_timers(client->manager->worker), &client->timer);
@@ -174,26 +169,45 @@ static void free_client(struct fe_acme_client *client)
 }
 
 /* Names compare without regard to case, and so do the files that are named after them. */
-static int copy_names(struct fe_acme_client *client, const struct fe_config_http *config)
+static int add_name(struct fe_acme_client *client, struct fe_view name)
 {
-    client->names = fe_arena_alloc(&client->arena, config->n_domains * sizeof(*client->names));
-    for (size_t i = 0; client->names != NULL && i < config->n_domains; i++) {
-        char *const name = fe_arena_copy(&client->arena, config->domains[i]);
-        size_t k = 0;
+    char *const copy = fe_arena_copy(&client->arena, name);
+    size_t k = 0;
 
-        if (name == NULL) {
-            return FLATEND_ENOMEM;
-        }
-        fe_ascii_lower_all(name, config->domains[i].len);
-        while (k < client->n_names && strcmp(client->names[k], name) != 0) {
-            k++;
-        }
-        if (k == client->n_names) {
-            FE_ASSERT(client->n_names <= i, "a name is one of the listener's");
-            client->names[client->n_names++] = name;
+    if (copy == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    fe_ascii_lower_all(copy, name.len);
+    while (k < client->n_names && strcmp(client->names[k], copy) != 0) {
+        k++;
+    }
+    if (k == client->n_names) {
+        client->names[client->n_names++] = copy;
+    }
+    return 0;
+}
+
+/* Those of the listener but `without`, which may be NULL, and what `whole` is without. */
+static int copy_names(struct fe_acme_client *client, const struct fe_acme_client *whole,
+                      const char *without)
+{
+    const struct fe_config_http *const config = client->https->config;
+    const size_t n = whole != NULL ? whole->n_names : config->n_domains;
+    int code = 0;
+
+    client->names = fe_arena_alloc(&client->arena, n * sizeof(*client->names));
+    if (client->names == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        const struct fe_view name =
+            whole != NULL ? fe_view_str(whole->names[i]) : config->domains[i];
+
+        if (without == NULL || !fe_view_equal_nocase(name, fe_view_str(without))) {
+            code = add_name(client, name);
         }
     }
-    return client->names != NULL ? 0 : FLATEND_ENOMEM;
+    return code;
 }
 
 static int make_machine(struct fe_acme_client *client)
@@ -218,10 +232,11 @@ static int make_machine(struct fe_acme_client *client)
     return client->machine != NULL ? 0 : FLATEND_ENOMEM;
 }
 
-static int prepare(struct fe_acme_client *client)
+static int prepare(struct fe_acme_client *client, const struct fe_acme_client *whole,
+                   const char *without)
 {
     const struct fe_config *const config = client->manager->config;
-    int code = copy_names(client, client->https->config);
+    int code = copy_names(client, whole, without);
 
     if (code == 0) {
         code = fe_acme_store_open(config->state_dir, config->acme.directory, client->names,
@@ -236,54 +251,68 @@ static int prepare(struct fe_acme_client *client)
     return code;
 }
 
-static void warn_self_signed(const struct fe_acme_client *client)
-{
-    fe_log(client->manager->log, FLATEND_LOG_WARN,
-           "No certificate for '%s' yet: serving a self-signed one, which browsers reject.",
-           client->names[0]);
-}
-
-int fe_acme_manager_add(struct fe_acme_manager *manager, struct fe_https *https)
+/* For the names of `whole` but one; NULL: for all of the listener's. NULL: out of memory. */
+static struct fe_acme_client *new_client(struct fe_acme_manager *manager, struct fe_https *https,
+                                         const struct fe_acme_client *whole, const char *without)
 {
     struct fe_acme_client *const client = calloc(1, sizeof(*client));
-    const struct fe_acme_cert_info unknown = {0};
-    int code;
 
     if (client == NULL) {
-        return FLATEND_ENOMEM;
+        return NULL;
     }
-    FE_ASSERT(https->store != NULL, "a certificate is for HTTPS");
     client->manager = manager;
     client->https = https;
     fe_list_init(&client->link);
     fe_list_init(&client->answer.link);
     fe_arena_init(&client->arena, 0);
     fe_timer_init(&client->timer, on_timer);
-    code = prepare(client);
-    if (code != 0) {
+    if (prepare(client, whole, without) != 0) {
         free_client(client);
-        return code;
+        return NULL;
     }
     fe_list_push_back(&manager->clients, &client->link);
-    /* What exactly it is shows when it is locked. */
-    if (!serve_stored(client, &unknown)) {
-        warn_self_signed(client);
-    }
-    return 0;
+    return client;
 }
+
+int fe_acme_manager_add(struct fe_acme_manager *manager, struct fe_https *https)
+{
+    struct fe_acme_client *const client = new_client(manager, https, NULL, NULL);
+    const struct fe_acme_cert_info unknown = {0};
+    int code;
+
+    FE_ASSERT(https->store != NULL, "a certificate is for HTTPS");
+    if (client == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    /* What exactly it is shows when it is locked. */
+    fe_acme_client_serve_stored(client, &unknown);
+    code = fe_acme_client_find_stored(client);
+    if (code == 0) {
+        fe_acme_client_tell_served(client);
+    }
+    return code;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void on_fetch_gone(void *arg)
 {
     struct fe_acme_client *const client = arg;
-    void (*const on_gone)(void *arg) = client->on_gone;
-    void *const gone_arg = client->gone_arg;
+    struct fe_acme_manager *const manager = client->manager;
 
     free_client(client);
-    on_gone(gone_arg);
+    if (fe_list_is_empty(&manager->clients) && manager->on_gone != NULL) {
+        manager->on_gone(manager->gone_arg);
+    }
 }
 
 static void stop(struct fe_acme_client *client)
 {
+    if (client->is_stopped) {
+        return;
+    }
+    client->is_stopped = true;
+    client->rest = NULL;
     fe_timer_stop(fe_worker_timers(client->manager->worker), &client->timer);
     fe_acme_client_discard_key(client);
     if (client->fetch != NULL) {
@@ -293,13 +322,63 @@ static void stop(struct fe_acme_client *client)
     }
 }
 
-void fe_acme_manager_stop(struct fe_acme_manager *manager, void (*on_gone)(void *arg), void *arg)
+bool fe_acme_manager_stop(struct fe_acme_manager *manager, void (*on_gone)(void *arg), void *arg)
 {
     FE_LIST_FOREACH (link, tmp, &manager->clients) {
-        struct fe_acme_client *const client = FE_CONTAINER_OF(link, struct fe_acme_client, link);
-
-        client->on_gone = on_gone;
-        client->gone_arg = arg;
-        stop(client);
+        stop(FE_CONTAINER_OF(link, struct fe_acme_client, link));
     }
+    if (fe_list_is_empty(&manager->clients)) {
+        return false;
+    }
+    manager->on_gone = on_gone;
+    manager->gone_arg = arg;
+    return true;
+}
+
+/* ---- names that cannot be proved ------------------------------------------------------------ */
+
+static void drop_rest(struct fe_acme_client *client)
+{
+    struct fe_acme_client *at = client->rest;
+
+    client->rest = NULL;
+    while (at != NULL) {
+        struct fe_acme_client *const next = at->rest;
+
+        stop(at);
+        at = next;
+    }
+}
+
+static bool is_without(const struct fe_acme_client *client, const char *name)
+{
+    for (size_t i = 0; i < client->n_names; i++) {
+        if (strcmp(client->names[i], name) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The whole list is tried again in its time, and replaces the rest's certificate when it has its
+ * own. The rest may lose a name, too. */
+static void refused(void *owner, const char *name)
+{
+    struct fe_acme_client *const client = owner;
+    const struct fe_acme_cert_info unknown = {0};
+
+    if (client->n_names == 1 || (client->rest != NULL && is_without(client->rest, name))) {
+        return;
+    }
+    drop_rest(client);
+    client->rest = new_client(client->manager, client->https, client, name);
+    if (client->rest == NULL) {
+        fe_log(client->manager->log, FLATEND_LOG_WARN, "Certificate without '%s': %s.", name,
+               flatend_strerror(FLATEND_ENOMEM));
+        return;
+    }
+    fe_log(client->manager->log, FLATEND_LOG_INFO,
+           "Getting a certificate without '%s', so that it does not hold the other names back.",
+           name);
+    fe_acme_client_serve_stored(client->rest, &unknown);
 }

@@ -19,18 +19,37 @@ struct fe_acme_client {
     struct fe_acme *machine;
     struct fe_acme_store *store;
     struct fe_acme_cert_info served; /* zeros: none of the store's */
+    struct fe_cert *cert;            /* that one */
+    struct fe_cert **found;          /* of other lists and servers, when it began */
+    size_t n_found;
+    struct fe_acme_client
+        *rest; /* all names but one that the server refuses; NULL: there is none */
+    bool is_stopped;
     struct fe_timer timer;
     uint64_t wake_ms;
     struct fe_fetch *fetch;            /* NULL: none is under way */
     struct fe_acme_key_work *key_work; /* the same */
     struct fe_acme_answer answer;      /* HTTP-01 */
     char alpn_name[FE_NAME_MAX + 1];   /* TLS-ALPN-01; "": none */
-    void (*on_gone)(void *arg);
-    void *gone_arg;
 };
 
 /* Milliseconds since 1970. */
 uint64_t fe_acme_client_now(void);
+
+/* ---- acme_client_serve.c: which certificates are served */
+
+/* For each name of the listener the best that there is now. FLATEND_ENOMEM. */
+int fe_acme_client_serve(struct fe_acme_client *client) FE_MUST_USE;
+/* Reads what is stored for its names, if there is something, and serves it; failures are logged.
+ * `info`: what it is, zeros if that is not known yet. */
+void fe_acme_client_serve_stored(struct fe_acme_client *client,
+                                 const struct fe_acme_cert_info *info);
+/* Looks once for what other lists and servers have left, and serves it. FLATEND_ENOMEM. */
+int fe_acme_client_find_stored(struct fe_acme_client *client) FE_MUST_USE;
+/* Logs what is served until there is a new certificate. */
+void fe_acme_client_tell_served(const struct fe_acme_client *client);
+/* Logs that what is stored cannot be served. */
+void fe_acme_client_warn(const struct fe_acme_client *client, const char *reason);
 
 /* ---- acme_client_ops.c: what the machine asks for beyond time and storage (web/acme/acme.h) */
 

@@ -91,14 +91,41 @@ static int open_files(struct fe_https *https)
 
 /* ---- certificates that are made ------------------------------------------------------------- */
 
-static int use_made(struct fe_https *https, struct fe_cert *cert, int64_t renew_days)
+bool fe_https_is_given(const struct fe_https *https, struct fe_view name)
 {
-    int code = fe_tls_store_set(https->store, &cert, 1);
-
-    if (code == 0) {
-        https->renew_s = fe_cert_not_after(cert) - renew_days * DAY_S;
+    for (size_t i = 0; i < https->n_given; i++) {
+        if (fe_cert_covers(https->given[i], name)) {
+            return true;
+        }
     }
-    fe_cert_unref(cert);
+    return false;
+}
+
+static bool are_all_given(const struct fe_https *https)
+{
+    size_t i = 0;
+
+    while (i < https->config->n_domains && fe_https_is_given(https, https->config->domains[i])) {
+        i++;
+    }
+    return https->n_given > 0 && i == https->config->n_domains;
+}
+
+/* Those from elsewhere first, then the one that was made. */
+static int use(struct fe_https *https, struct fe_cert *const *given, size_t n, struct fe_cert *made)
+{
+    struct fe_cert **const all = malloc((n + 1) * sizeof(struct fe_cert *));
+    int code;
+
+    if (all == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        all[i] = given[i];
+    }
+    all[n] = made;
+    code = fe_tls_store_set(https->store, all, made != NULL ? n + 1 : n);
+    free(all);
     return code;
 }
 
@@ -110,7 +137,54 @@ static int make(struct fe_https *https, int64_t now_s)
                    ? fe_local_ca_issue(https->ca, config->domains, config->n_domains, now_s, &cert)
                    : fe_cert_self_signed(config->domains, config->n_domains, now_s, &cert);
 
-    return code != 0 ? code : use_made(https, cert, FE_LOCAL_CERT_RENEW_DAYS);
+    if (code != 0) {
+        return code;
+    }
+    code = use(https, https->given, https->n_given, cert);
+    if (code != 0) {
+        fe_cert_unref(cert);
+        return code;
+    }
+    fe_cert_unref(https->made);
+    https->made = cert;
+    return 0;
+}
+
+/* Near its end; or made under another clock, which has been set since. */
+static bool is_made_due(const struct fe_https *https, int64_t now_s)
+{
+    const int64_t renew_s = FE_LOCAL_CERT_RENEW_DAYS * DAY_S;
+
+    const bool may_retry = now_s >= https->retry_s || now_s < https->retry_s - FE_HTTPS_RETRY_S;
+
+    return https->made != NULL && may_retry &&
+           (now_s >= fe_cert_not_after(https->made) - renew_s ||
+            now_s < fe_cert_not_before(https->made));
+}
+
+static void tell_replaced(const struct fe_https *https)
+{
+    if (fe_local_ca_replaced(https->ca) != NULL) {
+        fe_log(https->log, FLATEND_LOG_WARN,
+               "Replaced the local CA '%s', which %s: clients that trusted it must trust the new "
+               "one; run 'flatend trust' to see how to install it.",
+               fe_local_ca_path(https->ca), fe_local_ca_replaced(https->ca));
+    }
+}
+
+/* The CA first: what it signs must not outlive it. */
+static int renew_made(struct fe_https *https, int64_t now_s, struct flatend_error *err)
+{
+    int code = https->ca != NULL ? fe_local_ca_renew(https->ca, now_s, err) : 0;
+
+    if (code != 0) {
+        return code;
+    }
+    if (https->ca != NULL) {
+        tell_replaced(https);
+    }
+    code = make(https, now_s);
+    return code == 0 ? 0 : fe_err_code(err, code);
 }
 
 static int open_local(struct fe_https *https, const char *state_dir, int64_t now_s,
@@ -121,6 +195,7 @@ static int open_local(struct fe_https *https, const char *state_dir, int64_t now
     if (code != 0) {
         return code;
     }
+    tell_replaced(https);
     code = make(https, now_s);
     if (code != 0) {
         return fe_err_set(err, code, "local certificate: %s", flatend_strerror(code));
@@ -146,7 +221,7 @@ int fe_https_open(struct fe_https *https, const struct fe_https_setup *setup,
     char text[FE_ADDR_TEXT_MAX];
     int code;
 
-    *https = (struct fe_https){.config = config, .log = setup->log, .renew_s = INT64_MAX};
+    *https = (struct fe_https){.config = config, .log = setup->log};
     code = fe_tls_store_new(setup->tickets, id_of(config, text), true, &https->store);
     if (code == 0 && config->n_certs > 0) {
         code = open_files(https);
@@ -166,6 +241,14 @@ int fe_https_open(struct fe_https *https, const struct fe_https_setup *setup,
     return 0;
 }
 
+static void unref_all(struct fe_cert **certs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fe_cert_unref(certs[i]);
+    }
+    free(certs);
+}
+
 void fe_https_close(struct fe_https *https)
 {
     fe_tls_store_free(https->store);
@@ -173,22 +256,42 @@ void fe_https_close(struct fe_https *https)
         fe_cert_unref(https->sources[i].cert);
     }
     free(https->sources);
+    unref_all(https->given, https->n_given);
+    fe_cert_unref(https->made);
     fe_local_ca_close(https->ca);
     *https = (struct fe_https){0};
 }
 
-int fe_https_set_cert(struct fe_https *https, struct fe_cert *cert)
+int fe_https_set_certs(struct fe_https *https, struct fe_cert *const *certs, size_t n,
+                       int64_t now_s)
 {
-    const int code = fe_tls_store_set(https->store, &cert, 1);
+    struct fe_cert **const given = malloc((n + 1) * sizeof(struct fe_cert *));
 
-    if (code == 0) {
-        https->renew_s = INT64_MAX;
+    FE_ASSERT(https->config->n_certs == 0 && https->ca == NULL,
+              "certificates come where there are none of one's own");
+    if (given == NULL || use(https, certs, n, https->made) != 0) {
+        free(given);
+        return FLATEND_ENOMEM;
     }
-    return code;
+    for (size_t i = 0; i < n; i++) {
+        given[i] = fe_cert_ref(certs[i]);
+    }
+    unref_all(https->given, https->n_given);
+    https->given = given;
+    https->n_given = n;
+    if (are_all_given(https) && https->made != NULL &&
+        use(https, https->given, https->n_given, NULL) == 0) {
+        fe_cert_unref(https->made);
+        https->made = NULL;
+    } else if (!are_all_given(https) && https->made == NULL) {
+        return make(https, now_s);
+    }
+    return 0;
 }
 
 void fe_https_poll(struct fe_https *https, int64_t now_s, bool force)
 {
+    struct flatend_error err = {0};
     bool has_changed = false;
     int code = 0;
 
@@ -198,12 +301,12 @@ void fe_https_poll(struct fe_https *https, int64_t now_s, bool force)
         }
     }
     if (has_changed) {
-        code = use_sources(https);
-    } else if (now_s >= https->renew_s) {
-        code = make(https, now_s);
+        code = fe_err_code(&err, use_sources(https));
+    } else if (is_made_due(https, now_s)) {
+        code = renew_made(https, now_s, &err);
+        https->retry_s = code != 0 ? now_s + FE_HTTPS_RETRY_S : 0;
     }
     if (code != 0) {
-        fe_log(https->log, FLATEND_LOG_WARN, "Cannot renew the local certificate: %s.",
-               flatend_strerror(code));
+        fe_log(https->log, FLATEND_LOG_WARN, "Cannot renew the certificate: %s.", err.text);
     }
 }

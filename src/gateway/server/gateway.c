@@ -218,7 +218,7 @@ void fe_gateway_stop(struct fe_gateway *gateway, void (*on_stopped)(void *arg), 
     if (is_first) {
         gateway->state = FE_GATEWAY_DRAINING;
         fe_timer_stop(fe_worker_timers(gateway->worker), &gateway->poll_timer);
-        fe_acme_manager_stop(&gateway->manager, on_part_closed, gateway);
+        gateway->n_open += fe_acme_manager_stop(&gateway->manager, on_part_closed, gateway) ? 1 : 0;
         gateway->n_open += fe_trimmer_stop(&gateway->trimmer, on_part_closed, gateway) ? 1 : 0;
     }
     if (is_first && gateway->has_acceptors) {

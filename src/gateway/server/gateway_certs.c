@@ -91,7 +91,6 @@ static int start_acme_clients(struct fe_gateway *gateway, struct flatend_error *
             if (code != 0) {
                 return fe_err_set(err, code, "https: %s", flatend_strerror(code));
             }
-            gateway->n_open++;
         }
     }
     return 0;

@@ -47,6 +47,7 @@ struct fe_acme *fe_acme_new(const struct fe_acme_config *config, const struct fe
         acme->log = log;
         acme->ops = ops;
         acme->owner = owner;
+        acme->refused = FE_ACME_NAMES_MAX;
         fe_buf_init(&acme->payload, FE_ACME_JWS_MAX);
     }
     return acme;
@@ -120,6 +121,7 @@ static void begin(struct fe_acme *acme)
     acme->omits_replaces = false;
     acme->n_orders = 0;
     acme->n_polls = 0;
+    acme->refused = FE_ACME_NAMES_MAX;
     acme->nonce[0] = '\0'; /* one from the last round may be too old */
     /* Another process may have been there, or this one before it ended. */
     if (fe_acme_must_wait(acme)) {
@@ -143,6 +145,7 @@ static void lock(struct fe_acme *acme)
         acme->saved = saved;
         acme->is_locked = true;
         fe_acme_plan(acme);
+        fe_acme_recall_failures(acme);
         begin(acme);
         return;
     }

@@ -95,6 +95,11 @@ struct fe_acme_ops {
     int (*publish)(void *owner, enum fe_acme_challenge_type type, const char *name,
                    const char *token, const char *key_authorization, struct flatend_error *err);
     void (*withdraw)(void *owner);
+
+    /* A round has ended because the server does not let this name be proved, which may be the only
+     * reason why the others have no certificate. Last of all, when nothing is locked any more; may
+     * not free the machine. */
+    void (*refused)(void *owner, const char *name);
 };
 
 /* `log` outlives the machine. NULL: out of memory. */

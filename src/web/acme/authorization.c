@@ -7,17 +7,6 @@
 
 enum { KEY_AUTHORIZATION_MAX = FE_ACME_TOKEN_MAX + 1 + FE_ACME_THUMBPRINT_MAX };
 
-/* FE_ACME_NAMES_MAX: not one of ours. */
-static size_t index_of(const struct fe_acme *acme, const char *name)
-{
-    for (size_t i = 0; i < acme->config.n_names; i++) {
-        if (fe_view_equal_nocase(fe_view_str(acme->config.names[i]), fe_view_str(name))) {
-            return i;
-        }
-    }
-    return FE_ACME_NAMES_MAX;
-}
-
 static bool is_tried(const struct fe_acme *acme, size_t index, enum fe_acme_challenge_type type)
 {
     return (acme->saved.tried[index] & 1U << type) != 0;
@@ -88,14 +77,14 @@ static void on_invalid(struct fe_acme *acme, size_t index)
 
     fe_acme_authorization_problem(&acme->authorization, &problem);
     if (type == FE_ACME_N_CHALLENGE_TYPES) { /* it has expired, or was deactivated */
-        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "%s: %s", name, problem.text);
+        fe_acme_fail_name(acme, index, "%s: %s", name, problem.text);
         return;
     }
     acme->saved.tried[index] |= (uint8_t)(1U << type);
     if (!has_untried(acme, index) || acme->n_orders >= FE_ACME_ORDERS_MAX) {
         acme->saved.tried[index] = 0;
-        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "%s, %s: %s", name,
-                     fe_acme_challenge_name((enum fe_acme_challenge_type)type), problem.text);
+        fe_acme_fail_name(acme, index, "%s, %s: %s", name,
+                          fe_acme_challenge_name((enum fe_acme_challenge_type)type), problem.text);
         return;
     }
     fe_log(acme->log, FLATEND_LOG_WARN,
@@ -132,8 +121,8 @@ static void on_pending(struct fe_acme *acme, size_t index, uint64_t retry_after_
         fe_acme_enter(acme, FE_ACME_IN_CHALLENGE);
     } else {
         acme->saved.tried[index] = 0;
-        fe_acme_fail(acme, FE_ACME_REFUSED, 0, "%s: no untried challenge type left",
-                     acme->config.names[index]);
+        fe_acme_fail_name(acme, index, "%s: no untried challenge type left",
+                          acme->config.names[index]);
     }
 }
 
@@ -161,7 +150,7 @@ void fe_acme_on_authorization(struct fe_acme *acme, const struct fe_acme_respons
         fe_acme_fail_local(acme, &err);
         return;
     }
-    index = index_of(acme, acme->authorization.name);
+    index = fe_acme_index_of(acme, acme->authorization.name);
     if (index == FE_ACME_NAMES_MAX) {
         fe_acme_fail(acme, FE_ACME_REFUSED, 0, "authorization for unexpected name %.100s",
                      acme->authorization.name);

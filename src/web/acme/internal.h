@@ -78,6 +78,10 @@ struct fe_acme {
     struct fe_acme_saved saved;
     bool is_locked;
 
+    /* The last failure, where it could not be kept: what was read instead does not know of it. */
+    unsigned n_unsaved_failures;
+    int64_t unsaved_wait_until_ms;
+
     /* A signed request. */
     enum fe_acme_phase phase;
     char nonce[FE_ACME_NONCE_MAX + 1]; /* for the next one; "": none */
@@ -95,6 +99,7 @@ struct fe_acme {
     struct fe_acme_directory directory;
     bool has_asked_account; /* in this round */
     bool omits_replaces;    /* the server did not want it */
+    size_t refused;         /* the name that ends it; FE_ACME_NAMES_MAX: none in particular */
     unsigned n_orders;
     unsigned n_polls;
     struct fe_acme_order order;
@@ -135,6 +140,13 @@ enum fe_acme_verdict {
 /* Logs, keeps what is to be kept, and waits. */
 void fe_acme_fail(struct fe_acme *acme, enum fe_acme_verdict verdict, uint64_t retry_after_ms,
                   const char *format, ...) FLATEND_PRINTF(4, 5);
+/* The same, refused for the `index`-th name alone. */
+void fe_acme_fail_name(struct fe_acme *acme, size_t index, const char *format, ...)
+    FLATEND_PRINTF(3, 4);
+/* The name's index; FE_ACME_NAMES_MAX: not one of ours. */
+size_t fe_acme_index_of(const struct fe_acme *acme, const char *name);
+/* After each lock: the failures of this process that could not be kept count too. */
+void fe_acme_recall_failures(struct fe_acme *acme);
 /* A response that is no success: decides by its status and its problem document. */
 void fe_acme_fail_response(struct fe_acme *acme, const struct fe_acme_response *response);
 /* A failure of our own. */

@@ -295,6 +295,20 @@ int fe_acme_window_parse(struct fe_acme_window *window, struct fe_view body,
 
 /* ---- problems ------------------------------------------------------------------------------- */
 
+/* RFC 8555 §6.7.1: the first subproblem's identifier. Of one name alone Let's Encrypt says it in
+ * the text: Cannot issue for "example.org": ... */
+static void find_name(struct fe_acme_problem *problem, const char *identifier, const char *detail)
+{
+    const char *const quote = strchr(detail, '"');
+    const char *const name = identifier != NULL ? identifier : quote != NULL ? quote + 1 : "";
+    const size_t len = identifier != NULL ? strlen(name) : strcspn(name, "\"");
+
+    if (len <= FE_ACME_NAME_MAX) {
+        memcpy(problem->name, name, len);
+        problem->name[len] = '\0';
+    }
+}
+
 static void fill_problem(struct fe_acme_problem *problem, const json_t *document)
 {
     static const char prefix[] = "urn:ietf:params:acme:error:";
@@ -309,6 +323,7 @@ static void fill_problem(struct fe_acme_problem *problem, const json_t *document
     }
     snprintf(problem->type, sizeof(problem->type), "%s", type != NULL ? type : "");
     detail = detail != NULL ? detail : "no detail given";
+    find_name(problem, name, detail);
     if (name != NULL && sub != NULL) { /* RFC 8555 §6.7.1: which of the names it is about */
         snprintf(problem->text, sizeof(problem->text), "%.40s: %.80s (%.40s: %s)", problem->type,
                  detail, name, sub);

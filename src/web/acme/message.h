@@ -88,8 +88,9 @@ int fe_acme_time_parse(const char *text, int64_t *seconds) FE_MUST_USE;
 
 /* A problem document (RFC 7807, RFC 8555 §6.7) or what stands for it; texts are cut to fit. */
 struct fe_acme_problem {
-    char type[64];  /* "rateLimited": without urn:ietf:params:acme:error: */
-    char text[224]; /* "rateLimited: too many certificates already issued: ..." */
+    char type[64];                   /* "rateLimited": without urn:ietf:params:acme:error: */
+    char text[224];                  /* "rateLimited: too many certificates already issued: ..." */
+    char name[FE_ACME_NAME_MAX + 1]; /* which it is about; "": it does not say */
 };
 
 /* Of a response that is an error; a body that is no problem document is said to be that. */

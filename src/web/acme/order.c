@@ -30,6 +30,7 @@ void fe_acme_follow_order(struct fe_acme *acme, uint64_t retry_after_ms)
         return;
     case FE_ACME_INVALID:
         fe_acme_order_problem(&acme->order, &problem);
+        acme->refused = fe_acme_index_of(acme, problem.name);
         fe_acme_fail(acme, FE_ACME_REFUSED, 0, "%s", problem.text);
         return;
     }

@@ -90,7 +90,7 @@ static bool make_paths(struct fe_acme_store *store, const char *state_dir)
         store->account_dir = NULL;
         return false;
     }
-    if (asprintf(&store->dir, "%s/acme/certificates/%.200s-%s", state_dir, store->names[0],
+    if (asprintf(&store->dir, "%s/acme/certificates/%.200s-%s", state_dir, store->sorted[0],
                  of_all) < 0) {
         store->dir = NULL;
         return false;
@@ -354,6 +354,101 @@ int fe_acme_store_load(const struct fe_acme_store *store, struct fe_cert **cert,
                        struct flatend_error *err)
 {
     return fe_cert_load(store->certificate, store->certificate, cert, NULL, err);
+}
+
+/* ---- what other lists have left ------------------------------------------------------------- */
+
+struct search {
+    const char *dir; /* acme/certificates */
+    const char *const *names;
+    size_t n_names;
+    int64_t now_s;
+    size_t n_seen;
+    struct fe_cert *best[FE_ACME_NAMES_MAX]; /* by name */
+};
+
+static bool is_better(const struct search *search, const struct fe_cert *cert, size_t i)
+{
+    return fe_cert_covers(cert, fe_view_str(search->names[i])) &&
+           (search->best[i] == NULL ||
+            fe_cert_not_after(cert) > fe_cert_not_after(search->best[i]));
+}
+
+static int look_at(void *arg, const char *name, bool is_dir)
+{
+    struct search *const search = arg;
+    struct fe_cert *cert = NULL;
+    char *path;
+    int code;
+
+    if (!is_dir || name[0] == '.') {
+        return 0;
+    }
+    if (++search->n_seen > FE_ACME_FOUND_MAX) {
+        return FLATEND_ELIMIT;
+    }
+    if (asprintf(&path, "%s/%s/certificate.pem", search->dir, name) < 0) {
+        return FLATEND_ENOMEM;
+    }
+    code = fe_cert_load(path, path, &cert, NULL, NULL);
+    free(path);
+    if (code != 0) {
+        return code == FLATEND_ENOMEM ? code : 0;
+    }
+    if (fe_cert_not_before(cert) <= search->now_s && search->now_s < fe_cert_not_after(cert)) {
+        for (size_t i = 0; i < search->n_names; i++) {
+            if (is_better(search, cert, i)) {
+                fe_cert_unref(search->best[i]);
+                search->best[i] = fe_cert_ref(cert);
+            }
+        }
+    }
+    fe_cert_unref(cert);
+    return 0;
+}
+
+static void take_each_once(struct search *search, struct fe_cert **certs, size_t *n)
+{
+    for (size_t i = 0; i < search->n_names; i++) {
+        size_t k = 0;
+
+        while (k < *n && certs[k] != search->best[i]) {
+            k++;
+        }
+        if (k == *n && search->best[i] != NULL) {
+            certs[(*n)++] = search->best[i];
+        } else {
+            fe_cert_unref(search->best[i]);
+        }
+    }
+}
+
+int fe_acme_store_find(const char *state_dir, const char *const *names, size_t n_names,
+                       int64_t now_s, struct fe_cert **certs, size_t *n)
+{
+    char *const dir = fe_path_join(state_dir, "acme/certificates");
+    struct search search = {.dir = dir, .names = names, .n_names = n_names, .now_s = now_s};
+    int code = 0;
+    int fd;
+
+    FE_ASSERT(n_names <= FE_ACME_NAMES_MAX, "each name has room for its certificate");
+    *n = 0;
+    if (dir == NULL) {
+        return FLATEND_ENOMEM;
+    }
+    fd = fe_dir_open_beneath(dir, fe_view_of(NULL, 0));
+    if (fd >= 0) {
+        code = fe_dir_list(fd, look_at, &search);
+    }
+    free(dir);
+    if (code == FLATEND_ENOMEM) {
+        for (size_t i = 0; i < n_names; i++) {
+            fe_cert_unref(search.best[i]);
+        }
+        return code;
+    }
+    take_each_once(&search, certs, n);
+    return 0;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

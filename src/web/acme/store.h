@@ -2,10 +2,9 @@
  *
  *     acme/accounts/ca.example-0123456789abcdef/account.key     a key for each directory URL
  *                                               account.json    the account's URL
- *     acme/certificates/example.org-0123456789abcdef/           for each directory and set of names
- *                                               order.json      what is under way, when to retry
- *                                               order.key       the key that is being certified
- *                                               certificate.pem key and chain, in one file
+ *     acme/certificates/example.org-0123456789abcdef/           for each directory and set of
+ * names, whatever their order order.json      what is under way, when to retry order.key       the
+ * key that is being certified certificate.pem key and chain, in one file
  *     acme/names/example.org.lock                               held while ordering
  *
  * Directories have mode 0700, files 0600, whatever the umask; each is replaced whole. Several
@@ -15,6 +14,8 @@
 
 #include "web/acme/acme.h"
 #include "web/tls/cert.h"
+
+enum { FE_ACME_FOUND_MAX = 1000 }; /* sets of names that are looked at */
 
 struct fe_acme_store;
 
@@ -50,5 +51,12 @@ int fe_acme_store_save_certificate(struct fe_acme_store *store, const struct fe_
  * fe_cert_load. */
 int fe_acme_store_load(const struct fe_acme_store *store, struct fe_cert **cert,
                        struct flatend_error *err) FE_MUST_USE;
+
+/* What is stored in `state_dir` for other sets of names, or by another directory: for each of
+ * `names` the certificate that is valid for it longest, if there is one at `now_s`; each once, in
+ * `certs`, which has room for `n_names` references. What cannot be read is passed over, and so is
+ * what lies behind the first FE_ACME_FOUND_MAX. FLATEND_ENOMEM. */
+int fe_acme_store_find(const char *state_dir, const char *const *names, size_t n_names,
+                       int64_t now_s, struct fe_cert **certs, size_t *n) FE_MUST_USE;
 
 #endif

@@ -199,27 +199,89 @@ static void note_failure(struct fe_acme *acme, enum fe_acme_verdict verdict,
     }
 }
 
+/* The disk may be full: a new order each minute would soon be over the server's limits. */
+static void save_failure(struct fe_acme *acme)
+{
+    char names[FE_ACME_NAME_MAX + 32];
+    struct flatend_error err = {0};
+
+    acme->n_unsaved_failures = 0;
+    if (acme->is_locked && acme->ops->save_order(acme->owner, &acme->saved, &err) == 0) {
+        return;
+    }
+    acme->n_unsaved_failures = acme->saved.n_failures;
+    acme->unsaved_wait_until_ms = acme->saved.wait_until_ms;
+    if (acme->is_locked) {
+        fe_log(acme->log, FLATEND_LOG_WARN, "Certificate for %s: %s.", fe_acme_names(acme, names),
+               err.text);
+    }
+}
+
+void fe_acme_recall_failures(struct fe_acme *acme)
+{
+    struct fe_acme_saved *const saved = &acme->saved;
+
+    if (acme->n_unsaved_failures <= saved->n_failures || !fe_acme_is_due(acme)) {
+        acme->n_unsaved_failures = 0; /* another process was more successful */
+        return;
+    }
+    saved->n_failures = acme->n_unsaved_failures;
+    if (saved->wait_until_ms < acme->unsaved_wait_until_ms) {
+        saved->wait_until_ms = acme->unsaved_wait_until_ms;
+    }
+}
+
+static void fail(struct fe_acme *acme, enum fe_acme_verdict verdict, uint64_t retry_after_ms,
+                 const char *reason)
+{
+    const size_t refused = acme->refused;
+    char names[FE_ACME_NAME_MAX + 32];
+    char wait[32];
+
+    note_failure(acme, verdict, retry_after_ms);
+    save_failure(acme);
+    format_duration(acme->saved.wait_until_ms - now_of(acme), wait);
+    fe_log(acme->log, FLATEND_LOG_WARN, "No certificate for %s: %s: %s. Retrying in %s.",
+           fe_acme_names(acme, names), fe_acme_state_name(acme), reason, wait);
+    fe_acme_end_round(acme);
+    if (verdict == FE_ACME_REFUSED && refused < acme->config.n_names) {
+        acme->ops->refused(acme->owner, acme->config.names[refused]);
+    }
+}
+
 void fe_acme_fail(struct fe_acme *acme, enum fe_acme_verdict verdict, uint64_t retry_after_ms,
                   const char *format, ...)
 {
-    char names[FE_ACME_NAME_MAX + 32];
-    char wait[32];
-    struct flatend_error err = {0};
     struct flatend_error reason;
     va_list args;
 
     va_start(args, format);
     vsnprintf(reason.text, sizeof(reason.text), format, args);
     va_end(args);
-    note_failure(acme, verdict, retry_after_ms);
-    if (acme->is_locked && acme->ops->save_order(acme->owner, &acme->saved, &err) != 0) {
-        fe_log(acme->log, FLATEND_LOG_WARN, "Certificate for %s: %s.", fe_acme_names(acme, names),
-               err.text);
+    fail(acme, verdict, retry_after_ms, reason.text);
+}
+
+void fe_acme_fail_name(struct fe_acme *acme, size_t index, const char *format, ...)
+{
+    struct flatend_error reason;
+    va_list args;
+
+    FE_ASSERT(index < acme->config.n_names, "a name that is refused is one of ours");
+    va_start(args, format);
+    vsnprintf(reason.text, sizeof(reason.text), format, args);
+    va_end(args);
+    acme->refused = index;
+    fail(acme, FE_ACME_REFUSED, 0, reason.text);
+}
+
+size_t fe_acme_index_of(const struct fe_acme *acme, const char *name)
+{
+    for (size_t i = 0; i < acme->config.n_names; i++) {
+        if (fe_view_equal_nocase(fe_view_str(acme->config.names[i]), fe_view_str(name))) {
+            return i;
+        }
     }
-    format_duration(acme->saved.wait_until_ms - now_of(acme), wait);
-    fe_log(acme->log, FLATEND_LOG_WARN, "No certificate for %s: %s: %s. Retrying in %s.",
-           fe_acme_names(acme, names), fe_acme_state_name(acme), reason.text, wait);
-    fe_acme_end_round(acme);
+    return FE_ACME_NAMES_MAX;
 }
 
 void fe_acme_fail_local(struct fe_acme *acme, const struct flatend_error *err)
@@ -252,6 +314,7 @@ void fe_acme_fail_response(struct fe_acme *acme, const struct fe_acme_response *
         return;
     }
     /* What is over a limit, or broken there, is not over for the order. */
+    acme->refused = fe_acme_index_of(acme, problem.name);
     is_limit = response->status == 429 || strcmp(problem.type, "rateLimited") == 0;
     fe_acme_fail(acme,
                  is_limit || response->status >= 500 || strcmp(problem.type, "badNonce") == 0

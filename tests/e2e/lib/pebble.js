@@ -45,6 +45,7 @@ export class Pebble {
         const dns = await freePort();
         const management = await freePort();
         Object.assign(this, {
+            dnsPort: management,
             port: await freePort(),
             managementPort: await freePort(),
             httpPort: await freePort(), // where it looks for HTTP-01
@@ -89,6 +90,15 @@ export class Pebble {
     // How many accounts have been made.
     get accounts() {
         return this.program.lines.filter((line) => line.includes("accounts in memory")).length;
+    }
+
+    // Whether looking `host` up fails, so that it cannot be proved.
+    async setFailing(host, fails) {
+        const url = `http://127.0.0.1:${this.dnsPort}/${fails ? "set" : "clear"}-servfail`;
+        const response = await fetch(url, { method: "POST", body: JSON.stringify({ host }) });
+        if (!response.ok) {
+            throw new Error(`${url}: status ${response.status}`);
+        }
     }
 
     #fetch(path) {
