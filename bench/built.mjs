@@ -48,7 +48,7 @@ function start(t, [command, ...args], options) {
 
 // Starts the gateway of the build folder `build`, in a new folder below `scratch`, and one of SERVICES, if any is
 // named. `prefix(name)` is what a program ("gateway" or "service") is run by; `env` is added to the environment.
-// Returns { gateway, service, url(path), stop() }. /small.txt is a file of 1 KiB.
+// Returns { gateway, service, nodePort, files, url(path), stop() }. /small.txt is a file of 1 KiB in the folder `files`.
 export async function startBuilt(t, scratch, build, { workers, serviceName, prefix = () => [], env = {} } = {}) {
     const folder = mkdtempSync(join(scratch, "gateway-"));
     const files = join(folder, "public");
@@ -71,6 +71,8 @@ export async function startBuilt(t, scratch, build, { workers, serviceName, pref
     return {
         gateway,
         service,
+        nodePort,
+        files,
         url: (path) => `http://127.0.0.1:${httpPort}${path}`,
         // The service first: one that outlives its gateway tries to reconnect.
         async stop() {
