@@ -295,8 +295,15 @@ static int start_session(struct rig_conn *conn, bool is_initiator, const struct 
 
 struct rig_conn *rig_accept(struct rig *rig, const struct fe_self *self)
 {
-    struct fe_addr from = {.family = FE_IPV4, .ip = {10, 9, 9, 9}, .port = 50000};
-    struct rig_conn *conn = add_conn(rig, &from);
+    const struct fe_addr from = {.family = FE_IPV4, .ip = {10, 9, 9, 9}, .port = 50000};
+
+    return rig_accept_from(rig, self, &from);
+}
+
+struct rig_conn *rig_accept_from(struct rig *rig, const struct fe_self *self,
+                                 const struct fe_addr *from)
+{
+    struct rig_conn *conn = add_conn(rig, from);
 
     conn->link = fe_mesh_accept(rig->mesh, conn);
     if (conn->link == NULL || start_session(conn, true, self) != 0) {

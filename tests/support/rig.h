@@ -105,6 +105,9 @@ void rig_make_self(struct rig *rig, struct fe_self *self, uint8_t number);
 
 /* A peer connects. NULL: the mesh does not want it. */
 struct rig_conn *rig_accept(struct rig *rig, const struct fe_self *self);
+/* The same, from that address. */
+struct rig_conn *rig_accept_from(struct rig *rig, const struct fe_self *self,
+                                 const struct fe_addr *from);
 
 /* The mesh's `index`-th connection since the start. */
 struct rig_conn *rig_conn(struct rig *rig, size_t index);

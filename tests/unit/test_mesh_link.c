@@ -448,6 +448,40 @@ static void test_silent_links_make_room(void **state)
     rig_deinit(&rig);
 }
 
+/* One address cannot have more than its share of connections without a proof; the oldest gives way,
+ * others' are not touched, and one that has proven itself counts no more. */
+static void test_strangers_of_an_address(void **state)
+{
+    const struct fe_addr elsewhere = {.family = FE_IPV4, .ip = {10, 9, 9, 8}, .port = 50000};
+    struct rig_conn *conns[3];
+    struct rig_conn *other;
+    struct rig_conn *proven;
+    struct fe_self self;
+    struct fe_self friend;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    rig_make_self(&rig, &friend, 3);
+    rig.mesh->strangers.max = 2;
+    other = rig_accept_from(&rig, &self, &elsewhere);
+    proven = open_peer(&rig, &friend);
+    assert_int_equal(proven->link->state, FE_LINK_READY);
+    for (size_t i = 0; i < 3; i++) {
+        conns[i] = rig_accept(&rig, &self);
+        assert_non_null(conns[i]);
+    }
+    assert_int_equal(conns[0]->n_closes, 1);
+    assert_int_equal(conns[1]->n_closes, 0);
+    assert_int_equal(conns[2]->n_closes, 0);
+    assert_int_equal(other->n_closes, 0);
+    assert_int_equal(proven->n_closes, 0);
+    assert_true(rig_has_logged(&rig, "limit of 2 connections from one address that have proven "
+                                     "nothing reached"));
+    rig_deinit(&rig);
+}
+
 /* ---- streams ---- */
 
 static uint32_t request(struct rig_conn *conn)
@@ -788,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_outputs_of_all_are_bounded),
         cmocka_unit_test(test_limit_of_links),
         cmocka_unit_test(test_silent_links_make_room),
+        cmocka_unit_test(test_strangers_of_an_address),
         cmocka_unit_test(test_request_is_not_accepted),
         cmocka_unit_test(test_slow_reader_stops_the_connection),
         cmocka_unit_test(test_writer_waits_for_the_output),

@@ -84,6 +84,7 @@ static void check_links(const struct fe_mesh *mesh)
         n_open += link->state <= FE_LINK_READY;
     }
     FE_ASSERT(n_links == mesh->n_links, "links are counted");
+    fe_strangers_check(&mesh->strangers);
     FE_ASSERT(n_open <= mesh->links_max, "links are bounded");
 }
 

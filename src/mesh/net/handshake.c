@@ -230,6 +230,9 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     link->state = FE_LINK_READY;
     link->mesh->stats.handshakes++;
     fe_timer_stop(link->mesh->timers, &link->timer);
+    if (fe_sender_is_secure(&link->session.sender)) {
+        fe_stranger_leave(&link->mesh->strangers, &link->stranger);
+    }
     code = fe_peer_on_event(&link->peer, event, err);
     if (code == 0) {
         code = fe_old_peer_on_handshake(link);

@@ -2,8 +2,10 @@
  *
  *     mesh.c       the node: what it holds, accepting, closing
  *     join.c       from the first addresses to on_joined
+ *     accept.c     which connections there is room for
  *     link.c       one connection, from open to gone
  *     handshake.c  the peer of a connection tells its identity and its services
+ *     stranger.c   how many connections without a proof an address may have
  *     budget.c     how much of what costs more than it is worth a peer may ask
  *     output.c     what waits for peers that do not read
  *     old_peer.c   what old peers need: which they are, when they are ready, which nodes to name
@@ -32,6 +34,7 @@
 #include "mesh/net/rtt.h"
 #include "mesh/net/self.h"
 #include "mesh/net/stats.h"
+#include "mesh/net/stranger.h"
 #include "mesh/wire/peer_name.h"
 
 enum {
@@ -135,6 +138,7 @@ struct fe_link {
     uint64_t opened_ms;        /* when the connection was made */
     uint64_t n_received;       /* bytes */
     struct fe_budget budget;
+    struct fe_stranger stranger; /* counts until it is ready, and proven */
     struct {
         unsigned n_checks; /* in which nothing of the output had left; 0: there was none */
         uint64_t n_sent;   /* bytes that had left then: output.c */
@@ -153,6 +157,13 @@ struct fe_link {
     struct fe_buf services;   /* as announced last, "a b c", for the log */
     struct fe_old_peer old;
 };
+
+/* A link on the mesh's list whose deadline runs; NULL: out of memory. Freed by link.c, but for one
+ * whose connection never began. */
+struct fe_link *fe_link_new(struct fe_mesh *mesh);
+void fe_link_free(struct fe_link *link);
+/* FLATEND_ENOMEM, FLATEND_EIO. */
+int fe_link_start_session(struct fe_link *link, bool is_initiator) FE_MUST_USE;
 
 /* Dials for `dial`, whose link it becomes. A code: there is no link. */
 int fe_link_dial(struct fe_dial *dial, const struct fe_addr *addrs, size_t n) FE_MUST_USE;
@@ -503,6 +514,7 @@ struct fe_mesh {
     struct fe_list links;
     size_t n_links;
     size_t links_max; /* FE_MESH_LINKS_MAX; fewer in tests */
+    struct fe_strangers strangers;
     struct fe_list dials;
     struct fe_list names;
     size_t n_look_ups;                               /* that run */

@@ -214,8 +214,7 @@ void fe_link_settle(struct fe_link *link)
 
 /* ---- opening ---- */
 
-/* A link on the mesh's list whose deadline runs; NULL: out of memory. */
-static struct fe_link *link_new(struct fe_mesh *mesh)
+struct fe_link *fe_link_new(struct fe_mesh *mesh)
 {
     struct fe_link *link = calloc(1, sizeof(*link));
 
@@ -238,10 +237,11 @@ static struct fe_link *link_new(struct fe_mesh *mesh)
     return link;
 }
 
-static void link_free(struct fe_link *link)
+void fe_link_free(struct fe_link *link)
 {
     struct fe_mesh *mesh = link->mesh;
 
+    fe_stranger_leave(&mesh->strangers, &link->stranger);
     if (fe_list_is_linked(&link->node)) {
         fe_list_remove(&link->node);
         FE_ASSERT(mesh->n_links > 0, "links are counted");
@@ -255,7 +255,7 @@ static void link_free(struct fe_link *link)
     free(link);
 }
 
-static int start_session(struct fe_link *link, bool is_initiator)
+int fe_link_start_session(struct fe_link *link, bool is_initiator)
 {
     struct fe_mesh *mesh = link->mesh;
     int code;
@@ -287,88 +287,20 @@ int fe_link_dial(struct fe_dial *dial, const struct fe_addr *addrs, size_t n)
     if (mesh->n_links >= mesh->links_max) {
         return FLATEND_ELIMIT;
     }
-    link = link_new(mesh);
+    link = fe_link_new(mesh);
     if (link == NULL) {
         return FLATEND_ENOMEM;
     }
     link->addr = addrs[0];
     code = mesh->transport.ops->dial(mesh->transport.arg, link, addrs, n, &link->io);
     if (code != 0) {
-        link_free(link);
+        fe_link_free(link);
         return code;
     }
     link->dial = dial;
     dial->link = link;
     mesh->stats.dialed++;
     return 0;
-}
-
-/* Connections without a Handshake must not keep others out: closes the oldest of them. */
-static bool make_room(struct fe_mesh *mesh)
-{
-    FE_LIST_FOREACH (node, next, &mesh->links) {
-        struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
-
-        if (link->state == FE_LINK_HANDSHAKE && link->dial == NULL) {
-            fe_link_close(link, false);
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
-{
-    struct fe_link *link;
-    struct fe_addr addr;
-    char text[FE_ADDR_TEXT_MAX];
-
-    mesh->transport.ops->peer_addr(io, &addr);
-    if (mesh->n_links >= mesh->links_max && !make_room(mesh)) {
-        if (fe_log_limit_passes(&mesh->peer_lines, &mesh->log, FLATEND_LOG_WARN, "peers",
-                                mesh->now_ms(mesh->now_arg))) {
-            fe_log(&mesh->log, FLATEND_LOG_WARN,
-                   "Refused a connection from %s: limit of %zu connections reached.",
-                   fe_addr_format(&addr, text), mesh->links_max);
-        }
-        return NULL;
-    }
-    link = link_new(mesh);
-    if (link == NULL) {
-        return NULL;
-    }
-    link->io = io;
-    link->addr = addr;
-    if (start_session(link, false) != 0) {
-        link_free(link);
-        return NULL;
-    }
-    FE_CHECK(fe_link_check(link));
-    FE_CHECK(fe_mesh_check(mesh));
-    return link;
-}
-
-/* What our Handshake says of us is looked up before: until then nothing is read. */
-static void hold(struct fe_link *link)
-{
-    struct fe_mesh *mesh = link->mesh;
-
-    if (mesh->public_name != NULL && fe_name_ask(mesh->public_name)) {
-        link->is_held = true;
-        mesh->transport.ops->set_reading(link->io, false);
-    }
-}
-
-struct fe_link *fe_mesh_accept(struct fe_mesh *mesh, void *io)
-{
-    struct fe_link *link = mesh->state == FE_MESH_RUNNING ? accept_link(mesh, io) : NULL;
-
-    if (link != NULL) {
-        hold(link);
-    }
-    mesh->stats.accepted += link != NULL;
-    mesh->stats.rejected += link == NULL;
-    return link;
 }
 
 /* Which of its addresses has answered. If it turns out not to be the peer, the others come first
@@ -403,7 +335,7 @@ void fe_link_on_open(struct fe_link *link, int code)
     }
     link->opened_ms = link->mesh->now_ms(link->mesh->now_arg);
     note_where(link);
-    code = start_session(link, true);
+    code = fe_link_start_session(link, true);
     if (code == 0) {
         code = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
     }
@@ -595,7 +527,7 @@ void fe_link_on_close(struct fe_link *link, int code)
     }
     fe_discovery_on_lost(mesh, link);
     dial = link->dial;
-    link_free(link);
+    fe_link_free(link);
     if (dial != NULL) {
         fe_dial_on_lost(dial);
     }
