@@ -3,6 +3,7 @@
 #ifndef FE_GROUND_BASE_LOG_LIMIT_H
 #define FE_GROUND_BASE_LOG_LIMIT_H
 
+#include "ground/base/bucket.h"
 #include "ground/base/log.h"
 
 enum {
@@ -12,8 +13,7 @@ enum {
 
 /* Starts from zero. */
 struct fe_log_limit {
-    uint64_t level; /* thousandths of lines, less what time made free */
-    uint64_t since_ms;
+    struct fe_bucket bucket;
     uint64_t n_left_out; /* since a line passed */
 };
 

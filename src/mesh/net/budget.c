@@ -1,7 +1,5 @@
 #include "mesh/net/budget.h"
 
-enum { UNIT = 1000 };
-
 static const struct {
     const char *name;
     uint32_t burst;
@@ -14,16 +12,14 @@ static const struct {
 
 static uint64_t level_at(const struct fe_budget *budget, enum fe_budget_kind kind, uint64_t now_ms)
 {
-    const uint64_t freed = (now_ms - budget->since_ms[kind]) * rates[kind].per_s;
-
-    return budget->level[kind] > freed ? budget->level[kind] - freed : 0;
+    return fe_bucket_level(&budget->buckets[kind], rates[kind].per_s, now_ms);
 }
 
 unsigned fe_budget_left(const struct fe_budget *budget, enum fe_budget_kind kind, uint64_t now_ms)
 {
-    const uint64_t most = (uint64_t)rates[kind].burst * UNIT;
+    const uint64_t most = (uint64_t)rates[kind].burst * FE_BUCKET_UNIT;
 
-    return (unsigned)((most - level_at(budget, kind, now_ms)) / UNIT);
+    return (unsigned)((most - level_at(budget, kind, now_ms)) / FE_BUCKET_UNIT);
 }
 
 int fe_budget_spend(struct fe_budget *budget, enum fe_budget_kind kind, unsigned n, uint64_t now_ms,
@@ -32,7 +28,7 @@ int fe_budget_spend(struct fe_budget *budget, enum fe_budget_kind kind, unsigned
     if (n > fe_budget_left(budget, kind, now_ms)) {
         return fe_err_set(err, FLATEND_ELIMIT, "too many %s", rates[kind].name);
     }
-    budget->level[kind] = level_at(budget, kind, now_ms) + (uint64_t)n * UNIT;
-    budget->since_ms[kind] = now_ms;
+    fe_bucket_set(&budget->buckets[kind],
+                  level_at(budget, kind, now_ms) + (uint64_t)n * FE_BUCKET_UNIT, now_ms);
     return 0;
 }

@@ -4,6 +4,7 @@
 #ifndef FE_MESH_NET_BUDGET_H
 #define FE_MESH_NET_BUDGET_H
 
+#include "ground/base/bucket.h"
 #include "ground/base/err.h"
 
 enum fe_budget_kind {
@@ -23,8 +24,7 @@ enum {
 
 /* Starts from zero. */
 struct fe_budget {
-    uint64_t level[FE_BUDGET_KINDS]; /* thousandths, less what time made free */
-    uint64_t since_ms[FE_BUDGET_KINDS];
+    struct fe_bucket buckets[FE_BUDGET_KINDS];
 };
 
 /* How many may come now. */

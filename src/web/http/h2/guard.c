@@ -3,7 +3,6 @@
 #include <nghttp2/nghttp2.h>
 
 enum {
-    UNIT = 1000, /* thousandths */
     /* A stream's window and the connection's, each at most twice a frame: some libraries give back
      * what they read in pieces. */
     UPDATES_PER_DATA = 4,
@@ -47,20 +46,20 @@ void fe_h2_guard_deinit(struct fe_h2_guard *guard)
 enum fe_h2_flood fe_h2_guard_count(struct fe_h2_guard *guard, enum fe_h2_flood kind,
                                    uint64_t now_ms)
 {
-    uint64_t *level = &guard->level[kind];
-    uint64_t freed = (now_ms - guard->since_ms[kind]) * rates[kind].per_s;
+    struct fe_bucket *bucket = &guard->buckets[kind];
+    const uint64_t level = fe_bucket_level(bucket, rates[kind].per_s, now_ms) + FE_BUCKET_UNIT;
 
     guard->counters->seen[kind]++;
-    guard->since_ms[kind] = now_ms;
-    *level = (*level > freed ? *level - freed : 0) + UNIT;
-    return *level > (uint64_t)rates[kind].burst * UNIT ? kind : FE_H2_NO_FLOOD;
+    fe_bucket_set(bucket, level, now_ms);
+    return level > (uint64_t)rates[kind].burst * FE_BUCKET_UNIT ? kind : FE_H2_NO_FLOOD;
 }
 
 void fe_h2_guard_on_data(struct fe_h2_guard *guard)
 {
-    uint64_t *level = &guard->level[FE_H2_WINDOW_UPDATES];
+    uint64_t *level = &guard->buckets[FE_H2_WINDOW_UPDATES].level;
+    const uint64_t given = (uint64_t)UPDATES_PER_DATA * FE_BUCKET_UNIT;
 
-    *level = *level > UPDATES_PER_DATA * UNIT ? *level - UPDATES_PER_DATA * UNIT : 0;
+    *level = *level > given ? *level - given : 0;
 }
 
 /* RFC 9113 §4.3: a header block is contiguous, so that its frames can be counted. */

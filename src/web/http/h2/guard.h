@@ -8,6 +8,7 @@
 #ifndef FE_WEB_HTTP_H2_GUARD_H
 #define FE_WEB_HTTP_H2_GUARD_H
 
+#include "ground/base/bucket.h"
 #include "ground/base/view.h"
 #include "web/http/h2/limits.h"
 #include "web/http/h2/sequence.h"
@@ -16,8 +17,7 @@ enum { FE_H2_PREFACE_LEN = 24, FE_H2_FRAME_HEADER_LEN = 9 };
 
 struct fe_h2_guard {
     struct fe_h2_counters *counters;
-    uint64_t level[FE_H2_N_FLOODS]; /* thousandths of what is counted, minus what time made free */
-    uint64_t since_ms[FE_H2_N_FLOODS];
+    struct fe_bucket buckets[FE_H2_N_FLOODS];
     size_t n_preface; /* bytes of it that have not come */
     uint8_t header[FE_H2_FRAME_HEADER_LEN];
     size_t n_header;
