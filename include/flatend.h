@@ -829,9 +829,9 @@ struct flatend_buffer;
 
 /* Read as flatend_context_read and flatend_stream_read do, but without copying: `*data` are some
  * bytes, how many is returned, until `*buffer` is released. 0 at the end, or their codes:
- * `*buffer` is NULL. A buffer has memory for up to 16 KiB, and counts against no limit of the request's
- * any more: small pieces are better read, and large ones released soon. FLATEND_EINVAL: no `data`
- * or `buffer`. */
+ * `*buffer` is NULL. A buffer has memory for up to 16 KiB, and counts against no limit of the
+ * request's any more: small pieces are better read, and large ones released soon. FLATEND_EINVAL:
+ * no `data` or `buffer`. */
 FLATEND_API ssize_t flatend_context_read_buffer(struct flatend_context *ctx, const void **data,
                                                 struct flatend_buffer **buffer) FLATEND_MUST_USE;
 FLATEND_API ssize_t flatend_stream_read_buffer(struct flatend_stream *stream, const void **data,
