@@ -2,7 +2,7 @@
 //
 //     node node.cjs '{"addrs": [...], "services": [...], "publicAddr": "...", "secretKey": "...", "name": "..."}'
 //
-// `services` are those below; any other answers with `name` and the body of its request. With a `publicAddr` the
+// `services` are those below; any other answers with `name`, if any, and the body of its request. With a `publicAddr` the
 // node has a key: `secretKey` (Ed25519, seed and public key in hexadecimal digits), or one of its own.
 //
 // Each line of input is a request to make: {"services", "headers", "body": {"text"} or {"zeros"}}. The
@@ -66,7 +66,8 @@ async function push(node, { services, headers, body }) {
 async function main() {
     const { addrs, services = [], publicAddr, secretKey, name } = JSON.parse(process.argv[2]);
     const answer = (ctx) => {
-        let text = name; // not ctx.body(), which ends the process where streams are destroyed once they were read
+        // Not ctx.body(), which ends the process where streams are destroyed once they were read.
+        let text = name ?? "";
         ctx.on("data", (chunk) => (text += chunk.toString("latin1")));
         ctx.on("end", () => ctx.send(text));
     };
