@@ -279,6 +279,29 @@ static void test_stranger_is_closed_when_draining(void **state)
     rig_deinit(&rig);
 }
 
+/* It has sent its key, and may be a Node.js process: a reset would end it. */
+static void test_stranger_with_a_key_is_not_reset_when_draining(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    conn = rig_accept(&rig, &self);
+    assert_non_null(conn);
+    rig_carry_to_mesh(conn);
+    assert_int_equal(conn->n_closes, 0);
+    fe_mesh_drain(rig.mesh);
+    assert_int_equal(conn->n_closes, 1);
+    assert_true(conn->is_drained);
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_drained, 1); /* nor is it waited for */
+    rig_deinit(&rig);
+}
+
+/* Nobody answers: a moment later it is over. */
 static void test_dial_is_closed_when_draining(void **state)
 {
     struct fe_self self;
@@ -289,7 +312,37 @@ static void test_dial_is_closed_when_draining(void **state)
     rig_make_self(&rig, &self, 2);
     assert_int_equal(join_id(rig.mesh, &self.id), 0);
     fe_mesh_drain(rig.mesh);
+    assert_int_equal(rig_conn(&rig, 0)->n_closes, 0);
+    rig_run(&rig, FE_MESH_DIAL_LINGER_MS - 1);
+    assert_int_equal(rig.n_drained, 0);
+    rig_run(&rig, 1);
     assert_int_equal(rig_conn(&rig, 0)->n_closes, 1);
+    rig_reap(&rig);
+    rig_run(&rig, 0);
+    assert_int_equal(rig.n_drained, 1);
+    rig_deinit(&rig);
+}
+
+/* Its system has accepted the connection already: it gets the key that it waits for, and GOAWAY.
+ */
+static void test_dial_that_connects_when_draining(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+    struct rig_conn *conn;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    assert_int_equal(join_id(rig.mesh, &self.id), 0);
+    fe_mesh_drain(rig.mesh);
+    conn = rig_conn(&rig, 0);
+    assert_int_equal(rig_open(conn, &self), 0);
+    assert_true(conn->out.len >= FE_KEY_LEN);
+    rig_run(&rig, FE_MESH_DIAL_LINGER_MS);
+    assert_int_equal(conn->n_closes, 0);
+    assert_int_equal(rig_carry(conn), 0);
+    assert_int_equal(conn->n_goaways, 1);
     rig_run(&rig, 0);
     assert_int_equal(rig.n_drained, 1);
     rig_deinit(&rig);
@@ -333,24 +386,29 @@ static void test_node_that_is_just_met_is_told(void **state)
 /* One that never says hello does not hold us up for the ten seconds that it otherwise has. */
 static void test_node_that_sends_no_handshake(void **state)
 {
-    struct fe_self self;
-    struct rig rig;
-    struct rig_conn *conn;
-
     (void)state;
-    assert_int_equal(rig_init(&rig, 1), 0);
-    rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_id(rig.mesh, &self.id), 0);
-    conn = rig_conn(&rig, 0);
-    assert_int_equal(rig_open(conn, &self), 0);
-    fe_mesh_drain(rig.mesh);
-    rig_run(&rig, FE_MESH_LINGER_MS);
-    assert_int_equal(conn->n_closes, 1);
-    rig_reap(&rig);
-    rig_run(&rig, 0);
-    assert_int_equal(rig.n_drained, 1);
-    assert_string_equal(rig.trace, ""); /* it is no fault */
-    rig_deinit(&rig);
+    for (int is_draining = 0; is_draining <= 1; is_draining++) { /* when it connects */
+        struct fe_self self;
+        struct rig rig;
+        struct rig_conn *conn;
+
+        assert_int_equal(rig_init(&rig, 1), 0);
+        rig_make_self(&rig, &self, 2);
+        assert_int_equal(join_id(rig.mesh, &self.id), 0);
+        conn = rig_conn(&rig, 0);
+        if (is_draining) {
+            fe_mesh_drain(rig.mesh);
+        }
+        assert_int_equal(rig_open(conn, &self), 0);
+        fe_mesh_drain(rig.mesh);
+        rig_run(&rig, FE_MESH_LINGER_MS);
+        assert_int_equal(conn->n_closes, 1);
+        rig_reap(&rig);
+        rig_run(&rig, 0);
+        assert_int_equal(rig.n_drained, 1);
+        assert_string_equal(rig.trace, ""); /* it is no fault */
+        rig_deinit(&rig);
+    }
 }
 
 /* An old one cannot be told when it has said hello, and is waited for no longer. */
@@ -532,7 +590,9 @@ int main(void)
         cmocka_unit_test(test_fault_while_draining),
         cmocka_unit_test(test_close_while_draining),
         cmocka_unit_test(test_stranger_is_closed_when_draining),
+        cmocka_unit_test(test_stranger_with_a_key_is_not_reset_when_draining),
         cmocka_unit_test(test_dial_is_closed_when_draining),
+        cmocka_unit_test(test_dial_that_connects_when_draining),
         cmocka_unit_test(test_node_that_is_just_met_is_told),
         cmocka_unit_test(test_node_that_sends_no_handshake),
         cmocka_unit_test(test_old_node_that_is_just_met),

@@ -5,8 +5,8 @@
  *
  * Failure modes: an old peer does not support GOAWAY; its requests are answered with `handled` 0. A
  * link that is lost meanwhile carries no requests either. No Handshake yet: a peer that dialed has
- * received none from us and sends no requests; a peer that we dialed may already be open, and gets
- * GOAWAY as soon as its Handshake arrives. */
+ * received none from us and sends no requests; a peer that we dialed, or are dialing, may already
+ * be open, and gets GOAWAY as soon as its Handshake arrives. */
 #include "ground/base/assert.h"
 #include "mesh/net/internal.h"
 
@@ -16,11 +16,22 @@ bool fe_goaway_accepts_requests(const struct fe_link *link)
            (link->mesh->state == FE_MESH_DRAINING && link->goaway == FE_GOAWAY_SENT);
 }
 
-/* The peer's Handshake has not arrived. */
+static bool is_stranger(const struct fe_link *link)
+{
+    return link->state == FE_LINK_HANDSHAKE && !link->session.is_initiator;
+}
+
+/* The peer's Handshake has not arrived. One that has sent its key may be a Node.js process, which
+ * ends when its connection is reset; and one that we dial ends when it gets a connection without a
+ * key, so a dial has the moment that a host nearby needs (docs/PROTOCOL.md 1.6). */
 static void close_early(struct fe_link *link)
 {
-    if (link->state == FE_LINK_DIALING || !link->session.is_initiator ||
-        fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_LINGER_MS) != 0) {
+    const bool is_dialing = link->state == FE_LINK_DIALING;
+    const unsigned ms = is_dialing ? FE_MESH_DIAL_LINGER_MS : FE_MESH_LINGER_MS;
+
+    if (is_stranger(link)) {
+        fe_link_close(link, link->session.state == FE_SESSION_HANDSHAKE);
+    } else if (fe_mesh_start_timer(link->mesh, &link->timer, ms) != 0) {
         fe_link_close(link, false);
     }
 }
@@ -84,7 +95,7 @@ void fe_goaway_on_goaway(struct fe_link *link, const struct fe_event *event)
 
 static bool is_waited_for(const struct fe_link *link)
 {
-    return link->state == FE_LINK_HANDSHAKE ||
+    return link->state == FE_LINK_DIALING || link->state == FE_LINK_HANDSHAKE ||
            (link->state == FE_LINK_READY && link->goaway == FE_GOAWAY_SENT);
 }
 

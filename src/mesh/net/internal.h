@@ -41,6 +41,7 @@ enum {
     FE_MESH_ANSWER_MS = 5000,    /* from our FindNode to its answer */
     FE_MESH_DISCOVER_MS = 30000, /* one discovery, whatever peers do */
     FE_MESH_LINGER_MS = 2000,    /* a closing link may still send what it holds */
+    FE_MESH_DIAL_LINGER_MS = 50, /* a dial of a mesh that drains may still connect */
     FE_MESH_HOLD_MS = 1000,      /* an old peer that does not say that it is ready is, by then */
     FE_MESH_LOOK_MS = 200,       /* an old node that starts looks for nodes by then */
     /* From a rejection to the next attempt. The result will rarely differ, but an attacker on the

@@ -328,6 +328,7 @@ void fe_link_release(struct fe_link *link)
 
 void fe_link_on_open(struct fe_link *link, int code)
 {
+    const bool is_running = link->mesh->state == FE_MESH_RUNNING;
     struct flatend_error err = {0};
 
     if (code != 0 || link->state != FE_LINK_DIALING) {
@@ -337,7 +338,8 @@ void fe_link_on_open(struct fe_link *link, int code)
     note_where(link);
     code = fe_link_start_session(link, true);
     if (code == 0) {
-        code = fe_mesh_start_timer(link->mesh, &link->timer, FE_MESH_HANDSHAKE_MS);
+        code = fe_mesh_start_timer(link->mesh, &link->timer,
+                                   is_running ? FE_MESH_HANDSHAKE_MS : FE_MESH_LINGER_MS);
     }
     if (code != 0) {
         fe_link_fail(link, code, &err);
