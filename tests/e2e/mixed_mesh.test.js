@@ -46,13 +46,13 @@ function old(service, command, more = {}) {
             const settings = { services: [service], ...identity, name };
             const start = async (addrs) => {
                 const program = await OldPeer.start(t, { ...settings, addrs }, command);
-                program.killed = true; // how it ends at last does not matter
+                program.mayFail = true; // how it ends at last does not matter
                 return program;
             };
             return { name, address: publicAddr, start };
         },
         answer: (name, body) => name + body,
-        end: (program) => program.kill(),
+        end: (program) => program.stop(), // one that is killed may reset connections, which ends Node.js peers
         maxLost: WORKERS, // what it was working on: an old node does not wait for that when it ends
     };
 }

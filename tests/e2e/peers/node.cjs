@@ -79,7 +79,8 @@ async function main() {
         secretKey: publicAddr ? key : undefined,
         services: Object.fromEntries(services.map((one) => [one, handlers[one] ?? answer])),
     });
-    process.on("SIGTERM", () => process.exit(0));
+    // Not by an exit at once: that resets connections on which something is unread, and ends Node.js peers.
+    process.on("SIGTERM", () => node.shutdown().then(() => process.exit(0)));
     console.log("ready");
     for await (const line of createInterface({ input: process.stdin })) {
         console.log(`answer ${JSON.stringify(await push(node, JSON.parse(line)))}`);
