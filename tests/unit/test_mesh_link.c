@@ -477,8 +477,96 @@ static void test_strangers_of_an_address(void **state)
     assert_int_equal(conns[2]->n_closes, 0);
     assert_int_equal(other->n_closes, 0);
     assert_int_equal(proven->n_closes, 0);
-    assert_true(rig_has_logged(&rig, "limit of 2 connections from one address that have proven "
-                                     "nothing reached"));
+    assert_int_equal(rig.mesh->stats.displaced, 1);
+    assert_true(rig_has_logged(&rig, " for a newer one: limit of 2 connections without a "
+                                     "Handshake from one address reached."));
+    rig_deinit(&rig);
+}
+
+/* Closed ones make room at once, before their sockets are gone, and by themselves. */
+static void test_closed_stranger_does_not_count(void **state)
+{
+    struct rig_conn *conns[2];
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    rig.mesh->strangers.max = 1;
+    conns[0] = rig_accept(&rig, &self);
+    rig_run(&rig, FE_MESH_HANDSHAKE_MS);
+    assert_int_equal(conns[0]->n_closes, 1);
+    conns[1] = rig_accept(&rig, &self);
+    assert_non_null(conns[1]);
+    assert_int_equal(rig.mesh->stats.displaced, 0);
+    rig_deinit(&rig);
+}
+
+/* What a flood of connections writes into the log is bounded, like all that peers can cause. */
+static void test_lines_about_strangers_are_bounded(void **state)
+{
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    rig_make_self(&rig, &self, 2);
+    rig.mesh->strangers.max = 1;
+    assert_non_null(rig_accept(&rig, &self));
+    while (fe_log_limit_passes(&rig.mesh->peer_lines, &rig.mesh->log, FLATEND_LOG_WARN, "peers",
+                               rig.now_ms)) {
+    }
+    rig_forget_log(&rig);
+    assert_non_null(rig_accept(&rig, &self));
+    rig.mesh->links_max = 0;
+    assert_null(rig_accept(&rig, &self)); /* refused: the next line that it would be */
+    assert_int_equal(rig.mesh->stats.displaced, 2);
+    assert_string_equal(rig.trace, "");
+    rig_deinit(&rig);
+}
+
+static struct rig_conn *open_old_peer(struct rig *rig, struct fe_self *self, uint8_t seed)
+{
+    struct rig_conn *conn;
+
+    rig_make_self(rig, self, seed);
+    self->is_old_only = true;
+    conn = rig_accept(rig, self);
+    assert_non_null(conn);
+    assert_int_equal(rig_carry(conn), 0);
+    return conn;
+}
+
+/* An old Handshake can be a recording: one address may have so many, beyond which it has no more.
+ * That keeps no new node of the address out, nor old ones that we have dialed. */
+static void test_old_nodes_of_an_address(void **state)
+{
+    struct rig_conn *conns[5];
+    struct fe_self selves[5];
+    struct fe_self self;
+    struct rig rig;
+
+    (void)state;
+    assert_int_equal(rig_init(&rig, 1), 0);
+    assert_int_equal(rig.mesh->old_strangers.max, FE_STRANGERS_OLD_MAX);
+    rig.mesh->strangers.max = 1;
+    rig.mesh->old_strangers.max = 2;
+    for (uint8_t i = 0; i < 3; i++) {
+        conns[i] = open_old_peer(&rig, &selves[i], 2 + i);
+        assert_int_equal(conns[i]->n_closes, i == 2);
+    }
+    assert_true(rig_has_logged(&rig, "limit of 2 old nodes at one address reached"));
+    assert_int_equal(rig.mesh->stats.displaced, 0);
+    rig_make_self(&rig, &self, 6);
+    assert_int_equal(open_peer(&rig, &self)->link->state, FE_LINK_READY);
+    assert_int_equal(conns[0]->n_closes + conns[1]->n_closes, 0);
+
+    fe_link_close(conns[0]->link, false);
+    rig_reap(&rig);
+    conns[3] = open_old_peer(&rig, &selves[3], 7);
+    assert_int_equal(conns[3]->n_closes, 0);
+    assert_int_equal(conns[3]->link->state, FE_LINK_READY);
     rig_deinit(&rig);
 }
 
@@ -823,6 +911,9 @@ int main(void)
         cmocka_unit_test(test_limit_of_links),
         cmocka_unit_test(test_silent_links_make_room),
         cmocka_unit_test(test_strangers_of_an_address),
+        cmocka_unit_test(test_closed_stranger_does_not_count),
+        cmocka_unit_test(test_lines_about_strangers_are_bounded),
+        cmocka_unit_test(test_old_nodes_of_an_address),
         cmocka_unit_test(test_request_is_not_accepted),
         cmocka_unit_test(test_slow_reader_stops_the_connection),
         cmocka_unit_test(test_writer_waits_for_the_output),

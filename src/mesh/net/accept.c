@@ -17,6 +17,12 @@ static bool gives_way(const struct fe_link *link)
     return link->state == FE_LINK_HANDSHAKE && link->dial == NULL;
 }
 
+static void displace(struct fe_link *link)
+{
+    fe_link_close(link, false);
+    link->mesh->stats.displaced++;
+}
+
 /* Closes the oldest of them. */
 static bool make_room(struct fe_mesh *mesh, const struct fe_addr *addr)
 {
@@ -26,7 +32,7 @@ static bool make_room(struct fe_mesh *mesh, const struct fe_addr *addr)
         struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
 
         if (gives_way(link)) {
-            fe_link_close(link, false);
+            displace(link);
             return true;
         }
     }
@@ -40,28 +46,19 @@ static bool make_room(struct fe_mesh *mesh, const struct fe_addr *addr)
 
 /* Closes the oldest one of an address that has all that it may have: those that come in time for a
  * Handshake are served also beside a flood from their address. */
-static bool make_room_at(struct fe_mesh *mesh, struct fe_list *members, const struct fe_addr *addr)
+static void make_room_at(struct fe_mesh *mesh, struct fe_list *members)
 {
-    bool has_room = false;
+    struct fe_link *const oldest = FE_CONTAINER_OF(members->next, struct fe_link, stranger.member);
     char text[FE_ADDR_TEXT_MAX];
 
-    FE_LIST_FOREACH (member, next, members) {
-        struct fe_link *link = FE_CONTAINER_OF(member, struct fe_link, stranger.member);
-
-        if (gives_way(link)) {
-            fe_stranger_leave(&mesh->strangers, &link->stranger);
-            fe_link_close(link, false);
-            has_room = true;
-            break;
-        }
-    }
+    FE_ASSERT(!fe_list_is_empty(members) && gives_way(oldest), "only such connections are counted");
     if (may_log_accept(mesh)) {
         fe_log(&mesh->log, FLATEND_LOG_WARN,
-               "%s a connection from %s: limit of %zu connections from one address that have "
-               "proven nothing reached.",
-               has_room ? "Closed" : "Refused", fe_addr_format(addr, text), mesh->strangers.max);
+               "Closed the connection from %s for a newer one: limit of %zu connections without a "
+               "Handshake from one address reached.",
+               fe_addr_format(&oldest->addr, text), mesh->strangers.max);
     }
-    return has_room;
+    displace(oldest);
 }
 
 static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
@@ -72,8 +69,10 @@ static struct fe_link *accept_link(struct fe_mesh *mesh, void *io)
 
     mesh->transport.ops->peer_addr(io, &addr);
     members = fe_strangers_at_limit(&mesh->strangers, &addr);
-    if ((members != NULL && !make_room_at(mesh, members, &addr)) ||
-        (mesh->n_links >= mesh->links_max && !make_room(mesh, &addr))) {
+    if (members != NULL) {
+        make_room_at(mesh, members);
+    }
+    if (mesh->n_links >= mesh->links_max && !make_room(mesh, &addr)) {
         return NULL;
     }
     link = fe_link_new(mesh);

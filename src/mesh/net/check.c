@@ -85,6 +85,7 @@ static void check_links(const struct fe_mesh *mesh)
     }
     FE_ASSERT(n_links == mesh->n_links, "links are counted");
     fe_strangers_check(&mesh->strangers);
+    fe_strangers_check(&mesh->old_strangers);
     FE_ASSERT(n_open <= mesh->links_max, "links are bounded");
 }
 

@@ -203,6 +203,23 @@ int fe_link_on_services(struct fe_link *link, struct fe_offers offers, struct fl
     return 0;
 }
 
+/* With its Handshake a peer has proven itself, or it is an old one that we did not dial. */
+static int settle_stranger(struct fe_link *link, struct flatend_error *err)
+{
+    struct fe_strangers *const old = &link->mesh->old_strangers;
+    const bool was_counted = link->stranger.addr != NULL;
+
+    fe_stranger_leave(&link->stranger);
+    if (!was_counted || fe_sender_is_secure(&link->session.sender)) {
+        return 0;
+    }
+    if (fe_strangers_at_limit(old, &link->addr) != NULL) {
+        return fe_err_set(err, FLATEND_ELIMIT, "limit of %zu old nodes at one address reached",
+                          old->max);
+    }
+    return fe_stranger_enter(old, &link->stranger, &link->addr);
+}
+
 int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
                          struct flatend_error *err)
 {
@@ -226,13 +243,14 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     }
     FE_ASSERT(link->state == FE_LINK_HANDSHAKE, "a link is ready once");
     FE_ASSERT(id != NULL || !event->u.handshake.is_proven, "only an identity is proven");
+    code = settle_stranger(link, err);
+    if (code != 0) {
+        return code;
+    }
     adopt_identity(link, id, event->u.handshake.is_proven);
     link->state = FE_LINK_READY;
     link->mesh->stats.handshakes++;
     fe_timer_stop(link->mesh->timers, &link->timer);
-    if (fe_sender_is_secure(&link->session.sender)) {
-        fe_stranger_leave(&link->mesh->strangers, &link->stranger);
-    }
     code = fe_peer_on_event(&link->peer, event, err);
     if (code == 0) {
         code = fe_old_peer_on_handshake(link);

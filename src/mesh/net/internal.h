@@ -139,7 +139,7 @@ struct fe_link {
     uint64_t opened_ms;        /* when the connection was made */
     uint64_t n_received;       /* bytes */
     struct fe_budget budget;
-    struct fe_stranger stranger; /* counts until it is ready, and proven */
+    struct fe_stranger stranger; /* counts if it was accepted, until it has proven itself */
     struct {
         unsigned n_checks; /* in which nothing of the output had left; 0: there was none */
         uint64_t n_sent;   /* bytes that had left then: output.c */
@@ -514,8 +514,9 @@ struct fe_mesh {
     enum fe_drain drain;
     struct fe_list links;
     size_t n_links;
-    size_t links_max; /* FE_MESH_LINKS_MAX; fewer in tests */
-    struct fe_strangers strangers;
+    size_t links_max;                  /* FE_MESH_LINKS_MAX; fewer in tests */
+    struct fe_strangers strangers;     /* accepted links without a Handshake */
+    struct fe_strangers old_strangers; /* those with one of the old dialect */
     struct fe_list dials;
     struct fe_list names;
     size_t n_look_ups;                               /* that run */

@@ -35,6 +35,7 @@ void fe_link_close(struct fe_link *link, bool drain)
         fe_registry_remove(&mesh->registry, &link->peer);
     }
     FE_ASSERT(fe_list_is_linked(&link->node), "a link is its mesh's until it is closed");
+    fe_stranger_leave(&link->stranger);
     fe_timer_stop(mesh->timers, &link->timer);
     fe_keepalive_stop(link);
     fe_old_peer_stop(link);
@@ -241,7 +242,7 @@ void fe_link_free(struct fe_link *link)
 {
     struct fe_mesh *mesh = link->mesh;
 
-    fe_stranger_leave(&mesh->strangers, &link->stranger);
+    fe_stranger_leave(&link->stranger);
     if (fe_list_is_linked(&link->node)) {
         fe_list_remove(&link->node);
         FE_ASSERT(mesh->n_links > 0, "links are counted");

@@ -105,7 +105,8 @@ struct fe_mesh *fe_mesh_new(const struct fe_mesh_config *config, const struct fe
     }
     fe_rng_fill(&mesh->rng, mesh->map_seed, sizeof(mesh->map_seed));
     fe_list_init(&mesh->links);
-    fe_strangers_init(&mesh->strangers, mesh->map_seed);
+    fe_strangers_init(&mesh->strangers, mesh->map_seed, FE_STRANGERS_MAX);
+    fe_strangers_init(&mesh->old_strangers, mesh->map_seed, FE_STRANGERS_OLD_MAX);
     mesh->links_max = FE_MESH_LINKS_MAX;
     fe_list_init(&mesh->dials);
     fe_list_init(&mesh->names);
@@ -139,6 +140,7 @@ void fe_mesh_free(struct fe_mesh *mesh)
     fe_timer_stop(mesh->timers, &mesh->wakeup);
     fe_output_stop(mesh);
     fe_strangers_deinit(&mesh->strangers);
+    fe_strangers_deinit(&mesh->old_strangers);
     fe_registry_deinit(&mesh->registry);
     fe_kad_table_deinit(&mesh->table);
     fe_wipe(&mesh->config.self.secret, sizeof(mesh->config.self.secret));

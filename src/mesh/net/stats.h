@@ -21,6 +21,8 @@
       "Connections of peers that were accepted")                                                   \
     X(COUNTER, rejected, "flatend_mesh_rejected_connections_total", NULL, "connections",           \
       "Connections of peers that were closed at once: too many, or no memory")                     \
+    X(COUNTER, displaced, "flatend_mesh_displaced_connections_total", NULL, "connections",         \
+      "Connections without a Handshake that were closed to make room for others")                  \
     X(COUNTER, handshakes, "flatend_mesh_handshakes_total", NULL, "connections",                   \
       "Connections whose peer has sent its Handshake")                                             \
     X(COUNTER, failures, "flatend_mesh_failures_total", NULL, "connections",                       \

@@ -33,9 +33,9 @@ static struct fe_stranger_addr *find(const struct fe_strangers *strangers, const
     return node != NULL ? FE_CONTAINER_OF(node, struct fe_stranger_addr, node) : NULL;
 }
 
-void fe_strangers_init(struct fe_strangers *strangers, const uint8_t seed[16])
+void fe_strangers_init(struct fe_strangers *strangers, const uint8_t seed[16], size_t max)
 {
-    *strangers = (struct fe_strangers){.max = FE_STRANGERS_MAX};
+    *strangers = (struct fe_strangers){.max = max};
     fe_map_init(&strangers->addrs, seed);
 }
 
@@ -61,6 +61,7 @@ static struct fe_stranger_addr *add(struct fe_strangers *strangers, const uint8_
     if (added == NULL) {
         return NULL;
     }
+    added->set = strangers;
     memcpy(added->key, key, sizeof(added->key));
     added->node.key = fe_view_of(added->key, sizeof(added->key));
     fe_list_init(&added->members);
@@ -95,7 +96,7 @@ int fe_stranger_enter(struct fe_strangers *strangers, struct fe_stranger *strang
     return 0;
 }
 
-void fe_stranger_leave(struct fe_strangers *strangers, struct fe_stranger *stranger)
+void fe_stranger_leave(struct fe_stranger *stranger)
 {
     struct fe_stranger_addr *const left = stranger->addr;
 
@@ -106,7 +107,7 @@ void fe_stranger_leave(struct fe_strangers *strangers, struct fe_stranger *stran
     stranger->addr = NULL;
     fe_list_remove(&stranger->member);
     if (--left->n == 0) {
-        fe_map_remove(&strangers->addrs, &left->node);
+        fe_map_remove(&left->set->addrs, &left->node);
         free(left);
     }
 }
