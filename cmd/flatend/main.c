@@ -54,7 +54,6 @@ int fe_command_load(const struct fe_options *options, const struct fe_log *log,
 {
     const char *const path = options->config_path;
     struct fe_config_mistakes mistakes;
-    struct flatend_error err;
     int code = fe_config_load_all(path, config, &mistakes);
 
     *is_missing = code == FLATEND_ENOENT && !options->has_config_path;
@@ -65,9 +64,9 @@ int fe_command_load(const struct fe_options *options, const struct fe_log *log,
         (void)fe_command_fail_all(&mistakes);
         return code;
     }
-    code = fe_config_finalize(*config, path, &options->addr, log, &err);
+    code = fe_config_finalize(*config, path, &options->addr, log, &mistakes);
     if (code != 0) {
-        (void)fe_command_fail(&err);
+        (void)fe_command_fail_all(&mistakes);
         fe_config_unref(*config);
         *config = NULL;
         return code;

@@ -283,10 +283,11 @@ static void test_free_ports(void **state)
     struct fe_config *const config = parse("addr = \"127.0.0.1:0\"\n"
                                            "[[http]]\naddr = \"127.0.0.1:0\"\n"
                                            "[[http]]\naddr = \"127.0.0.1:0\"\n");
+    struct fe_config_mistakes mistakes;
 
     (void)state;
     assert_int_equal(config->n_http, 2);
-    assert_int_equal(fe_config_finalize(config, "x", &config->addr, NULL, NULL), 0);
+    assert_int_equal(fe_config_finalize(config, "x", &config->addr, NULL, &mistakes), 0);
     assert_int_equal(config->http[0].n_addrs, 1);
     fe_config_unref(config);
 }
@@ -346,13 +347,14 @@ static void test_settle_leaves_out_the_nodes_address(void **state)
 {
     struct fe_config *const config = parse(EXAMPLE);
     struct fe_config_http *const http = config->http;
+    struct fe_config_mistakes mistakes;
     struct fe_addr flags;
     unsigned n_warnings = 0;
     const struct fe_log log = {count_warning, &n_warnings, FLATEND_LOG_WARN};
 
     (void)state;
     assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:3000", NULL), 0);
-    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, &log, NULL), 0);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, &log, &mistakes), 0);
     assert_addr(&config->addr, "127.0.0.1:9000"); /* the file's wins over the flags' */
     assert_int_equal(n_warnings, 1);
     assert_int_equal(http->n_addrs, 2);
@@ -364,18 +366,21 @@ static void test_settle_takes_flags(void **state)
 {
     struct fe_config *config = parse("[[http]]\n");
     struct fe_addr flags;
-    struct flatend_error err;
+    struct fe_config_mistakes mistakes;
 
     (void)state;
     assert_int_equal(fe_addr_parse(&flags, "[::1]:7", NULL), 0);
-    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, NULL), 0);
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, &mistakes), 0);
     assert_addr(&config->addr, "[::1]:7");
     fe_config_unref(config);
 
     config = parse("[[http]]\naddr = \"127.0.0.1:7\"\n");
     assert_int_equal(fe_addr_parse(&flags, "127.0.0.1:7", NULL), 0);
-    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, &err), FLATEND_EEXIST);
-    assert_string_equal(err.text, "config.toml:2:8: 127.0.0.1:7 is the node's own address");
+    assert_int_equal(fe_config_finalize(config, "config.toml", &flags, NULL, &mistakes),
+                     FLATEND_EEXIST);
+    assert_int_equal(mistakes.n, 1);
+    assert_string_equal(mistakes.list[0].err.text,
+                        "config.toml:2:8: 127.0.0.1:7 is the node's own address");
     fe_config_unref(config);
 }
 
@@ -393,7 +398,7 @@ static void test_settle_finds_overlaps(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct flatend_error err;
+        struct fe_config_mistakes mistakes;
         struct fe_config *config;
         struct fe_addr flags;
         char text[128];
@@ -402,15 +407,35 @@ static void test_settle_finds_overlaps(void **state)
         config = parse(text);
         assert_int_equal(fe_addr_parse(&flags, cases[i][1], NULL), 0);
         if (cases[i][2] == NULL) {
-            assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &err), 0);
+            assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &mistakes), 0);
             assert_int_equal(config->http->n_addrs, 2);
         } else {
-            assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &err), FLATEND_EEXIST);
-            assert_memory_equal(err.text, "c:2:10: ", 8);
-            assert_string_equal(err.text + 8, cases[i][2]);
+            assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &mistakes),
+                             FLATEND_EEXIST);
+            assert_int_equal(mistakes.n, 1);
+            assert_memory_equal(mistakes.list[0].err.text, "c:2:10: ", 8);
+            assert_string_equal(mistakes.list[0].err.text + 8, cases[i][2]);
         }
         fe_config_unref(config);
     }
+}
+
+static void test_settle_tells_all_clashes(void **state)
+{
+    struct fe_config *const config =
+        parse("[[http]]\naddrs = [\"127.0.0.1:7\", \":8\"]\n[[http]]\naddr = \"[::1]:7\"\n");
+    struct fe_config_mistakes mistakes;
+    struct fe_addr flags;
+
+    (void)state;
+    assert_int_equal(fe_addr_parse(&flags, ":7", NULL), 0);
+    assert_int_equal(fe_config_finalize(config, "c", &flags, NULL, &mistakes), FLATEND_EEXIST);
+    assert_int_equal(mistakes.n, 2);
+    assert_string_equal(mistakes.list[0].err.text,
+                        "c:2:10: 127.0.0.1:7 overlaps the node's own address, [::]:7");
+    assert_string_equal(mistakes.list[1].err.text,
+                        "c:4:8: [::1]:7 overlaps the node's own address, [::]:7");
+    fe_config_unref(config);
 }
 
 /* Of one listener, what another address of it includes counts once. */
@@ -479,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_settle_leaves_out_the_nodes_address),
         cmocka_unit_test(test_settle_takes_flags),
         cmocka_unit_test(test_settle_finds_overlaps),
+        cmocka_unit_test(test_settle_tells_all_clashes),
         cmocka_unit_test(test_addresses_that_are_included),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_load),

@@ -307,17 +307,18 @@ static int check_own(const struct fe_config_reader *r, const struct fe_config *c
     return FLATEND_EADDRINUSE;
 }
 
-/* Leaves out what is the node's. */
+/* Leaves out what is the node's, also what clashes with it. */
 static int settle_addrs(const struct fe_config_reader *r, const struct fe_config *config,
                         struct fe_config_http *http, const struct fe_log *log)
 {
     size_t n = 0;
+    int result = 0;
 
     for (size_t k = 0; k < http->n_addrs; k++) {
         const int code = check_own(r, config, http, k, log);
 
         if (code == FLATEND_EEXIST) {
-            return code;
+            result = code;
         }
         if (code == 0) {
             http->addrs[n] = http->addrs[k];
@@ -326,23 +327,21 @@ static int settle_addrs(const struct fe_config_reader *r, const struct fe_config
     }
     FE_ASSERT(n <= http->n_addrs, "addresses are only left out");
     http->n_addrs = n;
-    return 0;
+    return result;
 }
 
 int fe_config_finalize(struct fe_config *config, const char *path, const struct fe_addr *addr,
-                       const struct fe_log *log, struct flatend_error *err)
+                       const struct fe_log *log, struct fe_config_mistakes *mistakes)
 {
-    struct fe_config_mistakes mistakes;
-    const struct fe_config_reader r = {path, NULL, &mistakes};
+    const struct fe_config_reader r = {path, NULL, mistakes};
     int code = 0;
 
-    fe_config_mistakes_init(&mistakes);
+    fe_config_mistakes_init(mistakes);
     if (!config->has_addr) {
         config->addr = *addr;
     }
-    for (size_t i = 0; code == 0 && i < config->n_http; i++) {
-        code = settle_addrs(&r, config, &config->http[i], log);
+    for (size_t i = 0; i < config->n_http; i++) {
+        code = FE_CONFIG_ALSO(code, settle_addrs(&r, config, &config->http[i], log));
     }
-    tell_first(&mistakes, err);
     return code;
 }

@@ -120,9 +120,9 @@ int fe_config_parse(const char *path, struct fe_view text, struct fe_config **co
 /* Settles the node's address, before the configuration is used: the file's, else `addr`. An HTTP
  * address that is the node's own cannot be served and is left out, with a warning.
  * FLATEND_EEXIST: a listener would be left without any, or one of its addresses overlaps the node's
- * by meaning all interfaces. */
+ * by meaning all interfaces; `mistakes` has all of them, and the configuration cannot be used. */
 int fe_config_finalize(struct fe_config *config, const char *path, const struct fe_addr *addr,
-                       const struct fe_log *log, struct flatend_error *err) FE_MUST_USE;
+                       const struct fe_log *log, struct fe_config_mistakes *mistakes) FE_MUST_USE;
 
 /* Says what is not wrong but will be: certificates that have expired or do so soon, that do not
  * cover a domain, keys that others can read. */
