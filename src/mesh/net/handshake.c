@@ -220,6 +220,26 @@ static int settle_stranger(struct fe_link *link, struct flatend_error *err)
     return fe_stranger_enter(old, &link->stranger, &link->addr);
 }
 
+/* The first Handshake of a peer that may come in. */
+static int become_ready(struct fe_link *link, const struct fe_event *event,
+                        struct flatend_error *err)
+{
+    int code = settle_stranger(link, err);
+
+    if (code != 0) {
+        return code;
+    }
+    adopt_identity(link, event->u.handshake.id, event->u.handshake.is_proven);
+    link->state = FE_LINK_READY;
+    link->mesh->stats.handshakes++;
+    fe_timer_stop(link->mesh->timers, &link->timer);
+    code = fe_peer_on_event(&link->peer, event, err);
+    if (code == 0) {
+        code = fe_old_peer_on_handshake(link);
+    }
+    return code == 0 ? enter(link, event->u.handshake.services, err) : code;
+}
+
 int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
                          struct flatend_error *err)
 {
@@ -243,21 +263,7 @@ int fe_link_on_handshake(struct fe_link *link, const struct fe_event *event,
     }
     FE_ASSERT(link->state == FE_LINK_HANDSHAKE, "a link is ready once");
     FE_ASSERT(id != NULL || !event->u.handshake.is_proven, "only an identity is proven");
-    code = settle_stranger(link, err);
-    if (code != 0) {
-        return code;
-    }
-    adopt_identity(link, id, event->u.handshake.is_proven);
-    link->state = FE_LINK_READY;
-    link->mesh->stats.handshakes++;
-    fe_timer_stop(link->mesh->timers, &link->timer);
-    code = fe_peer_on_event(&link->peer, event, err);
-    if (code == 0) {
-        code = fe_old_peer_on_handshake(link);
-    }
-    if (code == 0) {
-        code = enter(link, event->u.handshake.services, err);
-    }
+    code = become_ready(link, event, err);
     if (code != 0) {
         return code;
     }
