@@ -28,6 +28,8 @@ struct scripted {
     struct fe_self self;
     struct fe_view service;
     struct fe_chain out;
+    struct vector ephemeral;
+    struct fe_rng rng;
     struct fe_session session;
     struct fe_event event;
     struct flatend_error err;
@@ -41,7 +43,6 @@ static void load(struct vector *vector, const char *name)
 
 static void scripted_init(struct scripted *s, bool is_initiator)
 {
-    struct fe_rng rng = {.fill = fill_from_vector};
     struct vector vector;
 
     *s = (struct scripted){.self.is_old_only = true};
@@ -57,9 +58,9 @@ static void scripted_init(struct scripted *s, bool is_initiator)
         s->self.n_services = 1;
     }
     fe_chain_init(&s->out, NULL);
-    load(&vector, is_initiator ? "initiator_secret" : "responder_secret");
-    rng.arg = &vector;
-    assert_int_equal(fe_session_init(&s->session, is_initiator, &s->self, &rng, &s->out), 0);
+    load(&s->ephemeral, is_initiator ? "initiator_secret" : "responder_secret");
+    s->rng = (struct fe_rng){.fill = fill_from_vector, .arg = &s->ephemeral};
+    assert_int_equal(fe_session_init(&s->session, is_initiator, &s->self, &s->rng, &s->out), 0);
 }
 
 static void scripted_deinit(struct scripted *s)

@@ -8,7 +8,7 @@
 #include "ground/uv/loop.h"
 
 enum {
-    ACCEPTS_A_TURN = 64,   /* so that a flood of connections does not keep the others waiting */
+    ACCEPTS_A_TURN = 16,   /* so that a flood of connections does not keep the others waiting */
     ACCEPT_PAUSE_MS = 100, /* when descriptors or memory are used up */
 };
 

@@ -14,6 +14,11 @@
 #include "mesh/session/record.h"
 #include "mesh/session/secure.h"
 
+static void make_keypair(struct fe_session *session)
+{
+    fe_x25519_keypair(session->rng, session->ephemeral_secret, session->ephemeral_public);
+}
+
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out)
 {
@@ -24,6 +29,7 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
         .state = FE_SESSION_KEYS,
         .is_initiator = is_initiator,
         .self = self,
+        .rng = rng,
         .out = out,
         .next_seq = is_initiator ? 1 : 2,
         .n_repeats_left = UINT_MAX,
@@ -31,10 +37,11 @@ int fe_session_init(struct fe_session *session, bool is_initiator, const struct 
     };
     fe_buf_init(&session->in, sizeof(uint32_t) + FE_SESSION_RECORD_MAX);
     fe_buf_init(&session->head.bytes, FE_HEAD_MAX);
-    fe_x25519_keypair(rng, session->ephemeral_secret, session->ephemeral_public);
     if (is_initiator) {
-        int code = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
+        int code;
 
+        make_keypair(session);
+        code = fe_chain_append(out, session->ephemeral_public, FE_KEY_LEN);
         if (code != 0) {
             fe_session_deinit(session);
             return code;
@@ -104,6 +111,9 @@ static int agree(struct fe_session *session, struct flatend_error *err)
         return 0;
     }
     if (code > 0) {
+        if (!session->is_initiator) {
+            make_keypair(session); /* not before: who says nothing costs nothing */
+        }
         code = derive_keys(session, session->in.data);
         fe_buf_reset(&session->in);
     }

@@ -64,6 +64,7 @@ struct fe_session {
     bool is_initiator;
     bool is_refused; /* the peer does not let us in, and trying again would not help */
     const struct fe_self *self;
+    const struct fe_rng *rng;
     struct fe_chain *out;
     /* private to src/mesh/session */
     uint8_t ephemeral_secret[FE_KEY_LEN];
@@ -105,8 +106,9 @@ struct fe_session {
     size_t last_packet; /* where it starts in `record_buf`, if anything is filled */
 };
 
-/* Starts a session whose output goes to `out`: the initiator's key is appended at once.
- * FLATEND_ENOMEM; nothing to deinit then. */
+/* Starts a session whose output goes to `out`: the initiator's key is appended at once, an
+ * acceptor's is made, from `rng`, which is borrowed, when the peer's has come. FLATEND_ENOMEM;
+ * nothing to deinit then. */
 int fe_session_init(struct fe_session *session, bool is_initiator, const struct fe_self *self,
                     const struct fe_rng *rng, struct fe_chain *out) FE_MUST_USE;
 
