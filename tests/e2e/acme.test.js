@@ -197,6 +197,22 @@ test("names that cannot be proved do not hold back those that can", async (t) =>
     await gateway.program.stop();
 });
 
+test("what was ordered without one name is served while another one cannot be proved", async (t) => {
+    await pebble.setFailing("c.test", true);
+    const domains = ["a.test", "b.test", "c.test"];
+    const gateway = await AcmeGateway.start(t, pebble, { domains });
+    await gateway.program.waitFor("New certificate for a.test and 1 more");
+    await pebble.setFailing("b.test", true);
+    await pebble.setFailing("c.test", false);
+    await gateway.program.waitFor("Getting a certificate without 'b.test'");
+    const { "a.test": a, "b.test": b } = await trusted(gateway, domains);
+    assert.deepEqual([a, b], [true, true]);
+    await gateway.program.waitFor("New certificate for a.test and 1 more");
+    assert.deepEqual(await trusted(gateway, domains), { "a.test": true, "b.test": true, "c.test": true });
+    await pebble.setFailing("b.test", false);
+    await gateway.program.stop();
+});
+
 // ---- renewal
 
 test("renewal under load: no request fails, and connections stay", async (t) => {

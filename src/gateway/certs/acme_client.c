@@ -156,10 +156,7 @@ static void free_client(struct fe_acme_client *client)
     FE_ASSERT(client->key_work == NULL, "no key is made for a client that is freed");
     FE_ASSERT(client->rest == NULL, "a client ends after the one for the rest of its names");
     fe_cert_unref(client->cert);
-    for (size_t i = 0; i < client->n_found; i++) {
-        fe_cert_unref(client->found[i]);
-    }
-    free(client->found);
+    fe_acme_client_forget_found(client);
     fe_acme_free(client->machine);
     fe_acme_store_close(client->store);
     fe_timer_stop(fe_worker_timers(client->manager->worker), &client->timer);
@@ -371,6 +368,9 @@ static void refused(void *owner, const char *name)
         return;
     }
     drop_rest(client);
+    if (fe_acme_client_find_stored(client) != 0) { /* what that had is good until it ends */
+        fe_acme_client_warn(client, flatend_strerror(FLATEND_ENOMEM));
+    }
     client->rest = new_client(client->manager, client->https, client, name);
     if (client->rest == NULL) {
         fe_log(client->manager->log, FLATEND_LOG_WARN, "Certificate without '%s': %s.", name,

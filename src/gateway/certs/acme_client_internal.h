@@ -20,7 +20,7 @@ struct fe_acme_client {
     struct fe_acme_store *store;
     struct fe_acme_cert_info served; /* zeros: none of the store's */
     struct fe_cert *cert;            /* that one */
-    struct fe_cert **found;          /* of other lists and servers, when it began */
+    struct fe_cert **found;          /* of other lists and servers, when it last looked */
     size_t n_found;
     struct fe_acme_client
         *rest; /* all names but one that the server refuses; NULL: there is none */
@@ -44,8 +44,10 @@ int fe_acme_client_serve(struct fe_acme_client *client) FE_MUST_USE;
  * `info`: what it is, zeros if that is not known yet. */
 void fe_acme_client_serve_stored(struct fe_acme_client *client,
                                  const struct fe_acme_cert_info *info);
-/* Looks once for what other lists and servers have left, and serves it. FLATEND_ENOMEM. */
+/* Looks for what other lists and servers have left, and serves it where there is nothing better.
+ * FLATEND_ENOMEM: what was found before stays. */
 int fe_acme_client_find_stored(struct fe_acme_client *client) FE_MUST_USE;
+void fe_acme_client_forget_found(struct fe_acme_client *client);
 /* Logs what is served until there is a new certificate. */
 void fe_acme_client_tell_served(const struct fe_acme_client *client);
 /* Logs that what is stored cannot be served. */

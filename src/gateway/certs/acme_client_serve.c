@@ -114,19 +114,35 @@ static void tell_found(const struct fe_acme_client *client, const struct fe_cert
     }
 }
 
-/* Changed names, or another server: what is stored for others may be good for some of them. */
-int fe_acme_client_find_stored(struct fe_acme_client *client)
+void fe_acme_client_forget_found(struct fe_acme_client *client)
 {
-    int code;
+    for (size_t i = 0; i < client->n_found; i++) {
+        fe_cert_unref(client->found[i]);
+    }
+    free(client->found);
+    client->found = NULL;
+    client->n_found = 0;
+}
 
-    client->found = calloc(client->n_names, sizeof(struct fe_cert *));
-    if (client->found == NULL) {
+/* Changed names, or another server: what is stored for others may be good for some of them. */
+int fe_acme_client_find_stored(struct fe_acme_client *any)
+{
+    struct fe_acme_client *const client = first_of(any);
+    struct fe_cert **const found = calloc(client->n_names, sizeof(struct fe_cert *));
+    size_t n = 0;
+
+    if (found == NULL) {
         return FLATEND_ENOMEM;
     }
-    code =
-        fe_acme_store_find(client->manager->config->state_dir, client->names, client->n_names,
-                           (int64_t)(fe_acme_client_now() / 1000), client->found, &client->n_found);
-    return code != 0 ? code : fe_acme_client_serve(client);
+    if (fe_acme_store_find(client->manager->config->state_dir, client->names, client->n_names,
+                           (int64_t)(fe_acme_client_now() / 1000), found, &n) != 0) {
+        free(found);
+        return FLATEND_ENOMEM;
+    }
+    fe_acme_client_forget_found(client);
+    client->found = found;
+    client->n_found = n;
+    return fe_acme_client_serve(client);
 }
 
 void fe_acme_client_tell_served(const struct fe_acme_client *client)
