@@ -356,6 +356,24 @@ static void successes_bring_it_back_to_normal(void **state)
     assert_int_equal(eject_again(world, 1), FE_EJECT_MIN_MS);
 }
 
+/* The only one is asked although it is left out: once it answers again it is like any other. */
+static void successes_end_it(void **state)
+{
+    struct world *world = *state;
+
+    offer_equally(world, 1);
+    report_failures(world, 0, FE_EJECT_AFTER);
+    assert_int_equal(world->registry.n_ejected, 1);
+    report_successes(world, 0, FE_EJECT_AFTER - 1);
+    assert_int_equal(world->registry.n_ejected, 1);
+    report_successes(world, 0, 1);
+    assert_int_equal(world->registry.n_ejected, 0);
+    offer_equally(world, 2);
+    assert_true(is_chosen(world, 0));
+    report_failures(world, 0, FE_EJECT_AFTER - 1);
+    assert_true(is_chosen(world, 0));
+}
+
 static void the_last_one_is_never_left_out(void **state)
 {
     struct world *world = *state;
@@ -536,6 +554,7 @@ int main(void)
         TEST(the_time_grows_up_to_a_limit),
         TEST(what_was_under_way_does_not_lengthen_it),
         TEST(successes_bring_it_back_to_normal),
+        TEST(successes_end_it),
         TEST(the_last_one_is_never_left_out),
         TEST(most_are_not_left_out),
         TEST(a_large_weight_is_a_share_and_not_all),

@@ -314,7 +314,15 @@ static void eject(struct fe_registry *registry, struct fe_health *health)
     health->is_returning = false;
 }
 
-static void on_success(struct fe_health *health)
+/* It was asked although it was ejected: there was no other, or the caller wanted this one. */
+static void end_ejection(struct fe_registry *registry, struct fe_health *health)
+{
+    FE_ASSERT(registry->n_ejected >= health->is_ejected, "ejected providers are counted");
+    registry->n_ejected -= health->is_ejected;
+    health->is_ejected = false;
+}
+
+static void on_success(struct fe_registry *registry, struct fe_health *health)
 {
     health->failing -= health->failing / MEMORY;
     if (health->failing < MEMORY) {
@@ -323,6 +331,7 @@ static void on_success(struct fe_health *health)
     if (health->n_ejections > 0 && ++health->n_successes < FE_EJECT_AFTER) {
         return;
     }
+    end_ejection(registry, health);
     health->n_ejections = 0;
     health->n_failures = 0;
 }
@@ -347,7 +356,7 @@ void fe_registry_report(struct fe_registry *registry, struct fe_peer *peer, int 
         return;
     }
     if (code == 0) {
-        on_success(health);
+        on_success(registry, health);
     } else if (is_failure(code)) {
         on_failure(registry, health);
     }
