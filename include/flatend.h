@@ -388,8 +388,9 @@ struct flatend_options {
      * (0 and negative: never), for every address. Default FLATEND_RECONNECT_UNSET: for ever where
      * the address was given to flatend_node_start, 8 times where the mesh has told it. The first
      * attempt after a loss comes at once; before each of the others is a random delay of at most an
-     * interval, which grows from `min` by `factor` up to `max`. After 8 attempts the log has one
-     * line in 30 seconds. A peer that rejects this node is asked again once in a minute. */
+     * interval, which grows from `min` by `factor` up to `max`; with a factor of 1 and two equal
+     * ones it is the delay itself, each time. After 8 attempts the log has one line in 30 seconds.
+     * A peer that rejects this node is asked again once in a minute. */
     int reconnect_attempts;
     double reconnect_backoff_factor;   /* default 1.25; at least 1 */
     unsigned reconnect_backoff_min_ms; /* default 500 */

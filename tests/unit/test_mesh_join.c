@@ -597,7 +597,7 @@ static void write_as_go(unsigned ms, char text[32])
     }
 }
 
-static void assert_said_and_waited(unsigned max_ms, uint64_t seed)
+static void assert_said_and_waited(unsigned max_ms, uint64_t seed, bool is_constant)
 {
     char expected[96];
     char delay[32];
@@ -606,12 +606,14 @@ static void assert_said_and_waited(unsigned max_ms, uint64_t seed)
     rig_prepare(&rig, seed);
     rig.config.reconnect_backoff_min_ms = max_ms;
     rig.config.reconnect_backoff_max_ms = max_ms;
+    rig.config.reconnect_backoff_factor = is_constant ? 1 : 1.25;
     assert_int_equal(rig_start(&rig), 0);
     join_one(&rig);
     rig_refuse(rig_conn(&rig, 0));
     for (rig_run(&rig, 0); rig.n_conns == 1;) {
         rig_run(&rig, 1);
     }
+    assert_true(!is_constant || rig.now_ms == max_ms);
     write_as_go((unsigned)rig.now_ms, delay);
     (void)snprintf(expected, sizeof(expected),
                    "Trying to reconnect to 10.0.0.2:9000. Sleeping for %s.\n", delay);
@@ -626,7 +628,8 @@ static void test_delays_are_written_as_go_does(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(max_ms) / sizeof(max_ms[0]); i++) {
         for (uint64_t seed = 0; seed < 20; seed++) {
-            assert_said_and_waited(max_ms[i], seed);
+            assert_said_and_waited(max_ms[i], seed, false);
+            assert_said_and_waited(max_ms[i], seed, true);
         }
     }
 }

@@ -56,6 +56,13 @@ static unsigned longest_interval(const struct fe_mesh *mesh)
     return at_most(mesh->config.reconnect_backoff_max_ms, DELAY_MAX_MS);
 }
 
+/* That the application wants the same delay each time. */
+static bool is_constant(const struct fe_mesh_config *config)
+{
+    return config->reconnect_backoff_min_ms >= config->reconnect_backoff_max_ms &&
+           config->reconnect_backoff_factor <= 1;
+}
+
 /* The interval grows from `min` by `factor` up to `max`; the delay is anything up to it (full
  * jitter), so that the nodes that lost one peer at once do not come back all at once. */
 static unsigned delay_before(struct fe_mesh *mesh, const struct fe_dial *dial)
@@ -73,7 +80,8 @@ static unsigned delay_before(struct fe_mesh *mesh, const struct fe_dial *dial)
     if (dial->n_attempts >= FE_MESH_ATTEMPTS && interval < FE_MESH_INTERVAL_MIN_MS) {
         interval = FE_MESH_INTERVAL_MIN_MS;
     }
-    return fe_rng_below(&mesh->rng, (unsigned)interval + 1);
+    return is_constant(config) ? (unsigned)interval
+                               : fe_rng_below(&mesh->rng, (unsigned)interval + 1);
 }
 
 /* UINT_MAX: for ever. */
