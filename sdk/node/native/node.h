@@ -1,0 +1,130 @@
+/* A node, as JavaScript has it.
+ *
+ *     CREATED ── start ──▶ OPEN ── shutdown, or the environment is torn down ──▶ CLOSING ──▶ CLOSED
+ *        └──────────────── shutdown ──────────────────────────────────────────────────────────┘
+ *
+ * Three threads: JavaScript's, which has all of this but `pending`; the mesh's own, which only
+ * appends to `pending`; and one that starts, and one that closes, since both wait. The latter two
+ * share `mesh` and `is_closing`.
+ *
+ * The memory is held by the External that JavaScript has, by the function that wakes it, and by the
+ * node itself while it is open. */
+#ifndef ADDON_NODE_H
+#define ADDON_NODE_H
+
+#include <flatend.h>
+#include <node_api.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "exchanges.h"
+#include "inbox.h"
+#include "options.h"
+#include "pending.h"
+#include "text.h"
+
+enum addon_phase { ADDON_CREATED, ADDON_OPEN, ADDON_CLOSING, ADDON_CLOSED };
+
+struct addon_node {
+    unsigned n_refs;
+    napi_env env;
+    enum addon_phase phase;
+    bool is_ref; /* it keeps the process alive, as JavaScript wants it */
+    bool is_delivering;
+    bool is_shut; /* the mesh's node may be freed: it is not called any more */
+    struct addon_exchanges exchanges;
+    struct addon_batch batch; /* taken from `pending` */
+    struct addon_text text;
+    napi_ref inbox;
+    napi_ref on_batch;
+    napi_ref closed_promise;
+    napi_deferred started; /* NULL: nobody waits for it, or no more */
+    napi_deferred closed;
+    napi_threadsafe_function wake;
+
+    /* the thread that starts; `error` once it has told ADDON_ENTRY_STARTED */
+    struct addon_options *options;
+    struct flatend_queue *queue;
+    const char *const *addrs;
+    size_t n_addrs;
+    struct flatend_error error;
+    pthread_t starter;
+    bool has_starter;
+
+    /* the thread that closes */
+    pthread_t closer;
+
+    /* any thread */
+    struct addon_pending pending;
+    _Atomic(struct flatend_node *) mesh; /* NULL: not yet */
+    atomic_bool is_closing;
+};
+
+/* The mesh's node, for calls on JavaScript's thread; NULL: there is none. */
+struct flatend_node *addon_node_mesh(const struct addon_node *node);
+
+/* The open request or call of an id; NULL: it is gone. */
+struct addon_exchange *addon_node_find(const struct addon_node *node, uint32_t id);
+
+void addon_node_unref(struct addon_node *node);
+
+/* ---- deliver.c ---- */
+
+/* Tells JavaScript what is pending. */
+void addon_node_deliver(struct addon_node *node);
+
+/* ---- start.c, close.c ---- */
+
+void addon_node_on_started(struct addon_node *node, int code);
+
+/* Everything that is open is ended, and the node may be freed. */
+void addon_node_on_shut(struct addon_node *node);
+void addon_node_on_freed(struct addon_node *node);
+
+/* The environment is torn down: closes the node, without JavaScript. */
+void addon_node_on_cleanup(void *node);
+
+/* A thread on which no signal arrives. FLATEND_ELIMIT. */
+int addon_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+
+/* ---- functions ---- */
+
+napi_value addon_create(napi_env env, napi_callback_info info);
+napi_value addon_start(napi_env env, napi_callback_info info);
+napi_value addon_shutdown(napi_env env, napi_callback_info info);
+napi_value addon_ref(napi_env env, napi_callback_info info);
+
+/* services.c */
+napi_value addon_add_service(napi_env env, napi_callback_info info);
+napi_value addon_remove_service(napi_env env, napi_callback_info info);
+napi_value addon_providers(napi_env env, napi_callback_info info);
+napi_value addon_listen_addr(napi_env env, napi_callback_info info);
+
+/* request.c */
+napi_value addon_respond(napi_env env, napi_callback_info info);
+napi_value addon_head(napi_env env, napi_callback_info info);
+napi_value addon_finish(napi_env env, napi_callback_info info);
+napi_value addon_fail(napi_env env, napi_callback_info info);
+napi_value addon_problem(napi_env env, napi_callback_info info);
+napi_value addon_remaining(napi_env env, napi_callback_info info);
+
+/* body.c */
+napi_value addon_write(napi_env env, napi_callback_info info);
+napi_value addon_read(napi_env env, napi_callback_info info);
+napi_value addon_trailers(napi_env env, napi_callback_info info);
+napi_value addon_add_trailer(napi_env env, napi_callback_info info);
+
+/* call.c */
+napi_value addon_push(napi_env env, napi_callback_info info);
+napi_value addon_end_body(napi_env env, napi_callback_info info);
+napi_value addon_close(napi_env env, napi_callback_info info);
+
+/* keys.c */
+napi_value addon_generate_secret_key(napi_env env, napi_callback_info info);
+napi_value addon_load_secret_key(napi_env env, napi_callback_info info);
+napi_value addon_load_or_create_secret_key(napi_env env, napi_callback_info info);
+napi_value addon_save_secret_key(napi_env env, napi_callback_info info);
+napi_value addon_public_key(napi_env env, napi_callback_info info);
+napi_value addon_load_mesh_secret(napi_env env, napi_callback_info info);
+
+#endif
