@@ -1,0 +1,328 @@
+"use strict";
+/* A request to another node, and its response.
+ *
+ *     the call is sent ──▶ RESPONSE ──▶ its body is read ──▶ its trailers are kept, the id is given back
+ *         └───────────────────┴──▶ FAILED, the signal, close(): the id is given back, who waits is told why
+ */
+const { Readable } = require("node:stream");
+const native = require("./native");
+const { FlatendError, codes } = require("./errors");
+const { has, toFlat, toObject } = require("./headers");
+const transfer = require("./transfer");
+const source = require("./source");
+
+const MAX_TIMEOUT_MS = 4294967295;
+const EMPTY = Buffer.alloc(0);
+
+class Call {
+    constructor(node, id, services) {
+        this._node = node;
+        this._mesh = node._mesh;
+        this._rid = id;
+        this._services = services;
+        this._first = null;
+        this._complete = false;
+        this._error = null;
+        this._onReadable = null;
+        this._onWritable = null;
+        this._source = null;
+        this._inTrailers = {};
+        this._signal = null;
+        this._onAbort = null;
+        this._answer = new Promise((resolve, reject) => {
+            this._resolve = resolve;
+            this._reject = reject;
+        });
+        node._remember(id, this);
+    }
+
+    // Null, or why it cannot be written.
+    _beforeWrite() {
+        return this._rid === 0 ? this._error ?? new FlatendError(codes.ECLOSED, "the call has ended") : null;
+    }
+
+    _listen(signal) {
+        this._signal = signal;
+        this._onAbort = () => this._end(signal.reason);
+        signal.addEventListener("abort", this._onAbort, { once: true });
+    }
+
+    async _send(body) {
+        try {
+            await source.pump(this, body);
+            native.endBody(this._mesh, this._rid);
+        } catch (error) {
+            this._end(error); // unless the provider has answered without it, and is read
+        }
+    }
+
+    // A record RESPONSE.
+    _onResponse(status, head, first, isComplete) {
+        this._first = first;
+        this._complete = isComplete;
+        const response = new CallResponse(this, status, head);
+        if (isComplete) {
+            this._onBodyEnd();
+        } else {
+            unread.register(response, this, this);
+        }
+        this._resolve(response);
+    }
+
+    _onBodyEnd() {
+        this._inTrailers = toObject(native.trailers(this._mesh, this._rid));
+        this._leave();
+    }
+
+    _onFailed(code, text) {
+        this._end(failure(code, text, this._services));
+    }
+
+    // Gives the id back.
+    _leave() {
+        if (this._rid !== 0) {
+            native.close(this._mesh, this._rid);
+            this._node._forget(this._rid);
+            this._rid = 0;
+        }
+        this._signal?.removeEventListener("abort", this._onAbort);
+        this._signal = null;
+        transfer.wakeWriter(this);
+    }
+
+    // Ends it before its end.
+    _end(error) {
+        if (this._rid === 0) {
+            return;
+        }
+        this._error = error;
+        this._leave();
+        unread.unregister(this);
+        this._source?.cancel(error);
+        this._reject(error);
+        transfer.wakeReader(this);
+    }
+
+    _cancel(code) {
+        this._end(new FlatendError(code));
+    }
+}
+
+// Responses that nobody reads give their calls back when they are collected.
+const unread = new FinalizationRegistry((call) => {
+    call._end(new FlatendError(codes.ECANCELED, "the response was not read"));
+});
+
+class CallResponse {
+    #call;
+    #head;
+    #stream = null;
+    #bytes = null;
+
+    constructor(call, status, head) {
+        this.#call = call;
+        this.#head = head;
+        this.status = status;
+    }
+
+    get ok() {
+        return this.status >= 200 && this.status < 300;
+    }
+
+    get headers() {
+        return this.#head.object;
+    }
+
+    get rawHeaders() {
+        return this.#head.flat;
+    }
+
+    headersAll(name) {
+        return this.#head.all(name);
+    }
+
+    // Those that came behind the body, once that was read.
+    get trailers() {
+        return this.#call._inTrailers;
+    }
+
+    bytes(options) {
+        const limit = options?.limit ?? Infinity;
+        return (this.#bytes ??= transfer.readAll(this.#call, limit));
+    }
+
+    async text(options) {
+        return (await this.bytes(options)).toString();
+    }
+
+    async json(options) {
+        return JSON.parse(await this.text(options));
+    }
+
+    async arrayBuffer(options) {
+        const bytes = await this.bytes(options);
+        return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+    }
+
+    // As a stream of the web.
+    get body() {
+        return (this.#stream ??= webStream(this, this.#call));
+    }
+
+    // As a stream of Node.js.
+    stream() {
+        return nodeStream(this, this.#call);
+    }
+
+    // Piece by piece; leaving the loop early cancels the rest.
+    async *[Symbol.asyncIterator]() {
+        try {
+            let bytes;
+            while ((bytes = await transfer.readNext(this.#call)) !== null) {
+                yield bytes;
+            }
+        } finally {
+            this.close();
+        }
+    }
+
+    // The rest is not wanted.
+    close() {
+        this.#call._end(new FlatendError(codes.ECANCELED, "the response was closed"));
+    }
+}
+
+// `response` is kept until the stream is gone.
+function webStream(response, call) {
+    return new ReadableStream({
+        type: "bytes",
+        async pull(controller) {
+            const bytes = await transfer.readNext(call);
+            if (bytes === null) {
+                controller.close();
+                controller.byobRequest?.respond(0);
+            } else if (bytes.length > 0) {
+                controller.enqueue(new Uint8Array(bytes)); // its memory is transferred
+            }
+        },
+        cancel() {
+            response.close();
+        },
+    });
+}
+
+function nodeStream(response, call) {
+    return new Readable({
+        async read() {
+            try {
+                let bytes = await transfer.readNext(call);
+                while (this.push(bytes) && bytes !== null) {
+                    bytes = await transfer.readNext(call);
+                }
+            } catch (error) {
+                this.destroy(error);
+            }
+        },
+        destroy(error, callback) {
+            response.close();
+            callback(error);
+        },
+    });
+}
+
+// ---- sending ----
+
+function checkServices(where, services) {
+    const list = typeof services === "string" ? [services] : services;
+    if (!Array.isArray(list) || list.length === 0 || list.some((name) => typeof name !== "string")) {
+        throw new TypeError(`${where}: services must be the name of a service or several of them`);
+    }
+    return list;
+}
+
+function checkTimeout(where, timeout) {
+    if (timeout === undefined || timeout === null || timeout === Infinity) {
+        return 0;
+    }
+    if (typeof timeout !== "number" || !(timeout >= 0 && timeout <= MAX_TIMEOUT_MS)) {
+        throw new TypeError(`${where}: timeout must be a number of milliseconds`);
+    }
+    return Math.max(1, Math.round(timeout));
+}
+
+function checkProvider(where, provider) {
+    if (provider === undefined || provider === null) {
+        return null;
+    }
+    const handle = typeof provider === "bigint" ? provider : provider._handle;
+    if (typeof handle !== "bigint") {
+        throw new TypeError(`${where}: provider must be a Provider`);
+    }
+    return handle;
+}
+
+// {whole} or {source}; what has a type of its own sets it.
+function checkBody(where, body, flat) {
+    if (body === undefined || body === null) {
+        return { whole: EMPTY };
+    }
+    if (typeof body === "string") {
+        return { whole: body };
+    }
+    if (source.isBytes(body)) {
+        return { whole: source.toBytes(body) };
+    }
+    const pieces = source.toSource(body);
+    if (pieces !== null) {
+        return { source: pieces };
+    }
+    if (typeof body !== "object") {
+        throw new TypeError(`${where}: body must be a string, bytes, a stream, an async iterator or an object`);
+    }
+    if (!has(flat, "content-type")) {
+        flat.push("content-type", "application/json");
+    }
+    return { whole: JSON.stringify(body) };
+}
+
+// The promise of a response.
+async function send(where, node, services, options = {}) {
+    const names = checkServices(where, services);
+    const flat = toFlat(where, options.headers);
+    const timeout = checkTimeout(where, options.timeout);
+    const provider = checkProvider(where, options.provider);
+    const { signal, parent } = options;
+    signal?.throwIfAborted();
+    if (node._isShut) {
+        throw new FlatendError(codes.ECANCELED, "Node is shut down.");
+    }
+    const parentId = parent ? parent._rid : 0;
+    if (parent && !parentId) {
+        throw new FlatendError(codes.ECANCELED, "the request on whose behalf this call is has ended");
+    }
+    const body = checkBody(where, options.body, flat);
+    const id = native.push(node._mesh, names, flat, body.source ? null : body.whole, timeout, provider, parentId);
+    if (id < 0) {
+        body.source?.cancel(new FlatendError(id));
+        throw failure(id, undefined, names);
+    }
+    const call = new Call(node, id, names);
+    if (signal) {
+        call._listen(signal);
+    }
+    if (body.source) {
+        call._send(body.source);
+    }
+    return call._answer;
+}
+
+function failure(code, text, services) {
+    const error = new FlatendError(code, text);
+    if (code === codes.ENOPROVIDER || code === codes.EUNHANDLED) {
+        const names = services.join(", ");
+        error.message = `No nodes were able to process your request for service(s): [${names}]: ${error.message}`;
+    }
+    return error;
+}
+
+module.exports = { CallResponse, send };
