@@ -98,6 +98,14 @@ function toRequest(ctx, connection) {
             read();
         }
     };
+    // As node:http does it: an error that nobody listens to is none.
+    req._destroy = (error, callback) => {
+        if (!req.complete) {
+            req.aborted = true;
+            req.emit("aborted");
+        }
+        process.nextTick(callback, req.listenerCount("error") > 0 ? error : null);
+    };
     req.method = ctx.method ?? "GET";
     req.url = ctx.path ?? "/";
     req.httpVersion = "1.1";
@@ -183,8 +191,8 @@ function toResponse(ctx, req, connection) {
         if (!isClosed) {
             isClosed = true;
             res.destroyed = true;
-            res.emit("close");
             connection.destroyed = true;
+            res.emit("close");
             connection.emit("close", false);
         }
     };
