@@ -66,7 +66,22 @@ class Call {
         } else {
             unread.register(response, this, this);
         }
-        this._resolve(response);
+        this._settle(response, null);
+    }
+
+    // Whoever waits has the response then, and nobody else: it can be collected.
+    _settle(response, error) {
+        if (this._answer === null) {
+            return;
+        }
+        if (error === null) {
+            this._resolve(response);
+        } else {
+            this._reject(error);
+        }
+        this._answer = null;
+        this._resolve = null;
+        this._reject = null;
     }
 
     _onBodyEnd() {
@@ -99,7 +114,7 @@ class Call {
         this._leave();
         unread.unregister(this);
         this._source?.cancel(error);
-        this._reject(error);
+        this._settle(null, error);
         transfer.wakeReader(this);
     }
 
@@ -215,10 +230,7 @@ function nodeStream(response, call) {
     return new Readable({
         async read() {
             try {
-                let bytes = await transfer.readNext(call);
-                while (this.push(bytes) && bytes !== null) {
-                    bytes = await transfer.readNext(call);
-                }
+                this.push(await transfer.readNext(call));
             } catch (error) {
                 this.destroy(error);
             }

@@ -461,15 +461,11 @@ class Context extends LazyDuplex {
 
     _read() {
         try {
-            for (;;) {
-                const bytes = transfer.read(this);
-                if (bytes === undefined) {
-                    this._onReadable = () => this._read();
-                    return;
-                }
-                if (!this.push(bytes) || bytes === null) {
-                    return;
-                }
+            const bytes = transfer.read(this);
+            if (bytes === undefined) {
+                this._onReadable = () => this._read();
+            } else {
+                this.push(bytes);
             }
         } catch (error) {
             this.destroy(error);

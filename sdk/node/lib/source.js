@@ -88,7 +88,7 @@ function isAccident(value) {
     if (typeof value === "function" || typeof value === "symbol") {
         return true;
     }
-    return typeof value === "object" && value !== null &&
+    return typeof value === "object" && value !== null && value[Symbol.asyncIterator] === undefined &&
         (typeof value.hasRef === "function" || typeof value.emit === "function");
 }
 
