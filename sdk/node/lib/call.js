@@ -162,8 +162,17 @@ class CallResponse {
     }
 
     bytes(options) {
-        const limit = options?.limit ?? Infinity;
-        return (this.#bytes ??= transfer.readAll(this.#call, limit));
+        return (this.#bytes ??= this.#readAll(options?.limit ?? Infinity));
+    }
+
+    async #readAll(limit) {
+        unread.unregister(this.#call); // it is read, whoever still has the response
+        try {
+            return await transfer.readAll(this.#call, limit);
+        } catch (error) {
+            this.close();
+            throw error;
+        }
     }
 
     async text(options) {

@@ -45,7 +45,7 @@ function load() {
     try {
         return require(paths[0]);
     } catch (error) {
-        throw refuse(error.message, error);
+        throw refuse(String(error.message).split("\n", 1)[0], error);
     }
 }
 
