@@ -103,11 +103,16 @@ uint32_t addon_args_array(struct addon_args *args, napi_value value, const char 
 {
     uint32_t n = 0;
 
-    if (!args->is_bad && !addon_args_is_nullish(args, value) &&
-        napi_get_array_length(args->env, value, &n) != napi_ok) {
+    if (!args->is_bad &&
+        (value == NULL || napi_get_array_length(args->env, value, &n) != napi_ok)) {
         addon_args_refuse(args, name, "an array");
     }
     return args->is_bad ? 0 : n;
+}
+
+uint32_t addon_args_optional_array(struct addon_args *args, napi_value value, const char *name)
+{
+    return addon_args_is_nullish(args, value) ? 0 : addon_args_array(args, value, name);
 }
 
 napi_value addon_args_element(struct addon_args *args, napi_value array, uint32_t i)
@@ -115,13 +120,7 @@ napi_value addon_args_element(struct addon_args *args, napi_value array, uint32_
     napi_value value = NULL;
 
     if (!args->is_bad && napi_get_element(args->env, array, i, &value) != napi_ok) {
-        bool has_thrown = false;
-
-        (void)napi_is_exception_pending(args->env, &has_thrown);
-        if (has_thrown) {
-            args->is_bad = true;
-        }
-        addon_args_refuse(args, "an argument", "an array");
+        args->is_bad = true; /* a getter has thrown */
     }
     return value;
 }

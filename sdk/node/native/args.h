@@ -46,8 +46,9 @@ uint32_t addon_args_u32(struct addon_args *args, size_t i, const char *name);
 bool addon_args_bool(struct addon_args *args, size_t i, const char *name);
 uint64_t addon_args_handle(struct addon_args *args, size_t i, const char *name);
 
-/* The elements of an array. 0 if it is null or undefined. */
+/* The number of elements of an array; of one that may be left out 0 if it is null or undefined. */
 uint32_t addon_args_array(struct addon_args *args, napi_value value, const char *name);
+uint32_t addon_args_optional_array(struct addon_args *args, napi_value value, const char *name);
 napi_value addon_args_element(struct addon_args *args, napi_value array, uint32_t i);
 
 /* Appends a string to `text`, with a NUL behind it, and returns where it begins. `len` may be NULL:

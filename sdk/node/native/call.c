@@ -25,7 +25,7 @@ static void draft_deinit(struct draft *draft)
 static void draft_init(struct draft *draft, struct addon_args *args)
 {
     const uint32_t n_services = addon_args_array(args, args->values[1], "services");
-    const uint32_t n_texts = addon_args_array(args, args->values[2], "headers");
+    const uint32_t n_texts = addon_args_optional_array(args, args->values[2], "headers");
 
     *draft = (struct draft){0};
     if (n_texts % 2 != 0) {

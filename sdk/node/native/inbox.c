@@ -8,7 +8,7 @@ enum {
 };
 
 /* Where the numbers are that are known later. */
-enum { LENGTH = 0, FLAGS = 5, HEAD_LEN = 7, BODY_LEN = 8 };
+enum { LENGTH = 0, FLAGS = 5, N_HEADERS = 6, HEAD_LEN = 7, BODY_LEN = 8 };
 
 static void open_record(struct addon_inbox *inbox)
 {
@@ -91,22 +91,39 @@ static bool is_ascii(const uint8_t *bytes, size_t n)
     return (seen & high) == 0;
 }
 
-static void put_lengths(struct addon_inbox *inbox, const struct flatend_header *headers, size_t n)
+/* A response has its status besides as a header, ":status". */
+static bool is_told(const struct flatend_header *header, bool is_response)
 {
+    return !is_response || header->name[0] != ':';
+}
+
+/* Returns of how many headers. */
+static size_t put_lengths(struct addon_inbox *inbox, const struct flatend_header *headers, size_t n,
+                          bool is_response)
+{
+    size_t n_told = 0;
+
     for (size_t i = 0; i < n; i++) {
-        put_word(inbox, (uint32_t)strlen(headers[i].name));
-        put_word(inbox, (uint32_t)headers[i].value_len);
+        if (is_told(&headers[i], is_response)) {
+            put_word(inbox, (uint32_t)strlen(headers[i].name));
+            put_word(inbox, (uint32_t)headers[i].value_len);
+            n_told++;
+        }
     }
+    return n_told;
 }
 
 /* Returns the flags of the head. */
-static uint32_t put_head(struct addon_inbox *inbox, const struct flatend_header *headers, size_t n)
+static uint32_t put_head(struct addon_inbox *inbox, const struct flatend_header *headers, size_t n,
+                         bool is_response)
 {
     const size_t begin = inbox->at;
 
     for (size_t i = 0; i < n; i++) {
-        put_bytes(inbox, headers[i].name, strlen(headers[i].name));
-        put_bytes(inbox, headers[i].value, headers[i].value_len);
+        if (is_told(&headers[i], is_response)) {
+            put_bytes(inbox, headers[i].name, strlen(headers[i].name));
+            put_bytes(inbox, headers[i].value, headers[i].value_len);
+        }
     }
     if (inbox->is_exhausted) {
         return 0;
@@ -170,9 +187,9 @@ bool addon_inbox_request(struct addon_inbox *inbox, struct addon_exchange *reque
     put_word(inbox, id->port);
     put_bytes(inbox, id->public_key, sizeof(id->public_key));
     put_word(inbox, (uint32_t)host_len);
-    put_lengths(inbox, headers, n);
+    (void)put_lengths(inbox, headers, n, false);
     put_bytes(inbox, id->host, host_len);
-    flags |= put_head(inbox, headers, n);
+    flags |= put_head(inbox, headers, n, false);
     flags |= put_body(inbox, request);
     if (!inbox->is_exhausted) {
         set_word(inbox, FLAGS, flags);
@@ -184,6 +201,7 @@ bool addon_inbox_response(struct addon_inbox *inbox, struct addon_exchange *call
 {
     const struct flatend_header *headers = NULL;
     size_t n = 0;
+    size_t n_told;
     int status = 0;
     uint32_t flags;
 
@@ -193,13 +211,14 @@ bool addon_inbox_response(struct addon_inbox *inbox, struct addon_exchange *call
     put_start(inbox, FLATEND_EVENT_RESPONSE, call->id, 0);
     put_word(inbox, (uint32_t)status);
     put_word(inbox, 0);
-    put_word(inbox, (uint32_t)n);
     put_word(inbox, 0);
     put_word(inbox, 0);
-    put_lengths(inbox, headers, n);
-    flags = put_head(inbox, headers, n);
+    put_word(inbox, 0);
+    n_told = put_lengths(inbox, headers, n, true);
+    flags = put_head(inbox, headers, n, true);
     flags |= put_body(inbox, call);
     if (!inbox->is_exhausted) {
+        set_word(inbox, N_HEADERS, n_told);
         set_word(inbox, FLAGS, flags);
         call->is_told = (flags & ADDON_RECORD_COMPLETE) != 0;
     }

@@ -46,7 +46,7 @@ static int set_head(struct addon_args *args, struct addon_node *node,
                     struct addon_exchange *request)
 {
     const uint32_t status = addon_args_u32(args, 2, "status");
-    const uint32_t n = addon_args_array(args, args->values[3], "headers");
+    const uint32_t n = addon_args_optional_array(args, args->values[3], "headers");
     int code;
 
     if (args->is_bad || request->has_head) {

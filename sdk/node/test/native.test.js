@@ -594,7 +594,10 @@ test("shutdown waits for what runs, and the promise is one", async () => {
     assert.equal(server.shutdown(), shut);
     let isShut = false;
     shut.then(() => (isShut = true));
-    const refused = client.push(["hello"], null, "", 0, null, 0); // it takes no new ones
+    while (client.providers(["hello"]).length > 0) { // until the client was told that it takes no new ones
+        await new Promise(setImmediate);
+    }
+    const refused = client.push(["hello"], null, "", 0, null, 0);
     assert.ok((await client.next(FAILED, refused)).code < 0);
     assert.equal(isShut, false);
     assert.equal(server.respond(id, 200, null, "late"), 0);
