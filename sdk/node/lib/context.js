@@ -21,6 +21,7 @@ const DONE = 3;
 
 const WHOLE_LENGTH = 262144; // a longer body goes in pieces, as its reader takes it
 const DEFAULT_FAILURE = 500;
+const NO_CONTENT = new Set([204, 205, 304]);
 const NO_TIME_LIMIT = 4294967295;
 
 class Context extends LazyDuplex {
@@ -336,8 +337,22 @@ class Context extends LazyDuplex {
         if (this._outTrailers !== null || (body !== null && body.length > WHOLE_LENGTH)) {
             return false;
         }
+        this.#setLength(body);
         this.#respond(body);
         return true;
+    }
+
+    // So that clients see how long it is before it has come (RFC 9110 §8.6).
+    #setLength(body) {
+        if (body === null || NO_CONTENT.has(this._status)) {
+            return;
+        }
+        const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+        if (this._out === null) {
+            this._out = ["content-length", String(length)];
+        } else if (!headers.has(this._out, "content-length")) {
+            this._out.push("content-length", String(length));
+        }
     }
 
     #respond(body) {
@@ -348,7 +363,6 @@ class Context extends LazyDuplex {
             return;
         }
         if (code === codes.ETOOBIG || code === codes.EINVAL || code === codes.ESTATE) {
-            this._out = null;
             this._isTouched = false; // nothing was sent, so that the error can be
             throw new FlatendError(code);
         }
