@@ -30,7 +30,8 @@ async function pair(t, services, { server = {}, client = {} } = {}) {
     return { server: a, client: b };
 }
 
-// The programs of tests/e2e: gateways, peers in C, nodes of 2020.
+// The programs of tests/e2e: gateways, peers in C, nodes of 2020. Deno takes each that was sent a signal for one that has
+// died of it.
 const e2e = () => import("../../../../tests/e2e/lib/mesh.js");
 const programs = () => import("../../../../tests/e2e/lib/program.js");
 
@@ -38,6 +39,7 @@ const programs = () => import("../../../../tests/e2e/lib/program.js");
 async function behindGateway(t, services, settings) {
     const { Gateway } = await e2e();
     const gateway = await Gateway.start(t, settings);
+    gateway.program.mayFail = Boolean(process.versions.deno);
     const node = await start(t, { addrs: [gateway.address], services, shutdownTimeout: 1000 });
     await gateway.joined(Object.keys(services)[0]);
     return { gateway, node };
@@ -58,7 +60,7 @@ function commandLine(file, flags = []) {
 }
 
 // A program in a folder of its own, for which require("flatend") is this package.
-async function script(t, source, { env = {}, name = "index.js", args = [], flags = [] } = {}) {
+async function script(t, source, { env = {}, name = "index.cjs", args = [], flags = [] } = {}) {
     const { Program } = await programs();
     const folder = scratch(t);
     mkdirSync(join(folder, "node_modules"));
