@@ -1,0 +1,21 @@
+"use strict";
+const { Node } = require("flatend");
+
+let counter = 0;
+
+const count = (ctx) => ctx.send(`${counter++}`);
+
+async function main() {
+    const node = await Node.start({
+        addrs: (process.env.FLATEND_ADDRS ?? "127.0.0.1:9000").split(/[\s,]+/),
+        services: { count },
+    });
+    for (const signal of ["SIGINT", "SIGTERM"]) {
+        process.once(signal, () => node.shutdown());
+    }
+}
+
+main().catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+});
