@@ -373,3 +373,10 @@ export function drain(writable: NodeJS.WritableStream): Promise<void>;
 export function prefixLength(src: string | Uint8Array | ArrayBufferLike): Buffer;
 /** Takes apart what prefixLength has made. */
 export function lengthPrefixed(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, unknown>;
+
+// ---- applications as services ----
+
+/** Serves a listener of `http.createServer`, or an application of Express, Fastify, Koa or Nest. */
+export function fromHttp(app: unknown): Handler;
+/** Serves a handler of the Fetch standard, or an object that has one: Hono. */
+export function fromFetch(app: ((request: Request) => Response | Promise<Response>) | { fetch: (request: any, ...more: any[]) => Response | Promise<Response> }): Handler;
