@@ -1,4 +1,5 @@
 /* Nodes that start, provide, lose and find each other. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -317,6 +318,41 @@ static void test_never_started(void **state)
     flatend_node_free(NULL);
 }
 
+/* The id of a thread that has ended is soon another one's: the node's own must not be seen in it. */
+struct ending {
+    struct flatend_node *node;
+    int shutdown_code;
+    int free_code;
+};
+
+static void *shut_down_and_free(void *arg)
+{
+    struct ending *ending = arg;
+
+    ending->shutdown_code = flatend_node_shutdown(ending->node);
+    ending->free_code = flatend_node_free(ending->node);
+    return NULL;
+}
+
+static void test_thread_with_the_id_of_one_that_has_ended(void **state)
+{
+    static const char *const addrs[] = {"no address"};
+    struct flatend_options options = FLATEND_OPTIONS_INIT;
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct ending ending;
+        pthread_t thread;
+
+        assert_int_equal(flatend_node_new(&options, &ending.node, NULL), 0);
+        assert_int_equal(flatend_node_start(ending.node, addrs, 1, NULL), FLATEND_EADDR);
+        assert_int_equal(pthread_create(&thread, NULL, shut_down_and_free, &ending), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(ending.shutdown_code, 0);
+        assert_int_equal(ending.free_code, 0);
+    }
+}
+
 /* ---- providers ---- */
 
 static void name_self(struct flatend_context *ctx, void *arg)
@@ -454,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_public_name),
         cmocka_unit_test(test_address_in_use),
         cmocka_unit_test(test_never_started),
+        cmocka_unit_test(test_thread_with_the_id_of_one_that_has_ended),
         cmocka_unit_test(test_push_to_a_given_provider),
         cmocka_unit_test(test_server_restarts),
         cmocka_unit_test(test_client_restarts),

@@ -116,6 +116,7 @@ struct flatend_node {
     /* thread.c; under `lock` */
     struct fe_thread thread;
     bool has_thread;
+    bool has_thread_ended; /* its id may be another thread's */
     bool is_joined;
     bool is_start_done;
     int start_code;

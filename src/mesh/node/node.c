@@ -46,7 +46,8 @@ bool fe_node_is_own_thread(struct flatend_node *node)
     bool is_own;
 
     fe_mutex_lock(&node->lock);
-    is_own = node->state != FE_NODE_NEW && fe_thread_is_self(&node->loop_thread);
+    is_own = node->state != FE_NODE_NEW && !node->has_thread_ended &&
+             fe_thread_is_self(&node->loop_thread);
     fe_mutex_unlock(&node->lock);
     return is_own;
 }

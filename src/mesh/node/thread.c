@@ -237,6 +237,9 @@ static void *run_thread(void *arg)
         on_thread_started(node, code);
     }
     fe_worker_run(node->worker);
+    fe_mutex_lock(&node->lock);
+    node->has_thread_ended = true; /* the last that it does with the node */
+    fe_mutex_unlock(&node->lock);
     return NULL;
 }
 
