@@ -56,13 +56,6 @@ void addon_node_on_shut(struct addon_node *node)
 
 /* ---- with JavaScript ---- */
 
-static void forget_javascript(struct addon_node *node)
-{
-    (void)napi_delete_reference(node->env, node->inbox);
-    (void)napi_delete_reference(node->env, node->on_batch);
-    node->phase = ADDON_CLOSED;
-}
-
 static void resolve(struct addon_node *node, napi_deferred deferred)
 {
     napi_value undefined = NULL;
@@ -77,7 +70,7 @@ void addon_node_on_freed(struct addon_node *node)
     (void)napi_remove_env_cleanup_hook(node->env, addon_node_on_cleanup, node);
     addon_pending_attach(&node->pending, NULL);
     (void)napi_release_threadsafe_function(node->wake, napi_tsfn_release);
-    forget_javascript(node);
+    addon_node_forget_javascript(node);
     resolve(node, node->closed);
     addon_node_unref(node);
 }
@@ -87,7 +80,7 @@ static int shut_down(struct addon_node *node, napi_deferred closed)
     int code = 0;
 
     if (node->phase == ADDON_CREATED) {
-        forget_javascript(node);
+        addon_node_forget_javascript(node);
         resolve(node, closed);
         return 0;
     }

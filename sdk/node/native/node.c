@@ -41,10 +41,31 @@ void addon_node_unref(struct addon_node *node)
     free(node);
 }
 
-static void on_external_finalized(napi_env env, void *node, void *hint)
+static void delete_reference(napi_env env, napi_ref *reference)
 {
-    (void)env;
+    if (*reference != NULL) {
+        (void)napi_delete_reference(env, *reference);
+        *reference = NULL;
+    }
+}
+
+void addon_node_forget_javascript(struct addon_node *node)
+{
+    delete_reference(node->env, &node->inbox);
+    delete_reference(node->env, &node->on_batch);
+    node->phase = ADDON_CLOSED;
+}
+
+/* JavaScript has dropped it. One that is open goes on. */
+static void on_external_finalized(napi_env env, void *data, void *hint)
+{
+    struct addon_node *node = data;
+
     (void)hint;
+    delete_reference(env, &node->closed_promise);
+    if (node->phase == ADDON_CREATED || node->phase == ADDON_CLOSED) {
+        addon_node_forget_javascript(node);
+    }
     addon_node_unref(node);
 }
 

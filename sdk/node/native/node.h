@@ -66,6 +66,9 @@ struct flatend_node *addon_node_mesh(const struct addon_node *node);
 /* The open request or call of an id; NULL: it is gone. */
 struct addon_exchange *addon_node_find(const struct addon_node *node, uint32_t id);
 
+/* What it has of JavaScript's is not used any more. */
+void addon_node_forget_javascript(struct addon_node *node);
+
 void addon_node_unref(struct addon_node *node);
 
 /* ---- deliver.c ---- */

@@ -507,7 +507,7 @@ test("services come and go while the node runs", async (t) => {
     let response;
     do { // until the client was told of it
         const id = client.push(["b"], null, "", 1000, null, 0);
-        response = await Promise.race([client.next(RESPONSE, id), client.next(FAILED, id)]);
+        response = await client.next([RESPONSE, FAILED], id);
         client.close(id);
     } while (response.type === FAILED && response.code === ENOPROVIDER);
     assert.equal(response.body.toString(), "7");
@@ -638,11 +638,14 @@ test("an exception of onBatch is uncaught, and the next batch comes", async (t) 
         setUncaughtExceptionCaptureCallback.call(process, resolve);
     });
     t.after(() => process.setUncaughtExceptionCaptureCallback(null));
-    server.handler = () => {
+    let thrower;
+    server.handler = ({ id }) => {
+        thrower = id;
         throw new Error("mine");
     };
     const first = client.push(["hello"], null, "", 0, null, 0);
     assert.equal((await seen).message, "mine");
+    assert.equal(server.finish(thrower), 0);
     server.handler = () => false;
     const second = client.push(["hello"], null, "", 0, null, 0);
     server.respond((await server.next(REQUEST)).id, 200, null, "x");

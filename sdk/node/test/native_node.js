@@ -139,12 +139,13 @@ class NativeNode {
         }
     }
 
-    // The next record of a type, and if `id` is given of that.
+    // The next record of a type, or of one of several, and if `id` is given of that.
     next(type, id) {
+        const types = [type].flat();
         return new Promise((resolve, reject) => {
             const timer = setTimeout(() => reject(new Error(`no record of type ${type}`)), WAIT_MS);
             this.waiting.push({
-                matches: (record) => record.type === type && (id === undefined || record.id === id),
+                matches: (record) => types.includes(record.type) && (id === undefined || record.id === id),
                 resolve: (record) => {
                     clearTimeout(timer);
                     resolve(record);
