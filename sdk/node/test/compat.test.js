@@ -79,7 +79,7 @@ test("splitHostPort takes what it took, and IPv6", () => {
     assert.equal(split("2001:db8:0:0:1:0:0:1:80"), "ipv6 2001:db8::1:0:0:1 80");
     assert.equal(split("[::ffff:10.0.0.1]:80"), "ipv4 10.0.0.1 80");
     for (const wrong of ["", "a:b", "127.0.0.1:70000", "host:80", "127.0.0.1:-1"]) {
-        assert.throws(() => flatend.splitHostPort(wrong), wrong);
+        assert.throws(() => flatend.splitHostPort(wrong));
     }
     assert.throws(() => flatend.splitHostPort(9000), TypeError);
 });

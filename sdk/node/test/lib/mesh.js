@@ -54,7 +54,7 @@ function scratch(t) {
 // The command line of this runtime for a file.
 function commandLine(file, flags = []) {
     if (process.versions.deno) {
-        return [process.execPath, "run", "-A", "--quiet", file];
+        return [process.execPath, "run", "-A", "--quiet", "--node-modules-dir=manual", file];
     }
     return [process.execPath, ...flags, file];
 }
@@ -65,6 +65,7 @@ async function script(t, source, { env = {}, name = "index.cjs", args = [], flag
     const folder = scratch(t);
     mkdirSync(join(folder, "node_modules"));
     symlinkSync(sdk, join(folder, "node_modules", "flatend"));
+    writeFileSync(join(folder, "package.json"), '{"dependencies": {"flatend": "*"}}');
     const file = join(folder, name);
     writeFileSync(file, source);
     const [command, ...line] = commandLine(file, flags);
