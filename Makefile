@@ -19,6 +19,7 @@ bench:
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory all
 	@node bench/bench.mjs
+	@node bench/node.mjs
 
 # The share of lines that the tests run, per room.
 coverage:

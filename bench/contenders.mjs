@@ -94,8 +94,10 @@ export async function startNginxProxy(t, folder, name, scheme, backend, keepsAli
         ssl_certificate ${folder}/cert.pem;
         ssl_certificate_key ${folder}/key.pem;
         ssl_protocols TLSv1.2 TLSv1.3;
+        client_max_body_size 0;
         location / {
             proxy_pass ${scheme}://hello;
+            proxy_request_buffering off;
             ${keepsAlive ? 'proxy_http_version 1.1; proxy_set_header Connection "";' : ""}
         }
     }`);
