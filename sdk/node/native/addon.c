@@ -1,5 +1,4 @@
-/* The addon: Node-API only, the library inside. What its functions take and return is checked by
- * lib/, and written down in docs/node-addon.md. */
+/* The addon: Node-API only, the library inside. node.h says what its functions take and return. */
 #include <openssl/crypto.h>
 
 #include "node.h"
@@ -15,12 +14,10 @@ static napi_value describe(napi_env env, napi_callback_info info, const char *fu
                            const char *(*text)(int code))
 {
     struct addon_args args;
-    int32_t code = 0;
+    int32_t code;
 
     addon_args_open(&args, env, info, function);
-    if (!args.is_bad && napi_get_value_int32(env, args.values[0], &code) != napi_ok) {
-        addon_args_refuse(&args, "code", "a number");
-    }
+    code = addon_args_to_i32(&args, args.values[0], "code");
     return args.is_bad ? NULL : addon_string(env, text(code));
 }
 

@@ -62,15 +62,37 @@ struct addon_node *addon_args_node(struct addon_args *args)
     return node;
 }
 
-uint32_t addon_args_u32(struct addon_args *args, size_t i, const char *name)
+/* As a double: Deno makes an integer of anything. */
+static double number_of(struct addon_args *args, napi_value value, const char *name, double min,
+                        double max)
 {
     double number = 0;
 
-    if (!args->is_bad && (napi_get_value_double(args->env, args->values[i], &number) != napi_ok ||
-                          !(number >= 0 && number <= (double)UINT32_MAX))) {
-        addon_args_refuse(args, name, "a number from 0 to 4294967295");
+    if (args->is_bad) {
+        return 0;
     }
-    return args->is_bad ? 0 : (uint32_t)number;
+    if (value == NULL || napi_get_value_double(args->env, value, &number) != napi_ok ||
+        !(number >= min && number <= max)) {
+        addon_args_refuse(args, name,
+                          min < 0 ? "a number of 32 bits" : "a number from 0 to 4294967295");
+        return 0;
+    }
+    return number;
+}
+
+int32_t addon_args_to_i32(struct addon_args *args, napi_value value, const char *name)
+{
+    return (int32_t)number_of(args, value, name, INT32_MIN, INT32_MAX);
+}
+
+uint32_t addon_args_to_u32(struct addon_args *args, napi_value value, const char *name)
+{
+    return (uint32_t)number_of(args, value, name, 0, UINT32_MAX);
+}
+
+uint32_t addon_args_u32(struct addon_args *args, size_t i, const char *name)
+{
+    return addon_args_to_u32(args, args->values[i], name);
 }
 
 bool addon_args_bool(struct addon_args *args, size_t i, const char *name)

@@ -41,7 +41,9 @@ bool addon_args_is_nullish(const struct addon_args *args, napi_value value);
 /* The first argument of nearly every function. NULL: `is_bad`. */
 struct addon_node *addon_args_node(struct addon_args *args);
 
-/* 0 if `is_bad`. */
+/* 0 if `is_bad`. Whole numbers: what is behind the point is dropped. */
+int32_t addon_args_to_i32(struct addon_args *args, napi_value value, const char *name);
+uint32_t addon_args_to_u32(struct addon_args *args, napi_value value, const char *name);
 uint32_t addon_args_u32(struct addon_args *args, size_t i, const char *name);
 bool addon_args_bool(struct addon_args *args, size_t i, const char *name);
 uint64_t addon_args_handle(struct addon_args *args, size_t i, const char *name);

@@ -90,20 +90,50 @@ void addon_node_on_cleanup(void *node);
 /* A thread on which no signal arrives. FLATEND_ELIMIT. */
 int addon_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
-/* ---- functions ---- */
+/* ---- functions for JavaScript ----
+ *
+ * Called by lib/ only, which checks what applications hand in: a wrong type here is a TypeError.
+ * Results are 0 or what is asked for, or a code of flatend.h; FLATEND_ESTATE if the node is not
+ * started or is shut down, or if the id is gone or is of the other kind. Ids are of one request, or
+ * of one call, and greater than 0. All of them return at once. */
 
+/* create(options, inbox, onBatch): a node, which is to be started or shut down. `inbox` is a
+ * Uint8Array of at least 64 KiB (1 MiB is good: heads that do not fit are refused); onBatch(n) is
+ * called with how many bytes of records are in it (inbox.h), which are valid until it returns. What
+ * it throws is an uncaught exception. */
 napi_value addon_create(napi_env env, napi_callback_info info);
+
+/* start(node, addrs): a promise; rejected with an Error that has a `code` and the text of
+ * flatend_node_start. Once a node. Records may come before it is fulfilled. */
 napi_value addon_start(napi_env env, napi_callback_info info);
+
+/* shutdown(node): a promise, the same each time, which is rejected only if no thread can be had.
+ * What runs may end meanwhile; then all that is open fails, and the ids are gone. */
 napi_value addon_shutdown(napi_env env, napi_callback_info info);
+
+/* ref(node, is): whether the node keeps the process alive. One that is created only, has failed to
+ * start, or has shut down never does; one that shuts down always does. */
 napi_value addon_ref(napi_env env, napi_callback_info info);
 
-/* services.c */
+/* services.c: addService(node, name, serviceId, flags); removeService(node, name);
+ * providers(node, services): an array of {handle, publicKey, host, port, isAnonymous, isProven}, or
+ * a code; listenAddr(node, index): a string, or undefined. */
 napi_value addon_add_service(napi_env env, napi_callback_info info);
 napi_value addon_remove_service(napi_env env, napi_callback_info info);
 napi_value addon_providers(napi_env env, napi_callback_info info);
 napi_value addon_listen_addr(napi_env env, napi_callback_info info);
 
-/* request.c */
+/* request.c. Headers are [name, value, name, value ...], null or undefined.
+ *
+ * respond(node, id, status, headers, body): the whole response; the body is a string, a Uint8Array,
+ * null or undefined. The id is gone after it, unless it says FLATEND_EAGAIN, FLATEND_ETOOBIG,
+ * FLATEND_EINVAL or FLATEND_ESTATE: then nothing was sent, and fail still can be. What it has set
+ * of the head is set, and is not set by another try.
+ * head(node, id, status, headers): once; leaves with the first write, or finish. After a code that
+ * is not 0 fail is due.
+ * finish(node, id); fail(node, id, status, message); problem(node, id, status, message): the id is
+ * gone after them, unless a status that is none is FLATEND_EINVAL.
+ * remaining(node, id): milliseconds; 2^32 - 1: without end. */
 napi_value addon_respond(napi_env env, napi_callback_info info);
 napi_value addon_head(napi_env env, napi_callback_info info);
 napi_value addon_finish(napi_env env, napi_callback_info info);
@@ -111,18 +141,31 @@ napi_value addon_fail(napi_env env, napi_callback_info info);
 napi_value addon_problem(napi_env env, napi_callback_info info);
 napi_value addon_remaining(napi_env env, napi_callback_info info);
 
-/* body.c */
+/* body.c, for both kinds of id.
+ *
+ * write(node, id, bytes, from, to): 0, or FLATEND_EAGAIN: nothing of it was taken, and WRITABLE
+ * follows. No bytes send the head.
+ * read(node, id, bytes): how many, 0 at the end; FLATEND_EAGAIN: READABLE follows.
+ * trailers(node, id): as headers are, once a read has said 0; addTrailer(node, id, name, value). */
 napi_value addon_write(napi_env env, napi_callback_info info);
 napi_value addon_read(napi_env env, napi_callback_info info);
 napi_value addon_trailers(napi_env env, napi_callback_info info);
 napi_value addon_add_trailer(napi_env env, napi_callback_info info);
 
-/* call.c */
+/* call.c.
+ *
+ * push(node, services, headers, body, timeoutMs, provider, parentId): an id, or a code. The body as
+ * of respond, but null: it is written later, and ended by endBody. `provider` is a handle or null,
+ * `parentId` an id of a request, or 0; FLATEND_ECANCELED: that is gone.
+ * endBody(node, id); close(node, id): the id is gone after it. */
 napi_value addon_push(napi_env env, napi_callback_info info);
 napi_value addon_end_body(napi_env env, napi_callback_info info);
 napi_value addon_close(napi_env env, napi_callback_info info);
 
-/* keys.c */
+/* keys.c. What fails is thrown: an Error with a `code`.
+ *
+ * generateSecretKey(), loadSecretKey(path), loadOrCreateSecretKey(path): Buffers of 64 bytes;
+ * saveSecretKey(key, path); publicKey(secretKey): 32 bytes; loadMeshSecret(path): a Buffer. */
 napi_value addon_generate_secret_key(napi_env env, napi_callback_info info);
 napi_value addon_load_secret_key(napi_env env, napi_callback_info info);
 napi_value addon_load_or_create_secret_key(napi_env env, napi_callback_info info);

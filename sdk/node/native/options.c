@@ -80,21 +80,6 @@ static void *copy_bytes(struct addon_options *options, struct addon_args *args, 
     return copy;
 }
 
-static uint32_t u32_of(struct addon_args *args, napi_value value, const char *name)
-{
-    double number = 0;
-
-    if (args->is_bad) {
-        return 0;
-    }
-    if (napi_get_value_double(args->env, value, &number) != napi_ok ||
-        !(number >= 0 && number <= (double)UINT32_MAX)) {
-        addon_args_refuse(args, name, "a number from 0 to 4294967295");
-        return 0;
-    }
-    return (uint32_t)number;
-}
-
 const char *const *addon_options_strings(struct addon_options *options, struct addon_args *args,
                                          napi_value array, const char *name)
 {
@@ -148,7 +133,7 @@ static void get_u32(const struct field *field, const char *name, unsigned *out)
     napi_value value;
 
     if (get(field, name, &value)) {
-        *out = u32_of(field->args, value, name);
+        *out = addon_args_to_u32(field->args, value, name);
     }
 }
 
@@ -186,8 +171,9 @@ static void get_service(const struct field *field, napi_value triple,
     (void)addon_args_array(args, triple, "services");
     service->name =
         copy_string(field->options, args, addon_args_element(args, triple, 0), "services");
-    service->arg = (void *)(uintptr_t)u32_of(args, addon_args_element(args, triple, 1), "services");
-    service->flags = u32_of(args, addon_args_element(args, triple, 2), "services");
+    service->arg =
+        (void *)(uintptr_t)addon_args_to_u32(args, addon_args_element(args, triple, 1), "services");
+    service->flags = addon_args_to_u32(args, addon_args_element(args, triple, 2), "services");
 }
 
 static void get_services(const struct field *field)
@@ -214,9 +200,8 @@ static void get_reconnect(const struct field *field)
     struct flatend_options *flatend = &field->options->flatend;
     napi_value value;
 
-    if (get(field, "reconnectAttempts", &value) &&
-        napi_get_value_int32(field->args->env, value, &flatend->reconnect_attempts) != napi_ok) {
-        addon_args_refuse(field->args, "reconnectAttempts", "a number");
+    if (get(field, "reconnectAttempts", &value)) {
+        flatend->reconnect_attempts = addon_args_to_i32(field->args, value, "reconnectAttempts");
     }
     if (get(field, "reconnectBackoffFactor", &value) &&
         napi_get_value_double(field->args->env, value, &flatend->reconnect_backoff_factor) !=
@@ -285,7 +270,7 @@ static void get_log(const struct field *field)
 
     if (get(field, "logLevel", &value)) {
         field->options->has_log = true;
-        level = u32_of(field->args, value, "logLevel");
+        level = addon_args_to_u32(field->args, value, "logLevel");
         if (level > FLATEND_LOG_DEBUG) {
             addon_args_refuse(field->args, "logLevel", "a number from 0 to 3");
         }
