@@ -1,18 +1,18 @@
 "use strict";
 /* A request, and its response.
  *
- *     OPEN ──▶ STREAMING (the head has left) ──▶ ENDED (all was given) ──▶ DONE (its id is gone)
- *       └──────────────────────────────────────────┴──▶ DONE: answered in one call, failed, or canceled
+ *     OPEN ─┬─▶ STREAMING: the head has left ──────────────┬─▶ DONE: the id is gone
+ *           ├─▶ ENDED: the whole of it waits for space ────┤
+ *           └─▶ answered in one call, failed or canceled ──┘
  */
 const { Duplex } = require("node:stream");
 const native = require("./native");
 const { FlatendError, codes } = require("./errors");
 const { debug } = require("./debug");
-const { LazyDuplex } = require("./lazy_duplex");
+const { IncomingRequest } = require("./request");
 const headers = require("./headers");
 const transfer = require("./transfer");
 const source = require("./source");
-const { parseCookies } = require("./cookies");
 
 const OPEN = 0;
 const STREAMING = 1;
@@ -22,158 +22,18 @@ const DONE = 3;
 const WHOLE_LENGTH = 262144; // a longer body goes in pieces, as its reader takes it
 const DEFAULT_FAILURE = 500;
 const NO_CONTENT = new Set([204, 205, 304]);
-const NO_TIME_LIMIT = 4294967295;
 
-class Context extends LazyDuplex {
+class Context extends IncomingRequest {
     constructor(node, id, service, head, peer) {
-        super();
-        this._node = node;
-        this._mesh = node._mesh;
-        this._rid = id;
-        this._service = service;
-        this._head = head;
-        this._peer = peer;
-        this._first = null;
-        this._complete = false;
+        super(node, id, service, head, peer);
         this._state = OPEN;
         this._isTouched = false; // written, piped or ended by the handler
         this._status = 200;
         this._out = null;
         this._outTrailers = null;
-        this._inTrailers = null;
-        this._error = null;
-        this._onReadable = null;
         this._onWritable = null;
         this._onFlushed = null;
         this._source = null;
-        this._abort = null;
-        this._bodyPromise = null;
-    }
-
-    // ---- the request ----
-
-    get id() {
-        return this._peer;
-    }
-
-    get node() {
-        return this._node;
-    }
-
-    get service() {
-        return this._service.name;
-    }
-
-    get headers() {
-        return this._head.object;
-    }
-
-    get rawHeaders() {
-        return this._head.flat;
-    }
-
-    headersAll(name) {
-        return this._head.all(name);
-    }
-
-    get method() {
-        return this._head.object[":method"];
-    }
-
-    get path() {
-        return this._head.object[":path"];
-    }
-
-    get params() {
-        return (this._params ??= this._head.under("params."));
-    }
-
-    get query() {
-        return (this._query ??= this._head.under("query."));
-    }
-
-    get cookies() {
-        return (this._cookies ??= parseCookies(this._head.object.cookie));
-    }
-
-    get trailers() {
-        if (this._inTrailers === null && this._complete && this._rid !== 0) {
-            this._onBodyEnd();
-        }
-        return this._inTrailers ?? {};
-    }
-
-    get remaining() {
-        if (this._rid === 0) {
-            return 0;
-        }
-        const ms = native.remaining(this._mesh, this._rid);
-        return ms >= NO_TIME_LIMIT ? Infinity : ms;
-    }
-
-    get isCanceled() {
-        return this._error !== null;
-    }
-
-    get signal() {
-        if (this._abort === null) {
-            this._abort = new AbortController();
-            if (this._error !== null) {
-                this._abort.abort(this._error);
-            }
-        }
-        return this._abort.signal;
-    }
-
-    // ---- its body ----
-
-    // With an object, the promise of the whole body; else the read of streams.
-    read(options) {
-        if (options !== null && typeof options === "object") {
-            return this.body(options);
-        }
-        return Duplex.prototype.read.call(this, options);
-    }
-
-    body(options) {
-        const limit = options?.limit ?? this._service.limit;
-        if (typeof limit !== "number" || !(limit >= 0)) {
-            return Promise.reject(new TypeError("Context.body: limit must be a number of bytes"));
-        }
-        return (this._bodyPromise ??= this.#collect(limit));
-    }
-
-    async #collect(limit) {
-        if (this._rs === undefined) {
-            return transfer.readAll(this, limit);
-        }
-        const chunks = [];
-        let length = 0;
-        for await (const chunk of this) {
-            const bytes = source.toBytes(chunk);
-            length += bytes.length;
-            if (length > limit) {
-                throw transfer.tooLarge(limit);
-            }
-            chunks.push(bytes);
-        }
-        return Buffer.concat(chunks, length);
-    }
-
-    // Ends with the body, and leaves the response as it is: the iterator of streams would destroy that.
-    async *[Symbol.asyncIterator]() {
-        if (this._rs !== undefined) {
-            yield* Duplex.prototype.iterator.call(this, { destroyOnReturn: false });
-            return;
-        }
-        let bytes;
-        while ((bytes = await transfer.readNext(this)) !== null) {
-            yield bytes;
-        }
-    }
-
-    _onBodyEnd() {
-        this._inTrailers = headers.toObject(native.trailers(this._mesh, this._rid));
     }
 
     // ---- the head of the response ----
@@ -237,7 +97,7 @@ class Context extends LazyDuplex {
         return true;
     }
 
-    #setType(type) {
+    _setType(type) {
         if (this._out === null) {
             this._out = ["content-type", type];
         } else if (!headers.has(this._out, "content-type")) {
@@ -256,7 +116,7 @@ class Context extends LazyDuplex {
         if (text === undefined) {
             throw new TypeError("Context.json: the value has no JSON");
         }
-        this.#setType("application/json");
+        this._setType("application/json");
         this.end(text);
     }
 
@@ -282,9 +142,14 @@ class Context extends LazyDuplex {
         }
     }
 
+    // Nothing more may be written.
+    get #hasEnded() {
+        return this._state >= ENDED || (this._ws !== undefined && this.writableEnded);
+    }
+
     write(chunk, encoding, callback) {
         this._isTouched = true;
-        if (this._state >= ENDED) {
+        if (this.#hasEnded) {
             return this.#writeLate(typeof encoding === "function" ? encoding : callback);
         }
         return Duplex.prototype.write.call(this, chunk, encoding, callback);
@@ -308,7 +173,7 @@ class Context extends LazyDuplex {
         const data = typeof chunk === "function" ? undefined : chunk ?? undefined;
         const isFirst = !this._isTouched && this._state === OPEN;
         this._isTouched = true;
-        if (this._state >= ENDED) {
+        if (this.#hasEnded) {
             if (data !== undefined || done !== undefined) {
                 this.#writeLate(done);
             }
@@ -359,40 +224,27 @@ class Context extends LazyDuplex {
         const code = native.respond(this._mesh, this._rid, this._status, this._out, body);
         if (code === codes.EAGAIN) {
             this._state = ENDED;
-            this._onWritable = () => this.#respond(body);
-            return;
-        }
-        if (code === codes.ETOOBIG || code === codes.EINVAL || code === codes.ESTATE) {
+            this._onWritable = () => this.#respondAgain(body);
+        } else if (code === codes.ETOOBIG || code === codes.EINVAL || code === codes.ESTATE) {
             this._isTouched = false; // nothing was sent, so that the error can be
             throw new FlatendError(code);
+        } else {
+            this._leave(code === 0 ? null : new FlatendError(code), code !== 0);
         }
-        this._leave(code === 0 ? null : new FlatendError(code), code !== 0);
     }
 
-    // What a handler has returned.
-    _settle(value) {
-        if (value === undefined || value === this || typeof value === "boolean" || this._isTouched ||
-            this._state === DONE || source.isAccident(value)) {
-            return undefined;
+    #respondAgain(body) {
+        try {
+            this.#respond(body);
+        } catch (error) {
+            this.destroy(error);
         }
-        if (typeof value === "string") {
-            this.#setType("text/plain; charset=utf-8");
-            return this.end(value);
-        }
-        if (source.isBytes(value)) {
-            this.#setType("application/octet-stream");
-            return this.end(value);
-        }
-        if (source.isResponse(value)) {
-            return this.#sendResponse(value);
-        }
-        const body = source.toSource(value);
-        return body === null ? this.json(value) : this.#sendSource(body);
     }
 
-    #sendSource(body) {
+    // Piece by piece, as the requester takes it.
+    _sendSource(pieces) {
         this._isTouched = true;
-        return source.pump(this, body).then(() => this.#endPumped());
+        return source.pump(this, pieces).then(() => this.#endPumped());
     }
 
     #endPumped() {
@@ -406,20 +258,6 @@ class Context extends LazyDuplex {
         if (failure !== null) {
             throw failure;
         }
-    }
-
-    // A Response of fetch.
-    #sendResponse(response) {
-        this.status(response.status);
-        response.headers.forEach((value, name) => {
-            if (name !== "set-cookie") {
-                this.header(name, value);
-            }
-        });
-        for (const cookie of response.headers.getSetCookie?.() ?? []) {
-            this.append("set-cookie", cookie);
-        }
-        return response.body ? this.#sendSource(source.toSource(response.body)) : this.end();
     }
 
     // What a handler has thrown.
@@ -575,8 +413,6 @@ class Context extends LazyDuplex {
         this._leave(new FlatendError(code), true);
     }
 }
-
-Object.defineProperty(Context.prototype, "_isExchange", { value: true });
 
 function lateWrite() {
     const error = new Error("write after end");

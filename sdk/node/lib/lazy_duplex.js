@@ -25,7 +25,7 @@ function lazily(field) {
     return {
         configurable: true,
         get() {
-            if (this[field] === undefined && this._isExchange) {
+            if (this[field] === undefined && Object.hasOwn(this, field)) {
                 materialize(this);
             }
             return this[field];
@@ -39,7 +39,6 @@ function lazily(field) {
 Object.setPrototypeOf(LazyDuplex, Duplex);
 LazyDuplex.prototype = Object.create(Duplex.prototype, {
     constructor: { value: LazyDuplex, configurable: true, writable: true },
-    _isExchange: { value: false, configurable: true, writable: true },
     _readableState: lazily("_rs"),
     _writableState: lazily("_ws"),
 });

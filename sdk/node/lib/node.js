@@ -11,9 +11,8 @@ const { parseAddress } = require("./ip");
 const { Inbox, TYPES } = require("./inbox");
 const { debug } = require("./debug");
 const options = require("./options");
+const { serve } = require("./serve");
 const transfer = require("./transfer");
-
-const INLINE_LIMIT = 65536; // FLATEND_INLINE_BODY_MAX
 
 class Node extends EventEmitter {
     constructor() {
@@ -52,7 +51,7 @@ class Node extends EventEmitter {
     _prepare(checked) {
         const level = this._setLogger(checked.logger, checked.logLevel);
         const settings = options.toNative(checked, level);
-        settings.services = (checked.services ?? []).map((service) => [service.name, this._number(service), service.flags]);
+        settings.services = (checked.services ?? []).map((one) => [one.name, this._number(one), one.flags]);
         if (checked.secretKey) {
             this.keys = { publicKey: native.publicKey(checked.secretKey), secretKey: checked.secretKey };
             this.table = new Table(this.keys.publicKey);
@@ -115,7 +114,7 @@ class Node extends EventEmitter {
 
     _checkStarted() {
         if (this._isShut || !this._isStarted) {
-            throw new FlatendError(this._isShut ? codes.ECANCELED : codes.ESTATE, this._isShut ? "Node is shut down." : undefined);
+            throw this._isShut ? new FlatendError(codes.ECANCELED, "Node is shut down.") : new FlatendError(codes.ESTATE);
         }
     }
 
@@ -211,11 +210,7 @@ class Node extends EventEmitter {
         const ctx = new Context(this, id, service, head, peer);
         ctx._first = body;
         ctx._complete = isComplete;
-        if (service.inline) {
-            serveInline(ctx);
-        } else {
-            serve(ctx);
-        }
+        serve(ctx);
         if (ctx._rid !== 0) {
             this._exchanges.set(id, ctx);
         }
@@ -312,40 +307,6 @@ function onExchange(exchange, type, code) {
         default:
             break;
     }
-}
-
-// Runs a handler; whatever it throws is the response.
-function serve(ctx) {
-    try {
-        const result = ctx._service.handler(ctx);
-        if (result === undefined || result === ctx) {
-            return;
-        }
-        if (typeof result?.then === "function") {
-            result.then((value) => ctx._settle(value)).catch((error) => ctx._reject(error));
-            return;
-        }
-        const sent = ctx._settle(result);
-        sent?.catch?.((error) => ctx._reject(error));
-    } catch (error) {
-        ctx._reject(error);
-    }
-}
-
-// The handler of an inline service runs once the body is complete.
-async function serveInline(ctx) {
-    if (ctx._complete) {
-        serve(ctx);
-        return;
-    }
-    try {
-        ctx._first = await transfer.readAll(ctx, Math.min(ctx._service.limit, INLINE_LIMIT));
-        ctx._complete = true;
-    } catch (error) {
-        ctx._reject(error);
-        return;
-    }
-    serve(ctx);
 }
 
 function idOf({ publicKey, host, port, isAnonymous, isProven }) {

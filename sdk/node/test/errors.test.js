@@ -108,7 +108,14 @@ test("writes behind the end are errors of these writes", async (t) => {
             ctx.end("wer");
             ctx.write("more");
         },
+        waiting: (ctx) => { // most of it waits for its reader
+            ctx.write(Buffer.alloc(3_000_000));
+            ctx.end("end");
+            ctx.write("more");
+            ctx.end("more");
+        },
     });
+    assert.equal((await inTime((await client.call("waiting")).bytes())).length, 3_000_003);
     for (const service of ["silent", "told", "streamed"]) {
         assert.equal(await (await inTime(client.call(service), service)).text(), "answer", service);
     }
