@@ -11,8 +11,11 @@ const routes = [{ path: "GET /hello", service: "hello_world" }];
 let tarball;
 
 before(() => {
-    const output = execFileSync("scripts/pack-node", [`linux-${process.arch}=${release}/sdk/node/flatend.node`],
-        { cwd: repository, encoding: "utf8" });
+    const addons = [`linux-${process.arch}=${release}/sdk/node/flatend.node`];
+    if (process.arch === "x64") {
+        addons.push(`linux-arm64=${repository}/build/arm64/sdk/node/flatend.node`);
+    }
+    const output = execFileSync("scripts/pack-node", addons, { cwd: repository, encoding: "utf8" });
     tarball = join(repository, output.trim().split("\n").at(-1));
 });
 
@@ -83,6 +86,25 @@ for (const isSecure of [false, true]) {
         await service.kill();
     });
 }
+
+// On x64 by an emulator: slow, and the same.
+const arm64 = process.arch === "x64"
+    ? ["qemu-aarch64-static", join(repository, "build/tools/node-arm64/package/bin/node")]
+    : [process.execPath];
+
+test("the addon for 64-bit ARM serves", { timeout: 120_000 }, async (t) => {
+    const { folder, env } = await install(t);
+    const gateway = await Gateway.start(t, { routes });
+    writeFileSync(join(folder, "index.js"), INDEX.replace("ADDRESS", gateway.address));
+    const service = new Program(t, arm64[0], [...arm64.slice(1), "index.js"],
+        { cwd: folder, env: { ...env, PATH: process.env.PATH, DEBUG: "flatend" } });
+    service.killed = true;
+    await gateway.joined("hello_world");
+    for (let i = 0; i < 100; i++) {
+        assert.equal(await (await fetch(gateway.url("/hello"))).text(), "Hello world!");
+    }
+    await service.kill();
+});
 
 test("what the package has", async (t) => {
     const { folder, env } = await install(t);
