@@ -1,9 +1,7 @@
 "use strict";
 // Headers: what has come is one string until somebody asks for more; what goes is a flat list [name, value, ...].
 
-// eslint-disable-next-line no-control-regex
 const BAD_NAME = /^:|[\x00-\x1f\x7f]/;
-// eslint-disable-next-line no-control-regex
 const BAD_VALUE = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 // An own property whatever the name is: `__proto__`, too.

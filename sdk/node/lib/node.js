@@ -14,6 +14,9 @@ const options = require("./options");
 const { serve } = require("./serve");
 const transfer = require("./transfer");
 
+// Keys and sources of peers: DEBUG prints the lines of 2020, a logger gets all of them as they are.
+const NOTE = /(Services: \[[^\]]*\]) \([^)]*\)$/;
+
 class Node extends EventEmitter {
     constructor() {
         super();
@@ -275,7 +278,7 @@ class Node extends EventEmitter {
 
     _onLog(level, line) {
         if (!line.startsWith("Re-probed ")) {
-            debug(line);
+            debug(line.replace(NOTE, "$1"));
         }
         try {
             this._logger?.(options.LEVELS[level], line);

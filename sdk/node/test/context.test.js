@@ -340,7 +340,7 @@ test("an error that is thrown is sent as JSON, with the status 500 or its own", 
             throw new Error("nor this");
         },
         string: () => {
-            throw "text"; // eslint-disable-line no-throw-literal
+            throw "text";
         },
         own: () => {
             throw Object.assign(new Error("gone"), { status: 410 });

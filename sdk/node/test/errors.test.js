@@ -68,7 +68,7 @@ test("an error that is thrown behind the head aborts the response", async (t) =>
 
 test("a source that fails before the head is a response with the status 500", async (t) => {
     const { client } = await pair(t, {
-        iterator: async function* iterate() { // eslint-disable-line require-yield
+        iterator: async function* iterate() {
             throw new Error("nothing");
         },
         wrong: async function* iterate() {
