@@ -9,7 +9,7 @@ if(FLATEND_LINT)
   string(SUBSTRING ${rules} 0 12 rules)
   set(CMAKE_C_CLANG_TIDY ${clang_tidy} --quiet --extra-arg=-DFLATEND_LINT_RULES=${rules})
 
-  foreach(output LINK_EXECUTABLE CREATE_SHARED_LIBRARY)
+  foreach(output LINK_EXECUTABLE CREATE_SHARED_LIBRARY CREATE_SHARED_MODULE)
     set(CMAKE_C_${output} "<CMAKE_COMMAND> -E touch <TARGET>")
   endforeach()
   set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_COMMAND> -E touch <TARGET>")

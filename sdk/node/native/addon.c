@@ -69,6 +69,8 @@ static const struct {
     {"close", addon_close},
 };
 
+NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void); /* the macro forgets it */
+
 NAPI_MODULE_INIT()
 {
     /* process.exit ends the process while the mesh's thread runs: libcrypto of ours must not be

@@ -22,7 +22,8 @@ static void draft_deinit(struct draft *draft)
     free(draft->offsets);
 }
 
-static void draft_init(struct draft *draft, struct addon_args *args)
+/* False: `is_bad`. */
+static bool draft_init(struct draft *draft, struct addon_args *args)
 {
     const uint32_t n_services = addon_args_array(args, args->values[1], "services");
     const uint32_t n_texts = addon_args_optional_array(args, args->values[2], "headers");
@@ -38,7 +39,9 @@ static void draft_init(struct draft *draft, struct addon_args *args)
     draft->offsets = calloc((size_t)n_services + n_texts + 1, sizeof(*draft->offsets));
     if (draft->services == NULL || draft->headers == NULL || draft->offsets == NULL) {
         addon_args_exhausted(args);
+        return false;
     }
+    return !args->is_bad;
 }
 
 static void read_texts(struct draft *draft, struct addon_args *args, struct addon_text *text)
@@ -82,7 +85,9 @@ static void read_draft(struct draft *draft, struct addon_args *args, struct addo
     bool is_null;
 
     addon_text_clear(&node->text);
-    draft_init(draft, args);
+    if (!draft_init(draft, args)) {
+        return;
+    }
     read_texts(draft, args, &node->text);
     body = addon_args_body(args, args->values[3], &node->text, &is_null);
     request->timeout_ms = addon_args_u32(args, 4, "timeoutMs");

@@ -119,25 +119,25 @@ void addon_pending_add(struct addon_pending *pending, struct addon_entry entry)
 /* Peers come and go while JavaScript is busy: some of it may be lost, but not in silence. */
 static void add_peer(struct addon_pending *pending, const struct flatend_event *event)
 {
-    struct addon_batch *batch = &pending->batch;
     struct flatend_provider *peer = malloc(sizeof(*peer));
-    struct addon_entry entry = {.type = event->type, .of.peer = peer};
+    bool is_kept;
+    bool was_lost;
 
     (void)pthread_mutex_lock(&pending->lock);
-    if (peer != NULL && !batch->has_lost_peers && batch->n_peers < PEERS_MAX) {
+    was_lost = pending->batch.has_lost_peers;
+    is_kept = peer != NULL && !was_lost && pending->batch.n_peers < PEERS_MAX;
+    pending->batch.n_peers += is_kept;
+    pending->batch.has_lost_peers = !is_kept;
+    (void)pthread_mutex_unlock(&pending->lock);
+    if (is_kept) {
         *peer = event->peer;
-        batch->n_peers++;
-    } else {
-        free(peer);
-        entry = (struct addon_entry){.type = FLATEND_EVENT_PEERS_LOST};
-    }
-    if (entry.type == FLATEND_EVENT_PEERS_LOST && batch->has_lost_peers) {
-        (void)pthread_mutex_unlock(&pending->lock);
+        addon_pending_add(pending, (struct addon_entry){.type = event->type, .of.peer = peer});
         return;
     }
-    batch->has_lost_peers = entry.type == FLATEND_EVENT_PEERS_LOST;
-    (void)pthread_mutex_unlock(&pending->lock);
-    addon_pending_add(pending, entry);
+    free(peer);
+    if (!was_lost) {
+        addon_pending_add(pending, (struct addon_entry){.type = FLATEND_EVENT_PEERS_LOST});
+    }
 }
 
 void addon_pending_on_event(void *arg, const struct flatend_event *event)

@@ -141,6 +141,7 @@ static const char **read_services(struct addon_args *args, struct addon_text *te
 
     if (services == NULL) {
         addon_args_exhausted(args);
+        return NULL;
     }
     addon_text_clear(text);
     for (uint32_t i = 0; i < n; i++) {
