@@ -271,15 +271,42 @@ function checkTimeout(where, timeout) {
     return Math.max(1, Math.round(timeout));
 }
 
-function checkProvider(where, provider) {
+function checkProvider(where, node, provider) {
     if (provider === undefined || provider === null) {
         return null;
     }
-    const handle = typeof provider === "bigint" ? provider : provider._handle;
+    const handle = typeof provider === "bigint" ? provider : provider._node === node && provider._handle;
     if (typeof handle !== "bigint") {
-        throw new TypeError(`${where}: provider must be a Provider`);
+        throw new TypeError(`${where}: provider must be a Provider of this node`);
     }
     return handle;
+}
+
+// The id of the request on whose behalf a call is; 0: none.
+function checkParent(where, node, parent) {
+    if (parent === undefined || parent === null) {
+        return 0;
+    }
+    if (parent._node !== node || typeof parent._rid !== "number") {
+        throw new TypeError(`${where}: parent must be a request of this node`);
+    }
+    if (parent._rid === 0) {
+        throw new FlatendError(codes.ECANCELED, "the request on whose behalf this call is has ended");
+    }
+    return parent._rid;
+}
+
+function checkSignal(where, signal) {
+    if (signal === undefined || signal === null) {
+        return null;
+    }
+    if (typeof signal.addEventListener !== "function" || typeof signal.aborted !== "boolean") {
+        throw new TypeError(`${where}: signal must be an AbortSignal`);
+    }
+    if (signal.aborted) {
+        throw signal.reason;
+    }
+    return signal;
 }
 
 // {whole} or {source}; what has a type of its own sets it.
@@ -311,16 +338,12 @@ async function send(where, node, services, options = {}) {
     const names = checkServices(where, services);
     const flat = toFlat(where, options.headers);
     const timeout = checkTimeout(where, options.timeout);
-    const provider = checkProvider(where, options.provider);
-    const { signal, parent } = options;
-    signal?.throwIfAborted();
+    const provider = checkProvider(where, node, options.provider);
+    const signal = checkSignal(where, options.signal);
     if (node._isShut) {
         throw new FlatendError(codes.ECANCELED, "Node is shut down.");
     }
-    const parentId = parent ? parent._rid : 0;
-    if (parent && !parentId) {
-        throw new FlatendError(codes.ECANCELED, "the request on whose behalf this call is has ended");
-    }
+    const parentId = checkParent(where, node, options.parent);
     const body = checkBody(where, options.body, flat);
     const id = native.push(node._mesh, names, flat, body.source ? null : body.whole, timeout, provider, parentId);
     if (id < 0) {

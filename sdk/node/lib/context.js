@@ -328,9 +328,18 @@ class Context extends IncomingRequest {
         transfer.write(this, chunk, callback);
     }
 
+    // Small chunks go together, large ones one behind the other.
     _writev(chunks, callback) {
-        const bytes = chunks.length === 1 ? chunks[0].chunk : Buffer.concat(chunks.map(({ chunk }) => chunk));
-        transfer.write(this, bytes, callback);
+        const parts = transfer.join(chunks.map(({ chunk }) => chunk));
+        let i = 0;
+        const next = (error) => {
+            if (error || i === parts.length) {
+                callback(error);
+            } else {
+                transfer.write(this, parts[i++], next);
+            }
+        };
+        next(null);
     }
 
     _final(callback) {

@@ -26,6 +26,7 @@ class Node extends EventEmitter {
         this.table = new Table();
         this._mesh = null;
         this._services = []; // by the numbers that requests name them with
+        this._numbers = new Map(); // of the names
         this._exchanges = new Map(); // requests and calls that are open, by their ids
         this._providers = new Map(); // by their handles
         this._inbox = new Inbox();
@@ -66,10 +67,13 @@ class Node extends EventEmitter {
         }
     }
 
-    // The number of a service, which its requests name it with.
+    // The number of a service, which its requests name it with: always the same for one name.
     _number(service) {
+        const number = this._numbers.get(service.name) ?? this._services.length;
+        this._numbers.set(service.name, number);
+        this._services[number] = service;
         this.handlers[service.name] = service.handler;
-        return this._services.push(service) - 1;
+        return number;
     }
 
     // Where peers reach this node.
@@ -94,13 +98,14 @@ class Node extends EventEmitter {
     addService(name, handler) {
         this._checkStarted();
         const service = options.service(name, handler, `services[${JSON.stringify(name)}]`);
-        const former = this.handlers[name];
+        const former = this._services[this._numbers.get(name)];
         const code = native.addService(this._mesh, name, this._number(service), service.flags);
         if (code !== 0) {
-            if (former === undefined) {
+            if (former !== undefined) {
+                this._number(former);
+            }
+            if (code !== codes.EEXIST) {
                 delete this.handlers[name];
-            } else {
-                this.handlers[name] = former;
             }
             throw new FlatendError(code, `${name}: ${native.errorText(code)}`);
         }

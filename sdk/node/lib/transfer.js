@@ -133,6 +133,29 @@ function writeAll(exchange, bytes) {
     });
 }
 
+// The same bytes in fewer parts, where that takes no long copies.
+function join(chunks) {
+    const parts = [];
+    let open = [];
+    let length = 0;
+    const close = () => {
+        if (open.length > 0) {
+            parts.push(open.length === 1 ? open[0] : Buffer.concat(open, length));
+        }
+        open = [];
+        length = 0;
+    };
+    for (const chunk of chunks) {
+        if (length + chunk.length > PIECE_LENGTH) {
+            close();
+        }
+        open.push(chunk);
+        length += chunk.length;
+    }
+    close();
+    return parts;
+}
+
 // Calls who waits, once.
 function wakeReader(exchange) {
     const resume = exchange._onReadable;
@@ -146,4 +169,4 @@ function wakeWriter(exchange) {
     resume?.();
 }
 
-module.exports = { read, readNext, readAll, readable, tooLarge, wakeReader, wakeWriter, write, writeAll };
+module.exports = { join, read, readNext, readAll, readable, tooLarge, wakeReader, wakeWriter, write, writeAll };

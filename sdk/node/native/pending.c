@@ -119,24 +119,25 @@ void addon_pending_add(struct addon_pending *pending, struct addon_entry entry)
 /* Peers come and go while JavaScript is busy: some of it may be lost, but not in silence. */
 static void add_peer(struct addon_pending *pending, const struct flatend_event *event)
 {
-    struct flatend_provider *peer = malloc(sizeof(*peer));
+    struct addon_entry entry = {.type = event->type};
     bool is_kept;
     bool was_lost;
 
+    entry.of.peer = malloc(sizeof(*entry.of.peer));
     (void)pthread_mutex_lock(&pending->lock);
     was_lost = pending->batch.has_lost_peers;
-    is_kept = peer != NULL && !was_lost && pending->batch.n_peers < PEERS_MAX;
+    is_kept = entry.of.peer != NULL && !was_lost && pending->batch.n_peers < PEERS_MAX;
     pending->batch.n_peers += is_kept;
     pending->batch.has_lost_peers = !is_kept;
     (void)pthread_mutex_unlock(&pending->lock);
     if (is_kept) {
-        *peer = event->peer;
-        addon_pending_add(pending, (struct addon_entry){.type = event->type, .of.peer = peer});
-        return;
+        *entry.of.peer = event->peer;
+    } else {
+        addon_entry_deinit(&entry);
+        entry.type = FLATEND_EVENT_PEERS_LOST;
     }
-    free(peer);
-    if (!was_lost) {
-        addon_pending_add(pending, (struct addon_entry){.type = FLATEND_EVENT_PEERS_LOST});
+    if (is_kept || !was_lost) {
+        addon_pending_add(pending, entry);
     }
 }
 

@@ -193,11 +193,20 @@ test("a call on behalf of a request that has ended is ECANCELED", async (t) => {
     assert.equal((await inTime(seen.promise)).code, "ECANCELED");
 });
 
+test("providers and requests of another node are refused", async (t) => {
+    const { client, server } = await pair(t, { it: (ctx) => client.call("it", { parent: ctx }) });
+    const [provider] = client.providersFor(["it"]);
+    await assert.rejects(server.call("it", { provider }), /provider must be a Provider of this node/);
+    const response = await client.call("it");
+    assert.deepEqual([response.status, await response.json()], [500, { error: "Node.call: parent must be a request of this node" }]);
+});
+
 test("wrong options of a call are named", async (t) => {
     const { client } = await pair(t, { echo });
     const wrong = [
         [[1], {}, /Node\.call: services/], [[], {}, /Node\.call: services/], ["echo", { timeout: "1" }, /Node\.call: timeout/],
         ["echo", { provider: {} }, /Node\.call: provider/], ["echo", { headers: 1 }, /Node\.call: headers/],
+        ["echo", { parent: {} }, /Node\.call: parent/], ["echo", { signal: {} }, /Node\.call: signal/],
         ["echo", { headers: { a: {} } }, /Node\.call: the value of "a"/], ["echo", { body: 1 }, /Node\.call: body/],
     ];
     for (const [services, options, message] of wrong) {

@@ -406,6 +406,40 @@ test("id is an ID", async (t) => {
     assert.deepEqual(await (await known.client.call("it")).json(), [known.client.listenAddrs[0], true, hex, hex]);
 });
 
+test("a context that is destroyed is an error for the requester", async (t) => {
+    const { client } = await pair(t, {
+        plain: (ctx) => ctx.destroy(),
+        error: (ctx) => ctx.destroy(new Error("broken")),
+        half: (ctx) => ctx.write(Buffer.alloc(100_000), () => setImmediate(() => ctx.destroy(new Error("broken")))),
+    });
+    assert.equal((await inTime(client.call("plain"))).status, 500);
+    assert.deepEqual(await (await inTime(client.call("error"))).json(), { error: "broken" });
+    await assert.rejects(inTime(client.call("half").then((response) => response.bytes())), { code: "ERESET" });
+});
+
+test("end calls back, and may be the only call", async (t) => {
+    const seen = deferred();
+    const response = await ask(t, (ctx) => {
+        ctx.end("x", "utf8", () => seen.resolve(ctx.writableFinished));
+    });
+    assert.equal(await response.text(), "x");
+    assert.equal(await inTime(seen.promise), true);
+    const encoded = await ask(t, (ctx) => ctx.end("6869", "hex"));
+    assert.equal(await encoded.text(), "hi");
+});
+
+test("many small writes arrive in their order", async (t) => {
+    const response = await ask(t, (ctx) => {
+        ctx.cork();
+        for (let i = 0; i < 50_000; i++) {
+            ctx.write(`${i},`);
+        }
+        ctx.uncork();
+        ctx.end();
+    });
+    assert.equal(await response.text(), Array.from({ length: 50_000 }, (_, i) => `${i},`).join(""));
+});
+
 test("finished, finish and close come for what is answered in one call, too", async (t) => {
     const seen = deferred();
     await ask(t, (ctx) => {

@@ -117,6 +117,12 @@ test("services are added and removed while the node runs", async (t) => {
     server.removeService("later");
     await until(() => client.providersFor(["later"]).length === 0, "the end of the service");
     assert.throws(() => server.removeService("later"), { code: "ENOENT" });
+    assert.deepEqual(Object.keys(server.handlers), ["hello"]);
+    server.addService("later", () => "again");
+    await until(() => client.providersFor(["later"]).length === 1, "the service");
+    assert.equal(await ask(client, "later"), "again");
+    server.removeService("later");
+    await until(() => client.providersFor(["later"]).length === 0, "the end of the service");
     assert.throws(() => server.addService("x", 1), TypeError);
     await assert.rejects(client.call("later"), { code: "ENOPROVIDER" });
 });
