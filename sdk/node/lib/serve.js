@@ -44,6 +44,10 @@ function run(ctx) {
 
 // What a handler has returned: the response, if there is none and it was not returned by accident.
 function settle(ctx, value) {
+    if (ctx._error !== null && !ctx._isTouched) {
+        discard(ctx, value);
+        return undefined;
+    }
     if (value === undefined || value === ctx || typeof value === "boolean" || ctx._isTouched || ctx._rid === 0 ||
         source.isAccident(value)) {
         return undefined;
@@ -61,6 +65,14 @@ function settle(ctx, value) {
     }
     const pieces = source.toSource(value);
     return pieces === null ? ctx.json(value) : ctx._sendSource(pieces);
+}
+
+// The requester has gone meanwhile: what was to be sent is not read any more.
+function discard(ctx, value) {
+    const body = source.isResponse(value) ? value.body : value;
+    if (body !== ctx && !source.isAccident(body)) {
+        source.toSource(body ?? null)?.cancel(ctx._error);
+    }
 }
 
 // A Response of fetch.

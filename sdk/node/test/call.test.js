@@ -181,6 +181,43 @@ test("a call on behalf of a request ends with it, and has its time at most", asy
     await inTime(canceled.promise, "the cancellation");
 });
 
+test("what a handler returns too late is not read", async (t) => {
+    const ended = { stream: deferred(), call: deferred() };
+    const asked = deferred();
+    const release = deferred();
+    const { client, server } = await pair(t, {
+        stream: async (ctx) => {
+            asked.resolve();
+            await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+            return new Readable({ read() {}, destroy: (error, callback) => callback(ended.stream.resolve()) });
+        },
+        endless: async function* endless() {
+            try {
+                for (;;) {
+                    yield Buffer.alloc(10_000);
+                }
+            } finally {
+                ended.call.resolve();
+            }
+        },
+        relay: async (ctx) => {
+            const { body } = await ctx.node.call("endless");
+            release.resolve();
+            await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+            return body;
+        },
+    });
+    for (const [service, started] of [["stream", asked], ["relay", release]]) {
+        const stop = new AbortController();
+        const call = client.call(service, { signal: stop.signal });
+        await started.promise;
+        stop.abort();
+        await assert.rejects(call, { name: "AbortError" });
+    }
+    await inTime(Promise.all([ended.stream.promise, ended.call.promise]), "the end of the streams");
+    await until(() => server._exchanges.size === 0, "the end of the requests");
+});
+
 test("a call on behalf of a request that has ended is ECANCELED", async (t) => {
     const seen = deferred();
     const { client } = await pair(t, {
