@@ -5,8 +5,9 @@
  *             └─▶ undefined ──▶ exchange._onReadable(), once ──▶ read again
  *     write   ──▶ done(error), now or later: once all of it was taken, or cannot be
  *
- * An exchange has: _beforeWrite() (null, or why it cannot be written), _onBodyEnd(), _mesh (the addon's node), _rid (its id there, 0 when it is gone), _first (what of the body has
- * come with its head), _complete (there is no more behind that), _error (why it is gone), _onReadable, _onWritable.
+ * An exchange has: _mesh (the addon's node), _rid (its id there, 0 when it is gone), _first (what of the body has come
+ * with its head), _complete (there is no more behind that), _error (why it is gone), _onReadable, _onWritable;
+ * _beforeWrite() (null, or why it cannot be written) and _onBodyEnd().
  */
 const native = require("./native");
 const { FlatendError, codes } = require("./errors");

@@ -139,6 +139,32 @@ test("a handler that ignores back-pressure loses nothing", async (t) => {
     assert.equal((await inTime((await client.call("whole")).bytes())).length, 20_000_000);
 });
 
+test("headers that are too long are ETOOBIG, before and as a stream", async (t) => {
+    const long = "x".repeat(300_000);
+    const { client } = await pair(t, {
+        whole: (ctx) => {
+            ctx.header("x-long", long);
+            assert.throws(() => ctx.send("x"), { code: "ETOOBIG" });
+            throw new Error("too long");
+        },
+        stream: (ctx) => {
+            ctx.header("x-long", long);
+            ctx.write("x");
+            ctx.end();
+        },
+        returned: (ctx) => {
+            ctx.header("x-long", long);
+            return "x";
+        },
+    });
+    for (const service of ["whole", "stream", "returned"]) {
+        const response = await inTime(client.call(service), service);
+        assert.equal(response.status, 500);
+        assert.match((await response.json()).error, /^too l/);
+    }
+    await assert.rejects(client.call("whole", { headers: { "x-long": long } }), { code: "ETOOBIG" });
+});
+
 test("a handler that rejects later changes nothing", async (t) => {
     const { client } = await pair(t, {
         later: async (ctx) => {

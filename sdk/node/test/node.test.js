@@ -300,6 +300,12 @@ test("ES modules have the same names", async () => {
     assert.equal(module.Node, Node);
 });
 
+test("the types have the same names", () => {
+    const types = readFileSync(join(__dirname, "../lib/index.d.ts"), "utf8");
+    const declared = [...types.matchAll(/^export (?:const|class|function) (\w+)/gm)].map(([, name]) => name);
+    assert.deepEqual(declared.sort(), Object.keys(flatend).sort());
+});
+
 test("the codes of errors are those of the C API", () => {
     const { codes } = require("../lib/errors.js");
     const header = readFileSync(join(__dirname, "../../../include/flatend.h"), "utf8");
