@@ -18,7 +18,8 @@
  *     others    nothing more
  *
  * The body of a REQUEST or a RESPONSE is what a read has given at once. If it is not complete, read
- * goes on: READABLE may come before that without need. */
+ * goes on: READABLE may come before that without need. After a RESPONSE whose body is complete
+ * nothing of the call follows but WRITABLE, where that is owed; its trailers can be asked for. */
 #ifndef ADDON_INBOX_H
 #define ADDON_INBOX_H
 

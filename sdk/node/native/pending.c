@@ -55,12 +55,16 @@ void addon_pending_deinit(struct addon_pending *pending)
     (void)pthread_mutex_destroy(&pending->lock);
 }
 
-/* Under the lock, so that `wake` is not released meanwhile; the call does not wait. */
+/* Under the lock, so that `wake` is not released meanwhile; the call does not wait. One that closes
+ * is not to be called again. */
 static void signal_taker(struct addon_pending *pending)
 {
     if (pending->wake != NULL && !pending->is_signaled) {
-        pending->is_signaled =
-            napi_call_threadsafe_function(pending->wake, NULL, napi_tsfn_nonblocking) == napi_ok;
+        const napi_status status =
+            napi_call_threadsafe_function(pending->wake, NULL, napi_tsfn_nonblocking);
+
+        pending->is_signaled = status == napi_ok;
+        pending->wake = status == napi_closing ? NULL : pending->wake;
     }
     (void)pthread_cond_broadcast(&pending->changed);
 }

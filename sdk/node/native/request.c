@@ -109,6 +109,21 @@ static int write_whole(struct addon_args *args, struct addon_node *node,
     return flatend_context_write(request->context, body.data, body.len);
 }
 
+/* What was not sent whole must not look as if it were. */
+static int end_whole(struct addon_node *node, struct addon_exchange *request, int code)
+{
+    struct flatend_context *context = request->context;
+    int end_code;
+
+    if (code == FLATEND_ENOMEM) {
+        addon_exchanges_remove(&node->exchanges, request);
+        (void)flatend_context_fail(context, 503, "out of memory");
+        return code;
+    }
+    end_code = end(node, request);
+    return code != 0 ? code : end_code;
+}
+
 /* respond(node, id, status, headers, body) */
 napi_value addon_respond(napi_env env, napi_callback_info info)
 {
@@ -126,9 +141,7 @@ napi_value addon_respond(napi_env env, napi_callback_info info)
         code = write_whole(&args, node, request);
     }
     if (request != NULL && !args.is_bad && !is_sent_nothing(code)) {
-        const int end_code = end(node, request);
-
-        code = code != 0 ? code : end_code;
+        code = end_whole(node, request, code);
     }
     return result(&args, code);
 }
