@@ -69,7 +69,7 @@ function memory(pid, field) {
 
 async function main() {
     const folder = scratch(t);
-    const routes = ["GET /hello hello", "GET /hello2 express", "GET /gigabyte gigabyte", "POST /swallow swallow"]
+    const routes = ["GET /hello hello", "GET /hello2 express", "GET /gigabyte gigabyte", "POST /discard discard"]
         .map((line) => line.split(" "))
         .map(([method, path, service]) => ({ path: `${method} ${path}`, service, timeout: "60s" }));
     const gateway = await Gateway.start(t, { release: true, routes });
@@ -90,8 +90,8 @@ async function main() {
             ["nginx to the app", rate(`${nginxExpress}/hello`)]])),
         ...(await alternate("1 GiB from a service", "bytes", [["on the SDK", transfer(gateway.url("/gigabyte"))],
             ["nginx to node:http", transfer(`${nginx}/gigabyte`)]])),
-        ...(await alternate("1 GiB to a service", "bytes", [["on the SDK", transfer(`-T - -X POST ${gateway.url("/swallow")}`, true)],
-            ["nginx to node:http", transfer(`-T - -X POST ${nginx}/swallow`, true)]])),
+        ...(await alternate("1 GiB to a service", "bytes", [["on the SDK", transfer(`-T - -X POST ${gateway.url("/discard")}`, true)],
+            ["nginx to node:http", transfer(`-T - -X POST ${nginx}/discard`, true)]])),
         ...(await alternate("calls of a C service, 64 at a time", "calls", [["node.call", calls]])),
     ];
     console.log(`${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`);

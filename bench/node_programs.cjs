@@ -45,7 +45,7 @@ const services = {
         ctx.header("content-length", BLOCK.length * BLOCKS);
         return gigabyte();
     },
-    async swallow(ctx) {
+    async discard(ctx) {
         let length = 0;
         for await (const chunk of ctx) {
             length += chunk.length;

@@ -318,7 +318,8 @@ static void test_never_started(void **state)
     flatend_node_free(NULL);
 }
 
-/* The id of a thread that has ended is soon another one's: the node's own must not be seen in it. */
+/* The id of a thread that has ended is soon another one's: the node's own must not be seen in it.
+ */
 struct ending {
     struct flatend_node *node;
     int shutdown_code;
