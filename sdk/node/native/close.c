@@ -177,5 +177,8 @@ void addon_node_on_cleanup(void *arg)
         (void)pthread_join(node->closer, NULL);
     }
     node->phase = ADDON_CLOSED;
+    if (node->is_deferred) {
+        addon_node_unref(node); /* it does not come any more */
+    }
     addon_node_unref(node);
 }

@@ -237,12 +237,48 @@ static void deliver_batch(struct addon_node *node, struct addon_inbox *inbox)
     addon_batch_clear(batch);
 }
 
+static napi_value on_immediate(napi_env env, napi_callback_info info)
+{
+    void *data = NULL;
+    struct addon_node *node;
+
+    if (napi_get_cb_info(env, info, NULL, NULL, NULL, &data) != napi_ok) {
+        return NULL;
+    }
+    node = data;
+    node->is_deferred = false;
+    addon_node_deliver(node);
+    addon_node_unref(node);
+    return NULL;
+}
+
+/* JavaScript does its other work before it comes back: a function that wakes it, called here, would
+ * be called again at once. */
+static bool defer(struct addon_node *node)
+{
+    napi_env env = node->env;
+    napi_value global = NULL;
+    napi_value set_immediate = NULL;
+    napi_value function = NULL;
+
+    if (napi_get_global(env, &global) != napi_ok ||
+        napi_get_named_property(env, global, "setImmediate", &set_immediate) != napi_ok ||
+        napi_create_function(env, NULL, 0, on_immediate, node, &function) != napi_ok ||
+        napi_call_function(env, global, set_immediate, 1, &function, NULL) != napi_ok) {
+        return false;
+    }
+    node->is_deferred = true;
+    node->n_refs++;
+    return true;
+}
+
 void addon_node_deliver(struct addon_node *node)
 {
     struct addon_inbox inbox;
     int n_rounds = 0;
 
-    if (node->is_delivering || node->phase == ADDON_CLOSED || !open_inbox(node, &inbox)) {
+    if (node->is_delivering || node->is_deferred || node->phase == ADDON_CLOSED ||
+        !open_inbox(node, &inbox)) {
         return;
     }
     node->n_refs++;
@@ -251,7 +287,7 @@ void addon_node_deliver(struct addon_node *node)
         deliver_batch(node, &inbox);
         n_rounds++;
     }
-    if (n_rounds == ROUNDS) {
+    if (n_rounds == ROUNDS && node->phase != ADDON_CLOSED && !defer(node)) {
         addon_pending_signal_again(&node->pending);
     }
     node->is_delivering = false;

@@ -31,7 +31,8 @@ struct addon_node {
     enum addon_phase phase;
     bool is_ref; /* it keeps the process alive, as JavaScript wants it */
     bool is_delivering;
-    bool is_shut; /* the mesh's node may be freed: it is not called any more */
+    bool is_deferred; /* the rest is delivered by a setImmediate, which holds the node */
+    bool is_shut;     /* the mesh's node may be freed: it is not called any more */
     struct addon_exchanges exchanges;
     struct addon_batch batch; /* taken from `pending` */
     struct addon_text text;

@@ -8,7 +8,7 @@ const { test } = require("node:test");
 
 const {
     addon, NativeNode, mesh, REQUEST, RESPONSE, TRAILERS, END, CANCELED, DEADLINE, FAILED, PEER_UP, PEER_DOWN,
-    DRAINED, CLOSED, LOG, ESTATE,
+    DRAINED, CLOSED, LOG, ESTATE, WAIT_MS,
 } = require("./native_node.js");
 
 const ECANCELED = -5;
@@ -124,6 +124,7 @@ test("create names what is wrong", () => {
         assert.throws(create(options), TypeError(`create: ${message}`));
     }
     assert.throws(create({ get deadAfterMs() { throw new RangeError("mine"); } }), RangeError("mine"));
+    assert.throws(create({ get services() { return { get length() { throw new RangeError("no array"); } }; } }), TypeError);
     assert.throws(() => addon.create({}, new Uint8Array(100), () => {}), TypeError);
     assert.throws(() => addon.create({}, inbox, null), TypeError("create: onBatch must be a function"));
     assert.throws(() => addon.create(), TypeError);
@@ -476,6 +477,14 @@ test("what is no node is a TypeError", () => {
     }
 });
 
+test("a getter of an array that throws is not hidden", async (t) => {
+    const { client } = await mesh(t, []);
+    const names = Object.defineProperty(["a"], 0, { get() { throw new RangeError("mine"); } });
+    assert.throws(() => client.push(names, null, "", 0, null, 0), RangeError("mine"));
+    assert.throws(() => client.providers(names), RangeError("mine"));
+    assert.throws(() => client.ref(1), TypeError("ref: ref must be a boolean"));
+});
+
 test("a node that is gone is ESTATE everywhere", async () => {
     const node = new NativeNode({ secretKey: KEY, bindAddrs: ["127.0.0.1:0"] });
     const all = () => {
@@ -557,6 +566,72 @@ test("what does not fit in the inbox is told in several batches, or refused", as
     assert.equal(client.close(id), 0);
 });
 
+async function until(predicate) {
+    for (const end = Date.now() + WAIT_MS; !predicate(); ) {
+        assert.ok(Date.now() < end, String(predicate));
+        await new Promise(setImmediate);
+    }
+}
+
+// Whatever threads other than JavaScript's do meanwhile.
+function block(ms) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+test("more events than fit in the inbox are all told", async (t) => {
+    const n = 5000; // of 16 bytes each; a peer may have 4096 requests open
+    const server = new NativeNode(
+        { secretKey: KEY, bindAddrs: ["127.0.0.1:0"], services: [["hello", 1, 0]] }, undefined, 65536);
+    const clients = [new NativeNode(), new NativeNode()];
+    t.after(() => Promise.all([server, ...clients].map((node) => node.shutdown())));
+    await server.start([]);
+    await Promise.all(clients.map((client) => client.start([server.listenAddr(0)])));
+    const open = new Set();
+    let canceled = 0;
+    server.handler = ({ type, id }) => {
+        if (type === REQUEST) {
+            open.add(id);
+        } else if (type === CANCELED && open.delete(id)) {
+            canceled++;
+            server.finish(id);
+        }
+        return true;
+    };
+    const ids = Array.from({ length: n }, (_, i) => clients[i % 2].push(["hello"], null, "", 0, null, 0));
+    await until(() => open.size === n);
+    ids.forEach((id, i) => clients[i % 2].close(id));
+    block(300);
+    await until(() => canceled === n);
+    assert.ok(Math.max(...server.batches) > 1000, "they came together");
+});
+
+test("what comes while a batch is told is told without end, and timers run meanwhile", async (t) => {
+    const { server, client } = await mesh(t, [["hello", 1, 0]]);
+    const n = 40;
+    let left = n;
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    t.after(() => clearInterval(timer));
+    const next = () => client.push(["hello"], null, "", 0, null, 0);
+    const done = new Promise((resolve) => {
+        server.handler = ({ type, id }) => {
+            if (type === REQUEST) {
+                server.respond(id, 200, null, "x");
+                if (--left > 0) {
+                    next();
+                    block(10); // it comes before this batch has ended
+                } else {
+                    resolve();
+                }
+            }
+            return true;
+        };
+    });
+    next();
+    await Promise.race([done, new Promise((_, reject) => setTimeout(reject, WAIT_MS, new Error("late")).unref())]);
+    assert.ok(ticks >= 5, `${ticks} turns of the loop`);
+});
+
 test("many requests come in few batches", async (t) => {
     const { server, client } = await mesh(t, [["hello", 1, 0]], (record, node) =>
         record.type === REQUEST && node.respond(record.id, 200, null, "x") === 0);
@@ -594,9 +669,7 @@ test("shutdown waits for what runs, and the promise is one", async () => {
     assert.equal(server.shutdown(), shut);
     let isShut = false;
     shut.then(() => (isShut = true));
-    while (client.providers(["hello"]).length > 0) { // until the client was told that it takes no new ones
-        await new Promise(setImmediate);
-    }
+    await until(() => client.providers(["hello"]).length === 0); // the client was told that it takes no new ones
     const refused = client.push(["hello"], null, "", 0, null, 0);
     assert.ok((await client.next(FAILED, refused)).code < 0);
     assert.equal(isShut, false);
