@@ -47,12 +47,23 @@ class Call {
         signal.addEventListener("abort", this._onAbort, { once: true });
     }
 
-    async _send(body) {
+    async _send(body, trailers) {
         try {
             await source.pump(this, body);
+            this.#addTrailers(trailers);
             native.endBody(this._mesh, this._rid);
         } catch (error) {
             this._end(error); // unless the provider has answered without it, and is read
+        }
+    }
+
+    #addTrailers(trailers) {
+        const flat = toFlat("Node.call: trailers", typeof trailers === "function" ? trailers() : trailers);
+        for (let i = 0; i < flat.length; i += 2) {
+            const code = native.addTrailer(this._mesh, this._rid, flat[i], flat[i + 1]);
+            if (code !== 0) {
+                throw new FlatendError(code, `the trailer "${flat[i]}": ${native.errorText(code)}`);
+            }
         }
     }
 
@@ -333,6 +344,20 @@ function checkBody(where, body, flat) {
     return { whole: JSON.stringify(body) };
 }
 
+function checkTrailers(where, trailers) {
+    if (trailers !== undefined && trailers !== null && typeof trailers !== "object" && typeof trailers !== "function") {
+        throw new TypeError(`${where}: trailers must be an object, or a function that returns one`);
+    }
+    return trailers ?? null;
+}
+
+// What is whole ends the request with it; trailers come later.
+function* once(whole) {
+    if (whole.length > 0) {
+        yield whole;
+    }
+}
+
 // The promise of a response.
 async function send(where, node, services, options = {}) {
     const names = checkServices(where, services);
@@ -344,7 +369,11 @@ async function send(where, node, services, options = {}) {
         throw new FlatendError(codes.ECANCELED, "Node is shut down.");
     }
     const parentId = checkParent(where, node, options.parent);
+    const trailers = checkTrailers(where, options.trailers);
     const body = checkBody(where, options.body, flat);
+    if (trailers !== null) {
+        body.source ??= source.toSource(once(body.whole));
+    }
     const id = native.push(node._mesh, names, flat, body.source ? null : body.whole, timeout, provider, parentId);
     if (id < 0) {
         body.source?.cancel(new FlatendError(id));
@@ -355,7 +384,7 @@ async function send(where, node, services, options = {}) {
         call._listen(signal);
     }
     if (body.source) {
-        call._send(body.source);
+        call._send(body.source, trailers);
     }
     return call._answer;
 }

@@ -118,6 +118,9 @@ export interface CallOptions {
     provider?: Provider | bigint;
     /** The request on whose behalf this call is: it ends with that, and has no more time. */
     parent?: Context;
+    /** Headers behind the body, or a function that returns them once all of it was sent. Nodes of the old protocol do not
+     * get them. */
+    trailers?: Headers | (() => Headers);
 }
 
 export interface NodeEvents {

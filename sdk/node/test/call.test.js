@@ -69,6 +69,30 @@ test("a response is a web stream, a stream of Node.js, and an async iterator", a
     assert.equal((await byob.read(new Uint8Array(10))).done, true);
 });
 
+test("trailers follow the body, also what is known of it only then", async (t) => {
+    const { client } = await pair(t, {
+        echo: async (ctx) => {
+            const body = await ctx.body();
+            return { body: body.toString(), trailers: ctx.trailers };
+        },
+    });
+    const whole = await client.call("echo", { body: "whole", trailers: { "x-sum": 1 } });
+    assert.deepEqual(await whole.json(), { body: "whole", trailers: { "x-sum": "1" } });
+    const none = await client.call("echo", { trailers: { "x-sum": 2 } });
+    assert.deepEqual(await none.json(), { body: "", trailers: { "x-sum": "2" } });
+    let length = 0;
+    const pieces = async function* () {
+        for (const piece of ["a", "bc"]) {
+            length += piece.length;
+            yield piece;
+        }
+    };
+    const streamed = await client.call("echo", { body: pieces(), trailers: () => ({ "x-length": length }) });
+    assert.deepEqual(await streamed.json(), { body: "abc", trailers: { "x-length": "3" } });
+    await assert.rejects(client.call("echo", { trailers: 7 }), TypeError("Node.call: trailers must be an object, or a function that returns one"));
+    await assert.rejects(client.call("echo", { trailers: { "a b\n": "x" } }), TypeError);
+});
+
 test("a response has a limit if one is given", async (t) => {
     const { client } = await pair(t, { echo });
     const response = await client.call("echo", { body: Buffer.alloc(100) });
