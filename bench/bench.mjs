@@ -11,6 +11,7 @@ import { repository, scratch } from "../tests/e2e/lib/mesh.js";
 import { request } from "../tests/e2e/lib/http.js";
 import { request2, session } from "../tests/e2e/lib/http2.js";
 import { request as requestTls } from "../tests/e2e/lib/tls.js";
+import { alternate } from "./alternate.mjs";
 import {
     startBackend, startFlatend, startFlatendTls, startHaproxy, startNginxFiles, startNginxProxy, startNginxTls,
 } from "./contenders.mjs";
@@ -27,13 +28,6 @@ const wanted = process.argv[2] ?? "";
 // What the programs of the tests register with, so that all of them end when we do.
 const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
-
-// One line on a terminal, which the next one replaces.
-function progress(text) {
-    if (process.stderr.isTTY) {
-        process.stderr.write(`\r${text}\x1b[K`);
-    }
-}
 
 // All must do the same work: the same status, type and bytes.
 async function compare(contenders, path, tool) {
@@ -58,14 +52,8 @@ async function measure(load, contenders, path, metrics, shape, tool = wrk) {
         return [];
     }
     await compare(contenders, path, tool);
-    const runs = contenders.map(() => []);
-    for (let pair = 0; pair < pairs; pair++) {
-        for (const [i, [name, base]] of contenders.entries()) {
-            progress(`${load}, ${name}, ${pair + 1} of ${pairs}`);
-            runs[i].push(await tool(base + path, { ...shape, seconds }));
-        }
-    }
-    progress("");
+    const runs = await alternate(load, pairs,
+        contenders.map(([name, base]) => [name, () => tool(base + path, { ...shape, seconds })]));
     return metrics.flatMap((metric) => {
         const baseline = runs[0].map((run) => run[metric]);
         return contenders.map(([contender], i) => ({
@@ -118,7 +106,7 @@ async function main() {
             ["rate"], { connections: 32, threads: 2, closes: true })),
         ...(await measure("file of 1 KiB over TLS, 64 connections", tls, "/small.txt", ["rate"], many)),
         ...(await measure("file of 1 MiB over TLS, 64 connections", tls, "/large.txt", ["rate"], many)),
-        ...(wanted === "" ? await measureMesh(t, pairs, seconds, progress) : []),
+        ...(wanted === "" ? await measureMesh(t, pairs, seconds) : []),
     ];
 
     const text = `${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`;

@@ -17,6 +17,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { scratch } from "../tests/e2e/lib/mesh.js";
+import { progress } from "./alternate.mjs";
 import { buildFolder, startBuilt } from "./built.mjs";
 import { h2load } from "./h2load.mjs";
 import { median } from "./report.mjs";
@@ -37,12 +38,6 @@ const LOADS = {
 
 const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
-
-function progress(text) {
-    if (process.stderr.isTTY) {
-        process.stderr.write(`\r${text}\x1b[K`);
-    }
-}
 
 // Waits until `path` holds what matches, for tools that write it after the program has ended.
 async function contents(path, pattern) {

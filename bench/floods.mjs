@@ -5,7 +5,7 @@
 //
 // BENCH_SECONDS (4) for each measurement. The attacker, a process of its own, computes on the same processors as
 // everything else: so the first row is one that only computes. FLOOD is a name of bench/strangers.mjs's.
-import { closeSync, openSync, readFileSync, truncateSync } from "node:fs";
+import { closeSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { repository, scratch } from "../tests/e2e/lib/mesh.js";
@@ -21,10 +21,7 @@ const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
 
 // MiB; `field` is VmRSS or VmHWM.
-function memory({ child }, field) {
-    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-    return Number(status.match(new RegExp(`^${field}:\\s+(\\d+)`, "m"))[1]) / 1024;
-}
+const memory = (program, field) => program.memory(field) / 2 ** 20;
 
 async function measure(build, flood) {
     const { gateway, nodePort, files, url, stop } = await startBuilt(t, scratch(t), build,

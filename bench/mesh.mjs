@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort, release } from "../tests/e2e/lib/mesh.js";
 import { Program } from "../tests/e2e/lib/program.js";
+import { compareRuns } from "./alternate.mjs";
 
 const exec = promisify(execFile);
 const program = join(release, "bench/mesh");
@@ -35,7 +36,7 @@ async function tcp(port, seconds) {
 }
 
 // Rows for report.mjs.
-export async function measureMesh(t, pairs, seconds, progress) {
+export async function measureMesh(t, pairs, seconds) {
     const address = `127.0.0.1:${await freePort()}`;
     const port = await freePort();
     const server = new Program(t, "taskset", ["-c", "0", program, "serve", address]);
@@ -51,21 +52,7 @@ export async function measureMesh(t, pairs, seconds, progress) {
     ];
     const calls = [["flatend", () => flatend(address, "calls", seconds, "64")]];
     return [
-        ...(await alternate("one stream, a core a side", "bytes", streams, pairs, progress)),
-        ...(await alternate("calls of 64 bytes, 64 at a time", "calls", calls, pairs, progress)),
+        ...(await compareRuns("one stream, a core a side", "bytes", pairs, streams)),
+        ...(await compareRuns("calls of 64 bytes, 64 at a time", "calls", pairs, calls)),
     ];
-}
-
-async function alternate(load, metric, contenders, pairs, progress) {
-    const runs = contenders.map(() => []);
-    for (let pair = 0; pair < pairs; pair++) {
-        for (const [i, [name, run]] of contenders.entries()) {
-            progress(`${load}, ${name}, ${pair + 1} of ${pairs}`);
-            runs[i].push(await run());
-        }
-    }
-    progress("");
-    return contenders.map(([contender], i) => ({
-        load, metric, contender, baseline: runs[0], values: runs[i],
-    }));
 }

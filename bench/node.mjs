@@ -4,12 +4,12 @@
 //
 // BENCH_PAIRS (5) runs of BENCH_SECONDS (3) each for every contender, alternating; the table is docs/performance.md's.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { exec } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Gateway, freePort, release, repository, scratch } from "../tests/e2e/lib/mesh.js";
 import { Program } from "../tests/e2e/lib/program.js";
+import { compareRuns } from "./alternate.mjs";
 import { startBackend, startNginxProxy } from "./contenders.mjs";
 import { machine, table } from "./report.mjs";
 import { wrk } from "./wrk.mjs";
@@ -17,37 +17,33 @@ import { wrk } from "./wrk.mjs";
 const pairs = Number(process.env.BENCH_PAIRS ?? 5);
 const seconds = Number(process.env.BENCH_SECONDS ?? 3);
 const GIGABYTE = 2 ** 30;
+const shell = promisify(exec);
 const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
 process.env.NODE_ENV = "production";
 
-async function program(kind, where, runtime = process.execPath) {
-    const started = new Program(t, runtime, [join(repository, "bench/node_programs.cjs"), kind, String(where)]);
+async function program(kind, where) {
+    const started = new Program(t, process.execPath, [join(repository, "bench/node_programs.cjs"), kind, String(where)]);
     started.killed = true; // how it ends does not matter
     await started.waitFor(/^ready/);
     return started;
 }
 
-async function alternate(load, metric, contenders) {
-    const values = contenders.map(() => []);
-    for (let pair = 0; pair < pairs; pair++) {
-        for (const [i, [, measure]] of contenders.entries()) {
-            values[i].push(await measure());
-        }
-    }
-    return contenders.map(([contender], i) => ({ load, metric, contender, baseline: values[0], values: values[i] }));
-}
-
 const rate = (url) => async () => (await wrk(url, { connections: 64, threads: 1, seconds })).rate;
 
-// Bytes a second of one transfer, by curl, which computes less than any client of ours.
-const transfer = (args, check) => async () => {
-    const { stdout } = await promisify(execFile)("bash", ["-c",
-        `${args.startsWith("-T") ? `head -c ${GIGABYTE} /dev/zero | ` : ""}curl -sf ${args} -w '\\n%{time_total} %{size_download}'` +
-        `${check === undefined ? " -o /dev/null" : ""}`]);
-    const [body, last] = stdout.trim().split("\n").length > 1 ? stdout.trim().split("\n") : [undefined, stdout.trim()];
-    const [time, size] = last.split(" ").map(Number);
-    assert.equal(check === undefined ? size : Number(body), GIGABYTE);
+// A gigabyte by curl, which computes less than any client of ours: bytes a second.
+const download = (url) => async () => {
+    const { stdout } = await shell(`curl -sf -o /dev/null -w '%{time_total} %{size_download}' ${url}`);
+    const [time, size] = stdout.split(" ").map(Number);
+    assert.equal(size, GIGABYTE);
+    return GIGABYTE / time;
+};
+
+// The answer is how much has come.
+const upload = (url) => async () => {
+    const { stdout } = await shell(`head -c ${GIGABYTE} /dev/zero | curl -sf -T - -X POST -w ' %{time_total}' ${url}`);
+    const [size, time] = stdout.split(" ").map(Number);
+    assert.equal(size, GIGABYTE);
     return GIGABYTE / time;
 };
 
@@ -63,9 +59,7 @@ async function calls() {
     return Number(line.split(" ")[1]);
 }
 
-function memory(pid, field) {
-    return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(new RegExp(`^${field}:\\s+(\\d+)`, "m"))[1]) / 1024;
-}
+const mebibytes = (bytes) => Math.round(bytes / 2 ** 20);
 
 async function main() {
     const folder = scratch(t);
@@ -83,20 +77,21 @@ async function main() {
     const nginx = await startNginxProxy(t, folder, "node", "http", `127.0.0.1:${httpPort}`, true);
     const nginxExpress = await startNginxProxy(t, folder, "express", "http", `127.0.0.1:${expressPort}`, true);
 
+    const compare = (load, metric, ...contenders) => compareRuns(load, metric, pairs, contenders);
     const results = [
-        ...(await alternate("GET /hello, 64 connections", "rate", [["a service on the SDK", rate(gateway.url("/hello"))],
-            ["nginx to node:http", rate(`${nginx}/hello`)]])),
-        ...(await alternate("Express 5, 64 connections", "rate", [["fromHttp", rate(gateway.url("/hello2"))],
-            ["nginx to the app", rate(`${nginxExpress}/hello`)]])),
-        ...(await alternate("1 GiB from a service", "bytes", [["on the SDK", transfer(gateway.url("/gigabyte"))],
-            ["nginx to node:http", transfer(`${nginx}/gigabyte`)]])),
-        ...(await alternate("1 GiB to a service", "bytes", [["on the SDK", transfer(`-T - -X POST ${gateway.url("/discard")}`, true)],
-            ["nginx to node:http", transfer(`-T - -X POST ${nginx}/discard`, true)]])),
-        ...(await alternate("calls of a C service, 64 at a time", "calls", [["node.call", calls]])),
+        ...(await compare("GET /hello, 64 connections", "rate",
+            ["a service on the SDK", rate(gateway.url("/hello"))], ["nginx to node:http", rate(`${nginx}/hello`)])),
+        ...(await compare("Express 5, 64 connections", "rate",
+            ["fromHttp", rate(gateway.url("/hello2"))], ["nginx to the app", rate(`${nginxExpress}/hello`)])),
+        ...(await compare("1 GiB from a service", "bytes",
+            ["on the SDK", download(gateway.url("/gigabyte"))], ["nginx to node:http", download(`${nginx}/gigabyte`)])),
+        ...(await compare("1 GiB to a service", "bytes",
+            ["on the SDK", upload(gateway.url("/discard"))], ["nginx to node:http", upload(`${nginx}/discard`)])),
+        ...(await compare("calls of a C service, 64 at a time", "calls", ["node.call", calls])),
     ];
     console.log(`${machine()} Medians of ${pairs} runs of ${seconds} s each.\n\n${table(results)}`);
-    console.log(`Memory of the service: at most ${Math.round(memory(services.child.pid, "VmHWM"))} MiB, ` +
-        `in the end ${Math.round(memory(services.child.pid, "VmRSS"))} MiB.`);
+    console.log(`Memory of the service: at most ${mebibytes(services.memory("VmHWM"))} MiB, ` +
+        `in the end ${mebibytes(services.memory("VmRSS"))} MiB.`);
 }
 
 try {

@@ -15,6 +15,7 @@ import os from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { scratch } from "../tests/e2e/lib/mesh.js";
+import { alternate } from "./alternate.mjs";
 import { buildFolder, startBuilt } from "./built.mjs";
 import { median } from "./report.mjs";
 import { wrk } from "./wrk.mjs";
@@ -29,23 +30,9 @@ const SETTLE_MS = 1000; // what a start or a burst of requests has freed goes ba
 const cleanup = [];
 const t = { after: (end) => cleanup.unshift(end) };
 
-function progress(text) {
-    if (process.stderr.isTTY) {
-        process.stderr.write(`\r${text}\x1b[K`);
-    }
-}
-
-// Alternating runs: [[first of BEFORE, ...], [first of AFTER, ...]].
-async function alternate(what, n, builds, run) {
-    const values = builds.map(() => []);
-    for (let i = 1; i <= n; i++) {
-        for (const [which, build] of builds.entries()) {
-            progress(`${what}, ${["before", "after"][which]}, ${i} of ${n}`);
-            values[which].push(await run(build));
-        }
-    }
-    progress("");
-    return values;
+// [[what BEFORE's runs gave, ...], [AFTER's, ...]].
+function alternateBuilds(what, n, builds, run) {
+    return alternate(what, n, ["before", "after"].map((name, i) => [name, () => run(builds[i])]));
 }
 
 // Both gateways run all the time: the one that waits its turn sleeps. [[{ rate, cpu (µs a request) }, ...], ...]
@@ -55,7 +42,7 @@ async function rates(folder, builds) {
         running.push(await startBuilt(t, folder, build, { serviceName: "hello_world" }));
     }
     const shape = { connections: 64, threads: 2, seconds };
-    const values = await alternate("GET /hello", pairs, running, async ({ gateway, url }) => {
+    const values = await alternateBuilds("GET /hello", pairs, running, async ({ gateway, url }) => {
         const used = gateway.processorTime();
         const { rate } = await wrk(url("/hello"), shape);
         return { rate, cpu: ((gateway.processorTime() - used) * 1000) / (rate * seconds) };
@@ -126,7 +113,7 @@ async function main([before, after, ...rest]) {
     const [busy] = os.loadavg();
     const answered = await rates(folder, builds);
     const rate = answered.map((runs) => runs.map((run) => run.rate));
-    const used = await alternate("memory", STARTS, builds, (build) => memory(folder, build));
+    const used = await alternateBuilds("memory", STARTS, builds, (build) => memory(folder, build));
     const rows = [
         row(`GET /hello, 64 connections, ${pairs} pairs`, rate, perSecond, true),
         row("the same, the gateway's processor time a request",
