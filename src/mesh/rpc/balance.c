@@ -102,6 +102,13 @@ bool fe_registry_is_held(const struct fe_registry *registry, const struct fe_vie
     return false;
 }
 
+void fe_registry_end_ejection(struct fe_registry *registry, struct fe_health *health)
+{
+    FE_ASSERT(registry->n_ejected >= health->is_ejected, "ejected providers are counted");
+    registry->n_ejected -= health->is_ejected;
+    health->is_ejected = false;
+}
+
 /* Takes the peer back when its time is over. */
 static bool is_ejected(const struct drawing *drawing, struct fe_peer *peer)
 {
@@ -114,9 +121,7 @@ static bool is_ejected(const struct drawing *drawing, struct fe_peer *peer)
     if (drawing->now_ms < health->until_ms) {
         return !drawing->ignores_ejected;
     }
-    FE_ASSERT(registry->n_ejected > 0, "ejected providers are counted");
-    health->is_ejected = false;
-    registry->n_ejected--;
+    fe_registry_end_ejection(registry, health);
     health->is_returning = true;
     health->until_ms = drawing->now_ms + FE_RETURN_MS;
     registry->n_returning++;
@@ -314,14 +319,6 @@ static void eject(struct fe_registry *registry, struct fe_health *health)
     health->is_returning = false;
 }
 
-/* It was asked although it was ejected: there was no other, or the caller wanted this one. */
-static void end_ejection(struct fe_registry *registry, struct fe_health *health)
-{
-    FE_ASSERT(registry->n_ejected >= health->is_ejected, "ejected providers are counted");
-    registry->n_ejected -= health->is_ejected;
-    health->is_ejected = false;
-}
-
 static void on_success(struct fe_registry *registry, struct fe_health *health)
 {
     health->failing -= health->failing / MEMORY;
@@ -331,7 +328,8 @@ static void on_success(struct fe_registry *registry, struct fe_health *health)
     if (health->n_ejections > 0 && ++health->n_successes < FE_EJECT_AFTER) {
         return;
     }
-    end_ejection(registry, health);
+    /* It was asked although it was ejected: there was no other, or the caller wanted this one. */
+    fe_registry_end_ejection(registry, health);
     health->n_ejections = 0;
     health->n_failures = 0;
 }

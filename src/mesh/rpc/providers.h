@@ -39,4 +39,7 @@ void fe_candidates_gather(const struct fe_registry *registry, const struct fe_vi
                           size_t n_names, struct fe_candidates *candidates);
 const struct fe_offer_entry *fe_candidate_at(const struct fe_candidates *candidates, size_t index);
 
+/* A peer is not left out any more. Idempotent. */
+void fe_registry_end_ejection(struct fe_registry *registry, struct fe_health *health);
+
 #endif

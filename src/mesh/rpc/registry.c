@@ -247,9 +247,7 @@ void fe_registry_remove(struct fe_registry *registry, struct fe_peer *peer)
         withdraw(registry, FE_CONTAINER_OF(link, struct fe_offer_entry, link));
     }
     FE_ASSERT(peer->n_offers == 0, "a peer that is removed offers nothing");
-    FE_ASSERT(registry->n_ejected >= peer->health.is_ejected, "ejected providers are counted");
-    registry->n_ejected -= peer->health.is_ejected;
-    peer->health.is_ejected = false;
+    fe_registry_end_ejection(registry, &peer->health);
     FE_ASSERT(registry->n_returning >= peer->health.is_returning,
               "providers that return are counted");
     registry->n_returning -= peer->health.is_returning;
