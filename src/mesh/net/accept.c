@@ -11,12 +11,12 @@ static bool may_log_accept(struct fe_mesh *mesh)
                                mesh->now_ms(mesh->now_arg));
 }
 
-/* Connections without a Handshake must not keep others out. */
-static bool gives_way(const struct fe_link *link)
+bool fe_link_is_stranger(const struct fe_link *link)
 {
-    return link->state == FE_LINK_HANDSHAKE && link->dial == NULL;
+    return link->state == FE_LINK_HANDSHAKE && !link->session.is_initiator;
 }
 
+/* Connections without a Handshake must not keep others out. */
 static void displace(struct fe_link *link)
 {
     fe_link_close(link, false);
@@ -31,7 +31,7 @@ static bool make_room(struct fe_mesh *mesh, const struct fe_addr *addr)
     FE_LIST_FOREACH (node, next, &mesh->links) {
         struct fe_link *link = FE_CONTAINER_OF(node, struct fe_link, node);
 
-        if (gives_way(link)) {
+        if (fe_link_is_stranger(link)) {
             displace(link);
             return true;
         }
@@ -51,7 +51,8 @@ static void make_room_at(struct fe_mesh *mesh, struct fe_list *members)
     struct fe_link *const oldest = FE_CONTAINER_OF(members->next, struct fe_link, stranger.member);
     char text[FE_ADDR_TEXT_MAX];
 
-    FE_ASSERT(!fe_list_is_empty(members) && gives_way(oldest), "only such connections are counted");
+    FE_ASSERT(!fe_list_is_empty(members) && fe_link_is_stranger(oldest),
+              "only such connections are counted");
     if (may_log_accept(mesh)) {
         fe_log(&mesh->log, FLATEND_LOG_WARN,
                "Closed the connection from %s for a newer one: limit of %zu connections without a "

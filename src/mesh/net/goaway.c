@@ -16,11 +16,6 @@ bool fe_goaway_accepts_requests(const struct fe_link *link)
            (link->mesh->state == FE_MESH_DRAINING && link->goaway == FE_GOAWAY_SENT);
 }
 
-static bool is_stranger(const struct fe_link *link)
-{
-    return link->state == FE_LINK_HANDSHAKE && !link->session.is_initiator;
-}
-
 /* The peer's Handshake has not arrived. One that has sent its key may be a Node.js process, which
  * ends when its connection is reset; and one that we dial ends when it gets a connection without a
  * key, so a dial has the moment that a host nearby needs (docs/PROTOCOL.md 1.6). */
@@ -29,7 +24,7 @@ static void close_early(struct fe_link *link)
     const bool is_dialing = link->state == FE_LINK_DIALING;
     const unsigned ms = is_dialing ? FE_MESH_DIAL_LINGER_MS : FE_MESH_LINGER_MS;
 
-    if (is_stranger(link)) {
+    if (fe_link_is_stranger(link)) {
         fe_link_close(link, link->session.state == FE_SESSION_HANDSHAKE);
     } else if (fe_mesh_start_timer(link->mesh, &link->timer, ms) != 0) {
         fe_link_close(link, false);

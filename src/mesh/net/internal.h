@@ -169,6 +169,9 @@ int fe_link_start_session(struct fe_link *link, bool is_initiator) FE_MUST_USE;
 /* Dials for `dial`, whose link it becomes. A code: there is no link. */
 int fe_link_dial(struct fe_dial *dial, const struct fe_addr *addrs, size_t n) FE_MUST_USE;
 
+/* Somebody has dialed us, and has sent no Handshake yet. */
+bool fe_link_is_stranger(const struct fe_link *link);
+
 /* Our own name is known: the handshake goes on. */
 void fe_link_release(struct fe_link *link);
 
