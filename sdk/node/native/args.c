@@ -95,6 +95,15 @@ uint32_t addon_args_u32(struct addon_args *args, size_t i, const char *name)
     return addon_args_to_u32(args, args->values[i], name);
 }
 
+struct addon_exchange *addon_args_exchange(struct addon_args *args, struct addon_node **node)
+{
+    uint32_t id;
+
+    *node = addon_args_node(args);
+    id = addon_args_u32(args, 1, "id");
+    return args->is_bad ? NULL : addon_node_find(*node, id);
+}
+
 bool addon_args_bool(struct addon_args *args, size_t i, const char *name)
 {
     bool is = false;

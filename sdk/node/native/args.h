@@ -13,6 +13,7 @@
 
 enum { ADDON_ARGS_MAX = 8 };
 
+struct addon_exchange;
 struct addon_node;
 
 struct addon_args {
@@ -40,6 +41,10 @@ bool addon_args_is_nullish(const struct addon_args *args, napi_value value);
 
 /* The first argument of nearly every function. NULL: `is_bad`. */
 struct addon_node *addon_args_node(struct addon_args *args);
+
+/* The open request or call of argument 1, of the node of argument 0. NULL: it is gone, or `is_bad`.
+ */
+struct addon_exchange *addon_args_exchange(struct addon_args *args, struct addon_node **node);
 
 /* 0 if `is_bad`. Whole numbers: what is behind the point is dropped. */
 int32_t addon_args_to_i32(struct addon_args *args, napi_value value, const char *name);

@@ -3,16 +3,6 @@
 
 #include "node.h"
 
-/* The open request or call of argument 1; NULL: it is gone, or `is_bad`. */
-static struct addon_exchange *find(struct addon_args *args, struct addon_node **node)
-{
-    uint32_t id;
-
-    *node = addon_args_node(args);
-    id = addon_args_u32(args, 1, "id");
-    return args->is_bad ? NULL : addon_node_find(*node, id);
-}
-
 /* write(node, id, bytes, from, to) */
 napi_value addon_write(napi_env env, napi_callback_info info)
 {
@@ -25,7 +15,7 @@ napi_value addon_write(napi_env env, napi_callback_info info)
     int code = FLATEND_ESTATE;
 
     addon_args_open(&args, env, info, "write");
-    exchange = find(&args, &node);
+    exchange = addon_args_exchange(&args, &node);
     bytes = addon_args_bytes(&args, args.values[2], "bytes");
     from = addon_args_u32(&args, 3, "from");
     to = addon_args_u32(&args, 4, "to");
@@ -54,7 +44,7 @@ napi_value addon_read(napi_env env, napi_callback_info info)
     ssize_t n = FLATEND_ESTATE;
 
     addon_args_open(&args, env, info, "read");
-    exchange = find(&args, &node);
+    exchange = addon_args_exchange(&args, &node);
     bytes = addon_args_bytes(&args, args.values[2], "bytes");
     if (args.is_bad) {
         return NULL;
@@ -91,7 +81,7 @@ napi_value addon_trailers(napi_env env, napi_callback_info info)
     napi_value array = NULL;
 
     addon_args_open(&args, env, info, "trailers");
-    exchange = find(&args, &node);
+    exchange = addon_args_exchange(&args, &node);
     if (args.is_bad || napi_create_array(env, &array) != napi_ok) {
         return NULL;
     }
@@ -118,7 +108,7 @@ napi_value addon_add_trailer(napi_env env, napi_callback_info info)
     int code = FLATEND_ESTATE;
 
     addon_args_open(&args, env, info, "addTrailer");
-    exchange = find(&args, &node);
+    exchange = addon_args_exchange(&args, &node);
     if (args.is_bad) {
         return NULL;
     }

@@ -155,12 +155,8 @@ napi_value addon_push(napi_env env, napi_callback_info info)
 /* The open call of argument 1; NULL: it is gone, or `is_bad`. */
 static struct addon_exchange *find_call(struct addon_args *args, struct addon_node **node)
 {
-    struct addon_exchange *exchange;
-    uint32_t id;
+    struct addon_exchange *const exchange = addon_args_exchange(args, node);
 
-    *node = addon_args_node(args);
-    id = addon_args_u32(args, 1, "id");
-    exchange = args->is_bad ? NULL : addon_node_find(*node, id);
     return exchange != NULL && exchange->stream != NULL ? exchange : NULL;
 }
 

@@ -5,12 +5,8 @@
 static struct addon_exchange *find_request(struct addon_args *args, struct addon_node **node,
                                            int *code)
 {
-    struct addon_exchange *exchange;
-    uint32_t id;
+    struct addon_exchange *const exchange = addon_args_exchange(args, node);
 
-    *node = addon_args_node(args);
-    id = addon_args_u32(args, 1, "id");
-    exchange = args->is_bad ? NULL : addon_node_find(*node, id);
     if (exchange == NULL || exchange->context == NULL) {
         *code = FLATEND_ESTATE;
         return NULL;

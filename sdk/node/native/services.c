@@ -6,6 +6,22 @@
 
 enum { ADDR_MAX = 128, PROVIDERS_FIRST = 64 };
 
+/* The name of a service, argument 1; NULL: `is_bad`. Valid until a text is read again. */
+static const char *open_named(struct addon_args *args, napi_env env, napi_callback_info info,
+                              const char *function, struct addon_node **node)
+{
+    size_t name;
+
+    addon_args_open(args, env, info, function);
+    *node = addon_args_node(args);
+    if (args->is_bad) {
+        return NULL;
+    }
+    addon_text_clear(&(*node)->text);
+    name = addon_args_string(args, args->values[1], "name", &(*node)->text, NULL);
+    return args->is_bad ? NULL : (*node)->text.bytes + name;
+}
+
 /* addService(node, name, serviceId, flags) */
 napi_value addon_add_service(napi_env env, napi_callback_info info)
 {
@@ -13,21 +29,13 @@ napi_value addon_add_service(napi_env env, napi_callback_info info)
     struct flatend_node *mesh;
     struct addon_args args;
     struct addon_node *node;
-    size_t name;
 
-    addon_args_open(&args, env, info, "addService");
-    node = addon_args_node(&args);
-    if (args.is_bad) {
-        return NULL;
-    }
-    addon_text_clear(&node->text);
-    name = addon_args_string(&args, args.values[1], "name", &node->text, NULL);
+    service.name = open_named(&args, env, info, "addService", &node);
     service.arg = (void *)(uintptr_t)addon_args_u32(&args, 2, "serviceId");
     service.flags = addon_args_u32(&args, 3, "flags");
     if (args.is_bad) {
         return NULL;
     }
-    service.name = node->text.bytes + name;
     service.queue = node->queue;
     mesh = addon_node_mesh(node);
     return addon_number(env,
@@ -40,22 +48,14 @@ napi_value addon_remove_service(napi_env env, napi_callback_info info)
     struct flatend_node *mesh;
     struct addon_args args;
     struct addon_node *node;
-    size_t name;
+    const char *const name = open_named(&args, env, info, "removeService", &node);
 
-    addon_args_open(&args, env, info, "removeService");
-    node = addon_args_node(&args);
-    if (args.is_bad) {
-        return NULL;
-    }
-    addon_text_clear(&node->text);
-    name = addon_args_string(&args, args.values[1], "name", &node->text, NULL);
-    if (args.is_bad) {
+    if (name == NULL) {
         return NULL;
     }
     mesh = addon_node_mesh(node);
-    return addon_number(env, mesh != NULL
-                                 ? flatend_node_remove_service(mesh, node->text.bytes + name)
-                                 : FLATEND_ESTATE);
+    return addon_number(env,
+                        mesh != NULL ? flatend_node_remove_service(mesh, name) : FLATEND_ESTATE);
 }
 
 /* ---- providers ---- */
