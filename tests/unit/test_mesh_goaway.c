@@ -301,22 +301,29 @@ static void test_stranger_with_a_key_is_not_reset_when_draining(void **state)
     rig_deinit(&rig);
 }
 
+/* A rig that dials `self`. */
+static struct rig_conn *dial(struct rig *rig, struct fe_self *self)
+{
+    assert_int_equal(rig_init(rig, 1), 0);
+    rig_make_self(rig, self, 2);
+    assert_int_equal(join_id(rig->mesh, &self->id), 0);
+    return rig_conn(rig, 0);
+}
+
 /* Nobody answers: a moment later it is over. */
 static void test_dial_is_closed_when_draining(void **state)
 {
     struct fe_self self;
     struct rig rig;
+    struct rig_conn *const conn = dial(&rig, &self);
 
     (void)state;
-    assert_int_equal(rig_init(&rig, 1), 0);
-    rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     fe_mesh_drain(rig.mesh);
-    assert_int_equal(rig_conn(&rig, 0)->n_closes, 0);
+    assert_int_equal(conn->n_closes, 0);
     rig_run(&rig, FE_MESH_DIAL_LINGER_MS - 1);
     assert_int_equal(rig.n_drained, 0);
     rig_run(&rig, 1);
-    assert_int_equal(rig_conn(&rig, 0)->n_closes, 1);
+    assert_int_equal(conn->n_closes, 1);
     rig_reap(&rig);
     rig_run(&rig, 0);
     assert_int_equal(rig.n_drained, 1);
@@ -329,14 +336,10 @@ static void test_dial_that_connects_when_draining(void **state)
 {
     struct fe_self self;
     struct rig rig;
-    struct rig_conn *conn;
+    struct rig_conn *const conn = dial(&rig, &self);
 
     (void)state;
-    assert_int_equal(rig_init(&rig, 1), 0);
-    rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_id(rig.mesh, &self.id), 0);
     fe_mesh_drain(rig.mesh);
-    conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     assert_true(conn->out.len >= FE_KEY_LEN);
     rig_run(&rig, FE_MESH_DIAL_LINGER_MS);
@@ -353,14 +356,10 @@ static void test_node_that_is_just_met_is_told(void **state)
 {
     struct fe_self self;
     struct rig rig;
-    struct rig_conn *conn;
+    struct rig_conn *const conn = dial(&rig, &self);
 
     (void)state;
-    assert_int_equal(rig_init(&rig, 1), 0);
     rig.on_request = take;
-    rig_make_self(&rig, &self, 2);
-    assert_int_equal(join_id(rig.mesh, &self.id), 0);
-    conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     for (int i = 0; i < 2; i++) { /* the keys, the hello and its answer, which is on its way */
         rig_carry_to_mesh(conn);
@@ -390,12 +389,8 @@ static void test_node_that_sends_no_handshake(void **state)
     for (int is_draining = 0; is_draining <= 1; is_draining++) { /* when it connects */
         struct fe_self self;
         struct rig rig;
-        struct rig_conn *conn;
+        struct rig_conn *const conn = dial(&rig, &self);
 
-        assert_int_equal(rig_init(&rig, 1), 0);
-        rig_make_self(&rig, &self, 2);
-        assert_int_equal(join_id(rig.mesh, &self.id), 0);
-        conn = rig_conn(&rig, 0);
         if (is_draining) {
             fe_mesh_drain(rig.mesh);
         }
@@ -416,14 +411,10 @@ static void test_old_node_that_is_just_met(void **state)
 {
     struct fe_self self;
     struct rig rig;
-    struct rig_conn *conn;
+    struct rig_conn *const conn = dial(&rig, &self);
 
     (void)state;
-    assert_int_equal(rig_init(&rig, 1), 0);
-    rig_make_self(&rig, &self, 2);
     self.is_old_only = true;
-    assert_int_equal(join_id(rig.mesh, &self.id), 0);
-    conn = rig_conn(&rig, 0);
     assert_int_equal(rig_open(conn, &self), 0);
     fe_mesh_drain(rig.mesh);
     rig_run(&rig, 0);
