@@ -229,21 +229,7 @@ class CallResponse {
 
 // `response` is kept until the stream is gone.
 function webStream(response, call) {
-    return new ReadableStream({
-        type: "bytes",
-        async pull(controller) {
-            const bytes = await transfer.readNext(call);
-            if (bytes === null) {
-                controller.close();
-                controller.byobRequest?.respond(0);
-            } else if (bytes.length > 0) {
-                controller.enqueue(new Uint8Array(bytes)); // its memory is transferred
-            }
-        },
-        cancel() {
-            response.close();
-        },
-    });
+    return source.toWebStream(() => transfer.readNext(call), () => response.close());
 }
 
 function nodeStream(response, call) {

@@ -7,7 +7,7 @@
  */
 const { Duplex } = require("node:stream");
 const native = require("./native");
-const { FlatendError, codes } = require("./errors");
+const { FlatendError, codes, lateWrite } = require("./errors");
 const { debug } = require("./debug");
 const { IncomingRequest } = require("./request");
 const headers = require("./headers");
@@ -421,12 +421,6 @@ class Context extends IncomingRequest {
         }
         this._leave(new FlatendError(code), true);
     }
-}
-
-function lateWrite() {
-    const error = new Error("write after end");
-    error.code = "ERR_STREAM_WRITE_AFTER_END";
-    return error;
 }
 
 module.exports = { Context };

@@ -21,9 +21,14 @@ class FlatendError extends Error {
 
 Object.defineProperty(FlatendError.prototype, "name", { value: "FlatendError", configurable: true, writable: true });
 
+// As streams of Node.js say it.
+function lateWrite() {
+    return Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" });
+}
+
 // What the addon throws, {code, message}, as ours.
 function fromNative(error) {
     return typeof error.code === "number" ? new FlatendError(error.code, error.message) : error;
 }
 
-module.exports = { FlatendError, codes, fromNative };
+module.exports = { FlatendError, codes, fromNative, lateWrite };

@@ -1,28 +1,18 @@
 "use strict";
 // fromFetch: a handler of the Fetch standard, Request in and Response out, as a service.
 const { httpHeaders } = require("./forwarded");
+const { toWebStream } = require("./source");
 
 const BODILESS = new Set(["GET", "HEAD"]);
 
 // A stream that leaves the other direction alone when it is canceled.
 function bodyOf(ctx) {
-    let chunks;
-    return new ReadableStream({
-        type: "bytes",
-        async pull(controller) {
-            chunks ??= ctx[Symbol.asyncIterator]();
-            const { done, value } = await chunks.next();
-            if (done) {
-                controller.close();
-                controller.byobRequest?.respond(0);
-            } else {
-                controller.enqueue(new Uint8Array(value));
-            }
-        },
-        async cancel() {
-            await chunks?.return?.();
-        },
-    });
+    const chunks = ctx[Symbol.asyncIterator]();
+    const next = async () => {
+        const { done, value } = await chunks.next();
+        return done ? null : value;
+    };
+    return toWebStream(next, () => chunks.return());
 }
 
 function toRequest(ctx) {

@@ -6,6 +6,7 @@
  * HTTP. All else, headers above all, is node:http's own. */
 const { EventEmitter } = require("node:events");
 const http = require("node:http");
+const { lateWrite } = require("./errors");
 const { httpHeaders } = require("./forwarded");
 
 // Fields of one connection of HTTP, not of the message.
@@ -53,12 +54,16 @@ for (const name of ["cork", "pause", "ref", "resume", "setKeepAlive", "setNoDela
 
 // ---- the request
 
-// As node:http has it: names in lower case, several of one name joined or left out.
-function addHeaders(req, flat) {
+// As node:http has them, headers or trailers: names in lower case, several of one name joined or left out.
+function addHeaders(req, flat, headers, raw) {
     for (let i = 0; i < flat.length; i += 2) {
-        req._addHeaderLine(flat[i], flat[i + 1], req.headers);
-        req.rawHeaders.push(flat[i], flat[i + 1]);
+        req._addHeaderLine(flat[i], flat[i + 1], headers);
+        raw.push(flat[i], flat[i + 1]);
     }
+}
+
+function aborted() {
+    return Object.assign(new Error("aborted"), { code: "ECONNRESET" });
 }
 
 function toRequest(ctx, connection) {
@@ -73,11 +78,7 @@ function toRequest(ctx, connection) {
             for (;;) {
                 const { done, value } = await chunks.next();
                 if (done) {
-                    const trailers = ctx.trailers ?? {};
-                    for (const [name, value] of Object.entries(trailers)) {
-                        req._addHeaderLine(name, value, req.trailers);
-                        req.rawTrailers.push(name, value);
-                    }
+                    addHeaders(req, Object.entries(ctx.trailers).flat(), req.trailers, req.rawTrailers);
                     req.complete = true;
                     req.push(null);
                     return;
@@ -111,7 +112,7 @@ function toRequest(ctx, connection) {
     req.httpVersion = "1.1";
     req.httpVersionMajor = 1;
     req.httpVersionMinor = 1;
-    addHeaders(req, httpHeaders(ctx.rawHeaders));
+    addHeaders(req, httpHeaders(ctx.rawHeaders), req.headers, req.rawHeaders);
     return req;
 }
 
@@ -145,9 +146,6 @@ function sendHead(ctx, res) {
             ctx.header(name, Array.isArray(value) ? value.map(String) : String(value));
         }
     }
-    if (res.sendDate && !res.hasHeader("date")) {
-        res.sendDate = false; // the gateway sets it
-    }
     res._header = "sent"; // what headersSent and setHeader look at
 }
 
@@ -168,19 +166,18 @@ function hasBody(req, res) {
 }
 
 function afterEnd(callback) {
-    const error = new Error("write after end");
-    error.code = "ERR_STREAM_WRITE_AFTER_END";
+    const error = lateWrite();
     queueMicrotask(() => callback?.(error));
     return error;
 }
 
 // The whole response is there, so that it can be one message with its length.
 function endWhole(ctx, req, res, bytes) {
-    if (bytes !== null && hasBody(req, res) && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+    if (hasBody(req, res) && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
         res.setHeader("content-length", bytes.length);
     }
     res.writeHead(res.statusCode);
-    ctx.send(bytes !== null && hasBody(req, res) ? bytes : "");
+    ctx.send(hasBody(req, res) ? bytes : "");
 }
 
 function toResponse(ctx, req, connection) {
@@ -205,7 +202,7 @@ function toResponse(ctx, req, connection) {
 
     ctx.signal.addEventListener("abort", () => {
         if (!req.complete) {
-            req.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+            req.destroy(aborted());
         }
         close();
     }, { once: true });
@@ -288,7 +285,7 @@ function toResponse(ctx, req, connection) {
     res.writeEarlyHints = () => {};
     res.destroy = (error) => {
         if (!isClosed) {
-            ctx.destroy(error ?? Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+            ctx.destroy(error ?? aborted());
             close();
         }
         return res;

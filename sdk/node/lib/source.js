@@ -83,6 +83,26 @@ async function pump(exchange, source) {
     }
 }
 
+// The other way round: a stream of the web. `next` promises bytes, null at the end; `cancel` says that no more are wanted.
+function toWebStream(next, cancel) {
+    return new ReadableStream({
+        type: "bytes",
+        async pull(controller) {
+            let bytes;
+            do {
+                bytes = await next();
+            } while (bytes !== null && bytes.length === 0);
+            if (bytes === null) {
+                controller.close();
+                controller.byobRequest?.respond(0);
+            } else {
+                controller.enqueue(new Uint8Array(bytes)); // its memory is transferred
+            }
+        },
+        cancel,
+    });
+}
+
 // Things that handlers return by accident: timers, emitters, functions.
 function isAccident(value) {
     if (typeof value === "function" || typeof value === "symbol") {
@@ -97,4 +117,4 @@ function isResponse(value) {
         typeof value.headers?.get === "function" && typeof value.arrayBuffer === "function";
 }
 
-module.exports = { isAccident, isBytes, isResponse, pump, toBytes, toSource };
+module.exports = { isAccident, isBytes, isResponse, pump, toBytes, toSource, toWebStream };

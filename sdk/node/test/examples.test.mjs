@@ -96,13 +96,16 @@ test("chat answers who waits once something is said", { timeout: 60_000 }, async
     await service.stop();
 });
 
+// An example that others join: { program, address }.
+async function startListening(t, folder, args) {
+    const program = new Program(t, process.execPath, ["index.js", ...args], { cwd: folder });
+    const line = await program.waitFor(/^Listening on /);
+    return { program, address: line.match(/Listening on (.*)\.$/)[1] };
+}
+
 test("clock: nodes find and ask each other", { timeout: 60_000 }, async (t) => {
     const folder = install(t, "clock");
-    const start = async (...addrs) => {
-        const program = new Program(t, process.execPath, ["index.js", ...addrs], { cwd: folder });
-        const line = await program.waitFor(/^Listening on /);
-        return { program, address: line.match(/Listening on (.*)\.$/)[1] };
-    };
+    const start = (...args) => startListening(t, folder, args);
     const first = await start();
     const others = [await start(first.address), await start(first.address)];
     for (const { program } of [first, ...others]) {
@@ -116,11 +119,7 @@ test("clock: nodes find and ask each other", { timeout: 60_000 }, async (t) => {
 
 test("broadcast: a line reaches every other node", { timeout: 60_000 }, async (t) => {
     const folder = install(t, "broadcast");
-    const start = async (name, ...addrs) => {
-        const program = new Program(t, process.execPath, ["index.js", name, ...addrs], { cwd: folder });
-        const line = await program.waitFor(/^Listening on /);
-        return { program, address: line.match(/Listening on (.*)\.$/)[1] };
-    };
+    const start = (...args) => startListening(t, folder, args);
     const ada = await start("Ada");
     const grace = await start("Grace", ada.address);
     const edsger = await start("Edsger", ada.address);
