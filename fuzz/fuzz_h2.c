@@ -217,6 +217,7 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
+    .queued = written,
     .waited_ms = written,
     .on_slow = on_slow,
     .is_all_acked = is_all_acked,

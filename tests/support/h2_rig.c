@@ -42,7 +42,16 @@ static uint64_t now_ms(void *owner)
 
 static uint64_t written(void *owner)
 {
-    return ((struct h2_rig *)owner)->written;
+    struct h2_rig *rig = owner;
+
+    return rig->written - rig->unacked;
+}
+
+static uint64_t queued(void *owner)
+{
+    struct h2_rig *rig = owner;
+
+    return rig->written + rig->out.len;
 }
 
 static uint64_t waited_ms(void *owner)
@@ -58,7 +67,9 @@ static void on_slow(void *owner, enum fe_http_slow what)
 
 static bool is_all_acked(void *owner)
 {
-    return ((struct h2_rig *)owner)->out.len == 0;
+    const struct h2_rig *rig = owner;
+
+    return rig->out.len == 0 && rig->unacked == 0;
 }
 
 static struct fe_view date(void *owner)
@@ -79,6 +90,7 @@ static const struct fe_http_owner_ops owner_ops = {
     .close = close_connection,
     .now_ms = now_ms,
     .written = written,
+    .queued = queued,
     .waited_ms = waited_ms,
     .on_slow = on_slow,
     .is_all_acked = is_all_acked,

@@ -50,6 +50,7 @@ struct h2_rig {
     size_t n_running;                  /* handlers that have not heard of their end */
     uint64_t now_ms;
     uint64_t written;
+    uint64_t unacked;   /* of it: still on its way, as far as the server knows */
     uint64_t waited_ms; /* what was in `out` */
     size_t appetite;    /* body bytes that /hold takes in one call */
     bool wants_run;     /* the owner was asked to flush */

@@ -11,7 +11,7 @@
 #include "support/h2_rig.h"
 #include "web/http/h2/connection.h"
 
-enum { RATE = 100, GRACE_S = 6 };
+enum { RATE = 100, GRACE_S = 6, N_SHARED = 50 };
 
 static int setup(void **state)
 {
@@ -139,6 +139,122 @@ static void test_connection_that_trickles(void **state)
     rig->written++;
     h2_rig_pass(rig, 1000);
     trace_expect(&rig->trace, "slow(reader) abort reset");
+}
+
+/* Many streams share the connection's window: each waits for its turn for longer than any limit,
+ * while the client takes many times what it must. */
+static void share_connection(struct h2_rig *rig, unsigned seconds, int32_t each)
+{
+    const nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30};
+
+    rig->is_stingy = true;
+    assert_int_equal(nghttp2_submit_settings(rig->client, NGHTTP2_FLAG_NONE, &entry, 1), 0);
+    for (unsigned i = 0; i < N_SHARED; i++) {
+        (void)h2_rig_request(rig, "GET", "/big/1000000", NULL);
+    }
+    h2_rig_pump(rig);
+    rig->trace.is_off = true;
+    take_for(rig, 0, seconds, each);
+}
+
+static void test_many_streams_of_one_window(void **state)
+{
+    struct h2_rig *rig = *state;
+    size_t n_body = 0;
+
+    share_connection(rig, 100, 20 * RATE);
+    assert_int_equal(rig->counters.stalled, 0);
+    for (unsigned i = 0; i < N_SHARED; i++) {
+        const struct h2_reply *reply = h2_rig_reply(rig, (int32_t)(2 * i + 1));
+
+        assert_false(reply->is_closed);
+        n_body += reply->n_body;
+    }
+    assert_int_equal(n_body, 65535 + 100 * 20 * RATE);
+}
+
+/* And if the client takes less than it must of all of them, it is cut. */
+static void test_window_of_the_connection_that_trickles(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    share_connection(rig, 2 * GRACE_S, RATE / 2);
+    for (unsigned i = 0; i < N_SHARED; i++) {
+        assert_true(h2_rig_reply(rig, (int32_t)(2 * i + 1))->is_closed);
+    }
+}
+
+/* A window of 10,000 bytes that is used up, all of which are still on their way. */
+static int32_t fill_line(struct h2_rig *rig)
+{
+    const int32_t id = request_big(rig);
+
+    take_for(rig, id, 1, 10000);
+    assert_int_equal(h2_rig_reply(rig, id)->n_body, 10000);
+    rig->unacked = 10000;
+    return id;
+}
+
+static void arrive_for(struct h2_rig *rig, unsigned seconds, uint64_t each)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        rig->unacked -= each;
+        h2_rig_pass(rig, 1000);
+    }
+}
+
+/* Who has not got what it was sent cannot give window for more. */
+static void test_window_that_fills_the_line(void **state)
+{
+    struct h2_rig *rig = *state;
+    const int32_t id = fill_line(rig);
+
+    arrive_for(rig, 10000 / (2 * RATE), 2 * RATE);
+    assert_int_equal(rig->unacked, 0);
+    take_for(rig, id, 1, 10000);
+    assert_int_equal(h2_rig_reply(rig, id)->n_body, 20000);
+    trace_expect(&rig->trace, "exchange(/big/1000000)");
+    h2_rig_pass(rig, 9000);
+    trace_expect(&rig->trace, "abort"); /* now it has it all, and gives none */
+    assert_int_equal(rig->counters.stalled, 1);
+}
+
+static void test_line_that_trickles(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    (void)fill_line(rig);
+    arrive_for(rig, GRACE_S - 1, RATE / 2);
+    trace_expect(&rig->trace, "exchange(/big/1000000)");
+    arrive_for(rig, 1, RATE / 2);
+    trace_expect(&rig->trace, "slow(reader) abort");
+}
+
+static void test_line_that_is_cut(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    rig->limits.times.min_rate = 0;
+    (void)fill_line(rig);
+    h2_rig_pass(rig, 13000);
+    trace_expect(&rig->trace, "exchange(/big/1000000) abort");
+    assert_int_equal(rig->counters.stalled, 1);
+}
+
+/* What others take says nothing of it. */
+static void test_window_beside_others(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    rig->limits.times.min_rate = 0;
+    (void)fill_line(rig);
+    rig->unacked = 0;
+    for (unsigned i = 0; i < 13; i++) {
+        rig->written += 100000;
+        h2_rig_pass(rig, 1000);
+    }
+    trace_expect(&rig->trace, "exchange(/big/1000000) abort");
+    assert_int_equal(rig->counters.stalled, 1);
 }
 
 /* Nothing waits; and what has waited before counts once. */
@@ -413,6 +529,12 @@ int main(void)
         TEST(test_window_that_trickles),
         TEST(test_reader_just_under_the_rate),
         TEST(test_connection_that_trickles),
+        TEST(test_many_streams_of_one_window),
+        TEST(test_window_of_the_connection_that_trickles),
+        TEST(test_window_that_fills_the_line),
+        TEST(test_line_that_trickles),
+        TEST(test_line_that_is_cut),
+        TEST(test_window_beside_others),
         TEST(test_idle_stream),
         TEST(test_idle_stream_without_window),
         TEST(test_sender_at_the_rate),

@@ -114,6 +114,13 @@ static uint64_t written(void *owner)
     return fe_conn_n_acked(((struct fe_client *)owner)->conn);
 }
 
+static uint64_t queued(void *owner)
+{
+    const struct fe_client *client = owner;
+
+    return fe_conn_n_written(client->conn) + fe_conn_out(client->conn)->len + client->plain.len;
+}
+
 static uint64_t waited_ms(void *owner)
 {
     return fe_conn_waited_ms(((struct fe_client *)owner)->conn);
@@ -172,6 +179,7 @@ static const struct fe_http_owner_ops server_ops = {
     .close = close_client,
     .now_ms = now_ms,
     .written = written,
+    .queued = queued,
     .waited_ms = waited_ms,
     .is_all_acked = is_all_acked,
     .date = date,

@@ -65,6 +65,8 @@ struct fe_http_owner_ops {
     uint64_t (*now_ms)(void *owner);
     /* Bytes ever taken by the client: whether it makes progress. */
     uint64_t (*written)(void *owner);
+    /* What that will be when the client has all that is in `out` now; under TLS a little less. */
+    uint64_t (*queued)(void *owner);
     /* For how long altogether output has waited for the client's system to make room. */
     uint64_t (*waited_ms)(void *owner);
     /* Whether that is all: what has left `out` can still wait in the system's buffer. */

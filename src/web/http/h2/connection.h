@@ -103,13 +103,16 @@ struct fe_h2_stream {
     uint64_t left;          /* of the announced length */
     struct fe_chain output; /* body that is not sent */
     uint64_t n_sent;
-    uint64_t write_ms; /* when to look whether the client has given window */
-    uint64_t was_sent; /* by then, more than this */
-    uint64_t full_ms;  /* since when `output` is not empty; FE_TIME_NEVER: it is */
-    uint64_t n_looked; /* `n_sent` at the last look */
-    bool is_submitted; /* the head is nghttp2's */
-    bool is_deferred;  /* nghttp2 waits for more output */
-    bool is_blocked;   /* a write took less than it was given */
+    uint64_t sent_to;   /* the owner's `written` when the client has these */
+    uint64_t write_ms;  /* when to look whether the client has given window */
+    uint64_t was_sent;  /* by then, more than this */
+    uint64_t was_taken; /* the owner's `written` by then, if that is known */
+    uint64_t full_ms;   /* since when `output` is not empty; FE_TIME_NEVER: it is */
+    uint64_t n_looked;  /* `n_sent` at the last look */
+    uint64_t n_taken;   /* the owner's `written` by then, if that is known */
+    bool is_submitted;  /* the head is nghttp2's */
+    bool is_deferred;   /* nghttp2 waits for more output */
+    bool is_blocked;    /* a write took less than it was given */
 
     /* how fast the client is */
     struct fe_pace taking;

@@ -413,6 +413,7 @@ int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint
         fe_chain_consume(&stream->output, n);
         len -= n;
     }
+    stream->sent_to = server->setup.ops->queued(server->setup.owner);
     fe_h2_timeout_write(stream);
     if (stream->is_blocked) {
         fe_h2_schedule(stream);
