@@ -305,6 +305,30 @@ static void test_damaged_files(void **state)
     fe_acme_store_close(store);
 }
 
+/* A certificate that cannot be served makes place for another one, whatever its dates say. */
+static void test_damaged_certificate_key(void **state)
+{
+    struct fe_acme_store *store = open_store(state, NAMES, 2);
+    struct fe_acme_saved saved;
+    char path[512];
+    FILE *file;
+
+    lock(store, &saved);
+    save_certificate(store, NAMES, 2, &saved);
+    fe_acme_saved_deinit(&saved);
+    fe_acme_store_unlock(store);
+    snprintf(path, sizeof(path), "%s/certificate.pem", fe_acme_store_path(store));
+    file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 40, SEEK_SET), 0); /* the key comes first */
+    fputs("AAAAAAAA", file);
+    fclose(file);
+    lock(store, &saved);
+    assert_false(saved.has_certificate);
+    fe_acme_saved_deinit(&saved);
+    fe_acme_store_close(store);
+}
+
 /* No second account takes the place of one whose key cannot be read. */
 static int damage_key(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -358,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_order_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_certificate_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_account_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_directory, setup, teardown),
     };

@@ -291,16 +291,20 @@ static int load_records(struct fe_acme_store *store, struct fe_acme_saved *saved
 static int load_certificate(struct fe_acme_store *store, struct fe_acme_saved *saved,
                             struct flatend_error *err)
 {
+    struct evp_pkey_st *key = NULL;
     struct fe_buf pem;
     int code;
 
     fe_buf_init(&pem, FILE_MAX);
     code = load_text(store->certificate, &pem, err);
     if (code == 0 && pem.len > 0) {
+        /* One that cannot be served is as good as none, and makes place for another one. */
+        key = fe_acme_key_from_pem(fe_buf_view(&pem));
         saved->has_certificate =
-            fe_acme_chain_check(fe_buf_view(&pem), NULL, store->names, store->n_names,
-                                &saved->certificate, NULL) == 0;
+            key != NULL && fe_acme_chain_check(fe_buf_view(&pem), key, store->names, store->n_names,
+                                               &saved->certificate, NULL) == 0;
     }
+    fe_acme_key_free(key);
     fe_file_wipe(&pem);
     return code;
 }
