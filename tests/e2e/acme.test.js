@@ -197,6 +197,20 @@ test("names that cannot be proved do not hold back those that can", async (t) =>
     await gateway.program.stop();
 });
 
+test("a name that cannot be proved holds nothing back after a restart", async (t) => {
+    await pebble.setFailing("c.test", true);
+    const gateway = await AcmeGateway.start(t, pebble,
+        { domains: ["c.test", "a.test"], acme: { retry_min: "60s" } });
+    await gateway.program.waitFor("Getting a certificate without 'c.test'");
+    await gateway.program.kill();
+    await gateway.start(); // the next attempt at both is minutes away
+    while (!(await gateway.handshake("a.test")).authorized) {
+        await new Promise((resolve) => setImmediate(resolve));
+    }
+    await gateway.program.stop();
+    await pebble.setFailing("c.test", false);
+});
+
 test("what was ordered without one name is served while another one cannot be proved", async (t) => {
     await pebble.setFailing("c.test", true);
     const domains = ["a.test", "b.test", "c.test"];

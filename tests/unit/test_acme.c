@@ -379,6 +379,35 @@ static void test_clock_that_was_wrong(void **state)
     trace_expect(&rig->trace, "GET /dir");
 }
 
+/* A clock that shows local time until the network is there. */
+static void test_clock_that_was_hours_ahead(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    fail_with(rig, "/dir", 1, 0, NULL, 0);
+    assert_true(acme_rig_rest(rig, STEPS));
+    acme_rig_kill(rig);
+    rig->now_ms -= 8 * HOUR_MS;
+    assert_true(acme_rig_start(rig));
+    rig->trace.len = 0;
+    acme_rig_step(rig);
+    trace_expect(&rig->trace, "GET /dir");
+}
+
+/* Who starts again is not told later than whoever went on which name to leave out. */
+static void test_refusal_is_remembered(void **state)
+{
+    struct acme_rig *rig = *state;
+
+    rig->ca.accepts = 0;
+    assert_true(acme_rig_rest(rig, STEPS));
+    acme_rig_kill(rig);
+    assert_true(acme_rig_start(rig));
+    rig->trace.len = 0;
+    assert_true(acme_rig_rest(rig, STEPS));
+    trace_expect(&rig->trace, "refused(a.test)");
+}
+
 static void test_rejected_name(void **state)
 {
     struct acme_rig *rig = *state;
@@ -682,6 +711,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rate_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_retry_after, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock_that_was_wrong, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_that_was_hours_ahead, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusal_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rejected_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rejected_name_in_the_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_refuses_no_name, setup, teardown),

@@ -76,6 +76,9 @@ static void test_everything_comes_back(void **state)
     saved.order_key = fe_acme_key_generate(FE_ACME_P256);
     saved.n_failures = 3;
     saved.preferred[0] = 2;
+    saved.wait_from_ms = 1000;
+    saved.wait_until_ms = 2000;
+    saved.refused = 2;
     assert_int_equal(fe_acme_store_save_account(store, &saved, &err), 0);
     assert_int_equal(fe_acme_store_save_order(store, &saved, &err), 0);
     assert_int_equal(fe_acme_store_save_key(store, &saved, &err), 0);
@@ -89,6 +92,9 @@ static void test_everything_comes_back(void **state)
     assert_string_equal(back.order_url, saved.order_url);
     assert_int_equal(back.n_failures, 3);
     assert_int_equal(back.preferred[0], 2);
+    assert_int_equal(back.wait_from_ms, 1000);
+    assert_int_equal(back.wait_until_ms, 2000);
+    assert_int_equal(back.refused, 2);
     back.order_url[0] = '\0';
     assert_int_equal(fe_acme_store_save_order(store, &back, &err),
                      0); /* without an order, no key */

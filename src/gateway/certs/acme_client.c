@@ -41,18 +41,21 @@ static void wake_at(void *owner, uint64_t when_ms)
     const uint64_t nap_ms = when_ms > now ? when_ms - now : 0;
 
     client->wake_ms = when_ms;
+    client->asleep_ms = now;
     (void)arm(client, nap_ms < NAP_MAX_MS ? nap_ms : NAP_MAX_MS);
 }
 
 static void on_timer(struct fe_timer *timer)
 {
     struct fe_acme_client *const client = FE_CONTAINER_OF(timer, struct fe_acme_client, timer);
+    const uint64_t now = fe_acme_client_now();
 
     (void)arm(client, NAP_MAX_MS); /* it has just left its place free */
     if (client->fetch != NULL || client->key_work != NULL) {
         return;
     }
-    if (fe_acme_client_now() < client->wake_ms) {
+    /* A clock that was set back makes the wait another one: the machine decides. */
+    if (now < client->wake_ms && now >= client->asleep_ms) {
         wake_at(client, client->wake_ms);
         return;
     }

@@ -27,6 +27,7 @@ struct fe_acme_client {
     bool is_stopped;
     struct fe_timer timer;
     uint64_t wake_ms;
+    uint64_t asleep_ms;                /* the time of day when it last looked at that */
     struct fe_fetch *fetch;            /* NULL: none is under way */
     struct fe_acme_key_work *key_work; /* the same */
     struct fe_acme_answer answer;      /* HTTP-01 */

@@ -113,6 +113,17 @@ void fe_acme_pause(struct fe_acme *acme, uint64_t retry_after_ms)
     acme->ops->wake_at(acme->owner, acme->ops->now_ms(acme->owner) + pause_ms);
 }
 
+/* The owner of a process that has just begun does not know yet which name holds the others back. */
+static void wait_on(struct fe_acme *acme)
+{
+    const size_t refused = acme->saved.refused;
+
+    fe_acme_end_round(acme);
+    if (refused > 0 && fe_acme_is_due(acme)) {
+        acme->ops->refused(acme->owner, acme->config.names[refused - 1]);
+    }
+}
+
 static void begin(struct fe_acme *acme)
 {
     FE_ASSERT(acme->directory.root == NULL && acme->order.root == NULL,
@@ -125,7 +136,7 @@ static void begin(struct fe_acme *acme)
     acme->nonce[0] = '\0'; /* one from the last round may be too old */
     /* Another process may have been there, or this one before it ended. */
     if (fe_acme_must_wait(acme)) {
-        fe_acme_end_round(acme);
+        wait_on(acme);
     } else {
         fe_acme_enter(acme, FE_ACME_IN_DIRECTORY);
     }

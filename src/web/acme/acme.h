@@ -42,6 +42,8 @@ struct fe_acme_saved {
     struct fe_acme_cert_info certificate;
     unsigned n_failures; /* since the last success, weighted */
     int64_t wait_until_ms;
+    int64_t wait_from_ms; /* before it the clock has been set back; 0: not known */
+    size_t refused; /* the name that the last refusal was about, by its index plus 1; 0: none */
     /* By name: the challenge that worked last (its type plus 1; 0: none yet), and those that have
      * failed since (bits). */
     uint8_t preferred[FE_ACME_NAMES_MAX];
@@ -97,8 +99,9 @@ struct fe_acme_ops {
     void (*withdraw)(void *owner);
 
     /* A round has ended because the server does not let this name be proved, which may be the only
-     * reason why the others have no certificate. Last of all, when nothing is locked any more; may
-     * not free the machine. */
+     * reason why the others have no certificate; or an earlier process was told so, and what it
+     * waited for is not over. Last of all, when nothing is locked any more; may not free the
+     * machine. */
     void (*refused)(void *owner, const char *name);
 };
 

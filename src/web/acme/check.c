@@ -138,6 +138,7 @@ static void check_saved(const struct fe_acme *acme)
                       acme->saved.tried[i] < 1U << FE_ACME_N_CHALLENGE_TYPES,
                   "only challenges that are known are remembered");
     }
+    FE_ASSERT(acme->saved.refused <= acme->config.n_names, "a name that is refused is one of ours");
     if (acme->saved.has_certificate) {
         FE_ASSERT(acme->planned.not_after_s == info->not_after_s &&
                       strcmp(acme->planned.id, info->id) == 0,

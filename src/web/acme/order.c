@@ -189,8 +189,10 @@ static void finish(struct fe_acme *acme, const struct fe_acme_cert_info *info)
     fe_acme_key_free(saved->order_key);
     saved->order_key = NULL;
     saved->n_failures = 0;
+    saved->refused = 0;
     /* Whatever its dates say, the next one is not asked for at once. */
-    saved->wait_until_ms = (int64_t)(acme->ops->now_ms(acme->owner) + acme->config.retry_min_ms);
+    saved->wait_from_ms = (int64_t)acme->ops->now_ms(acme->owner);
+    saved->wait_until_ms = saved->wait_from_ms + (int64_t)acme->config.retry_min_ms;
     memset(saved->tried, 0, sizeof(saved->tried));
     if (acme->ops->save_order(acme->owner, saved, &err) != 0) {
         fe_log(acme->log, FLATEND_LOG_WARN, "Certificate for %s: %s.", fe_acme_names(acme, names),

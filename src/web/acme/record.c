@@ -64,6 +64,17 @@ int fe_acme_record_write_account(const struct fe_acme_saved *saved, const char *
 
 /* ---- order ---------------------------------------------------------------------------------- */
 
+/* Its index plus 1; 0: none of them. */
+static size_t find_name(const char *name, const char *const *names, size_t n_names)
+{
+    for (size_t i = 0; name != NULL && i < n_names; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
 void fe_acme_record_read_order(struct fe_view text, const char *const *names, size_t n_names,
                                struct fe_acme_saved *saved)
 {
@@ -73,6 +84,8 @@ void fe_acme_record_read_order(struct fe_view text, const char *const *names, si
     get_url(root, "order", saved->order_url);
     saved->n_failures = (unsigned)get_number(root, "failures", INT32_MAX);
     saved->wait_until_ms = get_number(root, "wait_until_ms", INT64_MAX / 2);
+    saved->wait_from_ms = get_number(root, "wait_from_ms", INT64_MAX / 2);
+    saved->refused = find_name(json_string_value(json_object_get(root, "refused")), names, n_names);
     for (size_t i = 0; i < n_names; i++) {
         const json_t *const entry = json_object_get(by_name, names[i]);
 
@@ -112,8 +125,15 @@ int fe_acme_record_write_order(const struct fe_acme_saved *saved, const char *co
     if (code == 0) {
         code = fe_buf_printf(text,
                              ",\n  \"failures\": %u,\n  \"wait_until_ms\": %lld,\n"
-                             "  \"names\": {",
-                             saved->n_failures, (long long)saved->wait_until_ms);
+                             "  \"wait_from_ms\": %lld,\n  \"refused\": ",
+                             saved->n_failures, (long long)saved->wait_until_ms,
+                             (long long)saved->wait_from_ms);
+    }
+    if (code == 0) {
+        code = fe_json_put_string(text, saved->refused > 0 ? names[saved->refused - 1] : "");
+    }
+    if (code == 0) {
+        code = fe_buf_printf(text, ",\n  \"names\": {");
     }
     if (code == 0) {
         code = put_names(saved, names, n_names, text);

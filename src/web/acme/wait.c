@@ -161,7 +161,8 @@ bool fe_acme_must_wait(struct fe_acme *acme)
     char names[FE_ACME_NAME_MAX + 32];
     char wait[32];
 
-    if (acme->saved.wait_until_ms > now + FE_ACME_RETRY_AFTER_MAX_MS) {
+    if (acme->saved.wait_until_ms > now + FE_ACME_RETRY_AFTER_MAX_MS ||
+        now < acme->saved.wait_from_ms) {
         acme->saved.wait_until_ms = 0; /* the clock has been set back */
     }
     if (now >= acme->saved.wait_until_ms) {
@@ -191,7 +192,8 @@ static void note_failure(struct fe_acme *acme, enum fe_acme_verdict verdict,
         wait = (int64_t)(retry_after_ms < FE_ACME_RETRY_AFTER_MAX_MS ? retry_after_ms
                                                                      : FE_ACME_RETRY_AFTER_MAX_MS);
     }
-    saved->wait_until_ms = now_of(acme) + wait;
+    saved->wait_from_ms = now_of(acme);
+    saved->wait_until_ms = saved->wait_from_ms + wait;
     if (verdict == FE_ACME_REFUSED) {
         saved->order_url[0] = '\0';
         fe_acme_key_free(saved->order_key);
@@ -239,6 +241,9 @@ static void fail(struct fe_acme *acme, enum fe_acme_verdict verdict, uint64_t re
     char wait[32];
 
     note_failure(acme, verdict, retry_after_ms);
+    if (verdict == FE_ACME_REFUSED && refused < acme->config.n_names) {
+        acme->saved.refused = refused + 1;
+    }
     save_failure(acme);
     format_duration(acme->saved.wait_until_ms - now_of(acme), wait);
     fe_log(acme->log, FLATEND_LOG_WARN, "No certificate for %s: %s: %s. Retrying in %s.",
