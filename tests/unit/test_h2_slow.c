@@ -184,6 +184,52 @@ static void test_window_of_the_connection_that_trickles(void **state)
     }
 }
 
+/* What it has sent besides, and gets, is no reason to wait for it: neither at once nor later. */
+static void ping_for(struct h2_rig *rig, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        for (unsigned k = 0; k < 4 * RATE / 17; k++) { /* the bytes of an answer */
+            assert_int_equal(nghttp2_submit_ping(rig->client, NGHTTP2_FLAG_NONE, NULL), 0);
+        }
+        h2_rig_pump(rig);
+        h2_rig_pass(rig, 1000);
+    }
+}
+
+static void test_window_of_the_connection_beside_pings(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    share_connection(rig, 0, 0);
+    ping_for(rig, GRACE_S + 1);
+    for (unsigned i = 0; i < N_SHARED; i++) {
+        assert_true(h2_rig_reply(rig, (int32_t)(2 * i + 1))->is_closed);
+    }
+}
+
+static void test_stalled_beside_pings(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    rig->limits.times.min_rate = 0;
+    share_connection(rig, 0, 0);
+    ping_for(rig, 13);
+    assert_int_equal(rig->counters.stalled, N_SHARED);
+}
+
+/* A byte of window now and then makes no others of them. */
+static void test_byte_beside_pings(void **state)
+{
+    struct h2_rig *rig = *state;
+
+    share_connection(rig, 0, 0);
+    for (unsigned i = 0; i < GRACE_S + 1; i++) {
+        ping_for(rig, 1);
+        take_for(rig, 0, 1, 1);
+    }
+    assert_true(h2_rig_reply(rig, 1)->is_closed);
+}
+
 /* A window of 10,000 bytes that is used up, all of which are still on their way. */
 static int32_t fill_line(struct h2_rig *rig)
 {
@@ -531,6 +577,9 @@ int main(void)
         TEST(test_connection_that_trickles),
         TEST(test_many_streams_of_one_window),
         TEST(test_window_of_the_connection_that_trickles),
+        TEST(test_window_of_the_connection_beside_pings),
+        TEST(test_stalled_beside_pings),
+        TEST(test_byte_beside_pings),
         TEST(test_window_that_fills_the_line),
         TEST(test_line_that_trickles),
         TEST(test_line_that_is_cut),

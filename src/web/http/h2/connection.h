@@ -65,6 +65,19 @@ enum fe_h2_wait {
 
 struct fe_h2_server;
 
+/* What was sent in DATA frames. */
+struct fe_h2_sent {
+    uint64_t n;   /* bytes, ever */
+    uint64_t end; /* the owner's `written` when the client has them all */
+};
+
+/* How far a response was at some time. */
+struct fe_h2_mark {
+    uint64_t n_own; /* bytes sent of its stream */
+    uint64_t n_all; /* and of all streams */
+    uint64_t taken; /* the owner's `written`; more than it is: what was on its way then */
+};
+
 struct fe_h2_stream {
     struct fe_exchange ex;
     struct fe_h2_server *server;
@@ -100,25 +113,22 @@ struct fe_h2_stream {
     bool has_finished; /* a tunnel's backend has: END_STREAM follows the output */
     bool has_sent_end; /* END_STREAM */
     bool has_length;
-    uint64_t left;          /* of the announced length */
-    struct fe_chain output; /* body that is not sent */
-    uint64_t n_sent;
-    uint64_t sent_to;   /* the owner's `written` when the client has these */
-    uint64_t write_ms;  /* when to look whether the client has given window */
-    uint64_t was_sent;  /* by then, more than this */
-    uint64_t was_taken; /* the owner's `written` by then, if that is known */
-    uint64_t full_ms;   /* since when `output` is not empty; FE_TIME_NEVER: it is */
-    uint64_t n_looked;  /* `n_sent` at the last look */
-    uint64_t n_taken;   /* the owner's `written` by then, if that is known */
-    bool is_submitted;  /* the head is nghttp2's */
-    bool is_deferred;   /* nghttp2 waits for more output */
-    bool is_blocked;    /* a write took less than it was given */
+    uint64_t left;              /* of the announced length */
+    struct fe_chain output;     /* body that is not sent */
+    struct fe_h2_sent sent;     /* of it */
+    uint64_t write_ms;          /* when to look whether the client has given window */
+    struct fe_h2_mark at_write; /* by then, more than this */
+    uint64_t full_ms;           /* since when `output` is not empty; FE_TIME_NEVER: it is */
+    bool is_submitted;          /* the head is nghttp2's */
+    bool is_deferred;           /* nghttp2 waits for more output */
+    bool is_blocked;            /* a write took less than it was given */
 
     /* how fast the client is */
     struct fe_pace taking;
     struct fe_pace sending;
-    uint64_t pace_ms;   /* when to look at that */
-    uint64_t looked_ms; /* the last look, or the beginning */
+    uint64_t pace_ms;          /* when to look at that */
+    uint64_t looked_ms;        /* the last look, or the beginning */
+    struct fe_h2_mark at_look; /* by then */
 };
 
 struct fe_h2_server {
@@ -144,7 +154,7 @@ struct fe_h2_server {
     size_t n_held;                  /* bytes in their `held` */
     size_t n_output;                /* and in their `output` */
     size_t n_owed;                  /* of the connection's window */
-    uint64_t n_sent;                /* bytes of DATA, ever */
+    struct fe_h2_sent sent;         /* of all streams */
     size_t n_dropped;               /* in LINGER */
 
     /* time: one timer, which fires at the earliest of the deadlines or before it */

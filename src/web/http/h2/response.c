@@ -399,8 +399,8 @@ int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint
     if (fe_chain_append(server->setup.out, header, FE_H2_FRAME_HEADER_LEN) != 0) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    stream->n_sent += len;
-    server->n_sent += len;
+    stream->sent.n += len;
+    server->sent.n += len;
     server->n_output -= len;
     while (len > 0) {
         struct fe_view front = fe_chain_front(&stream->output);
@@ -413,7 +413,8 @@ int fe_h2_send_output(nghttp2_session *session, nghttp2_frame *frame, const uint
         fe_chain_consume(&stream->output, n);
         len -= n;
     }
-    stream->sent_to = server->setup.ops->queued(server->setup.owner);
+    server->sent.end = server->setup.ops->queued(server->setup.owner);
+    stream->sent.end = server->sent.end;
     fe_h2_timeout_write(stream);
     if (stream->is_blocked) {
         fe_h2_schedule(stream);

@@ -11,10 +11,17 @@ static const struct fe_http_times *times_of(const struct fe_h2_stream *stream)
     return stream->ex.times != NULL ? stream->ex.times : &stream->server->setup.limits->times;
 }
 
-/* Where what is sent from now on begins, by the count of what the client has taken. */
-static uint64_t queued(const struct fe_h2_server *server)
+static struct fe_h2_mark mark(const struct fe_h2_stream *stream, uint64_t taken)
 {
-    return server->setup.ops->queued(server->setup.owner);
+    return (struct fe_h2_mark){stream->sent.n, stream->server->sent.n, taken};
+}
+
+/* What is on its way now says nothing of the client. */
+static struct fe_h2_mark mark_behind_all(const struct fe_h2_stream *stream)
+{
+    const struct fe_http_setup *const setup = &stream->server->setup;
+
+    return mark(stream, setup->ops->queued(setup->owner));
 }
 
 /* There is something to look at in a while. */
@@ -25,7 +32,7 @@ static void start_pace(struct fe_h2_stream *stream, uint64_t now)
     if (stream->pace_ms == FE_TIME_NEVER && times_of(stream)->min_rate > 0) {
         stream->pace_ms = now + fe_pace_step_ms(server->setup.limits->grace_ms);
         stream->looked_ms = now;
-        stream->n_taken = queued(server);
+        stream->at_look = mark_behind_all(stream);
         server->check_ms = fe_earlier(server->check_ms, stream->pace_ms);
     }
 }
@@ -91,56 +98,61 @@ void fe_h2_timeout_write(struct fe_h2_stream *stream)
         now = fe_h2_now(server);
         stream->full_ms = now;
         stream->write_ms = fe_deadline(now, times_of(stream)->write_ms);
-        stream->was_sent = stream->n_sent;
-        stream->was_taken = queued(server);
+        stream->at_write = mark_behind_all(stream);
         server->check_ms = fe_earlier(server->check_ms, stream->write_ms);
         start_pace(stream, now);
     }
 }
 
-/* Only a client that gives no window stalls its stream: that it waits for its turn is our doing,
- * and that nothing is read from the connection has a timeout of its own. */
 static bool is_own_shut(const struct fe_h2_stream *stream)
 {
     return nghttp2_session_get_stream_remote_window_size(stream->server->session, stream->id) <= 0;
 }
 
+/* Only a client that gives no window stalls its stream: that it waits for its turn is our doing,
+ * and that nothing is read from the connection has a timeout of its own. */
 static bool is_shut(const struct fe_h2_stream *stream)
 {
     return is_own_shut(stream) ||
            nghttp2_session_get_remote_window_size(stream->server->session) <= 0;
 }
 
-/* A window that is shut says nothing of a client that has not got yet what filled it. So what
- * reaches the client counts: up to the stream's last byte; and whatever it is if only the
- * connection's window is shut, for which the streams wait in turn. */
-static uint64_t taken_since(const struct fe_h2_stream *stream, uint64_t before, uint64_t taken)
+/* What moved, for a stream that is shut. Such a window says nothing of a client that has not got
+ * yet what filled it: so if nothing was sent, what reaches the client counts, up to the last byte
+ * of DATA; what it asks for besides, as by PING, does not. Where only the connection's window is
+ * shut, the streams wait for it in turn, and all of them count. */
+static uint64_t moved_since(const struct fe_h2_stream *stream, const struct fe_h2_mark *before,
+                            uint64_t taken)
 {
-    const uint64_t end = is_own_shut(stream) ? stream->sent_to : UINT64_MAX;
+    const bool is_own = is_own_shut(stream);
+    const struct fe_h2_sent *const sent = is_own ? &stream->sent : &stream->server->sent;
+    const uint64_t n = sent->n - (is_own ? before->n_own : before->n_all);
 
-    taken = taken < end ? taken : end;
-    return taken > before ? taken - before : 0;
+    if (n > 0) {
+        return n;
+    }
+    taken = taken < sent->end ? taken : sent->end;
+    return taken > before->taken ? taken - before->taken : 0;
 }
 
 /* Until it has what was on its way when the time began, nobody knows how fast that is. */
 static bool is_on_its_way(const struct fe_h2_stream *stream, uint64_t taken)
 {
-    return taken < stream->was_taken && (!is_own_shut(stream) || taken < stream->sent_to);
+    const uint64_t end = is_own_shut(stream) ? stream->sent.end : stream->server->sent.end;
+
+    return taken < stream->at_write.taken && taken < end;
 }
 
 static bool is_stalled(struct fe_h2_stream *stream, uint64_t now)
 {
     const struct fe_http_setup *const setup = &stream->server->setup;
     const uint64_t taken = setup->ops->written(setup->owner);
-    const bool has_moved = stream->was_sent != stream->n_sent ||
-                           taken_since(stream, stream->was_taken, taken) > 0 ||
-                           is_on_its_way(stream, taken);
 
-    if (!has_moved && is_shut(stream)) {
+    if (is_shut(stream) && moved_since(stream, &stream->at_write, taken) == 0 &&
+        !is_on_its_way(stream, taken)) {
         return true;
     }
-    stream->was_sent = stream->n_sent;
-    stream->was_taken = taken;
+    stream->at_write = mark(stream, taken);
     stream->write_ms = fe_deadline(now, times_of(stream)->write_ms);
     return false;
 }
@@ -150,19 +162,14 @@ static bool takes_too_slowly(struct fe_h2_stream *stream, const struct fe_pace_l
                              uint64_t now)
 {
     const struct fe_http_setup *const setup = &stream->server->setup;
+    const uint64_t taken = setup->ops->written(setup->owner);
     const uint64_t since =
         stream->full_ms > stream->looked_ms ? stream->full_ms : stream->looked_ms;
     const bool waits = stream->output.len > 0 && is_shut(stream);
-    uint64_t n = stream->n_sent - stream->n_looked;
+    const uint64_t n = waits ? moved_since(stream, &stream->at_look, taken)
+                             : stream->sent.n - stream->at_look.n_own;
 
-    stream->n_looked = stream->n_sent;
-    if (waits) {
-        const uint64_t taken = setup->ops->written(setup->owner);
-        const uint64_t n_taken = taken_since(stream, stream->n_taken, taken);
-
-        stream->n_taken = taken;
-        n = n > n_taken || (n > 0 && is_own_shut(stream)) ? n : n_taken;
-    }
+    stream->at_look = mark(stream, taken);
     return fe_pace_add(&stream->taking, limit, waits ? now - since : 0, n);
 }
 
